@@ -1,0 +1,1 @@
+"""wmtui: the cockpit of an incremental MySQL → S3 → Redshift pipeline."""

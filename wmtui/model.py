@@ -1,0 +1,117 @@
+"""Values that every room shares: table names, positions, spans, and the report of a check."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import unquote
+
+Clock = Callable[[], datetime]
+"""Returns now as an aware UTC time; injected so that tests and the demo decide what now is."""
+
+KeyValue = int | str
+Key = tuple[KeyValue, ...]
+"""A primary key as JSON carries it: integers as numbers, every other type as text (binary as hexadecimal)."""
+
+
+def utc_now() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+
+
+def encode_name(name: str) -> str:
+    """Percent-encode every byte outside A-Za-z0-9_- (a dot too), so that no two names share an object key."""
+    return "".join(c if _PLAIN.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    """A source table. A dot or percent sign inside a name is written percent-encoded: `shop.v1%2E2`."""
+
+    schema: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "TableName":
+        """Read `schema.table`; raises ValueError unless there are exactly two non-empty names."""
+        parts = text.split(".")
+        if len(parts) != 2 or not all(parts):
+            raise ValueError(f"{text!r} is not of the form schema.table")
+        return cls(unquote(parts[0], errors="strict"), unquote(parts[1], errors="strict"))
+
+    def __str__(self) -> str:
+        return ".".join(re.sub(r"[.%]", lambda m: f"%{ord(m[0]):02X}", part) for part in (self.schema, self.name))
+
+    @property
+    def key(self) -> str:
+        """The name inside object keys; reversible by `parse`."""
+        return f"{encode_name(self.schema)}.{encode_name(self.name)}"
+
+
+class Strategy(StrEnum):
+    """How a sync spreads its work; recorded in the watermark as `backup_strategy`."""
+
+    SEQUENTIAL = "sequential"
+    INTER_TABLE = "inter-table"
+    INTRA_TABLE = "intra-table"
+
+
+class Order(StrEnum):
+    """The order in which rows of a span arrive."""
+
+    CURSOR = "cursor"
+    PRIMARY_KEY = "primary_key"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the total order (cursor, primary key) of a table's rows.
+
+    cursor: wall clock without zone, in the profile's time zone, as MySQL DATETIME holds it.
+    key: primary key of the row, or None when only the time is known.
+    """
+
+    cursor: datetime
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The rows one reader reads: a half-open window of the cursor, optionally cut to a range of primary keys.
+
+    after: rows strictly behind this position; with `after.key` None, rows with cursor > after.cursor, or >= when
+        `inclusive`. None: from the beginning.
+    upto: rows up to and including this position; with `upto.key` None every row with cursor <= upto.cursor.
+    key_after, key_upto: only primary keys in (key_after, key_upto]; None leaves that end open.
+    Rows whose cursor is NULL are never part of a span.
+    """
+
+    order: Order
+    after: Position | None
+    upto: Position
+    inclusive: bool = False
+    key_after: Key | None = None
+    key_upto: Key | None = None
+
+
+class Level(StrEnum):
+    """How serious a finding of `doctor` is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of `doctor`: what was looked at, how it is, and what to do about it."""
+
+    subject: str
+    level: Level
+    finding: str
+    next_step: str = ""

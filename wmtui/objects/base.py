@@ -1,0 +1,73 @@
+"""The small surface wmtui needs of an object store; S3 and a local folder both provide it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from wmtui.model import Check
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object as a listing or HEAD shows it.
+
+    last_modified: aware UTC, whole seconds, by the store's clock. etag: without surrounding quotes. size: bytes.
+    """
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object with its content. `now` is the store's own clock at the answer (HTTP Date), aware UTC."""
+
+    info: ObjectInfo
+    data: bytes
+    now: datetime
+
+
+class ObjectStore(Protocol):
+    """Keys are relative to the store's root and never start with `/`.
+
+    Every method raises StoreError when the store refuses or does not answer: an error is never an empty result.
+    Instances are safe to share between threads.
+    """
+
+    root: str
+    """What users typed or would recognise: `s3://bucket/prefix` or the folder's path."""
+
+    def uri(self, key: str) -> str:
+        """The address of a key outside this program, e.g. `s3://bucket/prefix/key`; stable, the ledger holds it."""
+        ...
+
+    def get(self, key: str) -> StoredObject:
+        """The whole object. Raises ObjectMissing on a definite 404 of the key (a missing bucket is a StoreError)."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo:
+        """The object without its content. Raises ObjectMissing."""
+        ...
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """Write and return the new ETag.
+
+        if_match: write only if the object's ETag is this one. if_absent: write only if there is no object.
+        Raises PreconditionFailed (412; for `if_match` also when the object is missing) and WriteContended (409).
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing what is not there is no error."""
+        ...
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key starts with `prefix` and sorts behind `after`, in UTF-8 byte order, to the end."""
+        ...
+
+    def check(self) -> list[Check]:
+        """Findings for `doctor`: reachability and permissions; a broken store is a finding, not an exception."""
+        ...

@@ -1,0 +1,21 @@
+"""Source databases: where rows come from."""
+
+from zoneinfo import ZoneInfo
+
+from wmtui.config import MySQLConfig, SourceConfig
+from wmtui.model import Clock
+from wmtui.sources.base import Source, SourceClock, SourceTable
+
+
+def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
+    """The source a profile names; connects on first use. `clock` is the embedded source's; a server has its own."""
+    if isinstance(config, MySQLConfig):
+        from wmtui.sources.mysql import MySQLSource
+
+        return MySQLSource(config, zone)
+    from wmtui.sources.embedded import EmbeddedSource
+
+    return EmbeddedSource(config, zone, clock)
+
+
+__all__ = ["Source", "SourceClock", "SourceTable", "open_source"]

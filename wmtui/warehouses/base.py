@@ -1,0 +1,119 @@
+"""What the pipeline needs of a warehouse."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from wmtui.model import Check
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class LoadFile:
+    """A file to load: address and ETag as the ledger holds them, and the rows it promises (None: its footer's)."""
+
+    key: str
+    uri: str
+    etag: str
+    size: int
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """One load of one table.
+
+    load_id: unique; the ledger rows carry it. epoch: counts resets. token: the fence of the lease held.
+    target: table name inside the warehouse's schema. cursor, primary_key: column names; no primary key: append.
+    files: oldest first; of two rows with equal key and cursor the one in the later file wins.
+    reprocess: load files although the ledger has them.
+    """
+
+    load_id: str
+    table: str
+    target: str
+    epoch: int
+    token: int
+    cursor: str
+    primary_key: tuple[str, ...]
+    files: tuple[LoadFile, ...]
+    reprocess: bool = False
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did: files committed now, those another load had already committed, and rows staged of the former."""
+
+    loaded: tuple[LoadFile, ...]
+    already_loaded: tuple[LoadFile, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One committed file: which load brought it, and when (aware UTC, by the warehouse's clock)."""
+
+    uri: str
+    etag: str
+    rows: int
+    load_id: str
+    loaded_at: datetime
+
+
+OpenPart = Callable[[LoadFile], "pq.ParquetFile"]
+"""Opens a file's content; raises TableError when the object's ETag is not the file's."""
+
+OnStaged = Callable[[LoadFile, int], None]
+"""Called after each staged file with its row count; may raise Interrupted to stop between files."""
+
+
+class Warehouse(Protocol):
+    """Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
+    Conflict when a higher fence token has been seen. Safe to share between threads.
+    """
+
+    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
+        """Every file committed into this target in this epoch; empty before the first load."""
+        ...
+
+    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+        """Stage the files, then merge and write the ledger in one transaction that begins with the ledger lock.
+
+        Creates the target and the ledger on first use. Raises TableError when staged rows differ from those promised
+        or when columns do not fit the target; then nothing has changed.
+        """
+        ...
+
+    def row_count(self, target: str) -> int | None:
+        """Rows in the target, None when there is no such table."""
+        ...
+
+    def check(self) -> list[Check]:
+        """Findings for `doctor` about connection and privileges; a dead server is a finding."""
+        ...
+
+
+def common_schema(schemas: Sequence["pa.Schema"]) -> "pa.Schema":
+    """The union of several files' columns by name, in order of first appearance.
+
+    Raises TableError when two files give one column different types.
+    """
+    import pyarrow as pa
+
+    from wmtui.errors import TableError
+
+    fields: dict[str, pa.Field] = {}
+    for schema in schemas:
+        for field in schema:
+            known = fields.setdefault(field.name, field)
+            if known.type != field.type:
+                raise TableError(
+                    f"column {field.name} has type {known.type} in one file and {field.type} in another",
+                    "files of one load must agree",
+                    "load them apart with --key, or rewrite the older file",
+                )
+    return pa.schema(list(fields.values()))
