@@ -1,0 +1,222 @@
+"""The lease: an expiring, fenced lock on one table, and the heartbeat others read.
+
+Every acquisition raises the token. Expiry is judged by the store's own clock (Date − LastModified), so that host
+clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from wmtui.errors import (
+    LeaseHeld,
+    ObjectMissing,
+    PreconditionFailed,
+    StoreError,
+    Unreadable,
+    WriteContended,
+)
+from wmtui.model import Clock, TableName
+from wmtui.objects import ObjectStore
+from wmtui.watermarks.store import Author
+from wmtui.watermarks.timestamps import format_instant, parse_instant
+
+TTL = timedelta(seconds=60)
+"""A lease that was not renewed for this long may be taken over; its holder stops after half of it."""
+_RENEW_SECONDS = 10.0
+
+Json = dict[str, Any]
+
+_FREE: Json = {
+    "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
+    "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The lock document as read. age: since the last renewal, by the store's clock; etag None: no document yet."""
+
+    table: TableName
+    fields: Mapping[str, Any]
+    etag: str | None = None
+    age: timedelta = timedelta(0)
+
+    @property
+    def held(self) -> bool:
+        """A live run holds the table."""
+        return self.fields["owner"] is not None and self.age < TTL
+
+    @property
+    def token(self) -> int:
+        """The fence: grows with every acquisition."""
+        return int(self.fields["token"])
+
+    @property
+    def last_success(self) -> datetime | None:
+        """When a sync of this table last succeeded, also one without news."""
+        return _instant(self.fields["last_success"])
+
+    @property
+    def extracted_to(self) -> datetime | None:
+        """Up to which instant the source has been read, rows or none."""
+        return _instant(self.fields["extracted_to"])
+
+    def refusal(self) -> LeaseHeld:
+        """The error that says who holds the table."""
+        f = self.fields
+        return LeaseHeld(
+            f"{self.table} is held by {f['owner']} on {f['host']} (pid {f['pid']})",
+            f"run {f['run']} is in phase {f['phase']}, {f['rows']} rows, seen {int(self.age.total_seconds())} s ago",
+            f"wait for it; a dead run's lease ends by itself after {int(TTL.total_seconds())} s",
+        )
+
+
+def key(table: TableName) -> str:
+    """Where a table's lock document is."""
+    return f"watermark/locks/{table.key}.json"
+
+
+def read(objects: ObjectStore, table: TableName) -> Heartbeat:
+    """The lock document; of a table that was never locked when there is none. Raises Unreadable."""
+    try:
+        found = objects.get(key(table))
+    except ObjectMissing:
+        return Heartbeat(table, _FREE)
+    try:
+        raw = json.loads(found.data)
+        fields = {**_FREE, **raw}
+        if type(fields["token"]) is not int:
+            raise ValueError(f"token is {fields['token']!r}, not a count")
+        _instant(fields["extracted_to"])
+        _instant(fields["last_success"])
+    except (TypeError, ValueError) as error:
+        raise Unreadable(key(table), f"not a lock document: {error}") from None
+    return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified)
+
+
+@dataclass
+class Lease:
+    """A lease that is held; renewed by a thread of its own until released."""
+
+    table: TableName
+    token: int
+    run: str
+    _objects: ObjectStore
+    _clock: Clock
+    _fields: Json
+    _etag: str
+    _renewed_at: float = field(default_factory=time.monotonic)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lost: str | None = None
+    _thread: threading.Thread | None = None
+
+    def beat(self, phase: str, rows: int = 0) -> None:
+        """Note what the run is doing; the next renewal shows it."""
+        with self._lock:
+            self._fields |= {"phase": phase, "rows": rows}
+
+    def check(self) -> None:
+        """Raises LeaseHeld when the lease was lost, or could not be renewed for half its life."""
+        if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:
+            self._lost = "it could not be renewed in time"
+        if self._lost is not None:
+            raise LeaseHeld(
+                f"the lease on {self.table} was lost", self._lost, "nothing was committed after that; run it again"
+            )
+
+    def release(self, outcome: Mapping[str, Any]) -> None:
+        """Stop renewing and write owner null with what the run left; a lost lease is left alone."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        free = dict.fromkeys(("owner", "host", "pid", "run", "phase", "acquired"))
+        with contextlib.suppress(StoreError, LeaseHeld):
+            self._put({**free, "rows": 0, **outcome})
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stop.wait(_RENEW_SECONDS):
+            try:
+                self._put({})
+            except StoreError:
+                continue
+            except LeaseHeld:
+                return
+
+    def _put(self, changes: Mapping[str, Any]) -> None:
+        with self._lock:
+            fields = {**self._fields, **changes, "renewed": format_instant(self._clock()), "write_id": uuid.uuid4().hex}
+            asked_at = time.monotonic()
+            try:
+                self._etag = self._objects.put(key(self.table), _encode(fields), if_match=self._etag)
+            except WriteContended:
+                return
+            except PreconditionFailed:
+                found = read(self._objects, self.table)
+                if found.fields.get("write_id") not in (fields["write_id"], self._fields.get("write_id")):
+                    self._lost = f"it was taken by {found.fields['owner']} on {found.fields['host']}"
+                    raise LeaseHeld(f"the lease on {self.table} was lost", self._lost) from None
+                assert found.etag is not None
+                self._etag = found.etag
+            self._fields = fields
+            self._renewed_at = asked_at
+
+
+def acquire(objects: ObjectStore, clock: Clock, author: Author, table: TableName, run: str) -> tuple[Lease, Heartbeat]:
+    """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
+
+    Raises LeaseHeld while another holds it.
+    """
+    for _ in range(3):
+        found = read(objects, table)
+        if found.held:
+            raise found.refusal()
+        now = format_instant(clock())
+        fields = {
+            **found.fields,
+            "token": found.token + 1,
+            "owner": author.actor,
+            "host": author.host,
+            "pid": os.getpid(),
+            "run": run,
+            "phase": "starting",
+            "rows": 0,
+            "acquired": now,
+            "renewed": now,
+            "write_id": uuid.uuid4().hex,
+        }
+        asked_at = time.monotonic()
+        etag = _take(objects, table, found, fields)
+        if etag is not None:
+            lease = Lease(table, found.token + 1, run, objects, clock, fields, etag, asked_at)
+            lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
+            lease._thread.start()
+            return lease, found
+    raise read(objects, table).refusal()
+
+
+def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json) -> str | None:
+    """The ETag of our lock document, None when somebody else was quicker."""
+    try:
+        return objects.put(key(table), _encode(fields), if_match=found.etag, if_absent=found.etag is None)
+    except WriteContended:
+        return None
+    except PreconditionFailed:
+        seen = read(objects, table)
+        return seen.etag if seen.fields.get("write_id") == fields["write_id"] else None
+
+
+def _encode(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse_instant(text) if text else None

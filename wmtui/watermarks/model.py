@@ -1,0 +1,219 @@
+"""The watermark document of one table, as a value.
+
+Every field of the JSON document is kept, known or not; the properties read the known ones. Changing it is the store's
+business: a patch names fields, a field not named stays as it is.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wmtui.errors import Unreadable
+from wmtui.model import Key, Position, TableName
+from wmtui.watermarks.timestamps import format_instant, format_wall, parse_instant, parse_wall
+
+VERSION = 1
+MANUAL = "manual_cli"
+
+Json = dict[str, Any]
+
+_NEW: Json = {
+    "last_mysql_data_timestamp": None,
+    "last_mysql_extraction_time": None,
+    "last_processed_key": None,
+    "mysql_status": "pending",
+    "redshift_status": "pending",
+    "backup_strategy": "sequential",
+    "mysql_rows_extracted": 0,
+    "redshift_rows_loaded": 0,
+    "s3_file_count": 0,
+    "last_redshift_load_time": None,
+    "last_error": None,
+    "pin": None,
+    "load_floor": None,
+    "pending_extraction": None,
+    "fence": 0,
+    "epoch": 1,
+}
+OWN_FIELDS = ("fence", "pending_extraction")
+"""What runs alone may change: never restored, imported or reset."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """One table's watermark: up to which point its data has been extracted and loaded.
+
+    fields: the JSON document, unknown fields included. All times are UTC but `data_timestamp`, which is wall clock
+    in the profile's time zone.
+    """
+
+    table: TableName
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def new(cls, table: TableName) -> "Watermark":
+        """The document of a table that was never synced."""
+        return cls(table, {"table_name": str(table), **_NEW, "metadata": {"version": VERSION, "serial": 0}})
+
+    @classmethod
+    def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
+        """Read a document, by this program or another; raises Unreadable with its key and the reason."""
+        try:
+            raw = json.loads(data)
+        except (UnicodeDecodeError, ValueError) as error:
+            raise Unreadable(key, "it is empty" if not data.strip() else f"not JSON: {error}") from None
+        problem = _problem(table, raw)
+        if problem:
+            raise Unreadable(key, problem)
+        metadata = {"version": VERSION, "serial": 0, **(raw.get("metadata") or {})}
+        if "created_at" in raw:
+            metadata.setdefault("created_at", raw["created_at"])
+        return cls(table, {"table_name": str(table), **_NEW, **raw, "metadata": metadata})
+
+    def encode(self) -> bytes:
+        """The document as JSON text."""
+        return json.dumps(self.fields, indent=2, ensure_ascii=False).encode() + b"\n"
+
+    def patched(self, patch: Mapping[str, Any]) -> "Watermark":
+        """The document with the patch's fields changed and every other kept."""
+        return Watermark(self.table, {**self.fields, **patch})
+
+    @property
+    def content(self) -> Json:
+        """Everything but the bookkeeping: what the journal compares and `undo` restores."""
+        return {name: value for name, value in self.fields.items() if name != "metadata"}
+
+    @property
+    def serial(self) -> int:
+        """Number of the last change; 0 for a document that wmtui never wrote."""
+        return int(self.fields["metadata"].get("serial") or 0)
+
+    @property
+    def write_id(self) -> str | None:
+        """Identity of the write that left this document."""
+        return self.fields["metadata"].get("write_id")
+
+    @property
+    def data_timestamp(self) -> datetime | None:
+        """Cursor of the last row extracted, wall clock in the profile's time zone."""
+        text = self.fields["last_mysql_data_timestamp"]
+        return parse_wall(text) if text else None
+
+    @property
+    def key(self) -> Key | None:
+        """Primary key of the last row extracted; None when only the time is known."""
+        value = self.fields["last_processed_key"]
+        return tuple(value) if value else None
+
+    @property
+    def position(self) -> Position | None:
+        """Where the next extraction begins; None: at the beginning."""
+        return Position(self.data_timestamp, self.key) if self.data_timestamp else None
+
+    @property
+    def extraction_time(self) -> datetime | None:
+        """When the last extraction ended."""
+        return _instant(self.fields["last_mysql_extraction_time"])
+
+    @property
+    def load_floor(self) -> datetime | None:
+        """Files at or before this instant were excluded by an operator's `set`."""
+        return _instant(self.fields["load_floor"])
+
+    @property
+    def is_manual(self) -> bool:
+        """An operator placed it; no run has extracted rows since."""
+        return bool(self.fields["backup_strategy"] == MANUAL)
+
+    @property
+    def epoch(self) -> int:
+        """Counts resets, from 1."""
+        return int(self.fields["epoch"])
+
+    @property
+    def fence(self) -> int:
+        """The highest lease token that has written here."""
+        return int(self.fields["fence"])
+
+    @property
+    def pending_extraction(self) -> str | None:
+        """The run that has begun and not yet moved the watermark."""
+        return self.fields["pending_extraction"]
+
+
+def patch_set(wall: datetime, instant: datetime) -> Json:
+    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms."""
+    return {
+        "last_mysql_data_timestamp": format_wall(wall),
+        "load_floor": format_instant(instant),
+        "last_mysql_extraction_time": None,
+        "last_processed_key": None,
+        "last_error": None,
+        "pending_extraction": None,
+        "backup_strategy": MANUAL,
+        "mysql_status": "success",
+        "redshift_status": "pending",
+    }
+
+
+def patch_reset(current: Watermark) -> Json:
+    """`reset`: the document of a new table in the next epoch. The pin stays: it is somebody's word, not state."""
+    fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
+    return {**fresh, "epoch": current.epoch + 1}
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse_instant(text) if text else None
+
+
+def _problem(table: TableName, raw: Any) -> str | None:
+    """Why a parsed document cannot be this table's watermark, or None."""
+    if not isinstance(raw, dict):
+        return f"a JSON object was expected, not {type(raw).__name__}"
+    if raw.get("table_name") != str(table):
+        return f"it is the watermark of {raw.get('table_name')!r}, not of {table}"
+    metadata = raw.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        return "metadata is not an object"
+    version = metadata.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        return f"it has version {version!r}; this wmtui reads up to {VERSION}"
+    return _wrong_field(raw) or _wrong_serial(metadata)
+
+
+def _wrong_field(raw: Json) -> str | None:
+    """The first known field whose value has a type or form it cannot have."""
+    for name, parse in _TIMES.items():
+        value = raw.get(name)
+        try:
+            if value is not None:
+                parse(value)
+        except (TypeError, ValueError):
+            return f"{name} is {value!r}, not a time"
+    key = raw.get("last_processed_key")
+    if key is not None and not (isinstance(key, list) and key and all(type(part) in (int, str) for part in key)):
+        return f"last_processed_key is {key!r}, not a list of numbers and texts"
+    for name in ("epoch", "fence"):
+        value = raw.get(name, 0)
+        if type(value) is not int or value < 0:
+            return f"{name} is {value!r}, not a count"
+    for name in ("mysql_status", "redshift_status", "backup_strategy"):
+        if not isinstance(raw.get(name, ""), str):
+            return f"{name} is {raw[name]!r}, not a text"
+    pending = raw.get("pending_extraction")
+    return None if pending is None or isinstance(pending, str) else f"pending_extraction is {pending!r}, not a run"
+
+
+def _wrong_serial(metadata: Json) -> str | None:
+    serial = metadata.get("serial", 0)
+    return None if type(serial) is int and serial >= 0 else f"serial is {serial!r}, not a count"
+
+
+_TIMES = {
+    "last_mysql_data_timestamp": parse_wall,
+    "last_mysql_extraction_time": parse_instant,
+    "last_redshift_load_time": parse_instant,
+    "load_floor": parse_instant,
+}
