@@ -17,11 +17,12 @@ LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
 _POLL_SECONDS = 0.01
 
-# Waits for its standard input: a line is an orderly end, end of file means that pytest died and the server has to go.
+# Reads the id of the process group at work, line by line (empty: none). At end of file, also when pytest was killed,
+# it ends that group and removes the folder.
 _KEEPER = """
-read -r _ && exit
-kill -QUIT "$(head -n 1 "$0")"; sleep 1; kill -KILL "$(head -n 1 "$0")"
-rm -rf "$1"
+while read -r line; do pid=$line; done
+[ -z "$pid" ] || { kill -QUIT -- "-$pid"; sleep 1; kill -KILL -- "-$pid"; }
+rm -rf "$0"
 """
 
 
@@ -66,13 +67,14 @@ class Server(ABC):
         self.port = free_port()
         # Below /tmp whatever TMPDIR says: a unix socket's path has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="wmtui-test-", dir="/tmp"))
-        self.pid_file = self.folder / "pid"
         self.log = self.folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper = subprocess.Popen(
-            ["sh", "-c", _KEEPER, self.pid_file, self.folder],
+            ["sh", "-c", _KEEPER, self.folder],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
             start_new_session=True,
         )
 
@@ -128,18 +130,18 @@ class Server(ABC):
 
     def run(self, *command: str) -> None:
         """Run a set-up program to its end; raises RuntimeError with its output."""
-        done = subprocess.run(command, **self._surroundings(), stdout=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} failed:\n{done.stdout.decode(errors='replace')}")
+        failed = self._spawn(command).wait()
+        self._tell_keeper("")
+        if failed:
+            raise RuntimeError(f"{command[0]} failed:\n{self.log.read_text(errors='replace')}")
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command(), **self._surroundings(), stdout=log)
+        self._process = self._spawn(self.command())
         deadline = time.monotonic() + _START_SECONDS
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.command()[0]} did not start:\n{self.log.read_text(errors='replace')}")
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text(errors='replace')}")
             time.sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
@@ -148,24 +150,34 @@ class Server(ABC):
             self._process.send_signal(self.crash_signal)
             self._process.wait()
             self._process = None
+            self._tell_keeper("")
 
     def stop(self) -> None:
         """End the server and remove its folder."""
         self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._keeper.communicate(b"\n")
+        self._keeper.communicate()
 
-    def _surroundings(self) -> dict[str, Any]:
-        """Popen arguments: no terminal, so that Ctrl-C reaches pytest first, and no groups of ours for another user."""
+    def _tell_keeper(self, group: str) -> None:
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write(f"{group}\n")
+
+    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a program in a session of its own, so that Ctrl-C reaches pytest alone."""
         other_user: dict[str, Any] = {"user": self.run_as, "extra_groups": []} if self.run_as else {}
-        return {
-            "cwd": self.folder,
-            "env": {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-            "stdin": subprocess.DEVNULL,
-            "stderr": subprocess.STDOUT,
-            "start_new_session": True,
-            **other_user,
-        }
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                # A starting MariaDB removes the temporary tables it finds in TMPDIR, other servers' too.
+                env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(self.folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **other_user,
+            )
+        self._tell_keeper(str(process.pid))
+        return process
 
 
 class Database:

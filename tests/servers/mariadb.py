@@ -53,7 +53,6 @@ class MariaDB(Server):
             f"--socket={self.folder}/socket",
             f"--port={self.port}",
             f"--bind-address={self.host}",
-            f"--pid-file={self.pid_file}",
             f"--init-file={self.folder}/accounts.sql",
             *self.arguments,
         )

@@ -42,7 +42,6 @@ class Postgres(Server):
     def __init__(self, *arguments: str) -> None:
         self.run_as = _account()
         super().__init__(*arguments)
-        self.pid_file = self.folder / "data" / "postmaster.pid"
 
     def initialise(self) -> None:
         """Create the cluster."""
