@@ -1,6 +1,6 @@
 """The small surface wmtui needs of an object store; S3 and a local folder both provide it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -68,6 +68,6 @@ class ObjectStore(Protocol):
         """Every object whose key starts with `prefix` and sorts behind `after`, in UTF-8 byte order, to the end."""
         ...
 
-    def check(self) -> list[Check]:
+    def check(self) -> Sequence[Check]:
         """Findings for `doctor`: reachability and permissions; a broken store is a finding, not an exception."""
         ...

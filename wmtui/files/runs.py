@@ -1,0 +1,188 @@
+"""Run documents: what one extraction run reads, how far it came, and which parts it made durable.
+
+A part counts only if a committed run document lists its key and ETag.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable, WriteContended
+from wmtui.model import Order, Position, Span, Strategy, TableName
+from wmtui.objects import ObjectStore
+
+
+class RunState(StrEnum):
+    """Parts of a run that is not committed are never loaded."""
+
+    RUNNING = "running"
+    COMMITTED = "committed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One durable Parquet file. size: bytes; min_cursor, max_cursor: wall clock in the profile's zone."""
+
+    key: str
+    etag: str
+    rows: int
+    size: int
+    min_cursor: datetime
+    max_cursor: datetime
+
+
+@dataclass(frozen=True)
+class Range:
+    """One reader's span, how far behind durable parts it has come, and those parts.
+
+    position: the last row read so far; None: nothing yet. newest: of the rows *written*, the greatest position.
+    skipped: rows of the overlap that an earlier run had already extracted unchanged.
+    """
+
+    span: Span
+    position: Position | None = None
+    newest: Position | None = None
+    done: bool = False
+    skipped: int = 0
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the run read it: the source's own type and the Arrow type it became."""
+
+    name: str
+    source_type: str
+    arrow_type: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One extraction run of one table; its JSON document has these very fields.
+
+    started: aware UTC. low, high: the window, wall clock in the profile's zone; low None: from the beginning.
+    seen: digests of the rows read with a cursor from `seen_from` on, by which the next run knows rows of its overlap
+    again; empty where there were too many.
+    final: the position the watermark took from this run.
+    """
+
+    table: str
+    run: str
+    token: int
+    epoch: int
+    started: datetime
+    strategy: Strategy
+    order: Order
+    low: datetime | None
+    high: datetime
+    ranges: tuple[Range, ...]
+    schema: tuple[Column, ...]
+    state: RunState = RunState.RUNNING
+    final: Position | None = None
+    seen_from: datetime | None = None
+    seen: bytes = b""
+    version: Literal[1] = 1
+
+    @property
+    def parts(self) -> list[Part]:
+        """Every durable part, in the order of the ranges."""
+        return [part for r in self.ranges for part in r.parts]
+
+    @property
+    def rows(self) -> int:
+        """Rows in durable parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def newest(self) -> Position | None:
+        """The greatest position written; of equal cursors, the one of the later range (ranges ascend in key)."""
+        found = [r.newest for r in self.ranges if r.newest is not None]
+        best: Position | None = None
+        for position in found:
+            if best is None or position.cursor >= best.cursor:
+                best = position
+        return best
+
+    @property
+    def done(self) -> bool:
+        """Every range was read to its end."""
+        return all(r.done for r in self.ranges)
+
+    def with_range(self, index: int, changed: Range) -> "Run":
+        """The run with one range replaced."""
+        return replace(self, ranges=(*self.ranges[:index], changed, *self.ranges[index + 1 :]))
+
+
+def new_run_id(now: datetime) -> str:
+    """18 hexadecimal digits that sort by time: milliseconds, then chance."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(3)}"
+
+
+def prefix(table: TableName) -> str:
+    """The folder of a table's run documents."""
+    return f"watermark/runs/{table.key}/"
+
+
+class RunStore:
+    """Run documents of one table in the object store; written by compare-and-swap."""
+
+    def __init__(self, objects: ObjectStore, table: TableName) -> None:
+        self._objects = objects
+        self._table = table
+
+    def key(self, run: str) -> str:
+        """Where a run's document is."""
+        return f"{prefix(self._table)}{run}.json"
+
+    def read(self, run: str) -> tuple[Run, str] | None:
+        """The run and its ETag, None when there is no document; raises Unreadable."""
+        key = self.key(run)
+        try:
+            found = self._objects.get(key)
+        except ObjectMissing:
+            return None
+        try:
+            document = msgspec.json.decode(found.data, type=Run)
+        except msgspec.MsgspecError as error:
+            raise Unreadable(key, f"not a run document: {error}") from None
+        if document.table != str(self._table) or document.run != run:
+            raise Unreadable(key, f"it is run {document.run} of {document.table}")
+        return document, found.info.etag
+
+    def create(self, run: Run) -> str:
+        """Write a new run's document; returns its ETag."""
+        return self._put(run, None)
+
+    def save(self, run: Run, etag: str) -> str:
+        """Write a run's document over the one with this ETag; returns the new one. Raises Conflict."""
+        return self._put(run, etag)
+
+    def since(self, run: str) -> Iterator[str]:
+        """Names of runs behind this one in time, oldest first."""
+        start = prefix(self._table)
+        for info in self._objects.list(start, after=self.key(run) if run else ""):
+            yield info.key.removeprefix(start).removesuffix(".json")
+
+    def _put(self, run: Run, etag: str | None) -> str:
+        data = msgspec.json.encode(run)
+        for _ in range(5):
+            try:
+                return self._objects.put(self.key(run.run), data, if_match=etag, if_absent=etag is None)
+            except WriteContended:
+                continue
+            except PreconditionFailed:
+                found = self._objects.get(self.key(run.run))
+                if found.data == data:
+                    return found.info.etag
+                break
+        raise Conflict(
+            f"run {run.run} of {run.table} was changed by somebody else",
+            "its document is not as this run left it",
+            "nothing more was written; run it again",
+        )
