@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.01
 # it ends that group and removes the folder.
 _KEEPER = """
 while read -r line; do pid=$line; done
-[ -z "$pid" ] || { kill -QUIT -- "-$pid"; sleep 1; kill -KILL -- "-$pid"; }
+[ -z "$pid" ] || { kill -s QUIT -- "-$pid"; sleep 1; kill -s KILL -- "-$pid"; }
 rm -rf "$0"
 """
 
