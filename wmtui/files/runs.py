@@ -6,7 +6,7 @@ A part counts only if a committed run document lists its key and ETag.
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -122,6 +122,11 @@ class Run:
 def new_run_id(now: datetime) -> str:
     """18 hexadecimal digits that sort by time: milliseconds, then chance."""
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(3)}"
+
+
+def run_started(run: str) -> datetime:
+    """When a run began, aware UTC, as its name says."""
+    return datetime.fromtimestamp(int(run[:12], 16) / 1000, UTC)
 
 
 def prefix(table: TableName) -> str:

@@ -1,0 +1,111 @@
+"""Which files there are: every candidate of a table, and every name that could not be read as one."""
+
+import threading
+from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+from wmtui.files.names import FLAT_PREFIX, ROOT, FlatNames, day_folder, parse_part, table_prefix
+from wmtui.files.runs import Run, RunStore
+from wmtui.files.verdicts import Candidate, PartOf
+from wmtui.model import TableName
+from wmtui.objects import ObjectInfo, ObjectStore
+
+_READERS = 16
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The candidates of one table, oldest first, and what the listing saw besides.
+
+    prefixes: what was listed. unparsed: keys below the table's folder that are no Parquet files. ambiguous: flat names
+    that fit two configured tables and therefore belong to neither.
+    """
+
+    candidates: list[Candidate]
+    prefixes: tuple[str, ...]
+    unparsed: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+
+
+class Lister:
+    """Lists files of tables. The flat layout, which all tables share, is listed once per instance and starting day."""
+
+    def __init__(self, objects: ObjectStore, tables: Iterable[TableName]) -> None:
+        self._objects = objects
+        self._names = FlatNames(tables)
+        self._flat: dict[date | None, list[ObjectInfo]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, table: TableName, since: date | None, loaded: Container[tuple[str, str]]) -> Listing:
+        """Every candidate of a table in folders of `since` and later (None: all).
+
+        loaded: (URI, ETag) of files whose run document need not be read, because rule 2 decides about them.
+        Raises Unreadable for a run document that is corrupt.
+        """
+        found: list[ObjectInfo] = []
+        unparsed: list[str] = []
+        for info in self._own_folder(table, since):
+            if info.key.endswith(".parquet"):
+                found.append(info)
+            else:
+                unparsed.append(info.key)
+        ambiguous: list[str] = []
+        for info in self._flat_files(since):
+            owners = self._names.owners(info.key)
+            if owners == [table]:
+                found.append(info)
+            elif table in owners:
+                ambiguous.append(info.key)
+        candidates = self._candidates(table, found, loaded)
+        candidates.sort(key=lambda c: (c.last_modified, c.key))
+        return Listing(candidates, (table_prefix(table), FLAT_PREFIX), unparsed, ambiguous)
+
+    def _own_folder(self, table: TableName, since: date | None) -> Iterator[ObjectInfo]:
+        """Files below the table's folder: those in day folders from `since` on, and all that are in none."""
+        folder = table_prefix(table)
+        days = f"{folder}year="
+        for info in self._objects.list(folder):
+            if since is not None and info.key >= days:
+                yield from self._objects.list(folder, after=f"{folder}{day_folder(since)}")
+                return
+            yield info
+
+    def _flat_files(self, since: date | None) -> list[ObjectInfo]:
+        with self._lock:
+            if since not in self._flat:
+                after = f"{ROOT}{day_folder(since)}" if since else ""
+                self._flat[since] = [
+                    i for i in self._objects.list(FLAT_PREFIX, after=after) if self._names.owners(i.key)
+                ]
+            return self._flat[since]
+
+    def _candidates(
+        self, table: TableName, found: list[ObjectInfo], loaded: Container[tuple[str, str]]
+    ) -> list[Candidate]:
+        named = [(info, self._objects.uri(info.key), parse_part(table, info.key)) for info in found]
+        wanted = {part.run for info, uri, part in named if part and (uri, info.etag) not in loaded}
+        runs = self._read_runs(table, wanted)
+        listed = {part.key: part for run in runs.values() if run for part in run.parts}
+        candidates = []
+        for info, uri, name in named:
+            part_of = None
+            if name is not None:
+                run, part = runs.get(name.run), listed.get(info.key)
+                state, epoch = (run.state, run.epoch) if run else (None, 0)
+                part_of = PartOf(name.run, state, epoch, part.etag if part else None, part.rows if part else None)
+            candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
+        return candidates
+
+    def _read_runs(self, table: TableName, names: set[str]) -> dict[str, Run | None]:
+        store = RunStore(self._objects, table)
+
+        def read(name: str) -> Run | None:
+            found = store.read(name)
+            return found[0] if found else None
+
+        if len(names) <= 1:
+            return {name: read(name) for name in names}
+        with ThreadPoolExecutor(min(_READERS, len(names)), thread_name_prefix="runs") as pool:
+            return dict(zip(names, pool.map(read, names), strict=True))

@@ -1,0 +1,99 @@
+"""Load records: the store's copy of what the warehouse ledger holds, so that previews need no warehouse.
+
+One document per table and day; files a load committed are appended by compare-and-swap. Never pruned while the file
+exists.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable, WriteContended
+from wmtui.model import TableName
+from wmtui.objects import ObjectStore
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """One file of a load, as the ledger has it."""
+
+    key: str
+    uri: str
+    etag: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """One load: which files it committed into which target, in which epoch. Times are aware UTC."""
+
+    load_id: str
+    target: str
+    epoch: int
+    token: int
+    started: datetime
+    ended: datetime
+    files: tuple[LoadedFile, ...]
+
+
+@dataclass(frozen=True)
+class _Day:
+    table: str
+    loads: tuple[LoadRecord, ...] = ()
+    version: Literal[1] = 1
+
+
+class LoadRecords:
+    """The load records of one table."""
+
+    def __init__(self, objects: ObjectStore, table: TableName) -> None:
+        self._objects = objects
+        self._table = table
+        self._prefix = f"watermark/loads/{table.key}/"
+
+    def since(self, day: date | None) -> Iterator[LoadRecord]:
+        """Every load of that day and later, oldest first; None: every load. Raises Unreadable."""
+        after = f"{self._prefix}{day.isoformat()}" if day else ""
+        for info in self._objects.list(self._prefix, after=after):
+            yield from self._read(info.key)[0].loads
+
+    def add(self, record: LoadRecord) -> None:
+        """Record a load under the day it ended; the same load id twice is one record. Raises Conflict, Unreadable."""
+        key = f"{self._prefix}{record.ended:%Y-%m-%d}.json"
+        for _ in range(20):
+            try:
+                found, etag = self._read(key)
+            except ObjectMissing:
+                found, etag = _Day(str(self._table)), None
+            if any(known.load_id == record.load_id for known in found.loads):
+                return
+            data = msgspec.json.encode(_Day(found.table, (*found.loads, record)))
+            try:
+                self._objects.put(key, data, if_match=etag, if_absent=etag is None)
+            except (PreconditionFailed, WriteContended):
+                continue
+            return
+        raise Conflict(f"could not record load {record.load_id}", f"{key} is being changed by others", "sync again")
+
+    def _read(self, key: str) -> tuple[_Day, str]:
+        found = self._objects.get(key)
+        try:
+            day = msgspec.json.decode(found.data, type=_Day)
+        except msgspec.MsgspecError as error:
+            raise Unreadable(key, f"not a document of load records: {error}") from None
+        if day.table != str(self._table):
+            raise Unreadable(key, f"it is of {day.table}")
+        return day, found.info.etag
+
+
+def loaded_files(records: Iterable[LoadRecord], target: str, epoch: int) -> dict[tuple[str, str], tuple[datetime, str]]:
+    """(URI, ETag) of every file loaded into this target in this epoch → when and by which load."""
+    return {
+        (file.uri, file.etag): (record.ended, record.load_id)
+        for record in records
+        if record.target == target and record.epoch == epoch
+        for file in record.files
+    }

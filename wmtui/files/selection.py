@@ -1,0 +1,117 @@
+"""From a watermark to the files that are loaded next: listing, load records or ledger, and the rules, in one call.
+
+Preview, run, explanation and screen all go through `FileFilter.select`.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from wmtui.errors import UsageError
+from wmtui.files.listing import Lister, Listing
+from wmtui.files.loads import LoadRecords, loaded_files
+from wmtui.files.runs import RunStore, run_started
+from wmtui.files.verdicts import Basis, Candidate, Loads, Reprocess, Summary, Verdict, judge, summarise
+from wmtui.objects import ObjectStore
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
+
+_ZONE_SLACK = timedelta(days=1)
+"""Writers name day folders by their own clock: a folder may be a day off the file's LastModified."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What `select` found: the basis it judged by, a verdict per candidate, and the summary.
+
+    by_ledger: the warehouse's ledger said what is loaded; otherwise the load records did.
+    """
+
+    basis: Basis
+    listing: Listing
+    verdicts: Sequence[Verdict]
+    summary: Summary
+    loaded: Loads
+    by_ledger: bool
+
+    @property
+    def selected(self) -> list[Candidate]:
+        """The files to load, oldest first."""
+        return [v.file for v in self.verdicts if v.selected]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the caller asks for besides the rules.
+
+    reprocess: files loaded before again; keys: only these. all_days: list everything, not from the watermark's day.
+    """
+
+    reprocess: bool = False
+    keys: tuple[str, ...] = ()
+    all_days: bool = False
+
+
+class FileFilter:
+    """Decides which files of a table are loaded next. zone: the profile's."""
+
+    def __init__(self, objects: ObjectStore, lister: Lister, zone: ZoneInfo) -> None:
+        self._objects = objects
+        self._lister = lister
+        self._zone = zone
+
+    def select(
+        self,
+        mark: Watermark,
+        target: str,
+        heartbeat: Heartbeat,
+        system: datetime | None,
+        *,
+        ledger: Loads | None = None,
+        choice: Choice = Choice(),
+    ) -> Selection:
+        """Judge every file of a table by a watermark.
+
+        target: the table's target, whose loads count. system: the system watermark. ledger: what the warehouse says
+        is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
+        """
+        basis = Basis.of(mark, system, self._zone)
+        since = None if choice.all_days or choice.reprocess else self._since(mark, basis, heartbeat)
+        loaded = self._recorded(mark, target, since) if ledger is None else ledger
+        listing = self._lister.find(mark.table, since, () if choice.reprocess else loaded)
+        candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
+        again = Reprocess.NAMED if choice.keys else Reprocess.LOADED if choice.reprocess else Reprocess.NO
+        verdicts = judge(candidates, basis, loaded, again)
+        summary = summarise(verdicts, mark.epoch, loaded, self._zone)
+        return Selection(basis, listing, verdicts, summary, loaded, ledger is not None)
+
+    def _since(self, mark: Watermark, basis: Basis, heartbeat: Heartbeat) -> date | None:
+        """The first day that can hold a file to load: of the session window, or of the oldest unsettled run."""
+        if basis.session is None:
+            return None
+        first = (basis.session[0] - _ZONE_SLACK).date()
+        oldest = next(RunStore(self._objects, mark.table).since(settled_run(mark, heartbeat)), None)
+        return first if oldest is None else min(first, run_started(oldest).date())
+
+    def _recorded(self, mark: Watermark, target: str, since: date | None) -> Loads:
+        day = since and since - _ZONE_SLACK
+        return loaded_files(LoadRecords(self._objects, mark.table).since(day), target, mark.epoch)
+
+
+def settled_run(mark: Watermark, heartbeat: Heartbeat) -> str:
+    """The newest run up to which every run is loaded, excluded or abandoned, as the last load left it; "" for none."""
+    settled = heartbeat.fields.get("settled") or {}
+    valid = settled.get("epoch") == mark.epoch and settled.get("load_floor") == mark.fields["load_floor"]
+    return str(settled.get("run") or "") if valid else ""
+
+
+def _named(candidates: Sequence[Candidate], keys: Sequence[str]) -> list[Candidate]:
+    by_key = {c.key: c for c in candidates}
+    for key in keys:
+        if key not in by_key:
+            near = difflib.get_close_matches(key, by_key, 1)
+            hint = f"did you mean {near[0]}?" if near else "see `wmtui files` for the keys"
+            raise UsageError(f"no file {key}", "it is not a file of this table", hint)
+    return [by_key[key] for key in dict.fromkeys(keys)]

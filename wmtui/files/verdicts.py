@@ -1,0 +1,309 @@
+"""Which files are loaded next, and why: one pure rule for preview, run, explanation and screen.
+
+The rules, the first that applies decides:
+1. not a file of exactly this table: not a candidate (the listing's business)
+2. loaded into this target in this epoch, same URI and ETag: out; with `reprocess` in again, unless a manual or system
+   watermark excludes it
+3. a part of a run that is not committed, or that its committed run does not list: out
+4. manual, or automated without extraction time: in when LastModified > data timestamp
+5. automated: not at or before the load floor, and within 10 h of the extraction time (both ends in), or a part of a
+   committed run of this epoch that was never loaded
+6. without a data timestamp the system watermark acts as a manual one; without both, everything is in
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from wmtui.files.runs import RunState
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+
+SESSION = timedelta(hours=10)
+"""Half the session window: files this far from an automated extraction belong to it."""
+
+Loads = Mapping[tuple[str, str], tuple[datetime, str]]
+"""(URI, ETag) → when it was loaded (aware UTC) and by which load."""
+
+
+class PartOf(NamedTuple):
+    """What its run document says of one of our own parts. state None: no document. etag None: not listed by it."""
+
+    run: str
+    state: RunState | None
+    epoch: int
+    etag: str | None
+    rows: int | None
+
+
+class Candidate(NamedTuple):
+    """A file of exactly this table. last_modified: aware UTC, whole seconds. part None: a foreign file."""
+
+    key: str
+    uri: str
+    etag: str
+    size: int
+    last_modified: datetime
+    part: PartOf | None
+
+
+class Reason(StrEnum):
+    """Why a file is in or out; the values are part of the JSON interface."""
+
+    LOADED = "loaded"
+    REPROCESSED = "reprocessed"
+    UNCOMMITTED = "uncommitted"
+    REPLACED = "replaced"
+    AFTER_WATERMARK = "after_watermark"
+    BEFORE_WATERMARK = "before_watermark"
+    IN_SESSION = "in_session"
+    CARRIED_OVER = "carried_over"
+    OUTSIDE_SESSION = "outside_session"
+    BEFORE_FLOOR = "before_floor"
+    AFTER_SYSTEM = "after_system"
+    BEFORE_SYSTEM = "before_system"
+    NO_WATERMARK = "no_watermark"
+
+
+RULES = {
+    Reason.LOADED: 2,
+    Reason.REPROCESSED: 2,
+    Reason.UNCOMMITTED: 3,
+    Reason.REPLACED: 3,
+    Reason.AFTER_WATERMARK: 4,
+    Reason.BEFORE_WATERMARK: 4,
+    Reason.IN_SESSION: 5,
+    Reason.CARRIED_OVER: 5,
+    Reason.OUTSIDE_SESSION: 5,
+    Reason.BEFORE_FLOOR: 5,
+    Reason.AFTER_SYSTEM: 6,
+    Reason.BEFORE_SYSTEM: 6,
+    Reason.NO_WATERMARK: 6,
+}
+SELECTED = frozenset(
+    {
+        Reason.REPROCESSED,
+        Reason.AFTER_WATERMARK,
+        Reason.IN_SESSION,
+        Reason.CARRIED_OVER,
+        Reason.AFTER_SYSTEM,
+        Reason.NO_WATERMARK,
+    }
+)
+TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.BEFORE_FLOOR, Reason.BEFORE_SYSTEM})
+"""Out for its time alone: another watermark would let the file in."""
+
+
+class Verdict(NamedTuple):
+    """Load this file or not, the rule that decided, and how far it missed.
+
+    boundary: the instant its LastModified was compared with, None where time did not decide.
+    """
+
+    file: Candidate
+    reason: Reason
+    boundary: datetime | None = None
+
+    @property
+    def selected(self) -> bool:
+        """The file is loaded next."""
+        return self.reason in SELECTED
+
+    @property
+    def rule(self) -> int:
+        """Number of the rule that decided, as in this module's description."""
+        return RULES[self.reason]
+
+    @property
+    def distance(self) -> timedelta | None:
+        """How far LastModified lies from the boundary, never negative."""
+        return None if self.boundary is None else abs(self.file.last_modified - self.boundary)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What of a watermark the rules look at; instants are aware UTC.
+
+    after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
+    """
+
+    epoch: int
+    after: datetime | None = None
+    extraction_time: datetime | None = None
+    load_floor: datetime | None = None
+    system: bool = False
+
+    @classmethod
+    def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo) -> "Basis":
+        """The basis of a watermark. system: the system watermark, wall clock in `zone`."""
+        if mark.data_timestamp is None:
+            return cls(mark.epoch, after=system and to_instant(system, zone), system=True)
+        if mark.is_manual or mark.extraction_time is None:
+            return cls(mark.epoch, after=to_instant(mark.data_timestamp, zone))
+        return cls(mark.epoch, extraction_time=mark.extraction_time, load_floor=mark.load_floor)
+
+    @property
+    def session(self) -> tuple[datetime, datetime] | None:
+        """The session window, both ends in; None unless rule 5 decides."""
+        at = self.extraction_time
+        return None if at is None else (at - SESSION, at + SESSION)
+
+    def describe(self) -> str:
+        """The log line that says how files are chosen."""
+        if self.session is not None:
+            low, high = (format_instant(end) for end in self.session)
+            return f"Using session-based incremental Redshift loading: files from {low} to {high}"
+        if self.after is None:
+            return "Using no watermark: every file is loaded"
+        kind = "system" if self.system else "manual"
+        return f"Using {kind} watermark-based incremental Redshift loading: files after {format_instant(self.after)}"
+
+
+class Reprocess(StrEnum):
+    """Whether files loaded before are loaded again."""
+
+    NO = "no"
+    LOADED = "loaded"
+    NAMED = "named"
+
+
+def judge(
+    files: Iterable[Candidate], basis: Basis, loaded: Loads, reprocess: Reprocess = Reprocess.NO
+) -> list[Verdict]:
+    """One verdict per candidate, in the order given.
+
+    reprocess: LOADED takes files loaded before again unless a manual or system watermark excludes them; NAMED takes
+    them whatever their time, because somebody named each one.
+    """
+    by_time = _by_session(basis) if basis.session else _by_point(basis)
+    again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
+    verdicts = []
+    for file in files:
+        part = file.part
+        if (file.uri, file.etag) in loaded and (again or reprocess is Reprocess.NO):
+            verdicts.append(Verdict(file, Reason.REPROCESSED if again else Reason.LOADED))
+        elif part is not None and (part.state is not RunState.COMMITTED or part.etag is None):
+            verdicts.append(Verdict(file, Reason.UNCOMMITTED))
+        elif part is not None and part.etag != file.etag:
+            verdicts.append(Verdict(file, Reason.REPLACED))
+        else:
+            verdicts.append(by_time(file))
+    return verdicts
+
+
+def _by_point(basis: Basis) -> Callable[[Candidate], Verdict]:
+    """Rules 4 and 6."""
+    after = basis.after
+    if after is None:
+        return lambda file: Verdict(file, Reason.NO_WATERMARK)
+    inside = Reason.AFTER_SYSTEM if basis.system else Reason.AFTER_WATERMARK
+    outside = Reason.BEFORE_SYSTEM if basis.system else Reason.BEFORE_WATERMARK
+    return lambda file: Verdict(file, inside if file.last_modified > after else outside, after)
+
+
+def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
+    """Rule 5."""
+    assert basis.session is not None
+    low, high = basis.session
+    floor, epoch = basis.load_floor, basis.epoch
+
+    def verdict(file: Candidate) -> Verdict:
+        at = file.last_modified
+        if floor is not None and at <= floor:
+            return Verdict(file, Reason.BEFORE_FLOOR, floor)
+        if low <= at <= high:
+            return Verdict(file, Reason.IN_SESSION, low if at - low < high - at else high)
+        boundary = low if at < low else high
+        carried = file.part is not None and file.part.epoch == epoch
+        return Verdict(file, Reason.CARRIED_OVER if carried else Reason.OUTSIDE_SESSION, boundary)
+
+    return verdict
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a table's files, and for nothing selected what would let files in."""
+
+    found: int
+    selected: int
+    reasons: Mapping[Reason, int]
+    hint: str
+
+    def __str__(self) -> str:
+        return f"Found {self.found} files, filtered to {self.selected} files for loading"
+
+    @property
+    def held_back(self) -> bool:
+        """Nothing is selected although a file is out for another reason than loaded or uncommitted."""
+        return not self.selected and any(r not in (Reason.LOADED, Reason.UNCOMMITTED) for r in self.reasons)
+
+
+def summarise(verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo) -> Summary:
+    """Count verdicts by reason; when nothing is selected, name the change that would let files in."""
+    reasons = Counter(v.reason for v in verdicts)
+    selected = sum(reasons[r] for r in SELECTED)
+    hint = "" if selected or not verdicts else _hint(verdicts, reasons, epoch, loaded, zone)
+    return Summary(len(verdicts), selected, dict(reasons), hint)
+
+
+def _hint(verdicts: Sequence[Verdict], reasons: Mapping[Reason, int], epoch: int, loaded: Loads, zone: ZoneInfo) -> str:
+    """Every sentence that is true: the point that lets files in, the loaded ones, the unfinished ones."""
+    hints = []
+    missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
+    if missed:
+        point = min(missed) - timedelta(seconds=1)
+        entering = sum(v.selected for v in judge((v.file for v in verdicts), Basis(epoch, after=point), loaded))
+        hints.append(f"{_files(entering, 'enters', 'enter')} if you set {format_wall(to_wall(point, zone))}")
+    if n := reasons.get(Reason.LOADED):
+        hints.append(f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again")
+    if n := reasons.get(Reason.UNCOMMITTED):
+        hints.append(f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it")
+    if n := reasons.get(Reason.REPLACED):
+        hints.append(f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`")
+    return "; ".join(hints)
+
+
+def _files(count: int, singular: str, plural: str) -> str:
+    return f"{count} file {singular}" if count == 1 else f"{count} files {plural}"
+
+
+def explain(verdict: Verdict, loaded: Loads) -> str:
+    """The reason in words, e.g. `outside the session window by 3 h 12 m`."""
+    reason, file, distance = verdict.reason, verdict.file, verdict.distance
+    by = format_distance(distance) if distance is not None else ""
+    if reason is Reason.LOADED:
+        at, load = loaded[file.uri, file.etag]
+        return f"loaded at {format_instant(at)} by load {load}"
+    if reason is Reason.UNCOMMITTED and file.part is not None:
+        state = file.part.state.value if file.part.state else "unknown"
+        listed = "does not list it" if file.part.state is RunState.COMMITTED else f"is {state}"
+        return f"its run {file.part.run} {listed}"
+    boundary = format_instant(verdict.boundary) if verdict.boundary else ""
+    return {
+        Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",
+        Reason.REPLACED: "its content is not what its run wrote",
+        Reason.AFTER_WATERMARK: f"{by} after the watermark",
+        Reason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
+        Reason.IN_SESSION: "inside the session window",
+        Reason.CARRIED_OVER: "carried over: a committed part that was never loaded",
+        Reason.OUTSIDE_SESSION: f"outside the session window by {by}",
+        Reason.BEFORE_FLOOR: f"before the load floor {boundary}",
+        Reason.AFTER_SYSTEM: f"{by} after the system watermark",
+        Reason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
+        Reason.NO_WATERMARK: "no watermark excludes it",
+    }[reason]
+
+
+def format_distance(distance: timedelta) -> str:
+    """A length of time in its two largest units, e.g. `3 h 12 m`."""
+    seconds = int(distance.total_seconds())
+    sizes = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    amounts = [
+        (unit, seconds % (size * base) // size) for (unit, size), base in zip(sizes, (10**9, 24, 60, 60), strict=True)
+    ]
+    first = next((i for i, (_, n) in enumerate(amounts) if n), len(amounts) - 1)
+    return " ".join(f"{n} {unit}" for unit, n in amounts[first : first + 2] if n or unit == "s" or first == 3) or "0 s"
