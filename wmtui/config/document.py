@@ -1,0 +1,193 @@
+"""A YAML file whose errors name their line and never echo an expanded value."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import msgspec
+import yaml
+
+from wmtui.config.schema import Duration, Secret
+from wmtui.errors import ConfigError
+
+At = tuple[object, ...]
+"""The keys that lead to a value, from the top of the file."""
+
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+_T = TypeVar("_T")
+
+_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+}
+
+# A timestamp stays the text it was written as.
+_RESOLVERS = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class Document:
+    """One file as plain values (`raw`) and as YAML nodes, which know their lines.
+
+    Raises ConfigError when the file is missing, unreadable, not YAML, empty, or has a key twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        text = _read(path)
+        try:
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+            loader.yaml_implicit_resolvers = _RESOLVERS
+            self._root = loader.get_single_node()
+            self._refuse_duplicates(self._root, [])
+            self.raw = loader.construct_document(self._root) if self._root else None
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            # PyYAML quotes from the file, which may be part of a password.
+            why = re.sub(r"\s*(['\"]).*\1", "", error.problem or "not well-formed")
+            raise ConfigError(f"{path}, line {line}: not valid YAML", why, "mend the line") from None
+        except yaml.reader.ReaderError as error:
+            raise ConfigError(f"{path} is not text", error.reason, "remove what is no text") from None
+        except (ValueError, LookupError, AttributeError):
+            # What PyYAML raises for a value that does not suit its tag, such as `!!int x`.
+            raise ConfigError(f"{path}: not valid YAML", "a value does not suit its !!tag", "remove the tag") from None
+        if self.raw is None:
+            raise ConfigError(f"{path} is empty", "", "start from the example in the README")
+
+    def value(self, at: At) -> Any:
+        """The value below these keys as the file has it, `${ENV}` unexpanded; None if there is none."""
+        value = self.raw
+        for key in at:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def error(self, what: str, why: str, at: At, next_step: str) -> ConfigError:
+        """An error with file and line of the last of these keys that the file has."""
+        return ConfigError(f"{self.path}, line {self.line(at)}: {what}", why, next_step)
+
+    def line(self, at: At) -> int:
+        """The line of the last of these keys that the file has, from 1."""
+        node, line = self._root, 1
+        for key in at:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else []
+            found = next(((k, v) for k, v in pairs if k.value == str(key)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        return line
+
+    def check_keys(self, kind: Any, at: At) -> None:
+        """Refuse keys that `kind`, a msgspec type, and the types of its fields do not have. Values are not judged."""
+        value = self.value(at)
+        if not isinstance(value, dict) or (struct := self._struct_for(kind, value, at)) is None:
+            return
+        fields = _fields(struct)
+        for key in value:
+            if key not in fields:
+                raise self.error(
+                    f"unknown key {key!r}", f"valid here: {', '.join(fields)}", (*at, key), _nearest(str(key), fields)
+                )
+            self.check_keys(fields[key], (*at, key))
+
+    def convert(self, value: Any, kind: type[_T], at: At) -> _T:
+        """A value found at `at`, perhaps expanded or completed since, as the msgspec type it should be."""
+        try:
+            return msgspec.convert(value, kind, strict=False, dec_hook=_decode)
+        except msgspec.ValidationError as error:
+            message = str(error)
+        problem, _, path = message.partition(" - at `")
+        where = (*at, *re.findall(r"[^.\[\]$`]+", path.removeprefix("key` in ")))
+        written = self.value(where)
+        # msgspec quotes the value it refuses, which may be a secret once it is expanded.
+        expanded = isinstance(written, str) and VARIABLE.search(written)
+        why = f"the value of {written} does not fit" if expanded else _plain(problem)
+        raise self.error(f"{'.'.join(map(str, where)) or 'the file'} is wrong", why, where, "mend the value")
+
+    def _struct_for(self, kind: Any, value: dict[Any, Any], at: At) -> type[msgspec.Struct] | None:
+        """The struct that describes a mapping; of several the one that its `type` names."""
+        structs = _structs(kind)
+        if len(structs) < 2:
+            return structs[0] if structs else None
+        tags = {str(struct.__struct_config__.tag): struct for struct in structs}
+        tag = str(value.get("type"))
+        if tag not in tags and not VARIABLE.search(tag):
+            what = f"unknown type {tag!r}" if "type" in value else f"{'.'.join(map(str, at))} has no type"
+            raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), _nearest(tag, tags))
+        return tags.get(tag)
+
+    def _refuse_duplicates(self, node: yaml.Node | None, above: list[yaml.Node]) -> None:
+        """Refuse a key that stands twice, and an alias to the node it is in."""
+        if any(node is outer for outer in above):
+            raise yaml.MarkedYAMLError(problem="an alias refers to itself", problem_mark=above[-1].start_mark)
+        children = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    what = f"{self.path}, line {key.start_mark.line + 1}: {key.value!r} stands twice"
+                    raise ConfigError(what, "only one of them could count", "remove one")
+                seen.add(str(key.value))
+            children = [value for _, value in node.value]
+        for child in children:
+            self._refuse_duplicates(child, [*above, node] if node else above)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no configuration at {path}",
+            "the file does not exist",
+            "give its path with --config, or start from the example in the README; `wmtui --demo` needs none",
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}", error.strerror or "", "check the path and its permissions") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text", "it is not in UTF-8", "save it as UTF-8") from None
+
+
+def _nearest(word: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, valid, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else "use one of them"
+
+
+def _plain(problem: str) -> str:
+    """msgspec's words in the reader's."""
+    problem = re.sub(r"Object missing required field (`\w+`)", r"\1 is missing", problem)
+    problem = re.sub(
+        r"`([a-z |]+)`(?! is)", lambda m: " or ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), problem
+    )
+    return problem[:1].lower() + problem[1:]
+
+
+@cache
+def _structs(kind: Any) -> list[type[msgspec.Struct]]:
+    """The structs among the alternatives of a type."""
+    return [k for k in get_args(kind) or (kind,) if isinstance(k, type) and issubclass(k, msgspec.Struct)]
+
+
+@cache
+def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """A struct's keys in the file and their types; `type` chooses among tagged structs."""
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+    return {"type": str, **fields} if struct.__struct_config__.tag else fields
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    if kind is Duration:
+        return Duration.parse(str(value))
+    if not isinstance(value, str):
+        raise ValueError("expected text: put it in quotes")
+    return Secret(value)

@@ -1,0 +1,123 @@
+"""Choosing and reading a profile: environment variables, time zone, places."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from wmtui.config.document import VARIABLE, At, Document
+from wmtui.config.schema import DuckDBConfig, MySQLConfig, PostgresConfig, Profile, TopLevel
+from wmtui.errors import ConfigError
+
+
+def choose(document: Document, top: TopLevel, named: str | None) -> str:
+    """The name of the profile asked for, else `default_profile`, else the only one; a protected one only by name."""
+    profiles = ", ".join(top.profiles) or "none"
+    chosen = named or top.default_profile or (next(iter(top.profiles)) if len(top.profiles) == 1 else None)
+    if chosen is None:
+        raise ConfigError(
+            f"{document.path}: which profile?",
+            f"there are {profiles} and no default_profile",
+            "name one with --profile, or set default_profile",
+        )
+    if chosen not in top.profiles:
+        at = ("profiles",) if named else ("default_profile",)
+        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, "use one of them")
+    # Before expansion anything but a plain false protects, `${ENV}` too.
+    if not named and document.value(("profiles", chosen, "protected")) not in (None, False):
+        raise document.error(
+            f"profile {chosen} is protected",
+            "a protected profile is never a default",
+            ("profiles", chosen, "protected"),
+            f"name it: --profile {chosen}",
+        )
+    return chosen
+
+
+def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
+    """The profile with `${ENV}` expanded and its places made absolute; raises ConfigError."""
+    at = ("profiles", name)
+    expanded = _expand(document, document.value(at), at, env)
+    profile = document.convert(expanded, Profile, at)
+    _check_zone(document, profile.timezone, at)
+    return _absolute(document, profile, at)
+
+
+def literal_passwords(document: Document, names: Mapping[str, object]) -> Iterator[str]:
+    """A warning for each password that is written out in the file."""
+    for name in names:
+        for part in ("source", "warehouse"):
+            at = ("profiles", name, part, "password")
+            password = document.value(at)
+            if password and not VARIABLE.search(str(password)):
+                yield f"{document.path}, line {document.line(at)}: the password is written out; use ${{ENV}} instead"
+
+
+def _expand(document: Document, raw: Any, at: At, env: Mapping[str, str]) -> Any:
+    if isinstance(raw, dict):
+        return {key: _expand(document, value, (*at, key), env) for key, value in raw.items()}
+    if not isinstance(raw, str):
+        return raw
+    for variable in VARIABLE.findall(raw):
+        if variable not in env:
+            raise document.error(
+                f"environment variable {variable} is not set",
+                f"profile {at[1]} needs it",
+                at,
+                f"export {variable}=… before starting wmtui",
+            )
+    return VARIABLE.sub(lambda match: env[match[1]], raw)
+
+
+def _check_zone(document: Document, zone: str, at: At) -> None:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        where = (*at, "timezone")
+        near = difflib.get_close_matches(zone, available_timezones(), 1)
+        raise document.error(
+            "unknown time zone" if VARIABLE.search(str(document.value(where))) else f"unknown time zone {zone!r}",
+            "it is not an IANA name",
+            where,
+            f"did you mean {near[0]}?" if near else "write it like Asia/Shanghai or UTC",
+        ) from None
+
+
+def _absolute(document: Document, profile: Profile, at: At) -> Profile:
+    """Relative places count from the file's folder, so that cron finds them from anywhere."""
+    base = document.path.absolute().parent
+
+    def place(text: str, *keys: str) -> str:
+        try:
+            return str((base / Path(text).expanduser()).resolve())
+        except (RuntimeError, ValueError):
+            why = "it names an unknown ~user, or has a character that no path has"
+            raise document.error(f"{keys[-1]} is not a place", why, (*at, *keys), "write the whole path") from None
+
+    return msgspec.structs.replace(
+        profile,
+        store=_store_root(document, profile.store, at, place),
+        source=_placed(profile.source, "source", place),
+        warehouse=_placed(profile.warehouse, "warehouse", place),
+    )
+
+
+def _store_root(document: Document, root: str, at: At, place: Callable[..., str]) -> str:
+    scheme, separator, rest = root.partition("://")
+    if not separator:
+        return place(root, "store")
+    if scheme != "s3" or not rest.strip("/"):
+        why = "it is neither s3://bucket[/prefix] nor a folder"
+        raise document.error("store is not a place", why, (*at, "store"), "mend the address")
+    return root
+
+
+def _placed(config: Any, part: str, place: Callable[..., str]) -> Any:
+    if isinstance(config, DuckDBConfig):
+        return msgspec.structs.replace(config, path=place(config.path, part, "path"))
+    if isinstance(config, MySQLConfig | PostgresConfig) and config.ca:
+        return msgspec.structs.replace(config, ca=place(config.ca, part, "ca"))
+    return config

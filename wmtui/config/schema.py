@@ -1,0 +1,193 @@
+"""What tables.yaml may say: the types of its parts, their keys and defaults."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from wmtui.model import TableName
+
+
+class Secret:
+    """Text that prints as ***; only an adapter reveals it, at the call that needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+class Duration(timedelta):
+    """A length of time written as `5s`, `10m`, `2h` or `1d`."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        """Raises ValueError for anything but a whole number (of at most six digits) and one of s, m, h, d."""
+        match = re.fullmatch(r"([0-9]{1,6})\s*([smhd])", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a duration such as 5s, 10m, 2h or 1d")
+        return cls(**{{"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class S3Config(_Strict, frozen=True):
+    """How to reach S3. Credentials come from boto3's chain; `role_arn` is assumed on top of it."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+
+
+Tls = Literal["verify", "require", "disable"]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class MySQLConfig(_Strict, frozen=True, tag="mysql"):
+    """A MySQL or MariaDB server."""
+
+    host: str
+    user: str
+    password: Secret
+    port: Port = 3306
+    tls: Tls = "verify"
+    ca: str | None = None
+
+
+class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
+    """An embedded database file, as source or as warehouse."""
+
+    path: str
+
+
+class PostgresConfig(_Strict, frozen=True, tag="postgres"):
+    """A PostgreSQL server as warehouse."""
+
+    host: str
+    database: str
+    user: str
+    password: Secret
+    port: Port = 5432
+    schema: str = "public"
+    tls: Tls = "verify"
+    ca: str | None = None
+
+
+class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
+    """An Amazon Redshift cluster as warehouse."""
+
+    host: str
+    database: str
+    user: str
+    password: Secret
+    iam_role: str
+    port: Port = 5439
+    schema: str = "public"
+    tls: Tls = "verify"
+
+
+SourceConfig = MySQLConfig | DuckDBConfig
+WarehouseConfig = PostgresConfig | RedshiftConfig | DuckDBConfig
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Where the store's root is: `s3://bucket[/prefix]` or an absolute folder."""
+
+    root: str
+    s3: S3Config = field(default_factory=S3Config)
+
+
+class Profile(_Strict, frozen=True):
+    """One environment: a store, a source, a warehouse.
+
+    protected: changed only when named by --profile and with a --reason. timezone: IANA name, the zone of MySQL
+    DATETIME values and of timestamps people type.
+    """
+
+    store: str
+    source: SourceConfig
+    warehouse: WarehouseConfig
+    s3: S3Config = msgspec.field(default_factory=S3Config)
+    timezone: str = "UTC"
+    protected: bool = False
+    colour: str | None = None
+
+
+class Freshness(_Strict, frozen=True):
+    """How old the last success may be."""
+
+    warn: Duration = Duration(hours=2)
+    error: Duration = Duration(hours=6)
+
+
+class TableConfig(_Strict, frozen=True):
+    """One table's settings, defaults filled in.
+
+    lag: how far reading stays behind the source's clock. lookback: overlap read again below the last high; None picks
+    60 s, or 10 minutes where the account may not see transactions; always 0 without a primary key.
+    primary_key: empty for a table without one (append, at least once).
+    """
+
+    target: str = ""
+    cursor: str = "update_at"
+    primary_key: tuple[str, ...] = ("id",)
+    lag: Duration = Duration(seconds=5)
+    lookback: Duration | None = None
+    freshness: Freshness = Freshness()
+    null_cursor: Literal["report", "error"] = "report"
+    manual_in_run: Literal["load", "sync"] = "load"
+
+
+class TopLevel(_Strict, frozen=True):
+    """The file as a whole; profiles and tables are read one by one."""
+
+    version: Literal[1]
+    profiles: dict[str, Any]
+    tables: dict[str, Any]
+    default_profile: str | None = None
+    defaults: dict[str, Any] = {}
+    presets: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration as one profile sees it.
+
+    named: the profile was asked for by name, which a protected one requires. warnings: for stderr, once.
+    """
+
+    path: Path
+    profile_name: str
+    named: bool
+    profile: Profile
+    tables: Mapping[TableName, TableConfig]
+    presets: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The profile's time zone."""
+        return ZoneInfo(self.profile.timezone)
+
+    @property
+    def store(self) -> StoreConfig:
+        """The store, a folder made absolute."""
+        return StoreConfig(self.profile.store, self.profile.s3)
