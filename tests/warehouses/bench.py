@@ -1,0 +1,80 @@
+"""What warehouse tests share: files in memory, a warehouse to load them into, and a look at what arrived."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wmtui.warehouses import LoadFile, LoadRequest, LoadResult, Warehouse
+
+TABLE = "shop.orders"
+TARGET = "orders"
+SCHEMA = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), ("note", pa.string())])
+
+
+def at(minute: int) -> datetime:
+    """A cursor value; later minutes are newer."""
+    return datetime(2025, 8, 9, 20, minute)
+
+
+def rows(*values: Sequence[Any], schema: pa.Schema = SCHEMA) -> pa.Table:
+    """A table of (id, update_at, note) rows, or of another schema."""
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in values], schema)
+
+
+@dataclass
+class Bench:
+    """One warehouse under test. `query` looks at it from outside, `connect` gives another one on the same data."""
+
+    kind: str
+    warehouse: Warehouse
+    query: Callable[[str], list[tuple[Any, ...]]]
+    execute: Callable[[str], None]
+    connect: Callable[[], Warehouse]
+    contents: dict[str, bytes] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def file(self, table: pa.Table, promised: int | None = None) -> LoadFile:
+        """Write a table as a Parquet part."""
+        number = next(self._numbers)
+        sink = io.BytesIO()
+        pq.write_table(table, sink)
+        self.contents[f"part-{number}"] = sink.getvalue()
+        promise = table.num_rows if promised is None else promised
+        return LoadFile(f"part-{number}", f"s3://lake/part-{number}", f"etag-{number}", len(sink.getvalue()), promise)
+
+    def open_part(self, file: LoadFile) -> pq.ParquetFile:
+        """A file's content."""
+        return pq.ParquetFile(io.BytesIO(self.contents[file.key]))
+
+    def request(self, *files: LoadFile, **changes: Any) -> LoadRequest:
+        """A load of these files."""
+        defaults: Mapping[str, Any] = {
+            "load_id": f"load-{next(self._numbers)}",
+            "table": TABLE,
+            "target": TARGET,
+            "epoch": 1,
+            "token": 1,
+            "cursor": "update_at",
+            "primary_key": ("id",),
+        }
+        return LoadRequest(files=files, **{**defaults, **changes})
+
+    def load(self, *files: LoadFile | pa.Table, **changes: Any) -> LoadResult:
+        """Load files, or tables as one file each."""
+        written = [file if isinstance(file, LoadFile) else self.file(file) for file in files]
+        return self.warehouse.load(self.request(*written, **changes), self.open_part, lambda _file, _rows: None)
+
+    def target(self) -> list[tuple[Any, ...]]:
+        """The target's rows by id."""
+        return self.query(f"SELECT * FROM {TARGET} ORDER BY id")
+
+    def tables(self) -> set[str]:
+        """Names of all tables, temporary ones aside."""
+        found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema IN ('public', 'main')")
+        return {name for (name,) in found}

@@ -1,0 +1,150 @@
+"""DuckDB as warehouse: one file, opened per operation, because it lets one process in."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from wmtui.config import DuckDBConfig
+from wmtui.errors import TableError, WarehouseError, WmtuiError
+from wmtui.model import Check, Clock, Level
+from wmtui.warehouses import sql
+from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.landing import Columns
+from wmtui.warehouses.loading import Session, count_rows, merge, read_ledger, stage
+
+_SCHEMA = "main"
+_WAIT = timedelta(seconds=5)
+_POLL_SECONDS = 0.05
+
+_LEDGER_LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+"""One per file: connections of this process share the database, and DuckDB has no LOCK TABLE."""
+
+
+class DuckDBWarehouse:
+    """A Warehouse in a DuckDB file. wait: how long to try while another process has the file open."""
+
+    def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:
+        self._path = Path(config.path).absolute()
+        self._clock = clock
+        self._wait = wait
+        self._ledger_lock = _LEDGER_LOCKS[self._path.resolve()]
+
+    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
+        """Every file committed into this target in this epoch."""
+        if not self._path.exists():
+            return []
+        with self._session() as session:
+            return read_ledger(session, table, target, epoch)
+
+    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+        """Stage beside other loads of this process, merge one at a time."""
+        with self._session() as session:
+            staged = stage(session, request, open_part, on_staged)
+            with self._ledger_lock, session.transaction():
+                for statement in session.statements.create_ledger():
+                    session.execute(statement)
+                return merge(session, request, staged)
+
+    def row_count(self, target: str) -> int | None:
+        """Rows in the target, None when there is no such table."""
+        if not self._path.exists():
+            return None
+        with self._session() as session:
+            return count_rows(session, target)
+
+    def check(self) -> list[Check]:
+        """Whether the file can be opened, or made."""
+        if not self._path.exists():
+            if self._path.parent.is_dir():
+                return [Check("warehouse", Level.OK, f"{self._path} will be made by the first load")]
+            return [
+                Check("warehouse", Level.ERROR, f"{self._path.parent} is no folder", "create it, or correct the path")
+            ]
+        try:
+            with self._session():
+                return [Check("warehouse", Level.OK, f"DuckDB file {self._path}")]
+        except WarehouseError as error:
+            return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
+
+    @contextmanager
+    def _session(self) -> Iterator["_DuckDBSession"]:
+        try:
+            with closing(self._open()) as connection:
+                yield _DuckDBSession(connection, self._clock)
+        except duckdb.Error as error:
+            raise _translate(self._path, error) from error
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._wait.total_seconds()
+        while True:
+            try:
+                return duckdb.connect(self._path)
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+
+
+class _DuckDBSession(Session):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.statements = sql.Statements(self.execute("SELECT current_database()")[0][0], _SCHEMA)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def transaction(self) -> AbstractContextManager[object]:
+        return self._transaction()
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, list(values)).fetchall()
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        self._connection.executemany(statement, rows)
+
+    def columns(self, table: str) -> Columns:
+        return dict(
+            self.execute(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
+                " AND schema_name = $1 AND lower(table_name) = lower($2) ORDER BY column_index",
+                _SCHEMA,
+                table,
+            )
+        )
+
+    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        names = sql.into_staging([*columns, sql.FILE, sql.ROW])
+        rows = 0
+        for batch in batches:
+            self._connection.register("wmtui_batch", batch)
+            rows += self._connection.execute(f"INSERT INTO {names} FROM wmtui_batch").fetchall()[0][0]
+            self._connection.unregister("wmtui_batch")
+        return rows
+
+    def now(self) -> datetime:
+        return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+
+def _translate(path: Path, error: duckdb.Error) -> WmtuiError:
+    why = str(error).splitlines()[0]
+    if isinstance(error, duckdb.IOException) and "lock" in why:
+        return WarehouseError(f"another process has {path} open", why, "try again when it is done")
+    if isinstance(error, duckdb.DataError | duckdb.IntegrityError | duckdb.ProgrammingError):
+        return TableError("the target cannot take the rows", why, "nothing was loaded; fix the target")
+    return WarehouseError(f"the warehouse {path} failed", why, "check path, permissions and free space")

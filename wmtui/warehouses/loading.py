@@ -1,0 +1,218 @@
+"""The load itself, the same for every warehouse: stage in one transaction, merge and write the ledger in another."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wmtui.errors import Conflict, TableError
+from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
+from wmtui.warehouses.landing import Columns, Landing, land, named_columns, new_columns, unknown_columns
+from wmtui.warehouses.parts import staging_batches
+from wmtui.warehouses.sql import LEDGER, Statements, create_staging, extend_staging, unstage
+from wmtui.warehouses.types import arrow_type, carried_schema
+
+
+class Session(Protocol):
+    """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them."""
+
+    statements: Statements
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Commit at the end of the block, roll back when it raises."""
+        ...
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of one statement, none for one without a result."""
+        ...
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """One statement for several rows of values."""
+        ...
+
+    def columns(self, table: str) -> Columns:
+        """The columns of a table of the schema, empty when there is no such table."""
+        ...
+
+    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append batches to these columns of staging; returns the rows that arrived."""
+        ...
+
+    def now(self) -> datetime:
+        """The warehouse's clock: UTC, without zone, as the ledger holds it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What lies in the session's staging table.
+
+    target: the target's columns at that time, empty when it is to be created. columns: those of staging.
+    primary_key, cursor: their names in the target. rows: of each file, in the order of the request.
+    """
+
+    target: Columns
+    columns: Columns
+    primary_key: tuple[str, ...]
+    cursor: str
+    rows: tuple[int, ...]
+
+
+def read_ledger(session: Session, table: str, target: str, epoch: int) -> list[LedgerEntry]:
+    """Every file committed into this target in this epoch, oldest first; empty before the first load."""
+    if not session.columns(LEDGER):
+        return []
+    rows = session.execute(session.statements.select_ledger(), table, target, epoch)
+    return [LedgerEntry(uri, etag, count, load_id, at.replace(tzinfo=UTC)) for uri, etag, count, load_id, at in rows]
+
+
+def count_rows(session: Session, target: str) -> int | None:
+    """Rows in the target, None when there is no such table."""
+    if not session.columns(target):
+        return None
+    return int(session.execute(session.statements.count(target))[0][0])
+
+
+def stage(session: Session, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> Staged:
+    """Transaction 1: copy every file into a temporary table; nothing else changes.
+
+    Raises TableError when a file does not fit the target or does not have the rows it promised.
+    """
+    with session.transaction():
+        stager = _Stager(session, request)
+        for ordinal, file in enumerate(request.files):
+            on_staged(file, stager.add(ordinal, file, open_part(file)))
+        return stager.staged
+
+
+class _Stager:
+    def __init__(self, session: Session, request: LoadRequest) -> None:
+        self._session = session
+        self._request = request
+        self._target = session.columns(request.target)
+        self._union = pa.schema([])
+        self.staged = Staged(self._target, {}, request.primary_key, request.cursor, ())
+        session.execute(create_staging())
+
+    def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
+        """Stage one file and return its rows."""
+        schema = carried_schema(part.schema_arrow)
+        known = self._known(schema)
+        landings = land(schema, known)
+        key, cursor = self._merge_columns(known, landings)
+        columns = self._extend({landing.column: known[landing.column] for landing in landings})
+        batches = staging_batches(file, ordinal, part, landings, key)
+        rows = self._session.copy([landing.column for landing in landings], batches)
+        _keep_promise(file, rows, part.metadata.num_rows if file.rows is None else file.rows)
+        self.staged = Staged(self._target, columns, key, cursor, (*self.staged.rows, rows))
+        return rows
+
+    def _merge_columns(self, known: Columns, landings: Sequence[Landing]) -> tuple[tuple[str, ...], str]:
+        if not self._request.primary_key:
+            return (), self._request.cursor
+        *key, cursor = named_columns((*self._request.primary_key, self._request.cursor), known, landings)
+        return tuple(key), cursor
+
+    def _known(self, schema: pa.Schema) -> Columns:
+        """The target's columns; of one that is to be created, those of the files so far."""
+        if not self._target:
+            self._union = common_schema([self._union, schema])
+            return new_columns(self._union)
+        if unknown := unknown_columns(schema, self._target):
+            raise TableError(
+                f"target {self._request.target} has no column {', '.join(unknown)}",
+                "the files have columns that the target lacks",
+                f"run {self._session.statements.add_columns(self._request.target, unknown)}",
+            )
+        return self._target
+
+    def _extend(self, columns: Columns) -> Columns:
+        for column, kind in columns.items():
+            if column not in self.staged.columns:
+                self._session.execute(extend_staging(column, kind))
+        return {**self.staged.columns, **columns}
+
+
+def _keep_promise(file: LoadFile, rows: int, promised: int) -> None:
+    if rows != promised:
+        raise TableError(
+            f"{file.key} has {rows:,} rows, {promised:,} were promised",
+            "the file is not what its run wrote",
+            "nothing was loaded; compare the file with its run document",
+        )
+
+
+def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
+    """Transaction 2, to be called inside it, the ledger locked: fence, merge, ledger rows.
+
+    Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen.
+    """
+    _pass_fence(session, request)
+    known = set() if request.reprocess else _ledger_keys(session, request)
+    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.uri, file.etag) not in known}
+    for ordinal, file in enumerate(request.files):
+        if file not in fresh:
+            session.execute(unstage(), ordinal)
+    if fresh:
+        _apply(session, request, staged)
+        _write_ledger(session, request, fresh)
+    already = tuple(file for file in request.files if file not in fresh)
+    return LoadResult(tuple(fresh), already, sum(fresh.values()))
+
+
+def _pass_fence(session: Session, request: LoadRequest) -> None:
+    fence = (request.table, request.target)
+    highest = session.execute(session.statements.select_fence(), *fence)
+    if not highest:
+        session.execute(session.statements.insert_fence(), *fence, request.token)
+    elif highest[0][0] > request.token:
+        raise Conflict(
+            f"a newer run has taken over {request.table}",
+            f"it loads with token {highest[0][0]}, this one with {request.token}",
+            "nothing was loaded by this run; the newer one goes on",
+        )
+    elif highest[0][0] < request.token:
+        session.execute(session.statements.update_fence(), *fence, request.token)
+
+
+def _ledger_keys(session: Session, request: LoadRequest) -> set[tuple[str, str]]:
+    rows = session.execute(session.statements.select_ledger(), request.table, request.target, request.epoch)
+    return {(uri, etag) for uri, etag, *_ in rows}
+
+
+def _apply(session: Session, request: LoadRequest, staged: Staged) -> None:
+    statements, target, names = session.statements, request.target, list(staged.columns)
+    current = session.columns(target)
+    if not current:
+        session.execute(statements.create_target(target, staged.columns, staged.primary_key))
+    elif current != staged.target and not _holds(current, staged.columns):
+        raise Conflict(
+            f"the columns of {target} changed while files were staged",
+            "another process altered or created the target",
+            "nothing was loaded; run it again",
+        )
+    if not staged.primary_key:
+        session.execute(statements.insert_all(target, names))
+        return
+    session.execute(statements.delete_older(target, staged.primary_key, staged.cursor))
+    session.execute(statements.insert_newest(target, names, staged.primary_key, staged.cursor))
+
+
+def _holds(current: Columns, staged: Columns) -> bool:
+    """Whether a table has all staged columns in their types, whatever words it has for them."""
+    return all(name in current and arrow_type(current[name]) == arrow_type(kind) for name, kind in staged.items())
+
+
+def _write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+    place, now = (request.table, request.target), session.now()
+    session.execute_many(
+        session.statements.insert_ledger(),
+        [
+            (*place, file.uri, file.etag, rows, request.load_id, request.epoch, request.token, now)
+            for file, rows in fresh.items()
+        ],
+    )

@@ -1,0 +1,234 @@
+"""PostgreSQL as warehouse: parts are streamed through the client by COPY."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import errors as pg
+
+from wmtui.config import PostgresConfig
+from wmtui.errors import WarehouseError
+from wmtui.model import Check, Level
+from wmtui.warehouses import sql
+from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.copy_csv import to_csv
+from wmtui.warehouses.landing import Columns
+from wmtui.warehouses.loading import Session, Staged, count_rows, merge, read_ledger, stage
+from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
+
+_SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
+_CONNECT_SECONDS = 10
+_STATEMENT_TIMEOUT = timedelta(hours=2)
+_LOCK_TIMEOUT = timedelta(minutes=5)
+_MERGE_ATTEMPTS = 3
+
+
+class PostgresWarehouse:
+    """A Warehouse in one schema of a PostgreSQL server; every operation has a connection of its own.
+
+    lock_timeout: how long a load waits for another one's merge.
+    """
+
+    def __init__(self, config: PostgresConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
+        self._config = config
+        self._lock_timeout = lock_timeout
+        self._address = f"{config.host}:{config.port}/{config.database}"
+
+    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
+        """Every file committed into this target in this epoch."""
+        with self._session() as session:
+            return read_ledger(session, table, target, epoch)
+
+    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+        """Stage, merge and write the ledger; after a connection lost on the way the ledger says what happened."""
+        with self._session() as session:
+            session.create_ledger()
+            staged = stage(session, request, open_part, on_staged)
+            try:
+                return _merge(session, request, staged)
+            except psycopg.OperationalError as error:
+                if not connection_lost(error):
+                    raise
+                return self._outcome(request, error)
+
+    def row_count(self, target: str) -> int | None:
+        """Rows in the target, None when there is no such table."""
+        with self._session() as session:
+            return count_rows(session, target)
+
+    def check(self) -> list[Check]:
+        """Findings about connection and privileges; a dead server is a finding."""
+        try:
+            with self._session() as session:
+                return [session.describe_connection(), *session.check_privileges()]
+        except WarehouseError as error:
+            return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
+
+    def _outcome(self, request: LoadRequest, lost: psycopg.Error) -> LoadResult:
+        """What the ledger says about a load whose connection broke; the lock waits until the old transaction ended."""
+        with self._session() as session, session.transaction():
+            session.lock_ledger()
+            rows = session.execute(session.statements.select_load(), request.load_id)
+        committed = {(uri, etag): count for uri, etag, count in rows}
+        if not committed:
+            raise lost
+        loaded = tuple(file for file in request.files if (file.uri, file.etag) in committed)
+        already = tuple(file for file in request.files if file not in loaded)
+        return LoadResult(loaded, already, sum(committed.values()))
+
+    @contextmanager
+    def _session(self) -> Iterator["_PostgresSession"]:
+        with translated(self._address), closing(self._connect()) as connection:
+            yield _PostgresSession(connection, self._config)
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        config = self._config
+        try:
+            connection = psycopg.connect(
+                host=config.host,
+                port=config.port,
+                dbname=config.database,
+                user=config.user,
+                password=config.password.reveal(),
+                sslmode=_SSL_MODES[config.tls],
+                sslrootcert=config.ca or ("system" if config.tls == "verify" else None),
+                gssencmode="disable",
+                client_encoding="utf8",
+                connect_timeout=_CONNECT_SECONDS,
+                keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
+                application_name="wmtui",
+                autocommit=True,
+                prepare_threshold=None,
+                cursor_factory=psycopg.RawCursor,
+            )
+        except psycopg.OperationalError as error:
+            raise unreachable(self._address, error) from error
+        if config.tls != "disable" and not connection.pgconn.ssl_in_use:
+            connection.close()
+            raise WarehouseError(
+                f"the connection to the warehouse {self._address} is not encrypted",
+                "the server answered without TLS",
+                "turn TLS on at the server, or set tls: disable in tables.yaml",
+            )
+        connection.execute(
+            "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
+            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false)",
+            [_milliseconds(_STATEMENT_TIMEOUT), _milliseconds(self._lock_timeout)],
+        )
+        return connection
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(round(span / timedelta(milliseconds=1)))
+
+
+def _merge(session: "_PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
+    """Transaction 2, again after a serialization failure or a deadlock with another program."""
+    for attempt in range(1, _MERGE_ATTEMPTS + 1):
+        try:
+            with session.transaction():
+                session.lock_ledger()
+                return merge(session, request, staged)
+        except (pg.SerializationFailure, pg.DeadlockDetected):
+            if attempt == _MERGE_ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, 0.2 * attempt))
+    raise AssertionError("unreachable")
+
+
+class _PostgresSession(Session):
+    """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", config: PostgresConfig) -> None:
+        self._connection = connection
+        self._config = config
+        self.statements = sql.Statements(config.schema)
+
+    def transaction(self) -> AbstractContextManager[object]:
+        return self._connection.transaction()
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement.encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement.encode(), rows)
+
+    def columns(self, table: str) -> Columns:
+        return dict(
+            self.execute(
+                "SELECT a.attname, format_type(a.atttypid, a.atttypmod)"
+                " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v')"
+                " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+                self._config.schema,
+                table,
+            )
+        )
+
+    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        with self._connection.cursor() as cursor:
+            names = sql.into_staging([*columns, sql.FILE, sql.ROW])
+            with cursor.copy(f"COPY {names} FROM STDIN (FORMAT csv)".encode()) as copy:
+                for batch in batches:
+                    copy.write(to_csv(batch))
+            return cursor.rowcount
+
+    def now(self) -> datetime:
+        now: datetime = self.execute("SELECT CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")[0][0]
+        return now
+
+    def create_ledger(self) -> None:
+        """Ledger and fence, unless they exist. Of two processes that create them at once one is told that the
+        name is taken; the other's table is as good.
+        """
+        for table, statement in zip((sql.LEDGER, sql.FENCE), self.statements.create_ledger(), strict=True):
+            if not self.columns(table):
+                with suppress(pg.UniqueViolation, pg.DuplicateTable):
+                    self.execute(statement)
+
+    def lock_ledger(self) -> None:
+        """Keep other loads out until the transaction ends; readers go on.
+
+        LOCK takes no snapshot, so what follows sees the ledger as it is now, also at REPEATABLE READ.
+        """
+        self.execute(f"LOCK TABLE {self.statements.ledger} IN SHARE ROW EXCLUSIVE MODE")
+
+    def describe_connection(self) -> Check:
+        """Server version and encryption."""
+        version = self.execute("SHOW server_version")[0][0]
+        if self._connection.pgconn.ssl_in_use:
+            return Check("warehouse", Level.OK, f"PostgreSQL {version}, encrypted")
+        step = "set tls: verify in tables.yaml unless the network is trusted"
+        return Check("warehouse", Level.WARNING, f"PostgreSQL {version}, not encrypted", step)
+
+    def check_privileges(self) -> list[Check]:
+        """Whether the account may create temporary tables, and tables in the schema."""
+        schema, user = self._config.schema, self._config.user
+        if not self.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
+            step = f"run CREATE SCHEMA {sql.quote(schema)}"
+            return [Check("warehouse schema", Level.ERROR, f"there is no schema {schema}", step)]
+        temporary, create = self.execute(
+            "SELECT has_database_privilege(current_database(), 'TEMP'), has_schema_privilege($1, 'CREATE')", schema
+        )[0]
+        return [
+            _privilege(
+                "temporary tables", temporary, f"GRANT TEMP ON DATABASE {sql.quote(self._config.database)}", user
+            ),
+            _privilege(f"tables in {schema}", create, f"GRANT USAGE, CREATE ON SCHEMA {sql.quote(schema)}", user),
+        ]
+
+
+def _privilege(what: str, granted: bool, grant: str, user: str) -> Check:
+    if granted:
+        return Check("warehouse privileges", Level.OK, f"may create {what}")
+    return Check("warehouse privileges", Level.ERROR, f"may not create {what}", f"run {grant} TO {sql.quote(user)}")

@@ -1,0 +1,173 @@
+"""The statements of a load, in the SQL that PostgreSQL, Redshift and DuckDB share.
+
+Names are quoted here and nowhere else; values are bound as $1, $2, ….
+"""
+
+from collections.abc import Mapping, Sequence
+
+LEDGER = "wmtui_ledger"
+FENCE = "wmtui_fence"
+STAGING = "wmtui_staging"
+
+# Columns that staging has beside those of the files: which file, and which row of it. A colon keeps them apart from
+# names that people give.
+FILE = "wmtui:file"
+ROW = "wmtui:row"
+_RANK = "wmtui:rank"
+
+
+def quote(*names: str) -> str:
+    """A name, or a path of names, as an SQL identifier."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def _fill(template: str, **parts: str) -> str:
+    return template.format(**parts)
+
+
+def _list(names: Sequence[str], of: str = "") -> str:
+    return ", ".join(of + quote(name) for name in names)
+
+
+class Statements:
+    """The statements for one schema of a warehouse; its name may be a path (database, schema)."""
+
+    def __init__(self, *schema: str) -> None:
+        self._schema = schema
+        self.ledger = quote(*schema, LEDGER)
+        self.fence = quote(*schema, FENCE)
+
+    def target(self, name: str) -> str:
+        """A target table."""
+        return quote(*self._schema, name)
+
+    def create_ledger(self) -> tuple[str, str]:
+        """Ledger and fence; loaded_at is UTC. Lengths fit Redshift, which counts bytes, and the longest S3 key."""
+        return (
+            _fill(
+                "CREATE TABLE IF NOT EXISTS {ledger} (table_name varchar(1024) NOT NULL, target varchar(1024) NOT NULL,"
+                " uri varchar(4096) NOT NULL, etag varchar(256) NOT NULL, {rows} bigint NOT NULL,"
+                " load_id varchar(256) NOT NULL, epoch bigint NOT NULL, token bigint NOT NULL,"
+                " loaded_at timestamp NOT NULL)",
+                ledger=self.ledger,
+                rows=quote("rows"),
+            ),
+            _fill(
+                "CREATE TABLE IF NOT EXISTS {fence} (table_name varchar(1024) NOT NULL,"
+                " target varchar(1024) NOT NULL, token bigint NOT NULL)",
+                fence=self.fence,
+            ),
+        )
+
+    def select_ledger(self) -> str:
+        """Files of table $1 in target $2 in epoch $3."""
+        return _fill(
+            "SELECT uri, etag, {rows}, load_id, loaded_at FROM {ledger}"
+            " WHERE table_name = $1 AND target = $2 AND epoch = $3 ORDER BY loaded_at",
+            ledger=self.ledger,
+            rows=quote("rows"),
+        )
+
+    def select_load(self) -> str:
+        """Files that load $1 committed."""
+        return _fill(
+            "SELECT uri, etag, {rows} FROM {ledger} WHERE load_id = $1", ledger=self.ledger, rows=quote("rows")
+        )
+
+    def insert_ledger(self) -> str:
+        """One file."""
+        return _fill("INSERT INTO {ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", ledger=self.ledger)
+
+    def select_fence(self) -> str:
+        """The highest token of table $1 and target $2."""
+        return _fill("SELECT token FROM {fence} WHERE table_name = $1 AND target = $2", fence=self.fence)
+
+    def insert_fence(self) -> str:
+        """The first token."""
+        return _fill("INSERT INTO {fence} VALUES ($1, $2, $3)", fence=self.fence)
+
+    def update_fence(self) -> str:
+        """A token of at least the highest."""
+        return _fill("UPDATE {fence} SET token = $3 WHERE table_name = $1 AND target = $2", fence=self.fence)
+
+    def count(self, target: str) -> str:
+        """Rows of a target."""
+        return _fill("SELECT count(*) FROM {target}", target=self.target(target))
+
+    def create_target(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str]) -> str:
+        """A target with the columns' names and types."""
+        lines = [f"{quote(c)} {kind}{' NOT NULL' if c in primary_key else ''}" for c, kind in columns.items()]
+        if primary_key:
+            lines.append(f"PRIMARY KEY ({_list(primary_key)})")
+        return f"CREATE TABLE {self.target(target)} ({', '.join(lines)})"
+
+    def add_columns(self, target: str, columns: Mapping[str, str]) -> str:
+        """What a user runs to make a target fit."""
+        adds = ", ".join(f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items())
+        return f"ALTER TABLE {self.target(target)} {adds};"
+
+    def delete_older(self, target: str, primary_key: Sequence[str], cursor: str) -> str:
+        """Drop target rows that a staged row of the same key replaces: its cursor is not older, or theirs is NULL."""
+        return _fill(
+            "DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {staging} AS s WHERE {same_key}"
+            " AND (s.{cursor} >= {target}.{cursor} OR {target}.{cursor} IS NULL))",
+            target=self.target(target),
+            staging=quote(STAGING),
+            same_key=self._same_key(target, primary_key),
+            cursor=quote(cursor),
+        )
+
+    def insert_newest(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> str:
+        """Add the newest staged row of every key that the target does not have."""
+        return _fill(
+            "INSERT INTO {target} ({columns}) SELECT {columns} FROM (SELECT *, row_number() OVER"
+            " (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC, {row} DESC) AS {rank}"
+            " FROM {staging}) AS s"
+            " WHERE {rank} = 1 AND NOT EXISTS (SELECT 1 FROM {target} WHERE {same_key})",
+            target=self.target(target),
+            columns=_list(columns),
+            key=_list(primary_key),
+            cursor=quote(cursor),
+            file=quote(FILE),
+            row=quote(ROW),
+            rank=quote(_RANK),
+            staging=quote(STAGING),
+            same_key=self._same_key(target, primary_key),
+        )
+
+    def insert_all(self, target: str, columns: Sequence[str]) -> str:
+        """Append every staged row."""
+        return _fill(
+            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging}",
+            target=self.target(target),
+            columns=_list(columns),
+            staging=quote(STAGING),
+        )
+
+    def _same_key(self, target: str, primary_key: Sequence[str]) -> str:
+        return " AND ".join(f"s.{quote(c)} = {self.target(target)}.{quote(c)}" for c in primary_key)
+
+
+def create_staging() -> str:
+    """The session's staging table; columns of files are added as files bring them."""
+    return _fill(
+        "CREATE TEMPORARY TABLE {staging} ({file} integer NOT NULL, {row} bigint NOT NULL)",
+        staging=quote(STAGING),
+        file=quote(FILE),
+        row=quote(ROW),
+    )
+
+
+def extend_staging(column: str, kind: str) -> str:
+    """One more column of staging."""
+    return f"ALTER TABLE {quote(STAGING)} ADD COLUMN {quote(column)} {kind}"
+
+
+def unstage() -> str:
+    """Drop the rows of file $1 from staging."""
+    return _fill("DELETE FROM {staging} WHERE {file} = $1", staging=quote(STAGING), file=quote(FILE))
+
+
+def into_staging(columns: Sequence[str]) -> str:
+    """Staging with a column list, as COPY and INSERT want it."""
+    return f"{quote(STAGING)} ({_list(columns)})"
