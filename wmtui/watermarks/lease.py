@@ -170,9 +170,12 @@ class Lease:
             self._renewed_at = asked_at
 
 
-def acquire(objects: ObjectStore, clock: Clock, author: Author, table: TableName, run: str) -> tuple[Lease, Heartbeat]:
+def acquire(
+    objects: ObjectStore, clock: Clock, author: Author, table: TableName, run: str, *, fence: int = 0
+) -> tuple[Lease, Heartbeat]:
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
+    fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
     Raises LeaseHeld while another holds it.
     """
     for _ in range(3):
@@ -180,9 +183,10 @@ def acquire(objects: ObjectStore, clock: Clock, author: Author, table: TableName
         if found.held:
             raise found.refusal()
         now = format_instant(clock())
+        token = max(found.token, fence) + 1
         fields = {
             **found.fields,
-            "token": found.token + 1,
+            "token": token,
             "owner": author.actor,
             "host": author.host,
             "pid": os.getpid(),
@@ -196,7 +200,7 @@ def acquire(objects: ObjectStore, clock: Clock, author: Author, table: TableName
         asked_at = time.monotonic()
         etag = _take(objects, table, found, fields)
         if etag is not None:
-            lease = Lease(table, found.token + 1, run, objects, clock, fields, etag, asked_at)
+            lease = Lease(table, token, run, objects, clock, fields, etag, asked_at)
             lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
             lease._thread.start()
             return lease, found

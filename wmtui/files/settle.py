@@ -1,0 +1,51 @@
+"""What becomes of a run that began and whose end the watermark has not seen."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from wmtui.errors import Unreadable
+from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.objects import ObjectStore
+from wmtui.watermarks import lease
+from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.store import WatermarkStore
+from wmtui.watermarks.timestamps import format_instant, format_wall
+
+
+def patch_extracted(run: Run, now: datetime, digits: int | None = None) -> Json:
+    """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column."""
+    if run.final is None:
+        raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
+    return {
+        "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
+        "last_processed_key": list(run.final.key) if run.final.key else None,
+        "last_mysql_extraction_time": format_instant(now.replace(microsecond=0)),
+        "mysql_status": "success",
+        "redshift_status": "pending",
+        "backup_strategy": run.strategy.value,
+        "mysql_rows_extracted": run.rows,
+        "s3_file_count": len(run.parts),
+        "last_error": None,
+        "pending_extraction": None,
+    }
+
+
+def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Watermark, now: datetime) -> None:
+    """Before an operator moves a watermark: a committed run is taken over, a running one abandoned.
+
+    Raises LeaseHeld while a live run holds the table: editing under a run would be undone by it, or undo it.
+    """
+    heartbeat = lease.read(objects, mark.table)
+    if heartbeat.held:
+        raise heartbeat.refusal()
+    if mark.pending_extraction is None:
+        return
+    store = RunStore(objects, mark.table)
+    found = store.read(mark.pending_extraction)
+    if found is not None and found[0].state is RunState.COMMITTED:
+        patch = patch_extracted(found[0], now)
+        watermarks.change(mark.table, "extracted", lambda _: patch, based_on=mark)
+        return
+    if found is not None and found[0].state is RunState.RUNNING:
+        store.save(replace(found[0], state=RunState.ABANDONED), found[1])
+    watermarks.change(mark.table, "run abandoned", lambda _: {"pending_extraction": None}, based_on=mark)

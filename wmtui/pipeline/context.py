@@ -1,0 +1,83 @@
+"""What every stage of a sync works with."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from wmtui.config import TableConfig
+from wmtui.files.selection import FileFilter
+from wmtui.model import Clock, Strategy, TableName
+from wmtui.objects import ObjectStore
+from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
+from wmtui.sources import Source
+from wmtui.warehouses import Warehouse
+from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.store import Author, WatermarkStore
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One profile's adapters and stores, shared by all tables of a sync."""
+
+    objects: ObjectStore
+    watermarks: WatermarkStore
+    files: FileFilter
+    source: Source
+    warehouse: Warehouse
+    zone: ZoneInfo
+    clock: Clock
+    author: Author
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a sync is asked to do.
+
+    limit: rows per table. workers: tables or key ranges at once. keys: only these files.
+    """
+
+    extract: bool = True
+    load: bool = True
+    strategy: Strategy = Strategy.SEQUENTIAL
+    workers: int = 4
+    limit: int | None = None
+    reprocess: bool = False
+    keys: tuple[str, ...] = ()
+    force: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One table and what is asked of it; enough to plan and to choose files, not to change anything.
+
+    heartbeat: the lock document as it was found.
+    """
+
+    table: TableName
+    config: TableConfig
+    backend: Backend
+    options: Options
+    heartbeat: Heartbeat
+    emit: Emit
+
+    def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
+        """Put a line into the log."""
+        self.emit(Message(str(self.table), severity, text))
+
+
+@dataclass(frozen=True)
+class Job(Scope):
+    """The sync of one table under its lease."""
+
+    lease: Lease
+    stop: Stop
+
+    def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
+        """Report how far the table has come, to whoever watches here and to other hosts by the heartbeat."""
+        self.lease.beat(phase.value, rows)
+        self.emit(Progress(str(self.table), phase, rows, parts, files))
+
+    def check(self) -> None:
+        """Raises Interrupted when asked to stop, LeaseHeld when the lease was lost."""
+        self.stop.check()
+        self.lease.check()

@@ -1,0 +1,99 @@
+"""What a sync reports while it works; the command line and the screen show the same events."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wmtui.errors import ExitCode, Interrupted
+
+
+class Phase(StrEnum):
+    """Where the sync of one table is."""
+
+    STARTING = "starting"
+    EXTRACTING = "extracting"
+    SELECTING = "selecting"
+    STAGING = "staging"
+    MERGING = "merging"
+    DONE = "done"
+
+
+class Severity(StrEnum):
+    """How loud a message is."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Status(StrEnum):
+    """How the sync of one table ended; the values are part of the JSON interface."""
+
+    SUCCESS = "success"
+    NOTHING_SELECTED = "nothing_selected"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A line for the log."""
+
+    table: str
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a table has come. rows, parts: of the phase; files: total to load, 0 while extracting."""
+
+    table: str
+    phase: Phase
+    rows: int = 0
+    parts: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """How the sync of one table ended. error: what, why and the next step, in one text."""
+
+    table: str
+    status: Status
+    exit_code: ExitCode
+    rows_extracted: int = 0
+    rows_loaded: int = 0
+    files_written: int = 0
+    files_loaded: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+Event = Message | Progress | TableResult
+Emit = Callable[[Event], None]
+
+
+class Stop:
+    """A request to stop between parts; set by a signal or a key, checked by the workers."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.exit_code = ExitCode.INTERRUPTED
+
+    def request(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
+        """Ask every worker to stop at its next part."""
+        self.exit_code = exit_code
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Somebody asked to stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raises Interrupted once somebody asked to stop."""
+        if self.requested:
+            raise Interrupted(self.exit_code)

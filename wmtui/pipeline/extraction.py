@@ -1,0 +1,237 @@
+"""Extraction: read the plan's spans, write parts, commit, move the watermark.
+
+The protocol: watermark takes `pending_extraction` and `fence` → run document → parts, and behind each the range's
+position → run committed → watermark moves to the last row written, never backwards. Without rows nothing is written.
+"""
+
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+import pyarrow as pa
+
+from wmtui.files.names import part_key
+from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore
+from wmtui.files.settle import patch_extracted
+from wmtui.model import Position, Span, Strategy
+from wmtui.pipeline.context import Job
+from wmtui.pipeline.events import Phase
+from wmtui.pipeline.overlap import Seen, unpack, unseen
+from wmtui.pipeline.parts import Background, Chunk, ChunkBuilder, encode
+from wmtui.pipeline.plan import Plan, Previous, is_overlap
+from wmtui.sources import SourceTable
+from wmtui.sources.cursor import column_time
+from wmtui.watermarks.model import Watermark
+
+BATCH_ROWS = 10_000
+"""Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What an extraction left. run None: there was no news, and nothing was written.
+
+    high: how far the source was read if `complete`, wall clock in the profile's zone.
+    """
+
+    mark: Watermark
+    run: Run | None
+    complete: bool
+    high: datetime
+
+
+class Extraction:
+    """One run over one table. Readers of several ranges share it; the run document is changed under a lock."""
+
+    def __init__(self, job: Job, table: SourceTable, mark: Watermark, run: Run) -> None:
+        self._job = job
+        self._table = table
+        self._mark = mark
+        self._run = run
+        self._etag: str | None = None
+        self._lock = threading.Lock()
+        self._seen = Seen()
+        self._next_part = len(run.parts)
+        self._left = job.options.limit
+        self._rows = run.rows
+        self._cut = False
+
+    def continue_from(self, etag: str) -> None:
+        """The run's document exists already: it is being resumed."""
+        self._etag = etag
+
+    def read(self, spans: Sequence[tuple[int, Span]], known: frozenset[bytes]) -> None:
+        """Read every span to its end, or until the limit; what was durable before an error stays listed.
+
+        known: digests by which rows of the overlap are recognised.
+        """
+        if self._run.strategy is Strategy.INTRA_TABLE and len(spans) > 1:
+            with ThreadPoolExecutor(self._job.options.workers, thread_name_prefix="range") as pool:
+                for done in [pool.submit(self._read_span, index, span, known) for index, span in spans]:
+                    done.result()
+        else:
+            for index, span in spans:
+                self._read_span(index, span, known)
+
+    def commit(self) -> Extracted:
+        """Commit what is durable and move the watermark behind it; without any row leave everything as it was."""
+        if self._etag is None:
+            return Extracted(self._mark, None, not self._cut, self._run.high)
+        run = self._run
+        if not run.parts:
+            return Extracted(abandon(self._job, self._mark, run, self._etag), None, not self._cut, run.high)
+        main = replace(run, ranges=tuple(r for r in run.ranges if not is_overlap(r.span)))
+        committed = replace(
+            run,
+            state=RunState.COMMITTED,
+            final=main.newest or self._mark.position,
+            seen=self._seen.packed,
+        )
+        self._job.lease.check()
+        RunStore(self._job.backend.objects, self._job.table).save(committed, self._etag)
+        mark = take_over(self._job, self._mark, committed, self._table.cursor_digits)
+        return Extracted(mark, committed, committed.done, run.high)
+
+    def _read_span(self, index: int, span: Span, known: frozenset[bytes]) -> None:
+        """One reader: batches into chunks, chunks into parts written behind its back."""
+        background = Background(f"part {self._job.table}")
+        builder = ChunkBuilder(self._table, span.order, self._job.backend.zone)
+        overlap = is_overlap(span)
+        since = self._run.seen_from and column_time(
+            self._run.seen_from, self._table.schema.field(self._table.cursor).type, self._job.backend.zone
+        )
+        try:
+            with closing(self._batches(span)) as batches:
+                for batch in batches:
+                    self._job.check()
+                    kept = unseen(batch, known) if overlap else self._limited(batch)
+                    self._seen.remember(batch if overlap else kept, self._table.cursor, since)
+                    builder.read(batch if overlap else kept)
+                    builder.skipped += batch.num_rows - kept.num_rows if overlap else 0
+                    builder.keep(kept)
+                    if builder.full:
+                        background.submit(partial(self._write, index, builder.take()))
+                    if self._cut:
+                        break
+            if builder.rows:
+                background.submit(partial(self._write, index, builder.take()))
+            background.wait()
+            self._finish(index, builder.skipped)
+        finally:
+            background.close()
+
+    def _batches(self, span: Span) -> Generator[pa.RecordBatch, None, None]:
+        yield from self._job.backend.source.read(self._table, span, BATCH_ROWS)
+
+    def _limited(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self._left is None:
+            return batch
+        kept = batch.slice(0, self._left)
+        self._left -= kept.num_rows
+        self._cut = self._left == 0
+        return kept
+
+    def _write(self, index: int, chunk: Chunk) -> None:
+        """Make one part durable, then move the range's position behind it."""
+        self._begin()
+        job = self._job
+        with self._lock:
+            number, self._next_part = self._next_part, self._next_part + 1
+        run = self._run
+        key = part_key(job.table, run.started, run.run, job.lease.token, number)
+        data = encode(chunk.data)
+        job.lease.check()
+        etag = job.backend.objects.put(key, data, if_absent=True)
+        part = Part(key, etag, chunk.data.num_rows, len(data), chunk.min_cursor, chunk.max_cursor)
+        with self._lock:
+            known = self._run.ranges[index]
+            self._save(index, replace(
+                known,
+                position=chunk.position,
+                newest=_later(known.newest, chunk.newest),
+                skipped=known.skipped + chunk.skipped,
+                parts=(*known.parts, part),
+            ))  # fmt: skip
+            self._rows += part.rows
+            job.progress(Phase.EXTRACTING, self._rows, self._next_part)
+
+    def _finish(self, index: int, skipped: int) -> None:
+        """Note that a range was read to its end; of a run without rows there is no document to note it in."""
+        with self._lock:
+            known = self._run.ranges[index]
+            changed = replace(known, done=not self._cut, skipped=known.skipped + skipped)
+            if self._etag is None:
+                self._run = self._run.with_range(index, changed)
+            else:
+                self._save(index, changed)
+
+    def _save(self, index: int, changed: Range) -> None:
+        assert self._etag is not None
+        run = self._run.with_range(index, changed)
+        self._etag = RunStore(self._job.backend.objects, self._job.table).save(run, self._etag)
+        self._run = run
+
+    def _begin(self) -> None:
+        """Before the first part: the watermark learns of the run, then the run gets its document."""
+        with self._lock:
+            if self._etag is not None:
+                return
+            job = self._job
+            self._mark = begin(job, self._mark, self._run.run)
+            self._etag = RunStore(job.backend.objects, job.table).create(self._run)
+
+
+def begin(job: Job, mark: Watermark, run: str) -> Watermark:
+    """Record that a run has begun under this lease; raises Conflict when the watermark changed since it was read."""
+    patch = {"pending_extraction": run, "fence": job.lease.token, "mysql_status": "in_progress"}
+    return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+
+
+def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) -> Watermark:
+    """Move the watermark to where a committed run left off; raises Conflict when somebody changed it meanwhile."""
+    patch = patch_extracted(run, job.backend.clock(), digits)
+    return job.backend.watermarks.change(job.table, "extracted", lambda _: patch, based_on=mark)
+
+
+def abandon(job: Job, mark: Watermark, run: Run, etag: str) -> Watermark:
+    """Give a run up: its parts will never be loaded, and the watermark forgets it."""
+    RunStore(job.backend.objects, job.table).save(replace(run, state=RunState.ABANDONED), etag)
+    patch = {"pending_extraction": None}
+    return job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
+
+
+def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan) -> Run:
+    """The document of a run that is about to read a plan."""
+    schema = tuple(
+        Column(f.name, (f.metadata or {}).get(b"source_type", b"").decode(), str(f.type)) for f in table.schema
+    )
+    return Run(
+        table=str(job.table),
+        run=run,
+        token=job.lease.token,
+        epoch=mark.epoch,
+        started=job.backend.clock(),
+        strategy=plan.strategy,
+        order=plan.order,
+        low=plan.low,
+        high=plan.high,
+        ranges=tuple(Range(span) for span in plan.spans),
+        schema=schema,
+        seen_from=plan.seen_from,
+    )
+
+
+def known_rows(previous: Previous | None) -> frozenset[bytes]:
+    """Digests of rows the run before has read near its high."""
+    return unpack(previous.run.seen) if previous else frozenset()
+
+
+def _later(known: Position | None, new: Position | None) -> Position | None:
+    """The greater position by arrival: of equal cursors the new one."""
+    if known is None or new is None:
+        return new or known
+    return new if new.cursor >= known.cursor else known

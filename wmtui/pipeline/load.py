@@ -1,0 +1,215 @@
+"""The loading half of a sync: choose files by the watermark, load them with the ledger in one transaction, record it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wmtui.errors import NothingSelected, ObjectMissing, TableError
+from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
+from wmtui.files.runs import RunState, RunStore
+from wmtui.files.selection import Choice, Selection, settled_run
+from wmtui.files.verdicts import Candidate, Loads, Reason, explain
+from wmtui.model import TableName
+from wmtui.objects import ObjectStore
+from wmtui.pipeline.context import Job, Scope
+from wmtui.pipeline.events import Phase, Severity
+from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
+from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.timestamps import format_instant
+
+_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load left. settled: how far runs need not be looked at again, for the heartbeat; None: unchanged."""
+
+    mark: Watermark
+    selection: Selection
+    files: int = 0
+    rows: int = 0
+    settled: Json | None = None
+
+
+def load_table(job: Job, mark: Watermark) -> Loaded:
+    """Load every file the rules select by this watermark.
+
+    Raises NothingSelected when only loading was asked for and files are held back, TableError when a listed part was
+    replaced, and whatever the adapters raise.
+    """
+    job.progress(Phase.SELECTING)
+    selection = select(job, mark, ledger=read_ledger(job, mark))
+    _report(job, selection)
+    _refuse_replaced(selection)
+    if not selection.selected:
+        return _nothing(job, mark, selection)
+    request = _request(job, mark, selection.selected)
+    started = job.backend.clock()
+    result = _execute(job, request)
+    if result.loaded:
+        LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started))
+    mark = _noted(job, mark, result)
+    loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
+    return Loaded(mark, selection, len(result.loaded), result.rows, _settled(job, mark, selection, loaded))
+
+
+def select(job: Scope, mark: Watermark, *, ledger: Loads | None) -> Selection:
+    """Judge the table's files by a watermark, with what the sync was asked for."""
+    backend, options = job.backend, job.options
+    return backend.files.select(
+        mark,
+        job.config.target,
+        job.heartbeat,
+        backend.watermarks.system() if mark.position is None else None,
+        ledger=ledger,
+        choice=Choice(reprocess=options.reprocess, keys=options.keys),
+    )
+
+
+def read_ledger(job: Scope, mark: Watermark) -> Loads:
+    """What the warehouse says is loaded; warns when the target is empty although files were loaded into it."""
+    target = job.config.target
+    entries = job.backend.warehouse.ledger(str(job.table), target, mark.epoch)
+    if entries and not job.options.reprocess and not job.backend.warehouse.row_count(target):
+        job.tell(
+            f"target {target} is empty although {len(entries)} files were loaded into it; "
+            "`--reprocess` loads them again",
+            Severity.WARNING,
+        )
+    return {(e.uri, e.etag): (e.loaded_at, e.load_id) for e in entries}
+
+
+def _report(job: Job, selection: Selection) -> None:
+    """The lines an operator looks for in the log."""
+    job.tell(selection.basis.describe(), Severity.DEBUG)
+    job.tell(str(selection.summary))
+    listing = selection.listing
+    if not listing.candidates:
+        job.tell(f"nothing found under {' and '.join(listing.prefixes)}")
+    for names, why in ((listing.unparsed, "not Parquet files"), (listing.ambiguous, "fit two configured tables")):
+        if names:
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            job.tell(f"ignored, {why}: {shown}", Severity.WARNING)
+    if selection.summary.hint:
+        job.tell(selection.summary.hint)
+
+
+def _refuse_replaced(selection: Selection) -> None:
+    for verdict in selection.verdicts:
+        if verdict.reason is Reason.REPLACED:
+            raise TableError(
+                f"{verdict.file.key} was replaced",
+                explain(verdict, selection.loaded),
+                "restore the object's version that the run wrote, or remove it and reset the table",
+            )
+
+
+def _nothing(job: Job, mark: Watermark, selection: Selection) -> Loaded:
+    """Nothing to load: an error if only that was asked for and files are held back; else the table is up to date."""
+    if selection.summary.held_back and not job.options.extract:
+        raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
+    settled = _settled(job, mark, selection, set())
+    if selection.summary.held_back or not selection.summary.found or mark.fields["redshift_status"] == "success":
+        return Loaded(mark, selection, settled=settled)
+    patch = {"redshift_status": "success", "last_error": None}
+    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection, settled=settled)
+
+
+def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadRequest:
+    return LoadRequest(
+        load_id=uuid.uuid4().hex,
+        table=str(job.table),
+        target=job.config.target,
+        epoch=mark.epoch,
+        token=job.lease.token,
+        cursor=job.config.cursor,
+        primary_key=job.config.primary_key,
+        files=tuple(LoadFile(f.key, f.uri, f.etag, f.size, f.part.rows if f.part else None) for f in files),
+        reprocess=job.options.reprocess,
+    )
+
+
+def _execute(job: Job, request: LoadRequest) -> LoadResult:
+    """Load, reporting every staged file; a request to stop is heard between files."""
+    total = len(request.files)
+    files = rows = 0
+
+    def on_staged(_: LoadFile, staged: int) -> None:
+        nonlocal files, rows
+        files, rows = files + 1, rows + staged
+        job.progress(Phase.MERGING if files == total else Phase.STAGING, rows, files, total)
+        job.check()
+
+    job.progress(Phase.STAGING, files=total)
+    job.check()
+    result = job.backend.warehouse.load(request, partial(open_part, job.backend.objects, job.table), on_staged)
+    for file in result.already_loaded:
+        job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
+    return result
+
+
+def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetime) -> LoadRecord:
+    return LoadRecord(
+        load_id=request.load_id,
+        target=request.target,
+        epoch=request.epoch,
+        token=request.token,
+        started=started,
+        ended=job.backend.clock(),
+        files=tuple(LoadedFile(f.key, f.uri, f.etag, f.rows or 0) for f in result.loaded),
+    )
+
+
+def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
+    """A file's content, of exactly the version that was chosen; raises TableError for any other."""
+    try:
+        found = objects.get(file.key)
+    except ObjectMissing:
+        raise TableError(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
+    if found.info.etag != file.etag:
+        raise TableError(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
+    try:
+        return pq.ParquetFile(pa.BufferReader(found.data))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(
+            f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"
+        ) from None
+
+
+def _noted(job: Job, mark: Watermark, result: LoadResult) -> Watermark:
+    """The watermark behind a load. A manual one stays manual: loading moves no position."""
+    patch: dict[str, Any] = {
+        "redshift_status": "success",
+        "redshift_rows_loaded": result.rows,
+        "last_redshift_load_time": format_instant(job.backend.clock().replace(microsecond=0)),
+        "fence": job.lease.token,
+        "last_error": None,
+    }
+    return job.backend.watermarks.change(job.table, "loaded", lambda _: patch, based_on=mark)
+
+
+def _settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) -> Json | None:
+    """The newest run up to which nothing is left to load, so that later listings may begin behind it."""
+    open_runs = {
+        v.file.part.run
+        for v in selection.verdicts
+        if v.file.part is not None
+        and v.reason not in _KEPT
+        and v.file.key not in loaded
+        and v.file.part.state is not RunState.ABANDONED
+    }
+    if job.options.keys or selection.basis.session is None:
+        return None
+    before = settled_run(mark, job.heartbeat)
+    newest = before
+    for run in RunStore(job.backend.objects, job.table).since(before):
+        if run in open_runs or run == mark.pending_extraction:
+            break
+        newest = run
+    return {"run": newest, "epoch": mark.epoch, "load_floor": mark.fields["load_floor"]}

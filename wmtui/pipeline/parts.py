@@ -1,0 +1,132 @@
+"""From Arrow batches to durable Parquet parts, bounded in memory, with the position behind each part."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from wmtui.model import Order, Position
+from wmtui.sources import SourceTable
+from wmtui.sources.cursor import wall_clock
+from wmtui.sources.keys import key_of
+
+PART_BYTES = 48 * 2**20
+"""Arrow bytes of a part: large enough for Redshift (1–125 MB compressed), small enough to hold two per reader."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of one part before it is written, and how far the reader had come behind them.
+
+    position: of the last row read, None in any order. newest: the greatest of the rows in it; of equal cursors the
+    last that arrived. skipped: rows read but left out since the chunk before.
+    """
+
+    data: pa.Table
+    position: Position | None
+    newest: Position | None
+    min_cursor: datetime
+    max_cursor: datetime
+    skipped: int
+
+
+class ChunkBuilder:
+    """Collects batches of one reader until they make a part."""
+
+    def __init__(self, table: SourceTable, order: Order, zone: ZoneInfo) -> None:
+        self._table = table
+        self._order = order
+        self._zone = zone
+        self._batches: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._newest: Position | None = None
+        self._last: Position | None = None
+        self._min: datetime | None = None
+        self.rows = 0
+        self.skipped = 0
+
+    @property
+    def full(self) -> bool:
+        """Enough for a part."""
+        return self._bytes >= PART_BYTES
+
+    def read(self, batch: pa.RecordBatch) -> None:
+        """Note that these rows were read, whether they are kept or not."""
+        if batch.num_rows and self._order is not Order.NONE:
+            self._last = self._position(batch, batch.num_rows - 1)
+
+    def keep(self, batch: pa.RecordBatch) -> None:
+        """Add rows to the part."""
+        if not batch.num_rows:
+            return
+        self._batches.append(batch)
+        self._bytes += batch.nbytes
+        self.rows += batch.num_rows
+        cursor = batch.column(self._table.cursor)
+        bounds = pc.min_max(cursor)
+        lowest = wall_clock(bounds["min"], self._zone)
+        self._min = lowest if self._min is None else min(self._min, lowest)
+        last_of_greatest = batch.num_rows - 1 - pc.index(cursor[::-1], bounds["max"]).as_py()
+        newest = self._position(batch, last_of_greatest)
+        if self._newest is None or newest.cursor >= self._newest.cursor:
+            self._newest = newest
+
+    def take(self) -> Chunk:
+        """The rows collected so far as a chunk; the builder starts anew. Only when there are rows."""
+        assert self._newest is not None
+        assert self._min is not None
+        chunk = Chunk(
+            pa.Table.from_batches(self._batches, self._table.schema),
+            self._last,
+            self._newest,
+            self._min,
+            self._newest.cursor,
+            self.skipped,
+        )
+        self._batches, self._bytes, self.rows, self.skipped = [], 0, 0, 0
+        self._newest = self._min = None
+        return chunk
+
+    def _position(self, batch: pa.RecordBatch, row: int) -> Position:
+        key = key_of(batch, row, self._table) if self._table.primary_key else None
+        return Position(wall_clock(batch.column(self._table.cursor)[row], self._zone), key)
+
+
+def encode(data: pa.Table) -> bytes:
+    """One Parquet file. Snappy, which every Redshift version reads; timestamps stay in microseconds, because
+    nanoseconds load as other years without an error.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(data, sink, compression="snappy", coerce_timestamps="us", row_group_size=128 * 1024)
+    return bytes(sink.getvalue())
+
+
+class Background:
+    """One piece of work at a time in a thread of its own: the next part is read while this one is written.
+
+    Bounded: submitting waits for the piece before. An error of a piece is raised at the next call.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._pending: Future[None] | None = None
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Wait for the piece before, then start this one."""
+        self.wait()
+        self._pending = self._pool.submit(work)
+
+    def wait(self) -> None:
+        """Wait for the piece under way; raises its error."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Let the piece under way end, without its error."""
+        self._pool.shutdown(wait=True)

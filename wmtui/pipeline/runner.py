@@ -1,0 +1,144 @@
+"""The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from wmtui.config import TableConfig
+from wmtui.errors import Conflict, ExitCode, Interrupted, NothingSelected, StoreError, UsageError, WmtuiError
+from wmtui.files.runs import new_run_id
+from wmtui.model import TableName
+from wmtui.pipeline.context import Backend, Job, Options
+from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
+from wmtui.pipeline.extract import extract_table
+from wmtui.pipeline.load import load_table
+from wmtui.watermarks import lease
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant, to_instant
+
+
+@dataclass
+class _Account:
+    """What a table's sync has done so far. left: what the heartbeat keeps for the next one."""
+
+    rows_extracted: int = 0
+    rows_loaded: int = 0
+    files_written: int = 0
+    files_loaded: int = 0
+    left: dict[str, Any] = field(default_factory=dict)
+
+
+def sync_table(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> TableResult:
+    """Extract and load one table under its lease; a failure is a result, never an exception."""
+    began = time.monotonic()
+    account = _Account()
+    error: WmtuiError | None = None
+    try:
+        stop.check()
+        mark = backend.watermarks.read(table).watermark
+        backend.watermarks.require_conditions()
+        run = new_run_id(backend.clock())
+        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=mark.fence)
+        _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
+    except WmtuiError as failure:
+        error = failure
+    result = _result(table, account, error, time.monotonic() - began)
+    if error is not None and not isinstance(error, Interrupted):
+        severity = Severity.WARNING if isinstance(error, NothingSelected) else Severity.ERROR
+        emit(Message(str(table), severity, result.error or ""))
+    emit(result)
+    return result
+
+
+def _under_lease(job: Job, account: _Account) -> None:
+    """Sync, note a failure in the watermark, and release the lease with what happened."""
+    outcome, error = "success", None
+    try:
+        _extract_and_load(job, account)
+    except WmtuiError as failure:
+        outcome = "interrupted" if isinstance(failure, Interrupted) else "failed"
+        error = describe(failure)
+        raise
+    finally:
+        now = format_instant(job.backend.clock())
+        rows = account.rows_loaded if job.options.load else account.rows_extracted
+        last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
+        success = {"last_success": now} if outcome == "success" else {}
+        job.lease.release({"last_run": last_run, **success, **account.left})
+
+
+def _extract_and_load(job: Job, account: _Account) -> None:
+    mark = job.backend.watermarks.read(job.table).watermark
+    stage = "mysql_status"
+    try:
+        if job.options.extract:
+            mark = _extract(job, mark, account)
+        stage = "redshift_status"
+        if job.options.load:
+            loaded = load_table(job, mark)
+            account.files_loaded, account.rows_loaded = loaded.files, loaded.rows
+            if loaded.settled is not None:
+                account.left["settled"] = loaded.settled
+    except _QUIET:
+        raise
+    except WmtuiError as failure:
+        _note_failure(job, stage, failure)
+        raise
+
+
+def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
+    for extracted in extract_table(job, mark):
+        mark = extracted.mark
+        if extracted.run is not None:
+            account.rows_extracted += extracted.run.rows
+            account.files_written += len(extracted.run.parts)
+            account.left["committed_run"] = extracted.run.run
+            job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
+        else:
+            job.tell("no news in the source")
+        if extracted.complete:
+            account.left["extracted_to"] = format_instant(to_instant(extracted.high, job.backend.zone))
+    return mark
+
+
+_QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
+"""Failures that are no state of the table: the operator's, another run's, or of the very store that would note them."""
+
+
+def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
+    """Put the failure into the watermark, once: a run that fails every minute writes one change."""
+    patch = {stage: "failed", "last_error": describe(failure)}
+    try:
+        mark = job.backend.watermarks.read(job.table).watermark
+        if any(mark.fields[name] != value for name, value in patch.items()):
+            job.backend.watermarks.change(job.table, "failed", lambda _: patch)
+    except WmtuiError as error:
+        job.tell(f"could not note the failure: {error}", Severity.WARNING)
+
+
+def _result(table: TableName, account: _Account, error: WmtuiError | None, seconds: float) -> TableResult:
+    status = Status.SUCCESS
+    if isinstance(error, Interrupted):
+        status = Status.INTERRUPTED
+    elif isinstance(error, NothingSelected):
+        status = Status.NOTHING_SELECTED
+    elif error is not None:
+        status = Status.FAILED
+    return TableResult(
+        table=str(table),
+        status=status,
+        exit_code=error.exit_code if error else ExitCode.DONE,
+        rows_extracted=account.rows_extracted,
+        rows_loaded=account.rows_loaded,
+        files_written=account.files_written,
+        files_loaded=account.files_loaded,
+        seconds=round(seconds, 3),
+        error=describe(error) if error else None,
+    )
+
+
+def describe(error: WmtuiError) -> str:
+    """What, why and the next step in one line."""
+    return str(error) + (f" — {error.next_step}" if error.next_step else "")
