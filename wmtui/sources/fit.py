@@ -1,0 +1,94 @@
+"""Whether a table fits its settings, and how to say that it does not; the same words for every source."""
+
+import difflib
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
+
+from wmtui.errors import ConfigError
+from wmtui.model import TableName
+from wmtui.sources.base import SourceTable
+from wmtui.sources.keys import is_key_type
+
+
+def missing_schema(table: TableName, schemas: Collection[str]) -> ConfigError:
+    """The source has no such schema, or hides it from the user."""
+    return ConfigError(
+        f"the source has no schema {table.schema}",
+        f"{table} is configured, and the user sees {', '.join(sorted(schemas)) or 'no schema at all'}",
+        _nearest(table.schema, schemas, "correct the name in tables.yaml, or grant SELECT on it"),
+    )
+
+
+def missing_table(table: TableName, names: Collection[str]) -> ConfigError:
+    """The schema has no such table, or hides it from the user."""
+    return ConfigError(
+        f"the source has no table {table}",
+        f"the user sees {len(names)} other tables in {table.schema}",
+        _nearest(table.name, names, "correct the name in tables.yaml, or grant SELECT on it"),
+    )
+
+
+def fitted(
+    table: TableName,
+    schema: pa.Schema,
+    cursor: str,
+    primary_key: Sequence[str],
+    *,
+    cursor_digits: int,
+    unique_keys: Collection[tuple[str, ...]],
+) -> SourceTable:
+    """The description of a table whose cursor and key are what the settings say.
+
+    unique_keys: every set of NOT NULL columns that the source holds unique, in index order.
+    Raises ConfigError.
+    """
+    for column, setting in [(cursor, "cursor"), *((column, "primary_key") for column in primary_key)]:
+        if column not in schema.names:
+            raise ConfigError(
+                f"{table} has no column {column}",
+                f"tables.yaml names it as {setting}; there are {', '.join(schema.names)}",
+                _nearest(column, schema.names, f"correct {setting} in tables.yaml"),
+            )
+    _check_cursor(table, schema.field(cursor))
+    _check_key(table, schema, tuple(primary_key), unique_keys)
+    return SourceTable(table, schema, tuple(primary_key), cursor, cursor_digits, schema.field(cursor).nullable)
+
+
+def _check_cursor(table: TableName, cursor: pa.Field) -> None:
+    if not pa.types.is_timestamp(cursor.type):
+        raise ConfigError(
+            f"cursor {cursor.name} of {table} has type {_source_type(cursor)}",
+            "a cursor is a date with time",
+            "name a DATETIME or TIMESTAMP column as cursor in tables.yaml",
+        )
+
+
+def _check_key(
+    table: TableName, schema: pa.Schema, key: tuple[str, ...], unique_keys: Collection[tuple[str, ...]]
+) -> None:
+    if not key:
+        return
+    if key not in unique_keys:
+        known = "; ".join(f"[{', '.join(columns)}]" for columns in unique_keys)
+        raise ConfigError(
+            f"[{', '.join(key)}] is not a primary key of {table}",
+            "it has no unique index with exactly these columns in this order, all NOT NULL",
+            f"use primary_key: {known or '[] (rows are appended, at least once), or add an index'}",
+        )
+    for column in key:
+        if not is_key_type(schema.field(column).type):
+            raise ConfigError(
+                f"key column {column} of {table} has type {_source_type(schema.field(column))}",
+                "floating point cannot tell keys apart exactly",
+                "name another unique key, or use primary_key: []",
+            )
+
+
+def _source_type(field: pa.Field) -> str:
+    return str(field.metadata[b"source_type"].decode())
+
+
+def _nearest(name: str, names: Collection[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, names, 3, 0.5)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise

@@ -1,0 +1,94 @@
+"""MySQL and MariaDB as a source."""
+
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from wmtui.config import MySQLConfig
+from wmtui.errors import ConfigError, UnsupportedValue
+from wmtui.model import Check, Span, TableName
+from wmtui.sources import mysql_catalog as catalog
+from wmtui.sources import mysql_doctor as doctor
+from wmtui.sources.base import SourceClock, SourceTable
+from wmtui.sources.cursor import from_utc
+from wmtui.sources.findings import failed
+from wmtui.sources.fit import fitted
+from wmtui.sources.mysql_clock import server_clock
+from wmtui.sources.mysql_rows import record_batches
+from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql_split import boundaries
+from wmtui.sources.mysql_types import arrow_field, select_expression
+from wmtui.sources.split import ranges
+from wmtui.sources.sql import MYSQL, SpanQuery
+
+_COUNTED_BELOW = 20_000
+"""Estimates below this many rows are replaced by a count: index estimates are poor there, and counting is quick."""
+
+
+class MySQLSource:
+    """A MySQL or MariaDB server; see the `Source` protocol. `zone` is the zone of its DATETIME values."""
+
+    def __init__(self, config: MySQLConfig, zone: ZoneInfo) -> None:
+        self._config = config
+        self._zone = zone
+
+    def describe(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> SourceTable:
+        """See Source.describe."""
+        with Session(self._config) as session:
+            columns = catalog.columns(session, table)
+            unique_keys = [index.columns for index in catalog.indexes(session, table) if index.unique_not_null]
+        schema = pa.schema([arrow_field(table, column) for column in columns])
+        digits = {column.name: column.fraction_digits or 0 for column in columns}.get(cursor, 0)
+        return fitted(table, schema, cursor, primary_key, cursor_digits=digits, unique_keys=unique_keys)
+
+    def clock(self) -> SourceClock:
+        """See Source.clock."""
+        with Session(self._config) as session:
+            clock = server_clock(session)
+        oldest = clock.oldest_writer and from_utc(clock.oldest_writer, self._zone)
+        return SourceClock(from_utc(clock.now, self._zone), oldest, clock.sees_transactions)
+
+    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """See Source.read."""
+        query = SpanQuery(MYSQL, self._zone, table, span)
+        sql = query.rows([select_expression(field, MYSQL.name(field.name)) for field in table.schema])
+        with Session(self._config) as session, session.stream(sql, query.parameters) as cursor:
+            yield from record_batches(cursor, table, batch_rows)
+
+    def estimate(self, table: SourceTable, span: Span) -> int:
+        """See Source.estimate; the optimizer's estimate, or a count where that is small."""
+        query = SpanQuery(MYSQL, self._zone, table, span)
+        with Session(self._config) as session:
+            plan = session.query("EXPLAIN " + query.select("1"), query.parameters)
+            rows = int(plan[0]["rows"] or 0)
+            if rows >= _COUNTED_BELOW:
+                return rows
+            return int(session.query(query.select("COUNT(*) AS n"), query.parameters)[0]["n"])
+
+    def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
+        """See Source.split."""
+        if pieces < 2 or not table.primary_key:
+            return [span]
+        with Session(self._config) as session:
+            return ranges(span, boundaries(session, self._zone, table, span, pieces))
+
+    def null_cursors(self, table: SourceTable) -> int:
+        """See Source.null_cursors."""
+        if not table.nullable_cursor:
+            return 0
+        with Session(self._config) as session:
+            return catalog.count_nulls(session, table.table, table.cursor)
+
+    def check(self) -> list[Check]:
+        """See Source.check."""
+        return doctor.check_server(self._config)
+
+    def check_table(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> list[Check]:
+        """See Source.check_table."""
+        try:
+            described = self.describe(table, cursor, primary_key)
+        except (ConfigError, UnsupportedValue) as error:
+            return [failed(str(table), error)]
+        with Session(self._config) as session:
+            return doctor.check_table(session, described)

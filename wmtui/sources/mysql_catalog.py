@@ -1,0 +1,105 @@
+"""What information_schema knows about tables, columns and indexes.
+
+Names are compared exactly in Python: MySQL compares them without regard to case even where they are case-sensitive.
+"""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from wmtui.model import TableName
+from wmtui.sources.fit import missing_schema, missing_table
+from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql_types import Column
+from wmtui.sources.sql import MYSQL
+
+_TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = %(schema)s"
+_SCHEMAS = "SELECT schema_name AS n FROM information_schema.schemata"
+_COLUMNS = """
+SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS data_type, column_type AS column_type,
+       is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale,
+       datetime_precision AS fraction_digits, extra AS extra
+FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name = %(table)s ORDER BY ordinal_position
+"""
+_INDEXES = """
+SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
+       sub_part AS sub_part, nullable AS nullable
+FROM information_schema.statistics WHERE table_schema = %(schema)s AND table_name = %(table)s
+ORDER BY index_name, seq_in_index
+"""
+_STATUS = """
+SELECT table_schema AS s, table_name AS n, engine AS engine, table_rows AS table_rows,
+       data_length + index_length AS size
+FROM information_schema.tables WHERE table_schema = %(schema)s AND table_name = %(table)s
+"""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index: its columns in order ("" for an expression or a prefix), and whether it is unique and NOT NULL."""
+
+    columns: tuple[str, ...]
+    unique_not_null: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """A table's engine, estimated rows, and bytes of data and indexes; None where the server does not say (a view)."""
+
+    engine: str | None
+    rows: int | None
+    size: int | None
+
+
+def columns(session: Session, table: TableName) -> list[Column]:
+    """Every column in order, invisible ones included. Raises ConfigError for a missing schema or table."""
+    found = [
+        Column(
+            name=row["name"],
+            data_type=row["data_type"].lower(),
+            column_type=row["column_type"],
+            nullable=row["nullable"] == "YES",
+            precision=row["digits"],
+            scale=row["scale"],
+            fraction_digits=row["fraction_digits"],
+            extra=row["extra"],
+        )
+        for row in _rows(session, _COLUMNS, table)
+    ]
+    if found:
+        return found
+    schemas = [str(row["n"]) for row in session.query(_SCHEMAS)]
+    if table.schema not in schemas:
+        raise missing_schema(table, schemas)
+    rows = session.query(_TABLES, {"schema": table.schema})
+    raise missing_table(table, [str(row["n"]) for row in rows if row["s"] == table.schema])
+
+
+def indexes(session: Session, table: TableName) -> list[Index]:
+    """Every index of a table."""
+    by_name = groupby(_rows(session, _INDEXES, table), key=lambda row: row["name"])
+    return [_index(list(rows)) for _, rows in by_name]
+
+
+def status(session: Session, table: TableName) -> Status:
+    """Engine and size, as the server estimates them."""
+    row = _rows(session, _STATUS, table)[0]
+    return Status(row["engine"], row["table_rows"], row["size"])
+
+
+def count_nulls(session: Session, table: TableName, column: str) -> int:
+    """How many rows have NULL in a column."""
+    sql = MYSQL.select("COUNT(*) AS n", table, f"{MYSQL.name(column)} IS NULL")
+    return int(session.query(sql)[0]["n"])
+
+
+def _index(parts: list[dict[str, Any]]) -> Index:
+    return Index(
+        tuple("" if part["sub_part"] else part["column_name"] or "" for part in parts),
+        not any(part["non_unique"] or part["nullable"] == "YES" or part["sub_part"] for part in parts),
+    )
+
+
+def _rows(session: Session, sql: str, table: TableName) -> list[dict[str, Any]]:
+    rows = session.query(sql, {"schema": table.schema, "table": table.name})
+    return [row for row in rows if (row["s"], row["n"]) == (table.schema, table.name)]

@@ -1,0 +1,97 @@
+"""Raw rows of MySQL as Arrow record batches, every value exact.
+
+The driver's bytes become binary arrays and Arrow casts them, column by column: no Python object per value.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wmtui.errors import UnsupportedValue
+from wmtui.sources.base import SourceTable
+
+_PIECE_ROWS = 500
+"""Rows turned into columns at a time: their cells stay in the processor's cache, twice as fast as 20,000."""
+
+_FIRST_ROWS = 50
+"""Rows fetched before it is known how long they are."""
+
+_PIECE_BYTES = 4 << 20
+_BATCH_BYTES = 64 << 20
+"""A batch ends early at this size, so that long texts and blobs stay bounded in memory."""
+
+_Piece = list[pa.Array]
+
+
+def record_batches(cursor: Any, table: SourceTable, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a raw cursor. Raises UnsupportedValue for a value that has no exact counterpart."""
+    while pieces := _gather(cursor, batch_rows):
+        yield _batch(pieces, table)
+
+
+def _gather(cursor: Any, batch_rows: int) -> list[_Piece]:
+    """The next rows as binary columns, up to a batch's rows or bytes; nothing at the end."""
+    pieces: list[_Piece] = []
+    rows = size = 0
+    fetch = _FIRST_ROWS
+    while rows < batch_rows and size < _BATCH_BYTES:
+        fetched = cursor.fetchmany(min(fetch, batch_rows - rows))
+        if not fetched:
+            break
+        pieces.append([pa.array(column, pa.binary()) for column in zip(*fetched, strict=True)])
+        rows += len(fetched)
+        size += sum(column.nbytes for column in pieces[-1])
+        fetch = max(1, min(_PIECE_ROWS, _PIECE_BYTES * rows // size))
+    return pieces
+
+
+def _batch(pieces: list[_Piece], table: SourceTable) -> pa.RecordBatch:
+    raw = [pa.concat_arrays(parts) for parts in zip(*pieces, strict=True)]
+    columns = []
+    for place, (column, field) in enumerate(zip(raw, table.schema, strict=True)):
+        try:
+            columns.append(_cast(column, field.type))
+        except pa.ArrowInvalid:
+            raise _refusal(raw, place, table) from None
+    return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def _cast(column: pa.Array, to: pa.DataType) -> pa.Array:
+    """Binary text as values; raises ArrowInvalid. Year 0 (`0000-00-00`) is a date to Arrow and to nobody else."""
+    if to == pa.binary():
+        return column
+    text = column.cast(pa.string())
+    if not pa.types.is_temporal(to):
+        return text.cast(to)
+    if pc.any(pc.starts_with(text, "0000")).as_py():
+        raise pa.ArrowInvalid("year 0")
+    return text.cast(pa.timestamp("us")).cast(to) if pa.types.is_timestamp(to) else text.cast(to)
+
+
+def _refusal(raw: list[pa.Array], place: int, table: SourceTable) -> UnsupportedValue:
+    """The error that names the first value that cannot be cast, and its row."""
+    column, field = raw[place], table.schema.field(place)
+    row = next(row for row in range(len(column)) if not _castable(column.slice(row, 1), field.type))
+    names = table.schema.names
+    key = ", ".join(f"{name} = {_shown(raw[names.index(name)][row])}" for name in table.primary_key)
+    source_type = field.metadata[b"source_type"].decode()
+    return UnsupportedValue(
+        f"column {field.name} of {table.table} holds {_shown(column[row])} in {f'the row {key}' if key else 'a row'}",
+        f"as {source_type} it cannot be carried exactly",
+        "correct the value in the source (NULL is carried), then sync again",
+    )
+
+
+def _castable(value: pa.Array, to: pa.DataType) -> bool:
+    try:
+        _cast(value, to)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _shown(value: pa.Scalar) -> str:
+    text: str = value.as_py()[:100].decode(errors="backslashreplace")
+    return text
