@@ -1,0 +1,51 @@
+# Everything from a fresh clone: `make demo` shows wmtui at work, `make test` checks it. Needs python3 (3.11 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test servers bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## wmtui and its tools in .venv, versions as in constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "wmtui needs Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## sync an embedded sandbox and compare source and warehouse
+	$(BIN)/python -m wmtui.demo
+
+test: $(INSTALLED) servers ## linters, types, architecture, then all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/pytest -n auto
+
+# Tests start private servers: only the programs are needed.
+servers:
+	@if PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null \
+		&& { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive \
+			apt-get install --quiet=2 --yes --no-install-recommends mariadb-server postgresql; \
+	else \
+		echo "The tests need the programs of MariaDB and PostgreSQL: install mariadb-server and postgresql" >&2; exit 1; \
+	fi
+
+bench: $(INSTALLED) servers ## the figures of the performance budget, measured here
+	$(BIN)/python -m benchmarks
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
