@@ -1,0 +1,46 @@
+"""The only door to the backend for the command line and the screen."""
+
+from wmtui.config import Settings
+from wmtui.files.selection import Selection
+from wmtui.model import Clock, TableName, utc_now
+from wmtui.service.health import Health, TableStatus
+from wmtui.service.syncs import Preview, Request, Syncs, file_selection
+from wmtui.service.watermarks import Changed, Row, Watermarks
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks.store import Author
+
+
+class Service:
+    """One profile and everything that can be done with it.
+
+    clock: what now is, aware UTC. author: who changes things, for the journal; None: this process's user and host.
+    read_only: every change raises ConfirmationNeeded. Connects on first use; safe to share between threads.
+    """
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = utc_now, author: Author | None = None, read_only: bool = False
+    ) -> None:
+        self.workspace = Workspace(settings, clock=clock, author=author, read_only=read_only)
+        self.watermarks = Watermarks(self.workspace)
+        self.syncs = Syncs(self.workspace)
+        self.health = Health(self.workspace, self.watermarks)
+
+    def table(self, text: str) -> TableName:
+        """The configured table of this name; raises UsageError that names the nearest."""
+        return self.workspace.table(text)
+
+    def files(self, table: TableName) -> Selection:
+        """Every file of a table with its verdict, by the load records."""
+        return file_selection(self.workspace, table)
+
+
+__all__ = [
+    "Author",
+    "Changed",
+    "Preview",
+    "Request",
+    "Row",
+    "Selection",
+    "Service",
+    "TableStatus",
+]

@@ -1,0 +1,225 @@
+"""Running syncs, and showing beforehand what one would do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
+from wmtui.files.selection import Choice, Selection
+from wmtui.model import Strategy, TableName
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant
+
+if TYPE_CHECKING:
+    from wmtui.pipeline.context import Backend, Options, Scope
+    from wmtui.pipeline.events import Emit, Stop, TableResult
+    from wmtui.pipeline.plan import Plan
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a sync is asked to do. tables: empty for every configured one, as cron wants it."""
+
+    tables: tuple[TableName, ...] = ()
+    redshift_only: bool = False
+    backup_only: bool = False
+    strategy: Strategy = Strategy.SEQUENTIAL
+    workers: int = 4
+    limit: int | None = None
+    reprocess: bool = False
+    keys: tuple[str, ...] = ()
+    force: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a sync of one table would do now. plan, estimate: None when nothing would be extracted. selection: the
+    files that would be loaded besides the parts still to be written; None when nothing would be loaded.
+    """
+
+    table: TableName
+    mode: str
+    plan: "Plan | None" = None
+    estimate: int | None = None
+    selection: Selection | None = None
+    error: WmtuiError | None = None
+
+
+class Syncs:
+    """Runs syncs of one table or many."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def sync(self, request: Request, *, emit: "Emit", stop: "Stop") -> "list[TableResult]":
+        """Sync the tables asked for; one result each, in their order. Failures of tables are results.
+
+        Without tables: every configured one, and those with a manual watermark are only loaded unless their
+        `manual_in_run` says otherwise; a message says so. Raises UsageError and ConfirmationNeeded before anything
+        is done.
+        """
+        from wmtui.pipeline.strategies import sync_tables
+
+        self._workspace.require_write(request.reason)
+        self._refuse_contradictions(request)
+        jobs = {
+            table: (self._workspace.config(table), self._options(request, table, emit))
+            for table in self._tables(request)
+        }
+        return sync_tables(self._backend(), jobs, emit=emit, stop=stop)
+
+    def preview(self, request: Request, *, emit: "Emit") -> list[Preview]:
+        """The plan a sync would execute now: window, row estimate, files with verdicts. Touches nothing."""
+        self._refuse_contradictions(request)
+        backend = self._backend()
+        return [self._preview_table(backend, request, table, emit) for table in self._tables(request)]
+
+    def _tables(self, request: Request) -> Sequence[TableName]:
+        return tuple(dict.fromkeys(request.tables)) or tuple(self._workspace.settings.tables)
+
+    def _backend(self) -> "Backend":
+        from wmtui.pipeline.context import Backend
+
+        w = self._workspace
+        return Backend(w.objects, w.watermarks, w.new_filter(), w.source, w.warehouse, w.zone, w.clock, w.author)
+
+    def _options(self, request: Request, table: TableName, emit: "Emit") -> "Options":
+        from wmtui.pipeline.context import Options
+        from wmtui.pipeline.events import Message, Severity
+
+        options = Options(
+            extract=not request.redshift_only,
+            load=not request.backup_only,
+            strategy=request.strategy,
+            workers=request.workers,
+            limit=request.limit,
+            reprocess=request.reprocess,
+            keys=request.keys,
+        )
+        if request.tables or not options.extract or not self._stays_manual(table):
+            return options
+        text = "its watermark is manual: only loading, it stays manual (manual_in_run: sync changes that)"
+        emit(Message(str(table), Severity.INFO, text))
+        return replace(options, extract=False)
+
+    def _stays_manual(self, table: TableName) -> bool:
+        """An unattended run leaves this table's watermark to the operator who placed it."""
+        if self._workspace.config(table).manual_in_run == "sync":
+            return False
+        try:
+            return self._workspace.watermarks.read(table).watermark.is_manual
+        except Unreadable:
+            return False
+
+    def _refuse_contradictions(self, request: Request) -> None:
+        for contradictory, what, why, next_step in _contradictions(request, len(self._tables(request))):
+            if contradictory:
+                raise UsageError(what, why, next_step)
+        for table in self._tables(request):
+            if request.reprocess and not request.force and not self._workspace.config(table).primary_key:
+                raise ConfirmationNeeded(
+                    f"{table} has no primary key",
+                    "loading a file again appends its rows once more",
+                    "add --force if that is what you want",
+                )
+
+    def _preview_table(self, backend: "Backend", request: Request, table: TableName, emit: "Emit") -> Preview:
+        from wmtui.pipeline.context import Scope
+
+        try:
+            options = self._options(request, table, emit)
+            mark = self._workspace.watermarks.read(table).watermark
+            scope = Scope(
+                table, self._workspace.config(table), backend, options, self._workspace.heartbeat(table), emit
+            )
+            preview = Preview(table, "manual" if mark.is_manual else "automated")
+            if options.extract:
+                preview, mark = self._preview_extraction(scope, preview, mark)
+            if options.load:
+                preview = replace(preview, selection=_preview_load(scope, mark))
+        except WmtuiError as error:
+            return Preview(table, "unknown", error=error)
+        return preview
+
+    def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
+        """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
+        from wmtui.pipeline.extract import plan_table, refuse_pinned
+
+        refuse_pinned(scope, mark)
+        source = scope.backend.source
+        described = source.describe(scope.table, scope.config.cursor, scope.config.primary_key)
+        plan, _ = plan_table(scope, mark, described)
+        estimate = sum(source.estimate(described, span) for span in plan.spans)
+        if estimate:
+            now = format_instant(self._workspace.clock())
+            patch = {
+                "backup_strategy": plan.strategy.value,
+                "last_mysql_extraction_time": now,
+                "last_mysql_data_timestamp": mark.fields["last_mysql_data_timestamp"] or now[:19].replace("T", " "),
+            }
+            mark = mark.patched(patch)
+        return replace(preview, plan=plan, estimate=estimate), mark
+
+
+def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, str, str]]:
+    """Options that cannot mean anything together: whether they are there, what, why, next step."""
+    load_only, extract_only = request.redshift_only, request.backup_only
+    limited, files = request.limit is not None, request.reprocess or bool(request.keys)
+    return (
+        (
+            load_only and extract_only,
+            "--redshift-only and --backup-only exclude each other",
+            "one loads, the other extracts",
+            "choose one, or leave both out for a full sync",
+        ),
+        (
+            files and not load_only,
+            "--reprocess and --key go with --redshift-only",
+            "they choose files to load",
+            "add --redshift-only",
+        ),
+        (
+            bool(request.keys) and not request.reprocess,
+            "--key goes with --reprocess",
+            "without it the rules choose the files",
+            "add --reprocess",
+        ),
+        (
+            bool(request.keys) and tables != 1,
+            "--key needs exactly one table",
+            "a file belongs to one table",
+            "name it with -t",
+        ),
+        (
+            limited and request.strategy is Strategy.INTRA_TABLE,
+            "--limit cannot be kept by intra-table",
+            "its ranges commit only together",
+            "use -s sequential",
+        ),
+        (
+            limited and load_only,
+            "--limit goes with extraction",
+            "loading takes whole files",
+            "leave it out, or name files with --reprocess --key",
+        ),
+    )
+
+
+def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
+    from wmtui.pipeline.load import read_ledger, select
+
+    return select(scope, mark, ledger=read_ledger(scope, mark))
+
+
+def file_selection(workspace: Workspace, table: TableName) -> Selection:
+    """Every file of a table with its verdict, by the load records; all days."""
+    mark = workspace.watermarks.read(table).watermark
+    return workspace.new_filter().select(
+        mark,
+        workspace.config(table).target,
+        workspace.heartbeat(table),
+        workspace.watermarks.system() if mark.position is None else None,
+        choice=Choice(all_days=True),
+    )

@@ -1,0 +1,188 @@
+"""Looking at watermarks and moving them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError
+from wmtui.files.selection import Choice, Selection
+from wmtui.files.settle import settle_for_edit
+from wmtui.model import TableName
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
+from wmtui.watermarks.timestamps import parse_point, to_instant
+
+_NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes."""
+
+    table: TableName
+    mark: Watermark | None
+    heartbeat: Heartbeat | None
+    waiting: int | None
+    lag: timedelta | None
+    error: Unreadable | None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A watermark as it is after a change, and which files the next load takes because of it."""
+
+    mark: Watermark
+    selection: Selection
+
+
+class Watermarks:
+    """Every operation on watermarks. Points are text as people type it, in the profile's zone."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def get(self, table: TableName) -> Watermark:
+        """The watermark of a table, of a new one when it was never synced. Raises Unreadable."""
+        return self._workspace.watermarks.read(table).watermark
+
+    def system(self) -> datetime | None:
+        """The system watermark, wall clock in the profile's zone; None when there is none."""
+        return self._workspace.watermarks.system()
+
+    def documents(self) -> list[Watermark | Unreadable]:
+        """Every configured table's watermark, or why it cannot be read, in the order of tables.yaml."""
+
+        def read(table: TableName) -> Watermark | Unreadable:
+            try:
+                return self.get(table)
+            except Unreadable as error:
+                return error
+
+        return list(self._workspace.each(read, self._workspace.settings.tables))
+
+    def rows(self) -> list[Row]:
+        """Every configured table with mode, lag, waiting files and heartbeat."""
+        files = self._workspace.new_filter()
+        system = self.system()
+
+        def row(table: TableName) -> Row:
+            mark = heartbeat = None
+            try:
+                mark = self.get(table)
+                heartbeat = self._workspace.heartbeat(table)
+                target = self._workspace.config(table).target
+                selection = files.select(mark, target, heartbeat, system)
+            except Unreadable as error:
+                return Row(table, mark, heartbeat, None, None, error)
+            return Row(table, mark, heartbeat, selection.summary.selected, self.lag(mark, heartbeat), None)
+
+        return list(self._workspace.each(row, self._workspace.settings.tables))
+
+    def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
+        """How far behind now the source has been read; None for a table without position."""
+        if mark.data_timestamp is None:
+            return None
+        reached = to_instant(mark.data_timestamp, self._workspace.zone)
+        if heartbeat.extracted_to is not None and not mark.is_manual:
+            reached = max(reached, heartbeat.extracted_to)
+        return max(self._workspace.clock() - reached, timedelta(0))
+
+    def point(self, text: str, *, force: bool = False) -> datetime:
+        """A typed point as wall clock in the profile's zone; raises UsageError."""
+        workspace = self._workspace
+        return parse_point(
+            text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
+        )
+
+    def set(self, table: TableName, text: str, *, force: bool = False, reason: str | None = None) -> Changed:
+        """Place a table's watermark at a point by hand.
+
+        Raises UsageError for a bad point, ConfirmationNeeded where moving back doubles rows, LeaseHeld during a run.
+        """
+        self._workspace.require_write(reason)
+        wall = self.point(text, force=force)
+        mark = self.get(table)
+        before = mark.data_timestamp
+        if before is not None and wall < before:
+            self._refuse_doubling(table, force)
+        patch = patch_set(wall, to_instant(wall, self._workspace.zone))
+        self._settle(mark)
+        self._workspace.watermarks.change(table, "set", lambda _: patch, reason=reason)
+        return self._changed(table)
+
+    def reset(self, table: TableName, *, force: bool = False, reason: str | None = None) -> Changed:
+        """Make a table new again, in the next epoch. Data in the store and the warehouse is never touched.
+
+        Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run.
+        """
+        self._workspace.require_write(reason)
+        self._refuse_doubling(table, force)
+        self._settle(self.get(table))
+        self._workspace.watermarks.change(table, "reset", patch_reset, reason=reason)
+        return self._changed(table)
+
+    def import_document(self, table: TableName, document: Mapping[str, Any], *, reason: str | None = None) -> Changed:
+        """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
+
+        Raises UsageError when it is no watermark of this table, Conflict when its serial is not the current one.
+        """
+        self._workspace.require_write(reason)
+        seen = _imported(table, document)
+        self._settle(self.get(table))
+        patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        based_on = seen if seen.serial else None
+        self._workspace.watermarks.change(table, "import", lambda _: patch, reason=reason, based_on=based_on)
+        return self._changed(table)
+
+    def set_system(
+        self, text: str, *, force: bool = False, confirmed: bool = False, reason: str | None = None
+    ) -> datetime:
+        """Move the system watermark, which every table without its own starts from; returns it re-read.
+
+        Raises ConfirmationNeeded unless forced or confirmed.
+        """
+        self._workspace.require_write(reason)
+        wall = self.point(text, force=force).replace(microsecond=0)
+        if not (force or confirmed):
+            raise ConfirmationNeeded(
+                "moving the system watermark needs a yes",
+                "every table without a watermark of its own starts from it",
+                "add --force, or name one table with -t",
+            )
+        self._workspace.watermarks.set_system(wall)
+        return self.system() or wall
+
+    def _settle(self, mark: Watermark) -> None:
+        workspace = self._workspace
+        settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
+
+    def _refuse_doubling(self, table: TableName, force: bool) -> None:
+        if not self._workspace.config(table).primary_key and not force:
+            raise ConfirmationNeeded(
+                f"{table} has no primary key",
+                "reading or loading again appends the same rows once more",
+                "add --force if that is what you want",
+            )
+
+    def _changed(self, table: TableName) -> Changed:
+        mark = self.get(table)
+        system = self.system() if mark.position is None else None
+        target = self._workspace.config(table).target
+        selection = self._workspace.new_filter().select(
+            mark, target, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
+        )
+        return Changed(mark, selection)
+
+
+def _imported(table: TableName, document: Mapping[str, Any]) -> Watermark:
+    import json
+
+    data: Json = {**document, "table_name": document.get("table_name")}
+    try:
+        return Watermark.decode(table, json.dumps(data).encode(), "the document")
+    except Unreadable as error:
+        raise UsageError(
+            f"this is no watermark of {table}", error.why, "give what `wmtui watermark get --json` printed"
+        ) from None

@@ -1,0 +1,109 @@
+"""One profile, opened: its adapters, connected on first use, and what is derived from its settings."""
+
+import difflib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from wmtui.config import Settings, TableConfig
+from wmtui.errors import ConfirmationNeeded, UsageError
+from wmtui.files.listing import Lister
+from wmtui.files.selection import FileFilter
+from wmtui.model import Clock, TableName, utc_now
+from wmtui.objects import ObjectStore, open_store
+from wmtui.sources import Source, open_source
+from wmtui.warehouses import Warehouse, open_warehouse
+from wmtui.watermarks import lease
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.store import Author, WatermarkStore
+
+_READERS = 32
+"""Documents read at once; a GET waits far longer for the network than it computes."""
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class Workspace:
+    """A profile's store, source and warehouse. read_only: every change is refused. clock: what now is, aware UTC."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = utc_now, author: Author | None = None, read_only: bool = False
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.author = author or Author.current()
+        self.read_only = read_only
+        self._opening = threading.RLock()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The profile's time zone."""
+        return self.settings.zone
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The object store."""
+        with self._opening:
+            return open_store(self.settings.store, self.clock)
+
+    @cached_property
+    def watermarks(self) -> WatermarkStore:
+        """The watermark documents."""
+        return WatermarkStore(self.objects, self.clock, self.author)
+
+    @cached_property
+    def source(self) -> Source:
+        """The source database; connects on first use."""
+        with self._opening:
+            return open_source(self.settings.profile.source, self.zone, self.clock)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse; connects on first use."""
+        with self._opening:
+            return open_warehouse(self.settings.profile.warehouse, self.clock)
+
+    def new_filter(self) -> FileFilter:
+        """A file filter with a listing of its own: what it has listed once it does not list again."""
+        return FileFilter(self.objects, Lister(self.objects, self.settings.tables), self.zone)
+
+    def heartbeat(self, table: TableName) -> Heartbeat:
+        """The lock document of a table."""
+        return lease.read(self.objects, table)
+
+    def table(self, text: str) -> TableName:
+        """The configured table of this name; raises UsageError that names the nearest."""
+        known = {str(table): table for table in self.settings.tables}
+        if text in known:
+            return known[text]
+        near = difflib.get_close_matches(text, known, 3, 0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
+        raise UsageError(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
+
+    def config(self, table: TableName) -> TableConfig:
+        """A table's settings."""
+        return self.settings.tables[table]
+
+    def require_write(self, reason: str | None) -> None:
+        """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
+        if self.read_only:
+            raise ConfirmationNeeded("read-only", "this command changes something", "leave --read-only out")
+        name = self.settings.profile_name
+        if self.settings.profile.protected and not (self.settings.named and reason):
+            raise ConfirmationNeeded(
+                f"profile {name} is protected",
+                "it is changed only when named, and with a reason",
+                f"add --profile {name} --reason '…'",
+            )
+
+    def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Sequence[_R]:
+        """Do the same work for many items at once; results in their order."""
+        items = list(items)
+        if len(items) <= 1:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(min(_READERS, len(items)), thread_name_prefix="read") as pool:
+            return list(pool.map(work, items))
