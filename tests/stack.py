@@ -1,0 +1,187 @@
+"""A whole pipeline for tests: a source with a table, a store and a warehouse, behind one Service.
+
+Two kinds: `servers` is MariaDB → S3 over HTTP → PostgreSQL, `embedded` is DuckDB → folder → DuckDB, as in the demo.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from tests.servers import Database
+from tests.servers.s3 import S3Server
+from wmtui import config
+from wmtui.model import Clock, TableName, utc_now
+from wmtui.pipeline.events import Event, Stop, TableResult
+from wmtui.service import Author, Request, Service
+from wmtui.service.syncs import Preview
+
+AUTHOR = Author("tester", "test-host")
+
+Run = Callable[..., list[tuple[Any, ...]]]
+
+
+class Stack:
+    """One pipeline. Times in the source are wall clock UTC unless the profile says otherwise."""
+
+    def __init__(
+        self,
+        tables_yaml: Path,
+        document: Mapping[str, Any],
+        *,
+        source: Run,
+        warehouse: Run,
+        schema: str,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.path = tables_yaml
+        self.document = dict(document)
+        self.source = source
+        self.warehouse = warehouse
+        self.schema = schema
+        self.clock = clock
+        self.events: list[Event] = []
+        self.reload()
+
+    def reload(self, **tables: Mapping[str, Any]) -> Service:
+        """Read the configuration anew, with settings for tables (by bare name) changed or added."""
+        for name, settings in tables.items():
+            self.document["tables"][f"{self.schema}.{name}"] = dict(settings)
+        self.path.write_text(yaml.safe_dump(self.document, sort_keys=False))
+        self.service = Service(config.load(self.path), clock=self.clock, author=AUTHOR)
+        return self.service
+
+    def table(self, name: str = "orders") -> TableName:
+        """A table's full name."""
+        return TableName(self.schema, name)
+
+    def sync(self, *names: str, stop: Stop | None = None, **options: Any) -> list[TableResult]:
+        """Sync tables by bare name (default: orders)."""
+        request = Request(tables=tuple(self.table(n) for n in names or ("orders",)), **options)
+        self.events.clear()
+        return self.service.syncs.sync(request, emit=self.events.append, stop=stop or Stop())
+
+    def sync_one(self, name: str = "orders", **options: Any) -> TableResult:
+        """Sync one table and require that it did not fail."""
+        (result,) = self.sync(name, **options)
+        assert result.error is None, result.error
+        return result
+
+    def run(self, **options: Any) -> list[TableResult]:
+        """What `wmtui --run` does."""
+        self.events.clear()
+        return self.service.syncs.sync(Request(**options), emit=self.events.append, stop=Stop())
+
+    def preview(self, *names: str, **options: Any) -> list[Preview]:
+        """What a sync would do."""
+        request = Request(tables=tuple(self.table(n) for n in names or ("orders",)), **options)
+        return self.service.syncs.preview(request, emit=self.events.append)
+
+    def create(self, name: str = "orders", *, key: str = "PRIMARY KEY (id)") -> None:
+        """A source table: id, amount, note, update_at."""
+        columns = "id BIGINT NOT NULL, amount DECIMAL(10,2), note VARCHAR(200), update_at DATETIME"
+        self.source(f"CREATE TABLE {self.schema}.{name} ({columns}{', ' + key if key else ''})")
+
+    def insert(self, *rows: Sequence[Any], name: str = "orders") -> None:
+        """Insert (id, amount, note, update_at) rows."""
+        values = ", ".join(f"({', '.join(_literal(v) for v in row)})" for row in rows)
+        self.source(f"INSERT INTO {self.schema}.{name} VALUES {values}")
+
+    def source_rows(self, name: str = "orders") -> list[tuple[Any, ...]]:
+        """The source's rows by id."""
+        return self.source(f"SELECT id, amount, note, update_at FROM {self.schema}.{name} ORDER BY id, update_at")
+
+    def warehouse_rows(self, target: str = "orders") -> list[tuple[Any, ...]]:
+        """The target's rows by id."""
+        return self.warehouse(f"SELECT id, amount, note, update_at FROM {target} ORDER BY id, update_at")
+
+    def mark(self, name: str = "orders") -> Mapping[str, Any]:
+        """The watermark document's fields."""
+        return self.service.watermarks.get(self.table(name)).fields
+
+    def keys(self, prefix: str = "incremental/") -> list[str]:
+        """Keys in the store."""
+        return [info.key for info in self.service.workspace.objects.list(prefix)]
+
+    def log(self) -> str:
+        """Every message of the last sync, a line each."""
+        return "\n".join(e.text for e in self.events if hasattr(e, "text"))
+
+
+def ago(**span: float) -> datetime:
+    """A wall-clock time in the past, UTC, whole seconds."""
+    return (datetime.now(UTC) - timedelta(**span)).replace(tzinfo=None, microsecond=0)
+
+
+class Ticking:
+    """A clock that tests move: real time plus an offset."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.offset
+
+    def advance(self, **span: float) -> None:
+        """Let time pass."""
+        self.offset += timedelta(**span)
+
+
+def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **profile: Any) -> Stack:
+    """MariaDB → S3 over HTTP → PostgreSQL."""
+    store = {"store": f"s3://{s3.new_bucket()}/lake", "s3": {"endpoint_url": s3.endpoint_url}}
+    made = {**store, "source": mysql.config, "warehouse": pg.config, **profile}
+
+    def source(sql: str) -> list[tuple[Any, ...]]:
+        return _run(mysql, sql)
+
+    def warehouse(sql: str) -> list[tuple[Any, ...]]:
+        return _run(pg, sql)
+
+    return Stack(
+        folder / "tables.yaml", _document(made, mysql.name), source=source, warehouse=warehouse, schema=mysql.name
+    )
+
+
+def embedded_stack(folder: Path, clock: Clock = utc_now, **profile: Any) -> Stack:
+    """DuckDB → folder → DuckDB."""
+    shop, dw = folder / "source.duckdb", folder / "warehouse.duckdb"
+    (folder / "lake").mkdir()
+    with duckdb.connect(shop) as connection:
+        connection.execute("CREATE SCHEMA shop")
+    files = {"source": {"type": "duckdb", "path": str(shop)}, "warehouse": {"type": "duckdb", "path": str(dw)}}
+    made = {"store": str(folder / "lake"), **files, **profile}
+
+    def run(path: Path) -> Run:
+        def query(sql: str) -> list[tuple[Any, ...]]:
+            with duckdb.connect(path) as connection:
+                return connection.execute(sql).fetchall()
+
+        return query
+
+    return Stack(
+        folder / "tables.yaml", _document(made, "shop"), source=run(shop), warehouse=run(dw), schema="shop", clock=clock
+    )
+
+
+def _document(profile: Mapping[str, Any], schema: str) -> dict[str, Any]:
+    return {"version": 1, "profiles": {"test": dict(profile)}, "tables": {f"{schema}.orders": {}}}
+
+
+def _run(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    if sql.lstrip().upper().startswith(("SELECT", "SHOW")):
+        return database.query(sql)
+    database.execute(sql)
+    return []
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
+
+
+__all__ = ["AUTHOR", "Stack", "Ticking", "ago", "embedded_stack", "server_stack"]
