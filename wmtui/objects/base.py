@@ -40,6 +40,9 @@ class ObjectStore(Protocol):
     root: str
     """What users typed or would recognise: `s3://bucket/prefix` or the folder's path."""
 
+    quotes_etags: bool
+    """Whether the store wants the ETag of a condition in quotes; a folder doesn't mind."""
+
     def uri(self, key: str) -> str:
         """The address of a key outside this program, e.g. `s3://bucket/prefix/key`; stable, the ledger holds it."""
         ...

@@ -1,0 +1,176 @@
+"""Objects in S3 or a compatible server."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+from wmtui.config import S3Config
+from wmtui.errors import ConfigError, ObjectMissing, PreconditionFailed, StoreError, WriteContended
+from wmtui.model import Check, Level
+from wmtui.objects.base import ObjectInfo, StoredObject
+from wmtui.objects.s3_client import build_client
+from wmtui.objects.s3_errors import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_BODY_ATTEMPTS = 3
+
+
+class S3Store:
+    """An ObjectStore below `s3://bucket[/prefix]`.
+
+    Raises ConfigError for a root without a bucket. The client is built at the first request. botocore repeats a failed
+    request, so a conditional write may meet its own first attempt and raise PreconditionFailed although it took place.
+    """
+
+    def __init__(self, root: str, config: S3Config) -> None:
+        address = root.removeprefix("s3://").strip("/")
+        self.root = f"s3://{address}"
+        self.quotes_etags = True
+        self._bucket, _, prefix = address.partition("/")
+        if not self._bucket:
+            raise ConfigError(f"store {root!r} names no bucket", "", "write s3://bucket or s3://bucket/prefix")
+        self._base = f"{prefix}/" if prefix else ""
+        self._config = config
+        self._place = Place(self._bucket, config.endpoint_url or "Amazon S3")
+        self._lock = threading.Lock()
+        self._built: S3Client | None = None
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/prefix/key`."""
+        return f"s3://{self._bucket}/{self._base}{key}"
+
+    def get(self, key: str) -> StoredObject:
+        """The whole object; a body that breaks off is asked for again."""
+        with self._asking("read", key) as client:
+            for attempt in range(_BODY_ATTEMPTS):
+                answer = client.get_object(Bucket=self._bucket, Key=self._base + key)
+                try:
+                    data = answer["Body"].read()
+                    break
+                except _BROKEN_BODY:
+                    if attempt == _BODY_ATTEMPTS - 1:
+                        raise
+        return StoredObject(self._described(key, answer), data, self._server_time(answer))
+
+    def head(self, key: str) -> ObjectInfo:
+        """The object without its content. A HEAD has no error code, so a 404 asks whether the bucket is there."""
+        try:
+            with self._asking("look at", key) as client:
+                answer = client.head_object(Bucket=self._bucket, Key=self._base + key)
+        except ObjectMissing:
+            with self._asking("look at", key) as client:
+                client.list_objects_v2(Bucket=self._bucket, Prefix=self._base + key, MaxKeys=1)
+            raise
+        return self._described(key, answer)
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """Write in one request; conditions are the store's own."""
+        conditions: dict[str, Any] = {}
+        if if_match is not None:
+            conditions["IfMatch"] = f'"{if_match}"' if self.quotes_etags else if_match
+        if if_absent:
+            conditions["IfNoneMatch"] = "*"
+        try:
+            with self._asking("write", key) as client:
+                answer = client.put_object(Bucket=self._bucket, Key=self._base + key, Body=data, **conditions)
+        except ObjectMissing as missing:
+            raise PreconditionFailed(f"{key} is missing") from missing
+        return answer["ETag"].strip('"')
+
+    def delete(self, key: str) -> None:
+        """Remove the object."""
+        with suppress(ObjectMissing), self._asking("delete", key) as client:
+            client.delete_object(Bucket=self._bucket, Key=self._base + key)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Pages of 1,000 keys, each one request, fetched as they are consumed."""
+        with self._asking("list", prefix) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._base + prefix, StartAfter=self._base + after
+            )
+        following = iter(pages)
+        while True:
+            with self._asking("list", prefix):
+                page = next(following, None)
+            if page is None:
+                return
+            for item in page.get("Contents", ()):
+                key = item["Key"][len(self._base) :]
+                yield ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]))
+
+    def check(self) -> Sequence[Check]:
+        """Whether the store can be listed and read; writes nothing."""
+        checks = []
+        try:
+            first = next(self.list(""), None)
+            checks.append(Check(self.root, Level.OK, f"answers at {self._place.endpoint} and can be listed"))
+            if first is not None:
+                self.head(first.key)
+                checks.append(Check(self.root, Level.OK, "objects can be read"))
+        except ObjectMissing:
+            pass
+        except StoreError as error:
+            checks.append(Check(self.root, Level.ERROR, str(error), error.next_step))
+        return checks
+
+    def _client(self) -> "S3Client":
+        with self._lock:
+            if self._built is None:
+                self._built = build_client(self._config)
+            return self._built
+
+    @contextmanager
+    def _asking(self, action: str, key: str) -> "Iterator[S3Client]":
+        """Give the client, and turn what it raises into the store's own errors."""
+        try:
+            yield self._client()
+        except ClientError as error:
+            if answer := _answer(error, key):
+                raise answer from error
+            raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
+        except (BotoCoreError, ValueError) as error:
+            raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
+
+    def _described(self, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
+        return ObjectInfo(key, answer["ETag"].strip('"'), answer["ContentLength"], _utc(answer["LastModified"]))
+
+    def _server_time(self, answer: Mapping[str, Any]) -> datetime:
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if date is None:
+            raise StoreError(
+                f"{self._place.endpoint} sends no Date header",
+                "leases expire by the store's clock, which is unknown",
+                "remove the proxy in between that drops it",
+            )
+        return parsedate_to_datetime(date).astimezone(UTC)
+
+
+def _answer(error: ClientError, key: str) -> Exception | None:
+    """The answer that callers handle, None for a failure. A HEAD has no code but its status."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code = error.response.get("Error", {}).get("Code")
+    if code == "NoSuchKey" or (code == "404" and error.operation_name == "HeadObject"):
+        return ObjectMissing(key)
+    if status == 412:
+        return PreconditionFailed(key)
+    if status == 409 and error.operation_name == "PutObject":
+        return WriteContended(key)
+    return None
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,84 @@
+"""The S3 client: botocore's, without boto3's resources and transfer manager, for which a command would only wait."""
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import NoCredentialsError
+from botocore.session import Session
+
+from wmtui.config import S3Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECTIONS = 32
+"""How many threads may talk to the store at once before they wait for each other's connections."""
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+
+
+def build_client(config: S3Config) -> "S3Client":
+    """A client with the chain's credentials, the named profile's, or those of the role assumed with them.
+
+    Retries are botocore's "standard" mode: 3 attempts, or what AWS_MAX_ATTEMPTS says.
+    Raises BotoCoreError, and ValueError for an endpoint that is no URL.
+    """
+    session = Session(profile=config.profile)
+    if config.role_arn:
+        session = _assume(config.role_arn, session, config)
+    client = session.create_client(
+        "s3", region_name=config.region, endpoint_url=config.endpoint_url, config=_settings(config)
+    )
+    return cast("S3Client", client)
+
+
+def _settings(config: S3Config) -> Config:
+    settings = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=CONNECTIONS,
+        retries={"mode": "standard"},
+    )
+    if config.endpoint_url is None:
+        return settings
+    # S3-compatible servers rarely have a DNS name per bucket, and not all know the newer checksum headers.
+    compatible = Config(
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return settings.merge(compatible)
+
+
+def _assume(role_arn: str, session: Session, config: S3Config) -> Session:
+    """A session that acts as the role and renews its credentials before they expire."""
+    own = session.get_credentials()
+    if own is None:
+        raise NoCredentialsError
+    region = config.region or session.get_config_variable("region") or "us-east-1"
+
+    create_client = partial(session.create_client, region_name=region)
+    fetcher = AssumeRoleCredentialFetcher(create_client, own, role_arn, extra_args={"RoleSessionName": "wmtui"})
+    assumed = Session(profile=config.profile)
+    assumed.register_component("credential_provider", CredentialResolver([_Role(fetcher)]))
+    return assumed
+
+
+class _Role(CredentialProvider):
+    METHOD = "assume-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Credentials that are asked for at the first request, and again before they expire."""
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)

@@ -1,0 +1,93 @@
+"""What S3 and botocore say, told to an operator: what failed, why, and the next step."""
+
+from dataclasses import dataclass
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    LoginError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from wmtui.errors import StoreError
+
+_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    LoginError,
+    TokenRetrievalError,
+)
+
+_RENEW = "renew the credentials (`aws sso login`, environment variables or s3.profile), then try again"
+_REGION = "set s3.region in tables.yaml to the bucket's region"
+_PERMISSION = (
+    "the credentials need s3:ListBucket on the bucket and s3:GetObject, s3:PutObject and s3:DeleteObject on its "
+    "objects (without s3:ListBucket even an absent object is answered with a refusal)"
+)
+
+# Code of an answer (a HEAD has only the status) → why, next step.
+_ANSWERS = {
+    "NoSuchBucket": ("the bucket {bucket} does not exist at {endpoint}", "check `store` in tables.yaml, or create it"),
+    "AccessDenied": ("{endpoint} denies it to these credentials", _PERMISSION),
+    "403": ("{endpoint} denies it to these credentials", _PERMISSION),
+    "InvalidAccessKeyId": ("{endpoint} does not know the access key", _RENEW),
+    "SignatureDoesNotMatch": ("{endpoint} refuses the signature: the secret key is wrong", _RENEW),
+    "ExpiredToken": ("the credentials have expired", _RENEW),
+    "InvalidToken": ("{endpoint} refuses the session token", _RENEW),
+    "RequestTimeTooSkewed": ("this machine's clock differs too much from the store's", "set the clock (NTP)"),
+    "PermanentRedirect": ("the bucket {bucket} lives in another region", _REGION),
+    "AuthorizationHeaderMalformed": ("the request was signed for another region", _REGION),
+    "IllegalLocationConstraintException": ("the bucket {bucket} lives in another region", _REGION),
+    "KeyTooLongError": ("the key is longer than S3 allows (1,024 bytes)", "shorten the store's prefix"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The bucket and the endpoint that messages name."""
+
+    bucket: str
+    endpoint: str
+
+    def explain(self, error: BotoCoreError | ClientError | ValueError, what: str) -> StoreError:
+        """The StoreError for a failed request; `what` is what could not be done."""
+        if isinstance(error, ClientError):
+            why, next_step = self._answered(error)
+        elif isinstance(error, _CREDENTIALS):
+            why, next_step = f"no usable credentials: {error}", _RENEW
+        elif isinstance(error, SSLError):
+            why, next_step = (
+                f"{self.endpoint} cannot be trusted: {error}",
+                "check AWS_CA_BUNDLE and the endpoint's name",
+            )
+        elif isinstance(error, (ConnectionError, HTTPClientError)):
+            why = f"{self.endpoint} does not answer: {error}"
+            next_step = "check s3.endpoint_url, s3.region and the network, then try again"
+        else:
+            why, next_step = str(error), "check `store` and `s3` in tables.yaml"
+        return StoreError(what, why, next_step)
+
+    def _answered(self, error: ClientError) -> tuple[str, str]:
+        code = error.response.get("Error", {}).get("Code", "")
+        message = error.response.get("Error", {}).get("Message", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        said = f"{code}: {message}"
+        if error.operation_name == "AssumeRole":
+            return f"the role cannot be assumed: {said}", "check s3.role_arn and the role's trust policy"
+        if code in _ANSWERS:
+            why, next_step = _ANSWERS[code]
+            return why.format(bucket=self.bucket, endpoint=self.endpoint), next_step
+        if status >= 500:
+            return f"{self.endpoint} fails ({said})", "try again; if it lasts, look at the store's own status"
+        return f"{self.endpoint} answered {said}", "run `wmtui doctor`, which asks the store for more"
