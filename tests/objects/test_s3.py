@@ -1,6 +1,7 @@
 """What is particular to S3: its failures, told in plain words, and how requests are made."""
 
 import socket
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tests.servers.s3 import (
     S3Server,
     Serve,
     hang_up,
+    hold,
     refuse,
     serve_then,
     truncate_body,
@@ -169,6 +171,22 @@ def test_a_write_in_the_way_of_another_is_contended(store: S3Store, s3: S3Server
 
     with pytest.raises(WriteContended):
         store.put("key", b"1", if_absent=True)
+
+
+def test_a_write_that_arrives_late_does_not_undo_one_that_overtook_it(store: S3Store, s3: S3Server) -> None:
+    seen = store.put("key", b"1")
+    arrived, released = threading.Event(), threading.Event()
+    s3.faults.add(hold(arrived, released), method="PUT")
+
+    with ThreadPoolExecutor(1) as threads:
+        late = threads.submit(store.put, "key", b"late", if_match=seen)
+        arrived.wait()
+        store.put("key", b"2", if_match=seen)
+        released.set()
+        with pytest.raises(PreconditionFailed):
+            late.result()
+
+    assert store.get("key").data == b"2"
 
 
 def test_a_body_that_breaks_off_is_read_again(store: S3Store, s3: S3Server) -> None:
