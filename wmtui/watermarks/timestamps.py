@@ -28,12 +28,12 @@ PRESETS = (*_FIXED, *_RELATIVE, "1month")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SPAN = r"(?:\d+[wdhms])+"
 _FORMS = "write YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, ISO 8601 with a zone, -12m31s, 3h ago, or a preset"
-_ABSOLUTE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?")
+_ABSOLUTE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 
 
 def to_wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    """An instant as naive wall clock in a zone."""
-    return instant.astimezone(zone).replace(tzinfo=None)
+    """An instant as naive wall clock in a zone; which of two equal hours it was is lost, as in a document."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def to_instant(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -65,7 +65,10 @@ def format_instant(instant: datetime) -> str:
 def parse_instant(text: str) -> datetime:
     """A time in a document: ISO 8601, or without zone and then UTC. Raises ValueError."""
     value = datetime.fromisoformat(text)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999") from None
 
 
 def parse_point(
@@ -105,7 +108,8 @@ def _named(text: str, now: datetime, zone: ZoneInfo, presets: Mapping[str, str])
     if text in _RELATIVE:
         return to_wall(now - _RELATIVE[text], zone).replace(microsecond=0)
     if text == "1month":
-        return _month_before(to_wall(now, zone)).replace(microsecond=0)
+        before = _month_before(to_wall(now, zone)).replace(microsecond=0)
+        return to_wall(to_instant(before, zone), zone)
     return None
 
 
@@ -119,10 +123,11 @@ def _relative(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     match = re.fullmatch(rf"-\s*({_SPAN})|({_SPAN})\s+ago", text)
     if not match:
         return None
-    parts = {_UNITS[unit]: int(n) for n, unit in re.findall(r"(\d+)([wdhms])", match[1] or match[2])}
+    parts = re.findall(r"(\d+)([wdhms])", match[1] or match[2])
     try:
-        return to_wall(now - timedelta(**parts), zone).replace(microsecond=0)
-    except OverflowError:
+        span = sum((timedelta(**{_UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
+        return to_wall(now - span, zone).replace(microsecond=0)
+    except (OverflowError, ValueError):
         raise UsageError(f"{text!r} is before the first year", "the span is too long", _FORMS) from None
 
 
