@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
+from threading import Barrier
 from typing import Any
 
 import pyarrow as pa
@@ -78,3 +80,20 @@ class Bench:
         """Names of all tables, temporary ones aside."""
         found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema IN ('public', 'main')")
         return {name for (name,) in found}
+
+
+def concurrent_loads(bench: Bench, *files: LoadFile, **changes: Any) -> list[LoadResult]:
+    """Load the same files from several threads, all staged before the first merges."""
+    workers = 4
+    barrier = Barrier(workers)
+
+    def staged_together(file: LoadFile, _rows: int) -> None:
+        if file == files[-1]:
+            barrier.wait(30)
+
+    def load(number: int) -> LoadResult:
+        request = bench.request(*files, load_id=f"thread-{number}", **changes)
+        return bench.connect().load(request, bench.open_part, staged_together)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(load, range(workers)))

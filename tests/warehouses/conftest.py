@@ -15,7 +15,7 @@ from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
 
 
-def postgres_config(database: Database, **changes: Any) -> PostgresConfig:
+def postgres_config(database: Database, /, **changes: Any) -> PostgresConfig:
     """The settings that reach a test's database."""
     words = {key: value for key, value in database.config.items() if key not in ("type", "password")}
     config = PostgresConfig(**words, password=Secret(database.config["password"]))
@@ -36,7 +36,7 @@ def duckdb_bench(path: Path) -> Bench:
     return Bench("duckdb", open_warehouse(config, utc_now), query, execute, lambda: open_warehouse(config, utc_now))
 
 
-def postgres_bench(database: Database, **changes: Any) -> Bench:
+def postgres_bench(database: Database, /, **changes: Any) -> Bench:
     """A PostgreSQL database."""
     config = postgres_config(database, **changes)
     return Bench(

@@ -2,12 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
+from tests.warehouses.bench import TABLE, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import Conflict, Interrupted, TableError
 from wmtui.warehouses import LoadFile, LoadResult
 
@@ -46,7 +45,7 @@ def test_reprocess_loads_a_file_although_the_ledger_has_it(bench: Bench) -> None
 def test_rows_other_than_promised_leave_everything_unchanged(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a")))
     good, short = bench.file(rows((1, at(2), "b"))), bench.file(rows((2, at(2), "c")), promised=3)
-    with pytest.raises(TableError, match="part-.* has 1 rows, 3 were promised"):
+    with pytest.raises(TableError, match=r"part-.* has 1 rows, 3 were promised"):
         bench.load(good, short)
     assert bench.target() == [(1, at(1), "a")]
     assert len(bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
@@ -112,23 +111,6 @@ def test_the_fence_is_of_one_table_and_target(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a")), token=5)
     bench.load(rows((1, at(1), "a")), token=1, table="shop.items", target="items")
     assert bench.warehouse.row_count("items") == 1
-
-
-def concurrent_loads(bench: Bench, *files: LoadFile, **changes: Any) -> list[LoadResult]:
-    """Load the same files from several threads, all staged before the first merges."""
-    workers = 4
-    barrier = Barrier(workers)
-
-    def staged_together(file: LoadFile, _rows: int) -> None:
-        if file == files[-1]:
-            barrier.wait(30)
-
-    def load(number: int) -> LoadResult:
-        request = bench.request(*files, load_id=f"thread-{number}", **changes)
-        return bench.connect().load(request, bench.open_part, staged_together)
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(load, range(workers)))
 
 
 @pytest.mark.parametrize("primary_key", [("id",), ()])

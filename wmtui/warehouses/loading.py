@@ -13,7 +13,7 @@ from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
 from wmtui.warehouses.landing import Columns, Landing, land, named_columns, new_columns, unknown_columns
 from wmtui.warehouses.parts import staging_batches
-from wmtui.warehouses.sql import LEDGER, Statements, create_staging, extend_staging, unstage
+from wmtui.warehouses.sql import LEDGER, Statements, create_staging, extend_staging, keep_newest, unstage
 from wmtui.warehouses.types import arrow_type, carried_schema
 
 
@@ -198,8 +198,9 @@ def _apply(session: Session, request: LoadRequest, staged: Staged) -> None:
     if not staged.primary_key:
         session.execute(statements.insert_all(target, names))
         return
+    session.execute(keep_newest(staged.primary_key, staged.cursor))
     session.execute(statements.delete_older(target, staged.primary_key, staged.cursor))
-    session.execute(statements.insert_newest(target, names, staged.primary_key, staged.cursor))
+    session.execute(statements.insert_absent(target, names, staged.primary_key))
 
 
 def _holds(current: Columns, staged: Columns) -> bool:

@@ -24,7 +24,7 @@ from wmtui.warehouses.postgres_errors import connection_lost, translated, unreac
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
 _STATEMENT_TIMEOUT = timedelta(hours=2)
-_LOCK_TIMEOUT = timedelta(minutes=5)
+_LOCK_TIMEOUT = timedelta(minutes=30)
 _MERGE_ATTEMPTS = 3
 
 
@@ -49,6 +49,7 @@ class PostgresWarehouse:
         with self._session() as session:
             session.create_ledger()
             staged = stage(session, request, open_part, on_staged)
+            session.analyze_staging()
             try:
                 return _merge(session, request, staged)
             except psycopg.OperationalError as error:
@@ -119,7 +120,8 @@ class PostgresWarehouse:
             )
         connection.execute(
             "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
-            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false)",
+            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),"
+            " set_config('jit', 'off', false)",
             [_milliseconds(_STATEMENT_TIMEOUT), _milliseconds(self._lock_timeout)],
         )
         return connection
@@ -131,16 +133,18 @@ def _milliseconds(span: timedelta) -> str:
 
 def _merge(session: "_PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
     """Transaction 2, again after a serialization failure or a deadlock with another program."""
-    for attempt in range(1, _MERGE_ATTEMPTS + 1):
+    for attempt in range(1, _MERGE_ATTEMPTS):
         try:
-            with session.transaction():
-                session.lock_ledger()
-                return merge(session, request, staged)
+            return _merge_once(session, request, staged)
         except (pg.SerializationFailure, pg.DeadlockDetected):
-            if attempt == _MERGE_ATTEMPTS:
-                raise
             time.sleep(random.uniform(0, 0.2 * attempt))
-    raise AssertionError("unreachable")
+    return _merge_once(session, request, staged)
+
+
+def _merge_once(session: "_PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
+    with session.transaction():
+        session.lock_ledger()
+        return merge(session, request, staged)
 
 
 class _PostgresSession(Session):
@@ -193,8 +197,12 @@ class _PostgresSession(Session):
         """
         for table, statement in zip((sql.LEDGER, sql.FENCE), self.statements.create_ledger(), strict=True):
             if not self.columns(table):
-                with suppress(pg.UniqueViolation, pg.DuplicateTable):
+                with suppress(pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject):
                     self.execute(statement)
+
+    def analyze_staging(self) -> None:
+        """Tell the planner how large staging is; nothing else ever does that for a temporary table."""
+        self.execute(f"ANALYZE {sql.quote(sql.STAGING)}")
 
     def lock_ledger(self) -> None:
         """Keep other loads out until the transaction ends; readers go on.

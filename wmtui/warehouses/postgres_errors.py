@@ -22,7 +22,7 @@ _COPY_COLUMN = re.compile(r"COPY .*?, line \d+, column (.+?)(?:: |$)", re.DOTALL
 
 def unreachable(address: str, error: psycopg.Error) -> WarehouseError:
     """A connection that was not made."""
-    why = str(error).strip().splitlines()[-1]
+    why = " ".join(str(error).split())
     step = next(
         (step for words, step in _CONNECT_STEPS if words in str(error)), "check that the server runs and answers"
     )

@@ -25,8 +25,8 @@ def _fill(template: str, **parts: str) -> str:
     return template.format(**parts)
 
 
-def _list(names: Sequence[str], of: str = "") -> str:
-    return ", ".join(of + quote(name) for name in names)
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(quote(name) for name in names)
 
 
 class Statements:
@@ -117,20 +117,13 @@ class Statements:
             cursor=quote(cursor),
         )
 
-    def insert_newest(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> str:
-        """Add the newest staged row of every key that the target does not have."""
+    def insert_absent(self, target: str, columns: Sequence[str], primary_key: Sequence[str]) -> str:
+        """Add the staged rows whose key the target does not have."""
         return _fill(
-            "INSERT INTO {target} ({columns}) SELECT {columns} FROM (SELECT *, row_number() OVER"
-            " (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC, {row} DESC) AS {rank}"
-            " FROM {staging}) AS s"
-            " WHERE {rank} = 1 AND NOT EXISTS (SELECT 1 FROM {target} WHERE {same_key})",
+            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging} AS s"
+            " WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same_key})",
             target=self.target(target),
             columns=_list(columns),
-            key=_list(primary_key),
-            cursor=quote(cursor),
-            file=quote(FILE),
-            row=quote(ROW),
-            rank=quote(_RANK),
             staging=quote(STAGING),
             same_key=self._same_key(target, primary_key),
         )
@@ -166,6 +159,21 @@ def extend_staging(column: str, kind: str) -> str:
 def unstage() -> str:
     """Drop the rows of file $1 from staging."""
     return _fill("DELETE FROM {staging} WHERE {file} = $1", staging=quote(STAGING), file=quote(FILE))
+
+
+def keep_newest(primary_key: Sequence[str], cursor: str) -> str:
+    """Drop staged rows that another staged row of the same key beats: newest cursor, then last file, then last row."""
+    return _fill(
+        "DELETE FROM {staging} WHERE ({file}, {row}) IN (SELECT {file}, {row} FROM (SELECT {file}, {row},"
+        " row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC, {row} DESC) AS {rank}"
+        " FROM {staging}) AS ranked WHERE {rank} > 1)",
+        staging=quote(STAGING),
+        file=quote(FILE),
+        row=quote(ROW),
+        key=_list(primary_key),
+        cursor=quote(cursor),
+        rank=quote(_RANK),
+    )
 
 
 def into_staging(columns: Sequence[str]) -> str:

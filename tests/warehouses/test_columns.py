@@ -1,0 +1,153 @@
+"""How files' columns meet an existing target, and names that need quoting."""
+
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.warehouses.bench import TARGET, Bench, at, rows
+from wmtui.errors import TableError, UnsupportedValue
+
+NARROW = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
+
+
+def typed(name: str, kind: pa.DataType, *values: Any) -> pa.Table:
+    """A table of keyed rows with one more column."""
+    schema = pa.schema([*NARROW, (name, kind)])
+    return rows(*((number, at(1), value) for number, value in enumerate(values)), schema=schema)
+
+
+def test_columns_are_matched_by_name_not_by_place(bench: Bench) -> None:
+    bench.execute(f"CREATE TABLE {TARGET} (note text, id bigint PRIMARY KEY, extra integer, update_at timestamp)")
+    bench.load(rows((1, at(1), "a")))
+    assert bench.query(f"SELECT id, note, extra, update_at FROM {TARGET}") == [(1, "a", None, at(1))]
+
+
+def test_a_name_that_differs_in_case_alone_is_the_same_column(bench: Bench) -> None:
+    bench.execute(f'CREATE TABLE {TARGET} ("Id" bigint PRIMARY KEY, update_at timestamp, "NOTE" text)')
+    bench.load(rows((1, at(1), "a")))
+    bench.load(rows((1, at(2), "b")), primary_key=("ID",), cursor="Update_At")
+    assert bench.query(f'SELECT "Id", "NOTE" FROM {TARGET}') == [(1, "b")]
+
+
+def test_a_column_that_a_file_lacks_becomes_null(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a"), (2, at(1), "b")))
+    bench.load(rows((1, at(2)), schema=NARROW), rows((2, at(2), "c")))
+    assert bench.target() == [(1, at(2), None), (2, at(2), "c")]
+
+
+def test_a_new_target_has_the_columns_of_all_files(bench: Bench) -> None:
+    bench.load(rows((1, at(1)), schema=NARROW), rows((2, at(1), "b")))
+    assert bench.target() == [(1, at(1), None), (2, at(1), "b")]
+
+
+def test_files_that_give_one_column_two_types_do_not_make_a_target(bench: Bench) -> None:
+    with pytest.raises(TableError, match="column note has type"):
+        bench.load(rows((1, at(1), "a")), typed("note", pa.int64(), 1))
+    assert TARGET not in bench.tables()
+
+
+def test_a_column_that_the_target_lacks_is_refused_with_the_statement_that_adds_it(bench: Bench) -> None:
+    bench.load(rows((1, at(1)), schema=NARROW))
+    with pytest.raises(TableError, match="has no column note") as failure:
+        bench.load(rows((1, at(2), "a")))
+    assert bench.target() == [(1, at(1))]
+    bench.execute(failure.value.next_step.removeprefix("run "))
+    bench.load(rows((1, at(2), "a")))
+    assert bench.target() == [(1, at(2), "a")]
+
+
+@pytest.mark.parametrize("missing", ["id", "update_at"])
+def test_a_file_without_key_or_cursor_is_refused(bench: Bench, missing: str) -> None:
+    with pytest.raises(TableError, match=f"no column {missing}"):
+        bench.load(rows((1, at(1), "a")).drop_columns([missing]))
+
+
+def test_a_null_key_is_refused_by_name(bench: Bench) -> None:
+    with pytest.raises(TableError, match="key column id is NULL"):
+        bench.load(rows((1, at(1), "a"), (None, at(1), "b")))
+    assert TARGET not in bench.tables()
+
+
+def test_a_value_out_of_range_names_its_column_and_changes_nothing(bench: Bench) -> None:
+    bench.execute(f"CREATE TABLE {TARGET} (id bigint, update_at timestamp, n smallint)")
+    bench.load(typed("n", pa.int32(), 1))
+    with pytest.raises(TableError) as failure:
+        bench.load(typed("n", pa.int32(), 2, 99_999))
+    assert "column n" in str(failure.value)
+    assert bench.target() == [(0, at(1), 1)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind", "value"),
+    [
+        ("numeric(10,2)", pa.decimal128(10, 3), Decimal("1.005")),
+        ("real", pa.float64(), 0.1),
+        ("double precision", pa.int64(), 2**53 + 1),
+        ("date", pa.timestamp("us"), at(1)),
+        ("timestamp", pa.timestamp("us", "UTC"), at(1)),
+        ("timestamp with time zone", pa.timestamp("us"), at(1)),
+        ("numeric(10,2)", pa.string(), "1.005"),
+        ("text", pa.int64(), 1),
+        ("integer", pa.bool_(), True),
+    ],
+)
+def test_a_column_that_would_change_values_silently_is_refused(
+    bench: Bench, declared: str, kind: pa.DataType, value: Any
+) -> None:
+    bench.execute(f"CREATE TABLE {TARGET} (id bigint, update_at timestamp, n {declared})")
+    with pytest.raises(TableError, match="column n does not fit"):
+        bench.load(typed("n", kind, value))
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind", "value", "expected"),
+    [
+        ("bigint", pa.int32(), 7, 7),
+        ("integer", pa.int64(), 7, 7),
+        ("numeric(12,4)", pa.decimal128(10, 2), Decimal("1.05"), Decimal("1.0500")),
+        ("numeric(12,2)", pa.int64(), 7, Decimal("7.00")),
+        ("bigint", pa.decimal128(20, 0), Decimal(7), 7),
+        ("double precision", pa.float32(), 0.5, 0.5),
+        ("varchar(10)", pa.large_string(), "é😀", "é😀"),
+        ("timestamp", pa.date32(), at(1).date(), at(1).replace(hour=0, minute=0)),
+    ],
+)
+def test_a_wider_column_takes_values_as_they_are(
+    bench: Bench, declared: str, kind: pa.DataType, value: Any, expected: Any
+) -> None:
+    bench.execute(f"CREATE TABLE {TARGET} (id bigint, update_at timestamp, n {declared})")
+    bench.load(typed("n", kind, value))
+    assert bench.query(f"SELECT n FROM {TARGET}") == [(expected,)]
+
+
+@pytest.mark.parametrize("name", ["time64[us]", "duration[us]", "null", "halffloat", "fixed_size_binary[4]"])
+def test_a_type_that_cannot_be_carried_is_refused_by_name(bench: Bench, name: str) -> None:
+    kind = {"null": pa.null(), "fixed_size_binary[4]": pa.binary(4)}.get(name) or pa.type_for_alias(name)
+    with pytest.raises(UnsupportedValue) as failure:
+        bench.load(typed("odd one", kind, None))
+    assert "odd one" in str(failure.value)
+    assert name in str(failure.value)
+
+
+def test_hostile_names_are_only_names(bench: Bench) -> None:
+    key, note = 'k"; DROP TABLE x; --', "列 100% {note} %s $1 ?"
+    target, table = 'a "b".c % {d} 表', "shop.o'rders"
+    schema = pa.schema([(key, pa.int64()), ("update at", pa.timestamp("us")), (note, pa.string())])
+    words: dict[str, Any] = {"primary_key": (key,), "cursor": "update at", "target": target, "table": table}
+    bench.load(rows((1, at(1), "a"), (2, at(1), "b"), schema=schema), **words)
+    bench.load(rows((1, at(2), "c"), schema=schema), **words)
+    quoted = '"' + target.replace('"', '""') + '"'
+    assert sorted(bench.query(f"SELECT * FROM {quoted}")) == [(1, at(2), "c"), (2, at(1), "b")]
+    assert bench.warehouse.row_count(target) == 2
+    assert len(bench.warehouse.ledger(table, target, 1)) == 2
+
+
+def test_columns_named_like_our_own_are_no_problem(bench: Bench) -> None:
+    schema = pa.schema(
+        [("id", pa.int64()), ("update_at", pa.timestamp("us")), ("s", pa.string()), ("rank", pa.int64())]
+    )
+    bench.load(rows((1, at(1), "a", 1), schema=schema))
+    bench.load(rows((1, at(2), "b", 2), schema=schema))
+    assert bench.target() == [(1, at(2), "b", 2)]

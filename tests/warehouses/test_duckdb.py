@@ -1,0 +1,76 @@
+"""What only DuckDB does: one process at a time, a file that may not exist yet."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import wmtui.warehouses.duckdb
+from tests.warehouses.bench import TABLE, TARGET, at, rows
+from tests.warehouses.conftest import duckdb_bench
+from wmtui.config import DuckDBConfig
+from wmtui.errors import WarehouseError
+from wmtui.model import Level, utc_now
+from wmtui.warehouses.duckdb import DuckDBWarehouse
+
+_HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+@contextmanager
+def another_process_has_it_open(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the file's lock until its standard input ends."""
+    command = [sys.executable, "-c", _HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        yield holder
+        holder.communicate()
+
+
+def test_a_file_that_another_process_has_open_is_refused_after_a_bounded_wait(tmp_path: Path) -> None:
+    path = tmp_path / "dw.duckdb"
+    warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now, wait=timedelta(0))
+    with another_process_has_it_open(path):
+        with pytest.raises(WarehouseError, match="another process has"):
+            warehouse.row_count(TARGET)
+        (check,) = warehouse.check()
+    assert check.level is Level.ERROR
+
+
+def test_a_file_that_is_released_in_time_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dw.duckdb"
+    with another_process_has_it_open(path) as holder:
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: holder.communicate())
+        monkeypatch.setattr(wmtui.warehouses.duckdb, "time", clock)
+        assert duckdb_bench(path).load(rows((1, at(1), "a"))).rows == 1
+
+
+def test_looking_does_not_make_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "dw.duckdb"
+    warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now)
+    assert (warehouse.row_count(TARGET), warehouse.ledger(TABLE, TARGET, 1)) == (None, [])
+    assert [check.level for check in warehouse.check()] == [Level.OK]
+    assert not path.exists()
+
+
+def test_a_path_that_cannot_be_a_database_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello" * 1000)
+    for path in (tmp_path / "text", tmp_path / "nowhere" / "dw.duckdb"):
+        bench = duckdb_bench(path)
+        with pytest.raises(WarehouseError, match=path.name):
+            bench.load(rows((1, at(1), "a")))
+        assert [check.level for check in bench.warehouse.check()] == [Level.ERROR]
+
+
+def test_the_ledger_keeps_the_time_of_the_given_clock(tmp_path: Path) -> None:
+    moment = datetime(2025, 8, 9, 20, 1, 2, 345, tzinfo=UTC)
+    bench = duckdb_bench(tmp_path / "dw.duckdb")
+    bench.warehouse = DuckDBWarehouse(DuckDBConfig(path=str(tmp_path / "dw.duckdb")), lambda: moment)
+    bench.load(rows((1, at(1), "a")))
+    assert [entry.loaded_at for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [moment]

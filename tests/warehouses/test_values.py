@@ -1,0 +1,128 @@
+"""Every value arrives as it was, or not at all."""
+
+import math
+import struct
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.warehouses.bench import TARGET, Bench, at
+from wmtui.errors import UnsupportedValue
+
+TEXTS = [
+    "",
+    "NULL",
+    "null",
+    r"\N",
+    r"\.",
+    "a\nb",
+    "a\r\nb",
+    "\n\\.\n",
+    "\t",
+    '"',
+    '""',
+    "',;|",
+    " x ",
+    "\\",
+    "é😀𝔘",
+    "0",
+]
+BLOBS = [b"", b"\0", bytes(range(256)), b"\\x00", b"NULL", b'"\n,']
+DOUBLES = [0.0, -0.0, 0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.2250738585072014e-308, math.inf, -math.inf]
+SINGLES = [0.1, 1e-45, 3.4028234663852886e38, 16777217.0]
+
+CASES: list[tuple[pa.DataType, str, list[Any]]] = [
+    (pa.bool_(), "boolean", [True, False]),
+    (pa.int8(), "smallint", [-128, 127]),
+    (pa.int16(), "smallint", [-(2**15), 2**15 - 1]),
+    (pa.int32(), "integer", [-(2**31), 2**31 - 1]),
+    (pa.int64(), "bigint", [-(2**63), 2**63 - 1, 2**53 + 1]),
+    (pa.uint8(), "smallint", [0, 255]),
+    (pa.uint16(), "integer", [0, 2**16 - 1]),
+    (pa.uint32(), "bigint", [0, 2**32 - 1]),
+    (pa.uint64(), "numeric(20,0)", [Decimal(0), Decimal(2**64 - 1)]),
+    (pa.decimal128(20, 0), "numeric(20,0)", [Decimal("12345678901234567890"), Decimal("-1")]),
+    (pa.decimal128(38, 20), "numeric(38,20)", [Decimal("0.00000000000000000001"), Decimal("-123456789012345678.5")]),
+    (pa.decimal128(38, 0), "numeric(38,0)", [Decimal("9" * 38), Decimal("-" + "9" * 38)]),
+    (pa.float64(), "double precision", DOUBLES),
+    (pa.string(), "text", TEXTS),
+    (pa.large_string(), "text", TEXTS),
+    (pa.binary(), "bytea", BLOBS),
+    (pa.large_binary(), "bytea", BLOBS),
+    (pa.date32(), "date", [date(1000, 1, 1), date(9999, 12, 31), date(2024, 2, 29)]),
+    (pa.timestamp("us"), "timestamp without time zone", [datetime(1000, 1, 1, 0, 0, 0, 1), at(1)]),
+    (pa.timestamp("s"), "timestamp without time zone", [at(1)]),
+    (pa.timestamp("ms"), "timestamp without time zone", [at(1).replace(microsecond=123_000)]),
+    (pa.timestamp("ns"), "timestamp without time zone", [at(1).replace(microsecond=123_456)]),
+]
+DUCKDB_NAMES = {
+    "double precision": "double",
+    "text": "varchar",
+    "bytea": "blob",
+    "timestamp without time zone": "timestamp",
+}
+
+
+def column(kind: pa.DataType, values: list[Any]) -> pa.Table:
+    """A table of keyed rows, one per value and one NULL."""
+    numbers = range(len(values) + 1)
+    schema = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), ("value", kind)])
+    return pa.table([list(numbers), [at(1)] * len(numbers), pa.array([*values, None], kind)], schema=schema)
+
+
+def bits(value: Any) -> Any:
+    """A float as its bits, so that -0.0 is not 0.0; anything else as it is."""
+    return struct.pack(">d", value) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize(("kind", "declared", "values"), CASES, ids=[str(kind) for kind, _, _ in CASES])
+def test_values_and_nulls_arrive_exactly(bench: Bench, kind: pa.DataType, declared: str, values: list[Any]) -> None:
+    bench.load(column(kind, values))
+    found = [value for (value,) in bench.query(f"SELECT value FROM {TARGET} ORDER BY id")]
+    assert [bits(value) for value in found] == [bits(value) for value in [*values, None]]
+    (found_type,) = bench.query(declared_type(bench))[0]
+    expected = DUCKDB_NAMES.get(declared, declared).replace("numeric", "decimal")
+    assert found_type.lower() == (declared if bench.kind == "postgres" else expected)
+
+
+def declared_type(bench: Bench) -> str:
+    """The query for the type of the column `value`."""
+    if bench.kind == "postgres":
+        attribute = f"attrelid = '{TARGET}'::regclass AND attname = 'value'"
+        return f"SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE {attribute}"
+    return f"SELECT data_type FROM duckdb_columns() WHERE table_name = '{TARGET}' AND column_name = 'value'"
+
+
+def test_singles_keep_every_bit(bench: Bench) -> None:
+    bench.load(column(pa.float32(), SINGLES))
+    found = [value for (value,) in bench.query(f"SELECT value FROM {TARGET} WHERE value IS NOT NULL ORDER BY id")]
+    assert [struct.pack(">f", value) for value in found] == [struct.pack(">f", value) for value in SINGLES]
+
+
+def test_not_a_number_stays_one(bench: Bench) -> None:
+    bench.load(column(pa.float64(), [math.nan]))
+    assert math.isnan(bench.query(f"SELECT value FROM {TARGET} WHERE id = 0")[0][0])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "-03:30"])
+def test_instants_are_the_same_whatever_zone_the_file_names(bench: Bench, zone: str) -> None:
+    bench.load(column(pa.timestamp("us", zone), [datetime(2025, 8, 9, 20, 1, 2, 345678)]))
+    microseconds = f"SELECT CAST(extract(epoch FROM value) * 1000000 AS bigint) FROM {TARGET} WHERE id = 0"
+    written = pa.scalar(datetime(2025, 8, 9, 20, 1, 2, 345678), pa.timestamp("us", zone))
+    assert bench.query(microseconds) == [(written.value,)]
+
+
+def test_nanoseconds_that_microseconds_cannot_hold_are_refused(bench: Bench) -> None:
+    table = column(pa.timestamp("ns"), [at(1)]).set_column(2, "value", pa.array([1, 2], pa.timestamp("ns")))
+    with pytest.raises(UnsupportedValue, match="column value"):
+        bench.load(table)
+    assert TARGET not in bench.tables()
+
+
+def test_text_with_a_nul_character_is_refused_by_postgresql_and_the_column_named(pg_bench: Bench) -> None:
+    with pytest.raises(UnsupportedValue, match="column value has text with a NUL"):
+        pg_bench.load(column(pa.string(), ["fine", "a\0b"]))
+    assert TARGET not in pg_bench.tables()
