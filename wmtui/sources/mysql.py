@@ -10,6 +10,7 @@ from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.model import Check, Span, TableName
 from wmtui.sources import mysql_catalog as catalog
 from wmtui.sources import mysql_doctor as doctor
+from wmtui.sources import mysql_plan as plan
 from wmtui.sources.base import SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.findings import failed
@@ -17,13 +18,9 @@ from wmtui.sources.fit import fitted
 from wmtui.sources.mysql_clock import server_clock
 from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
-from wmtui.sources.mysql_split import boundaries
 from wmtui.sources.mysql_types import arrow_field, select_expression
 from wmtui.sources.split import ranges
 from wmtui.sources.sql import MYSQL, SpanQuery
-
-_COUNTED_BELOW = 20_000
-"""Estimates below this many rows are replaced by a count: index estimates are poor there, and counting is quick."""
 
 
 class MySQLSource:
@@ -57,21 +54,16 @@ class MySQLSource:
             yield from record_batches(cursor, table, batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
-        """See Source.estimate; the optimizer's estimate, or a count where that is small."""
-        query = SpanQuery(MYSQL, self._zone, table, span)
+        """See Source.estimate."""
         with Session(self._config) as session:
-            plan = session.query("EXPLAIN " + query.select("1"), query.parameters)
-            rows = int(plan[0]["rows"] or 0)
-            if rows >= _COUNTED_BELOW:
-                return rows
-            return int(session.query(query.select("COUNT(*) AS n"), query.parameters)[0]["n"])
+            return plan.estimate(session, SpanQuery(MYSQL, self._zone, table, span))
 
     def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
         """See Source.split."""
         if pieces < 2 or not table.primary_key:
             return [span]
         with Session(self._config) as session:
-            return ranges(span, boundaries(session, self._zone, table, span, pieces))
+            return ranges(span, plan.boundaries(session, self._zone, table, span, pieces))
 
     def null_cursors(self, table: SourceTable) -> int:
         """See Source.null_cursors."""

@@ -15,9 +15,6 @@ from wmtui.sources.base import SourceTable
 _PIECE_ROWS = 500
 """Rows turned into columns at a time: their cells stay in the processor's cache, twice as fast as 20,000."""
 
-_FIRST_ROWS = 50
-"""Rows fetched before it is known how long they are."""
-
 _PIECE_BYTES = 4 << 20
 _BATCH_BYTES = 64 << 20
 """A batch ends early at this size, so that long texts and blobs stay bounded in memory."""
@@ -35,7 +32,7 @@ def _gather(cursor: Any, batch_rows: int) -> list[_Piece]:
     """The next rows as binary columns, up to a batch's rows or bytes; nothing at the end."""
     pieces: list[_Piece] = []
     rows = size = 0
-    fetch = _FIRST_ROWS
+    fetch = 1  # then as many again, while it becomes clear how long the rows are
     while rows < batch_rows and size < _BATCH_BYTES:
         fetched = cursor.fetchmany(min(fetch, batch_rows - rows))
         if not fetched:
@@ -43,7 +40,7 @@ def _gather(cursor: Any, batch_rows: int) -> list[_Piece]:
         pieces.append([pa.array(column, pa.binary()) for column in zip(*fetched, strict=True)])
         rows += len(fetched)
         size += sum(column.nbytes for column in pieces[-1])
-        fetch = max(1, min(_PIECE_ROWS, _PIECE_BYTES * rows // size))
+        fetch = max(1, min(_PIECE_ROWS, rows, _PIECE_BYTES * rows // size))
     return pieces
 
 

@@ -15,11 +15,15 @@ from wmtui.sources.keys import UNSIGNED_64, timestamp_text
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a database writes a quoted name, a named parameter, and the type of a time without zone."""
+    """How a database writes a quoted name, a named parameter, and the type of a time without zone.
+
+    catalogue: quoted ahead of every schema where a schema's name alone may be ambiguous.
+    """
 
     quote: str
     marker: str
     timestamp: str
+    catalogue: str | None = None
 
     def name(self, identifier: str) -> str:
         """A quoted identifier, the quote inside it doubled."""
@@ -31,7 +35,8 @@ class Dialect:
 
     def table(self, table: TableName) -> str:
         """A quoted, qualified table name."""
-        return f"{self.name(table.schema)}.{self.name(table.name)}"
+        names = (table.schema, table.name) if self.catalogue is None else (self.catalogue, table.schema, table.name)
+        return ".".join(map(self.name, names))
 
     def select(self, what: str, table: TableName, where: str, order_by: str = "") -> str:
         """`SELECT what FROM table WHERE …`; the texts are quoted names and markers, never values."""

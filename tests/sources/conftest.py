@@ -1,0 +1,117 @@
+"""The sources that the shared tests run on."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from tests.servers import Database
+from wmtui.config import DuckDBConfig, MySQLConfig, Secret
+from wmtui.model import Order, Position, Span, TableName
+from wmtui.sources import Source, SourceTable
+from wmtui.sources.embedded import EmbeddedSource
+from wmtui.sources.mysql import MySQLSource
+
+ZONE = ZoneInfo("Asia/Shanghai")
+FAR = Position(datetime(9999, 1, 1))
+EVERYTHING = Span(Order.PRIMARY_KEY, None, FAR)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
+
+    types: this database's spelling of `{datetime}`, `{timestamp}` and `{binary}` in statements.
+    """
+
+    source: Source
+    schema: str
+    types: dict[str, str]
+    run: Callable[[Sequence[str]], None]
+
+    def execute(self, *statements: str) -> None:
+        self.run([statement.format_map(self.types) for statement in statements])
+
+    def name(self, table: str) -> TableName:
+        return TableName(self.schema, table)
+
+    def describe(self, table: str, cursor: str = "u", primary_key: Sequence[str] = ("id",)) -> SourceTable:
+        return self.source.describe(self.name(table), cursor, primary_key)
+
+
+@pytest.fixture
+def mysql_place(mysql_db: Database) -> Place:
+    def run(statements: Sequence[str]) -> None:
+        mysql_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
+
+    types = {"datetime": "DATETIME(6)", "timestamp": "TIMESTAMP(6) NULL", "binary": "VARBINARY(20)"}
+    return Place(MySQLSource(mysql_config(mysql_db), ZONE), mysql_db.name, types, run)
+
+
+@pytest.fixture
+def embedded_place(tmp_path: Path) -> Place:
+    path = str(tmp_path / "shop.duckdb")
+
+    def run(statements: Sequence[str]) -> None:
+        with duckdb.connect(path) as connection:
+            connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA IF NOT EXISTS shop.shop; USE shop.shop")
+            for statement in statements:
+                connection.execute(statement)
+
+    run([])
+    source = EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC))
+    return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run)
+
+
+@pytest.fixture(params=["mysql", "embedded"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty source of each kind."""
+    found: Place = request.getfixturevalue(f"{request.param}_place")
+    return found
+
+
+def mysql_config(database: Database, user: str | None = None) -> MySQLConfig:
+    server = database.server
+    password = Secret(server.password)
+    return MySQLConfig(host=server.host, port=server.port, user=user or server.user, password=password, tls="disable")
+
+
+def read_rows(
+    source: Source, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
+) -> list[tuple[object, ...]]:
+    """The rows of a span, as Python values in the order of arrival."""
+    return [row for batch in source.read(table, span, batch_rows) for row in rows_of(batch)]
+
+
+def rows_of(batch: pa.RecordBatch) -> Iterable[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+class OneColumn:
+    """Reads SQL literals back from a MySQL column of a type; `arrow_type` is the type it was read as."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._source = MySQLSource(mysql_config(database), ZONE)
+        self.arrow_type: pa.DataType | None = None
+
+    def __call__(self, column_type: str, *literals: str) -> list[object]:
+        values = ", ".join(f"({place}, '2025-01-01', {literal})" for place, literal in enumerate(literals))
+        self._database.execute(
+            "SET time_zone = '+00:00', sql_mode = ''",
+            f"CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
+            f"INSERT INTO t VALUES {values}",
+        )
+        table = self._source.describe(TableName(self._database.name, "t"), "u", ["id"])
+        self.arrow_type = table.schema.field("v").type
+        return [row[2] for row in read_rows(self._source, table)]
+
+
+@pytest.fixture
+def one_column(mysql_db: Database) -> OneColumn:
+    return OneColumn(mysql_db)

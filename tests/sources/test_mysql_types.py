@@ -1,0 +1,220 @@
+"""MySQL values, one type at a time: what goes in comes out, to the last bit, or is refused by name."""
+
+import random
+import struct
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from tests.sources.conftest import EVERYTHING, OneColumn, Place, read_rows
+from wmtui.errors import UnsupportedValue
+
+INTEGERS = [
+    ("TINYINT", -(2**7), 2**7 - 1, pa.int8()),
+    ("TINYINT(1)", -(2**7), 2**7 - 1, pa.int8()),
+    ("TINYINT UNSIGNED", 0, 2**8 - 1, pa.int16()),
+    ("SMALLINT", -(2**15), 2**15 - 1, pa.int16()),
+    ("SMALLINT UNSIGNED", 0, 2**16 - 1, pa.int32()),
+    ("MEDIUMINT", -(2**23), 2**23 - 1, pa.int32()),
+    ("MEDIUMINT UNSIGNED", 0, 2**24 - 1, pa.int32()),
+    ("INT", -(2**31), 2**31 - 1, pa.int32()),
+    ("INT UNSIGNED", 0, 2**32 - 1, pa.int64()),
+    ("INT(8) ZEROFILL", 0, 2**32 - 1, pa.int64()),
+    ("BIGINT", -(2**63), 2**63 - 1, pa.int64()),
+    ("BIGINT UNSIGNED", 0, 2**64 - 1, pa.decimal128(20, 0)),
+    ("BIGINT ZEROFILL", 0, 2**64 - 1, pa.decimal128(20, 0)),
+]
+
+
+@pytest.mark.parametrize(("column_type", "lowest", "highest", "arrow"), INTEGERS)
+def test_integers_keep_their_ends(
+    one_column: OneColumn, column_type: str, lowest: int, highest: int, arrow: pa.DataType
+) -> None:
+    assert one_column(column_type, str(lowest), "NULL", "0", str(highest)) == [lowest, None, 0, highest]
+    assert one_column.arrow_type == arrow
+
+
+def test_integers_above_two_to_the_53_are_not_rounded_beside_a_null(one_column: OneColumn) -> None:
+    assert one_column("BIGINT", str(2**53 + 1), "NULL") == [2**53 + 1, None]
+
+
+def test_decimals_keep_every_digit(one_column: OneColumn) -> None:
+    high = "9" * 28 + "." + "9" * 10
+    assert one_column("DECIMAL(38,10)", high, f"-{high}", "0.0000000001", "NULL") == [
+        Decimal(high),
+        Decimal(f"-{high}"),
+        Decimal("0.0000000001"),
+        None,
+    ]
+    assert one_column("DECIMAL(12,2) UNSIGNED ZEROFILL", "12.5", "0") == [Decimal("12.50"), Decimal("0.00")]
+    assert one_column("DECIMAL(38,0)", "9" * 38) == [Decimal("9" * 38)]
+
+
+def test_doubles_keep_their_last_bit(one_column: OneColumn) -> None:
+    rng = random.Random(1)
+    doubles = [struct.unpack("d", rng.randbytes(8))[0] for _ in range(500)]
+    finite = [value for value in doubles if abs(value) < 1e308]
+    edges = [0.0, -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1 / 3, 2**53 + 2.0]
+    read = one_column("DOUBLE", *(f"'{value!r}'" for value in finite + edges))
+    assert [struct.pack("d", value) for value in read] == [struct.pack("d", value) for value in finite + edges]
+
+
+def test_doubles_with_fixed_decimals_are_read_as_they_are_stored(one_column: OneColumn) -> None:
+    assert one_column("DOUBLE(30,2)", "1234567.891", "-0.014") == [1234567.89, -0.01]
+    assert one_column("DOUBLE ZEROFILL", "1.5") == [1.5]
+
+
+@pytest.mark.parametrize("column_type", ["FLOAT", "FLOAT(40,20)"])
+def test_floats_become_the_double_of_exactly_their_value(one_column: OneColumn, column_type: str) -> None:
+    rng = random.Random(2)
+    floats = [struct.unpack("f", struct.pack("f", rng.uniform(-1000, 1000)))[0] for _ in range(200)]
+    assert one_column(column_type, *map(repr, floats)) == floats
+
+
+def test_the_largest_and_smallest_floats_survive(one_column: OneColumn) -> None:
+    edges = [3.4028234663852886e38, -3.4028234663852886e38, 1.1754943508222875e-38, 1.401298464324817e-45]
+    assert one_column("FLOAT", *map(repr, edges)) == edges
+
+
+TEXTS = [
+    "",
+    " ",
+    "NULL",
+    "null",
+    "None",
+    "\\N",
+    "\N{GRINNING FACE}",
+    "a\tb\nc\r\n\x00d",
+    "é",
+    "'\"`\\",
+    "0000-00-00",
+    "\x1a",
+]
+TEXT_TYPES = ["VARCHAR(50)", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"]
+
+
+@pytest.mark.parametrize("column_type", TEXT_TYPES)
+def test_text_is_text_whatever_it_looks_like(one_column: OneColumn, column_type: str) -> None:
+    literals = [f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)" for text in TEXTS]
+    assert one_column(column_type, *literals, "NULL") == [*TEXTS, None]
+
+
+@pytest.mark.parametrize("charset", ["latin1", "gbk", "utf8mb3", "ucs2", "utf16"])
+def test_text_of_any_character_set_is_converted(one_column: OneColumn, charset: str) -> None:
+    text = "ü" if charset == "latin1" else "中"
+    assert one_column(f"VARCHAR(20) CHARACTER SET {charset}", f"'{text}'") == [text]
+
+
+def test_fixed_text_has_no_padding(one_column: OneColumn) -> None:
+    assert one_column("CHAR(5)", "'ab'", "''") == ["ab", ""]
+
+
+@pytest.mark.parametrize("column_type", ["VARBINARY(300)", "TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB"])
+def test_bytes_are_bytes(one_column: OneColumn, column_type: str) -> None:
+    every = bytes(range(255))
+    assert one_column(column_type, f"X'{every.hex()}'", "''", "NULL", "'NULL'") == [every, b"", None, b"NULL"]
+
+
+def test_fixed_bytes_keep_their_padding(one_column: OneColumn) -> None:
+    assert one_column("BINARY(4)", "X'00FF'") == [b"\x00\xff\x00\x00"]
+
+
+def test_dates_keep_their_ends(one_column: OneColumn) -> None:
+    assert one_column("DATE", "'0001-01-01'", "'9999-12-31'", "'1969-12-31'", "NULL") == [
+        date(1, 1, 1),
+        date(9999, 12, 31),
+        date(1969, 12, 31),
+        None,
+    ]
+
+
+@pytest.mark.parametrize("digits", range(7))
+def test_times_keep_every_digit(one_column: OneColumn, digits: int) -> None:
+    fraction = "123456"[:digits]
+    text = f"2025-08-09 20:00:01{'.' + fraction if digits else ''}"
+    assert one_column(f"DATETIME({digits})", f"'{text}'", "NULL") == [datetime.fromisoformat(text), None]
+    utc = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    assert one_column(f"TIMESTAMP({digits}) NULL", f"'{text}'", "NULL") == [utc, None]
+
+
+def test_times_keep_their_ends(one_column: OneColumn) -> None:
+    assert one_column("DATETIME(6)", "'0001-01-01'", "'9999-12-31 23:59:59.999999'") == [
+        datetime.min,
+        datetime.max,
+    ]
+    assert one_column("TIMESTAMP(6)", "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'") == [
+        datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+        datetime(2038, 1, 19, 3, 14, 7, 999999, tzinfo=UTC),
+    ]
+
+
+def test_generated_invisible_and_oddly_named_columns_are_read(mysql_place: Place) -> None:
+    mysql_place.run(
+        [
+            'CREATE TABLE `a``b%s` (id INT PRIMARY KEY, `u;"` DATETIME NOT NULL, `%s ``x` INT INVISIBLE DEFAULT 7,'
+            " twice INT AS (id * 2), thrice INT AS (id * 3) STORED, doc JSON)",
+            "INSERT INTO `a``b%s` (id, `u;\"`, doc) VALUES (1, '2025-01-01', '{\"a\": 1}')",
+        ]
+    )
+    table = mysql_place.describe("a`b%s", cursor='u;"')
+    assert table.schema.names == ["id", 'u;"', "%s `x", "twice", "thrice", "doc"]
+    assert read_rows(mysql_place.source, table) == [(1, datetime(2025, 1, 1), 7, 2, 3, '{"a": 1}')]
+    assert table.schema.field("thrice").metadata == {b"source_type": b"int(11)"}
+
+
+REFUSED = ["BIT(8)", "ENUM('a')", "SET('a')", "TIME", "YEAR", "POINT", "UUID", "INET6", "DECIMAL(39,0)"]
+
+
+@pytest.mark.parametrize("column_type", REFUSED)
+def test_any_other_type_is_refused_by_name(mysql_place: Place, column_type: str) -> None:
+    mysql_place.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd {column_type})"])
+    with pytest.raises(UnsupportedValue) as caught:
+        mysql_place.describe("t")
+    assert "column odd of" in caught.value.what
+    assert column_type.lower() in caught.value.what.lower()
+    assert caught.value.next_step
+
+
+IMPOSSIBLE = [
+    ("DATE", "0000-00-00"),
+    ("DATE", "2025-00-00"),
+    ("DATE", "2025-01-00"),
+    ("DATE", "0000-05-05"),
+    ("DATETIME", "0000-00-00 00:00:00"),
+    ("DATETIME(3)", "2025-00-10 01:02:03.000"),
+    ("TIMESTAMP NULL", "0000-00-00 00:00:00"),
+]
+
+
+@pytest.mark.parametrize(("column_type", "value"), IMPOSSIBLE)
+def test_a_date_no_calendar_has_is_refused_with_its_row(mysql_place: Place, column_type: str, value: str) -> None:
+    mysql_place.execute(
+        f"CREATE TABLE t (a INT, b VARCHAR(9), u DATETIME NOT NULL, v {column_type}, PRIMARY KEY (a, b))",
+        f"INSERT INTO t VALUES (1, 'x', '2025-01-01', '2025-01-01'), (2, 'y', '2025-01-01', '{value}')",
+    )
+    table = mysql_place.describe("t", primary_key=["a", "b"])
+    with pytest.raises(UnsupportedValue) as caught:
+        read_rows(mysql_place.source, table)
+    assert caught.value.what == f"column v of {table.table} holds {value} in the row a = 2, b = y"
+    assert caught.value.next_step
+
+
+def test_text_that_is_not_in_its_character_set_is_refused(mysql_place: Place) -> None:
+    mysql_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARBINARY(9))")
+    mysql_place.execute("INSERT INTO t VALUES (1, '2025-01-01', X'FF')")
+    table = mysql_place.describe("t")
+    as_text = table.schema.set(2, table.schema.field(2).with_type(pa.string()))
+    with pytest.raises(UnsupportedValue, match=r"holds \\xff in the row id = 1"):
+        read_rows(mysql_place.source, type(table)(table.table, as_text, ("id",), "u", 0, False))
+
+
+def test_large_values_end_a_batch_early(mysql_place: Place) -> None:
+    mysql_place.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
+        "INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000000) FROM seq_1_to_60",
+    )
+    batches = list(mysql_place.source.read(mysql_place.describe("t"), EVERYTHING, 1000))
+    assert sum(batch.num_rows for batch in batches) == 60
+    assert max(batch.nbytes for batch in batches) < 80 << 20
