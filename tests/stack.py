@@ -15,7 +15,7 @@ from tests.servers import Database
 from tests.servers.s3 import S3Server
 from wmtui import config
 from wmtui.model import Clock, TableName, utc_now
-from wmtui.pipeline.events import Event, Stop, TableResult
+from wmtui.pipeline.events import Event, Progress, Stop, TableResult
 from wmtui.service import Author, Request, Service
 from wmtui.service.syncs import Preview
 
@@ -58,11 +58,18 @@ class Stack:
         """A table's full name."""
         return TableName(self.schema, name)
 
-    def sync(self, *names: str, stop: Stop | None = None, **options: Any) -> list[TableResult]:
-        """Sync tables by bare name (default: orders)."""
+    def sync(self, *names: str, stop_after: int | None = None, **options: Any) -> list[TableResult]:
+        """Sync tables by bare name (default: orders). stop_after: ask to stop at so many parts or staged files."""
         request = Request(tables=tuple(self.table(n) for n in names or ("orders",)), **options)
         self.events.clear()
-        return self.service.syncs.sync(request, emit=self.events.append, stop=stop or Stop())
+        stop = Stop()
+
+        def emit(event: Event) -> None:
+            self.events.append(event)
+            if stop_after is not None and isinstance(event, Progress) and event.parts >= stop_after:
+                stop.request()
+
+        return self.service.syncs.sync(request, emit=emit, stop=stop)
 
     def sync_one(self, name: str = "orders", **options: Any) -> TableResult:
         """Sync one table and require that it did not fail."""

@@ -24,23 +24,24 @@ def extract_table(job: Job, mark: Watermark) -> list[Extracted]:
     refuse_pinned(job, mark)
     table = job.backend.source.describe(job.table, job.config.cursor, job.config.primary_key)
     _null_cursors(job, table)
+    last = last_run(job)
     mark, pending = _settled(job, mark, table)
     done = []
-    if pending is not None:
-        run, etag = pending
-        job.tell(f"resuming run {run.run} with {run.rows} rows behind {len(run.parts)} durable parts")
-        done.append(_resume(job, mark, table, run, etag))
-        mark = done[-1].mark
+    if pending is not None and pending[0].state is RunState.RUNNING:
+        done.append(_resume(job, mark, table, last, pending))
         if not done[-1].complete:
             return done
-    done.append(_fresh(job, mark, table))
+        mark, last = done[-1].mark, done[-1].run or last
+    elif pending is not None:
+        last = pending[0]
+    done.append(_fresh(job, mark, table, last))
     return done
 
 
-def plan_table(job: Scope, mark: Watermark, table: SourceTable) -> tuple[Plan, Previous | None]:
-    """The plan the next extraction executes, and the run whose overlap it knows."""
+def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None) -> tuple[Plan, Previous | None]:
+    """The plan the next extraction executes behind the `last` committed run, and that run if its overlap counts."""
     backend = job.backend
-    previous = Previous.of(_last_run(job), mark, job.heartbeat, backend.zone)
+    previous = Previous.of(last, mark, job.heartbeat, backend.zone)
     made = plan(
         mark,
         table,
@@ -82,7 +83,7 @@ def _null_cursors(job: Job, table: SourceTable) -> None:
 
 
 def _settled(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, tuple[Run, str] | None]:
-    """Deal with the run the watermark waits for: take a committed one over, return a running one to resume."""
+    """Deal with the run the watermark waits for: a committed one is taken over, a running one is to be resumed."""
     if mark.pending_extraction is None:
         return mark, None
     found = RunStore(job.backend.objects, job.table).read(mark.pending_extraction)
@@ -92,7 +93,7 @@ def _settled(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, 
     run, etag = found
     if run.state is RunState.COMMITTED:
         job.tell(f"run {run.run} was committed but not noted; taking its position over")
-        return take_over(job, mark, run, table.cursor_digits), None
+        return take_over(job, mark, run, table.cursor_digits), (run, etag)
     schema = new_run(job, run.run, mark, table, Plan(run.order, run.strategy, None, run.high, (), "", None)).schema
     if run.order is Order.NONE or run.epoch != mark.epoch or run.schema != schema:
         job.tell(f"abandoning run {run.run}: it cannot be resumed", Severity.WARNING)
@@ -100,9 +101,9 @@ def _settled(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, 
     return mark, (run, etag)
 
 
-def _fresh(job: Job, mark: Watermark, table: SourceTable) -> Extracted:
+def _fresh(job: Job, mark: Watermark, table: SourceTable, last: Run | None) -> Extracted:
     """Plan a new run and read it."""
-    made, previous = plan_table(job, mark, table)
+    made, previous = plan_table(job, mark, table, last)
     if job.options.limit is not None and not made.commits_early:
         raise UsageError(
             f"--limit cannot be kept for {job.table}",
@@ -116,9 +117,11 @@ def _fresh(job: Job, mark: Watermark, table: SourceTable) -> Extracted:
     return _read(job, extraction, list(enumerate(made.spans)), previous, made.commits_early)
 
 
-def _resume(job: Job, mark: Watermark, table: SourceTable, run: Run, etag: str) -> Extracted:
+def _resume(job: Job, mark: Watermark, table: SourceTable, last: Run | None, pending: tuple[Run, str]) -> Extracted:
     """Continue an interrupted run under the new token, behind its durable parts."""
-    previous = Previous.of(_last_run(job), mark, job.heartbeat, job.backend.zone)
+    run, etag = pending
+    job.tell(f"resuming run {run.run} with {run.rows} rows behind {len(run.parts)} durable parts")
+    previous = Previous.of(last, mark, job.heartbeat, job.backend.zone)
     mark = begin(job, mark, run.run)
     run = replace(run, token=job.lease.token)
     etag = RunStore(job.backend.objects, job.table).save(run, etag)
@@ -158,7 +161,7 @@ def _split(job: Scope, table: SourceTable, made: Plan) -> Plan:
     return replace(made, order=Order.PRIMARY_KEY, spans=(*overlap, *ranges))
 
 
-def _last_run(job: Scope) -> Run | None:
+def last_run(job: Scope) -> Run | None:
     """The run the last sync of this table committed."""
     name = job.heartbeat.fields.get("committed_run")
     found = RunStore(job.backend.objects, job.table).read(str(name)) if name else None

@@ -194,6 +194,7 @@ def begin(job: Job, mark: Watermark, run: str) -> Watermark:
 def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) -> Watermark:
     """Move the watermark to where a committed run left off; raises Conflict when somebody changed it meanwhile."""
     patch = patch_extracted(run, job.backend.clock(), digits)
+    job.lease.note(committed_run=run.run)
     return job.backend.watermarks.change(job.table, "extracted", lambda _: patch, based_on=mark)
 
 

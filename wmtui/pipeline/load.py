@@ -1,4 +1,4 @@
-"""The loading half of a sync: choose files by the watermark, load them with the ledger in one transaction, record it."""
+"""The loading half of a sync: choose files by the watermark, load them with the ledger in one transaction, note it."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
-from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant
 
 _KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR)
@@ -28,13 +28,12 @@ _KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR)
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load left. settled: how far runs need not be looked at again, for the heartbeat; None: unchanged."""
+    """What a load left."""
 
     mark: Watermark
     selection: Selection
     files: int = 0
     rows: int = 0
-    settled: Json | None = None
 
 
 def load_table(job: Job, mark: Watermark) -> Loaded:
@@ -56,7 +55,8 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started))
     mark = _noted(job, mark, result)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
-    return Loaded(mark, selection, len(result.loaded), result.rows, _settled(job, mark, selection, loaded))
+    _note_settled(job, mark, selection, loaded)
+    return Loaded(mark, selection, len(result.loaded), result.rows)
 
 
 def select(job: Scope, mark: Watermark, *, ledger: Loads | None) -> Selection:
@@ -114,11 +114,11 @@ def _nothing(job: Job, mark: Watermark, selection: Selection) -> Loaded:
     """Nothing to load: an error if only that was asked for and files are held back; else the table is up to date."""
     if selection.summary.held_back and not job.options.extract:
         raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
-    settled = _settled(job, mark, selection, set())
+    _note_settled(job, mark, selection, set())
     if selection.summary.held_back or not selection.summary.found or mark.fields["redshift_status"] == "success":
-        return Loaded(mark, selection, settled=settled)
+        return Loaded(mark, selection)
     patch = {"redshift_status": "success", "last_error": None}
-    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection, settled=settled)
+    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection)
 
 
 def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadRequest:
@@ -194,8 +194,8 @@ def _noted(job: Job, mark: Watermark, result: LoadResult) -> Watermark:
     return job.backend.watermarks.change(job.table, "loaded", lambda _: patch, based_on=mark)
 
 
-def _settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) -> Json | None:
-    """The newest run up to which nothing is left to load, so that later listings may begin behind it."""
+def _note_settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) -> None:
+    """Leave the newest run up to which nothing is left to load, so that later listings may begin behind it."""
     open_runs = {
         v.file.part.run
         for v in selection.verdicts
@@ -205,11 +205,11 @@ def _settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) 
         and v.file.part.state is not RunState.ABANDONED
     }
     if job.options.keys or selection.basis.session is None:
-        return None
+        return
     before = settled_run(mark, job.heartbeat)
     newest = before
     for run in RunStore(job.backend.objects, job.table).since(before):
         if run in open_runs or run == mark.pending_extraction:
             break
         newest = run
-    return {"run": newest, "epoch": mark.epoch, "load_floor": mark.fields["load_floor"]}
+    job.lease.note(settled={"run": newest, "epoch": mark.epoch, "load_floor": mark.fields["load_floor"]})

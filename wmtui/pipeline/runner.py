@@ -1,8 +1,7 @@
 """The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
 
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from wmtui.config import TableConfig
 from wmtui.errors import Conflict, ExitCode, Interrupted, NothingSelected, StoreError, UsageError, WmtuiError
@@ -19,13 +18,12 @@ from wmtui.watermarks.timestamps import format_instant, to_instant
 
 @dataclass
 class _Account:
-    """What a table's sync has done so far. left: what the heartbeat keeps for the next one."""
+    """What a table's sync has done so far."""
 
     rows_extracted: int = 0
     rows_loaded: int = 0
     files_written: int = 0
     files_loaded: int = 0
-    left: dict[str, Any] = field(default_factory=dict)
 
 
 def sync_table(
@@ -66,7 +64,7 @@ def _under_lease(job: Job, account: _Account) -> None:
         rows = account.rows_loaded if job.options.load else account.rows_extracted
         last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
         success = {"last_success": now} if outcome == "success" else {}
-        job.lease.release({"last_run": last_run, **success, **account.left})
+        job.lease.release({"last_run": last_run, **success})
 
 
 def _extract_and_load(job: Job, account: _Account) -> None:
@@ -79,8 +77,6 @@ def _extract_and_load(job: Job, account: _Account) -> None:
         if job.options.load:
             loaded = load_table(job, mark)
             account.files_loaded, account.rows_loaded = loaded.files, loaded.rows
-            if loaded.settled is not None:
-                account.left["settled"] = loaded.settled
     except _QUIET:
         raise
     except WmtuiError as failure:
@@ -94,12 +90,11 @@ def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
         if extracted.run is not None:
             account.rows_extracted += extracted.run.rows
             account.files_written += len(extracted.run.parts)
-            account.left["committed_run"] = extracted.run.run
             job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
         else:
             job.tell("no news in the source")
         if extracted.complete:
-            account.left["extracted_to"] = format_instant(to_instant(extracted.high, job.backend.zone))
+            job.lease.note(extracted_to=format_instant(to_instant(extracted.high, job.backend.zone)))
     return mark
 
 

@@ -145,12 +145,12 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract import plan_table, refuse_pinned
+        from wmtui.pipeline.extract import last_run, plan_table, refuse_pinned
 
         refuse_pinned(scope, mark)
         source = scope.backend.source
         described = source.describe(scope.table, scope.config.cursor, scope.config.primary_key)
-        plan, _ = plan_table(scope, mark, described)
+        plan, _ = plan_table(scope, mark, described, last_run(scope))
         estimate = sum(source.estimate(described, span) for span in plan.spans)
         if estimate:
             now = format_instant(self._workspace.clock())

@@ -124,6 +124,11 @@ class Lease:
         with self._lock:
             self._fields |= {"phase": phase, "rows": rows}
 
+    def note(self, **fields: Any) -> None:
+        """Leave a fact for the next sync of this table in the lock document."""
+        with self._lock:
+            self._fields |= fields
+
     def check(self) -> None:
         """Raises LeaseHeld when the lease was lost, or could not be renewed for half its life."""
         if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:

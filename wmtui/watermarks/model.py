@@ -93,7 +93,8 @@ class Watermark:
     @property
     def write_id(self) -> str | None:
         """Identity of the write that left this document."""
-        return self.fields["metadata"].get("write_id")
+        write_id: str | None = self.fields["metadata"].get("write_id")
+        return write_id
 
     @property
     def data_timestamp(self) -> datetime | None:
@@ -140,7 +141,8 @@ class Watermark:
     @property
     def pending_extraction(self) -> str | None:
         """The run that has begun and not yet moved the watermark."""
-        return self.fields["pending_extraction"]
+        run: str | None = self.fields["pending_extraction"]
+        return run
 
 
 def patch_set(wall: datetime, instant: datetime) -> Json:

@@ -1,0 +1,157 @@
+"""Runs that end half-way: the durable prefix is committed or resumed, and a failure is a state, never a loss."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.stack import Stack, ago
+from wmtui.errors import ExitCode, SourceError, StoreError, WarehouseError
+from wmtui.files.runs import RunState, RunStore
+from wmtui.pipeline import extraction, parts
+from wmtui.pipeline.events import Status
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part every ten rows."""
+    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
+    monkeypatch.setattr(parts, "PART_BYTES", 1)
+
+
+def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
+    stack.insert(*((i, 1, "seed", at or ago(hours=5, minutes=-2 * i)) for i in range(1, count + 1)))
+
+
+def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
+    """Let the source break its connection behind so many batches, once."""
+    source = stack.service.workspace.source
+    read = source.read
+
+    def broken(*args: Any) -> Iterator[Any]:
+        for number, batch in enumerate(read(*args)):
+            if number == batches:
+                raise SourceError("lost connection to the source")
+            yield batch
+
+    monkeypatch.setattr(source, "read", broken)
+
+
+def runs(stack: Stack) -> list[RunState]:
+    store = RunStore(stack.service.workspace.objects, stack.table())
+    return [found[0].state for name in store.since("") if (found := store.read(name))]
+
+
+def test_an_interrupted_incremental_run_commits_what_is_durable_and_the_next_continues(stack: Stack) -> None:
+    seed(stack)
+    stack.service.watermarks.set(stack.table(), "2020-01-01")
+    (result,) = stack.sync(stop_after=3)
+    assert (result.status, result.exit_code) == (Status.INTERRUPTED, ExitCode.INTERRUPTED)
+    assert runs(stack) == [RunState.COMMITTED]
+    key = stack.mark()["last_processed_key"][0]
+    assert 30 <= key < 100
+    assert stack.sync_one().rows_extracted == 100 - key
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
+def test_an_interrupted_first_load_is_resumed_behind_its_durable_parts(stack: Stack) -> None:
+    seed(stack)
+    (result,) = stack.sync(stop_after=3)
+    assert result.status is Status.INTERRUPTED
+    assert runs(stack) == [RunState.RUNNING]
+    assert stack.mark()["last_mysql_data_timestamp"] is None
+    assert stack.sync_one().rows_extracted == 100
+    assert "resuming run" in stack.log()
+    assert runs(stack) == [RunState.COMMITTED]
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
+def test_parts_of_an_uncommitted_run_are_not_eligible_for_loading(stack: Stack) -> None:
+    seed(stack)
+    stack.sync(stop_after=3)
+    assert len(stack.keys()) >= 3
+    (result,) = stack.sync(redshift_only=True)
+    assert (result.files_loaded, result.exit_code) == (0, ExitCode.DONE)
+    assert "of a run that is not committed" in stack.log()
+
+
+def test_a_source_that_breaks_half_way_leaves_the_position_and_the_next_run_resumes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack)
+    with monkeypatch.context() as patch:
+        fail_source_after(stack, patch, 4)
+        (result,) = stack.sync()
+    assert result.exit_code is ExitCode.UNREACHABLE
+    assert stack.mark()["mysql_status"] == "failed"
+    assert "lost connection" in stack.mark()["last_error"]
+    assert stack.mark()["last_mysql_data_timestamp"] is None
+    stack.sync_one()
+    assert stack.mark()["last_error"] is None
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
+def test_the_same_failure_again_and_again_is_one_change_of_the_watermark(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack)
+    fail_source_after(stack, monkeypatch, 0)
+    serials = []
+    for _ in range(3):
+        stack.sync()
+        serials.append(stack.mark()["metadata"]["serial"])
+    assert serials == [1, 1, 1]
+
+
+def test_setting_a_watermark_abandons_a_run_that_was_interrupted(stack: Stack) -> None:
+    seed(stack)
+    stack.sync(stop_after=3)
+    stack.service.watermarks.set(stack.table(), "2020-01-01")
+    assert runs(stack) == [RunState.ABANDONED]
+    assert stack.sync_one().rows_extracted == 100
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
+def test_a_crash_between_commit_and_watermark_is_made_good_by_the_next_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack)
+    with monkeypatch.context() as patch:
+
+        def crash(*_: object) -> None:
+            raise StoreError("killed before the watermark moved")
+
+        patch.setattr(extraction, "take_over", crash)
+        stack.sync()
+    assert runs(stack) == [RunState.COMMITTED]
+    assert stack.mark()["last_mysql_data_timestamp"] is None
+    assert stack.sync_one().rows_extracted == 0
+    assert stack.mark()["last_processed_key"] == [100]
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
+def test_a_load_that_fails_marks_nothing_loaded_and_the_next_loads_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> None:
+            raise WarehouseError("the warehouse is down")
+
+        patch.setattr(stack.service.workspace.warehouse, "load", refuse)
+        (result,) = stack.sync()
+    assert result.exit_code is ExitCode.UNREACHABLE
+    assert (stack.mark()["mysql_status"], stack.mark()["redshift_status"]) == ("success", "failed")
+    assert stack.sync_one().rows_loaded == 100
+    assert stack.mark()["redshift_status"] == "success"
+
+
+def test_a_stop_between_staged_files_loads_none_of_them(stack: Stack) -> None:
+    seed(stack)
+    stack.sync_one(backup_only=True)
+    (result,) = stack.sync(redshift_only=True, stop_after=2)
+    assert result.status is Status.INTERRUPTED
+    assert stack.sync_one(redshift_only=True).files_loaded == len(stack.keys())
+    assert stack.warehouse_rows() == stack.source_rows()
