@@ -1,0 +1,101 @@
+"""Where output goes: data to stdout, everything else to stderr and the log file."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from wmtui.errors import UsageError, WmtuiError
+from wmtui.model import utc_now
+from wmtui.pipeline.events import Severity
+from wmtui.watermarks.timestamps import format_instant
+
+
+class Console:
+    """The streams of one command. quiet: stderr gets errors only; debug: also what only developers need."""
+
+    def __init__(self, *, quiet: bool = False, debug: bool = False, log_file: Path | None = None) -> None:
+        self._shown = _shown(quiet, debug)
+        self._log = _open_log(log_file) if log_file else None
+        self.echo: Callable[[str], None] = _to_stderr
+        """Shows a line on stderr; a live display puts it above itself."""
+
+    def data(self, text: str) -> None:
+        """What the command was asked for, as a line or lines on stdout. Raises WmtuiError when it cannot be written."""
+        error = _write(sys.stdout, f"{text}\n")
+        if error is not None:
+            raise WmtuiError("cannot write the output", error.strerror or "", "free space, or write somewhere else")
+
+    def json(self, value: Any, *, indent: int | None = 2) -> None:
+        """A JSON document on stdout, in ASCII, which every locale can print. indent None: on one line."""
+        self.data(json.dumps(value, indent=indent))
+
+    def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
+        """A message for the reader on stderr, and always into the log."""
+        self.log(text, severity)
+        if self.shows(severity):
+            prefix = "warning: " if severity is Severity.WARNING else ""
+            self.echo(prefix + printable(text))
+
+    def shows(self, severity: Severity) -> bool:
+        """Whether messages of this severity reach stderr."""
+        return severity in self._shown
+
+    def log(self, text: str, severity: Severity) -> None:
+        """A message for the log file alone."""
+        if self._log is not None:
+            at = format_instant(utc_now().replace(microsecond=0))
+            _write(self._log, f"{at} {severity.value.upper()} {printable(text)}\n")
+
+    @property
+    def interactive(self) -> bool:
+        """Somebody is there to answer a question."""
+        return sys.stdin is not None and sys.stdin.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Ask for yes or no on stderr; Ctrl-C and end of input raise click.Abort."""
+        return click.confirm(printable(question), err=True)
+
+
+def printable(text: str) -> str:
+    """Text from outside, safe for a terminal: control characters but the end of a line are spelled out."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
+    if debug:
+        return frozenset(Severity)
+    if quiet:
+        return frozenset({Severity.ERROR})
+    return frozenset(Severity) - {Severity.DEBUG}
+
+
+def _open_log(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the log file {path}", error.strerror or "", "name a file in a folder you may write to"
+        ) from None
+
+
+def _to_stderr(text: str) -> None:
+    _write(sys.stderr, f"{text}\n")
+
+
+def _write(stream: TextIO | None, text: str) -> OSError | None:
+    """Write at once. A reader that went away ends the output, not the command; any other failure is returned."""
+    if stream is None:
+        return None
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return None if isinstance(error, BrokenPipeError) else error
+    return None

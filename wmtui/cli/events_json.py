@@ -1,0 +1,26 @@
+"""Events and results of a sync as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from wmtui.errors import ExitCode
+from wmtui.model import utc_now
+from wmtui.pipeline.events import Event, Message, Progress, TableResult
+from wmtui.watermarks.timestamps import format_instant
+
+_KINDS = {Message: "message", Progress: "progress", TableResult: "result"}
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """An event with its kind and time (UTC)."""
+    return {"event": _KINDS[type(event)], "at": format_instant(utc_now()), **asdict(event)}
+
+
+def summary(code: ExitCode, results: Sequence[TableResult]) -> dict[str, Any]:
+    """What a sync came to."""
+    return {"exit_code": int(code), "tables": [_without_code(result) for result in results]}
+
+
+def _without_code(result: TableResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result).items() if name != "exit_code"}

@@ -1,0 +1,64 @@
+"""The `wmtui` command: the one place that turns errors into words and exit codes."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
+from types import TracebackType
+
+import click
+
+from wmtui.cli.commands import root
+from wmtui.cli.console import Console
+from wmtui.cli.invocation import Invocation
+from wmtui.errors import ExitCode, UsageError, WmtuiError
+from wmtui.pipeline.events import Severity
+
+
+def run() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.excepthook = _report_bug
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. Only a bug in wmtui raises."""
+    invocation = Invocation()
+    try:
+        return int(root.main(list(argv), "wmtui", standalone_mode=False, obj=invocation) or ExitCode.DONE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _fail(invocation, UsageError("which command?", "", f"see `{_path(error)} --help`"))
+    except click.UsageError as error:
+        return _fail(invocation, UsageError(error.format_message(), "", f"see `{_path(error)} --help`"))
+    except WmtuiError as error:
+        return _fail(invocation, error)
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+
+
+def _path(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx else "wmtui"
+
+
+def _fail(invocation: Invocation, error: WmtuiError) -> int:
+    """Tell an error; with --debug where it came from."""
+    try:
+        invocation.report(error)
+    except UsageError:  # the options themselves contradict each other: there is no console of their wishes
+        invocation.console = Console()
+        invocation.report(error)
+    invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
+    return error.exit_code
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What an unexpected exception ends with, at exit code 1. Its text is not shown: nobody vouches for it."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(kind, error, trace)
+    print(
+        f"wmtui: this is a bug in wmtui ({kind.__name__})\n  next: run it again with --debug and report the traceback",
+        file=sys.stderr,
+    )

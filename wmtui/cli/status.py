@@ -1,0 +1,75 @@
+"""`wmtui status`: is every table as fresh as it should be?"""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from wmtui.cli import wording
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command
+from wmtui.cli.table import show_table
+from wmtui.config import Duration
+from wmtui.errors import ExitCode
+from wmtui.service import TableStatus
+
+COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
+
+
+class _DurationType(click.ParamType[Duration]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Duration:
+        try:
+            return Duration.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(cls=Command, examples=["wmtui status", "wmtui status --max-age 2h --json"])
+@click.option(
+    "--max-age", type=_DurationType(), metavar="AGE", help="Age of the last success that is too old, e.g. 30m, 2h, 1d."
+)
+@pass_invocation
+def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
+    """Show lag, last success and live run of every table; exit 1 if one failed or is too old."""
+    service, console = invocation.service, invocation.console
+    found = service.health.status(service.workspace.settings.tables, max_age)
+    if invocation.options.json:
+        console.json([_as_json(table) for table in found])
+    else:
+        show_table(console, COLUMNS, [_row(table) for table in found])
+    for table in found:
+        if table.error:
+            console.tell(f"{table.table}: {table.error}")
+    return ExitCode.DONE if all(table.healthy for table in found) else ExitCode.TABLE_FAILED
+
+
+def _row(table: TableStatus) -> tuple[str, ...]:
+    running = f"▸ {table.phase}, {wording.count(table.rows, 'row')}, {table.owner}" if table.phase else wording.ABSENT
+    return (
+        str(table.table),
+        wording.healthy(table.healthy, table.problem),
+        wording.status(table.mysql_status),
+        wording.status(table.redshift_status),
+        wording.span(table.lag),
+        f"{wording.instant(table.last_success)} ({wording.span(table.age)} ago)" if table.age else "never",
+        running,
+    )
+
+
+def _as_json(table: TableStatus) -> dict[str, Any]:
+    return {
+        "table": str(table.table),
+        "healthy": table.healthy,
+        "problem": table.problem or None,
+        "mysql_status": table.mysql_status,
+        "redshift_status": table.redshift_status,
+        "lag_seconds": None if table.lag is None else table.lag.total_seconds(),
+        "last_success": None if table.last_success is None else wording.instant(table.last_success),
+        "age_seconds": None if table.age is None else table.age.total_seconds(),
+        "phase": table.phase,
+        "rows": table.rows,
+        "owner": table.owner,
+        "error": table.error,
+    }

@@ -1,0 +1,122 @@
+"""`wmtui sync` and `wmtui --run`: extract and load, and show how it goes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from wmtui.cli.events_json import as_json, summary
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command, tables_option
+from wmtui.cli.plan import show_plan
+from wmtui.cli.table import show_table
+from wmtui.cli.watch import watch
+from wmtui.cli.wording import status
+from wmtui.errors import ExitCode, UsageError, combine
+from wmtui.model import Strategy
+from wmtui.pipeline.events import Event, TableResult
+from wmtui.service import Request
+
+COLUMNS = ("table", "status", "extracted", "loaded", "files written", "files loaded", "seconds")
+
+
+def _sync_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `sync` and `--run` share, in the order of the help."""
+    for option in reversed(
+        (
+            tables_option,
+            click.option("--redshift-only", is_flag=True, help="Only load; a manual watermark stays manual."),
+            click.option("--reprocess", is_flag=True, help="Load files that were loaded before, too."),
+            click.option("--key", "keys", multiple=True, metavar="KEY", help="Reprocess only this file; repeatable."),
+            click.option("--backup-only", is_flag=True, help="Only extract."),
+            click.option(
+                "-s",
+                "--strategy",
+                type=click.Choice([strategy.value for strategy in Strategy]),
+                default=Strategy.SEQUENTIAL.value,
+                show_default=True,
+                help="One table after the other, tables in parallel, or key ranges of each table in parallel.",
+            ),
+            click.option(
+                "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="How many in parallel."
+            ),
+            click.option("--limit", type=click.IntRange(1), metavar="ROWS", help="Extract so many rows per table."),
+            click.option("--dry-run", is_flag=True, help="Show the plan that would be executed; touch nothing."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "wmtui sync -t shop.orders",
+        "wmtui sync -t shop.orders --redshift-only --dry-run",
+        "wmtui sync -t shop.orders -t shop.items -s inter-table --workers 2",
+        "wmtui sync -t shop.orders --redshift-only --reprocess --key incremental/shop.orders/a.parquet",
+    ],
+)
+@_sync_options
+@pass_invocation
+def sync(invocation: Invocation, /, **asked: Any) -> ExitCode:
+    """Extract what is new in the source, and load it into the warehouse."""
+    if not asked["tables"]:
+        raise UsageError("which table?", "sync needs -t", "name one: -t schema.table; `wmtui --run` takes them all")
+    return _perform(invocation, unattended=False, **asked)
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "wmtui --run",
+        "wmtui --profile prod --reason cron --run --json --log-file /var/log/wmtui.log",
+        "wmtui --run -s inter-table --workers 4",
+    ],
+)
+@_sync_options
+@pass_invocation
+def run(invocation: Invocation, /, **asked: Any) -> ExitCode:
+    """Sync every table, for cron; tables with a manual watermark are only loaded."""
+    return _perform(invocation, unattended=True, **asked)
+
+
+def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked: Any) -> ExitCode:
+    request = _request(invocation, **asked)
+    if dry_run:
+        return _code(show_plan(invocation, request), unattended)
+    console, options = invocation.console, invocation.options
+    lines = unattended and options.json
+
+    def write_line(event: Event) -> None:
+        console.json(as_json(event), indent=None)
+
+    results = watch(invocation, request, write_line if lines else None)
+    code = _code((result.exit_code for result in results), unattended)
+    if lines:
+        console.json({"event": "summary", **summary(code, results)}, indent=None)
+    elif options.json:
+        console.json(summary(code, results))
+    elif not options.quiet:
+        show_table(console, COLUMNS, [_row(result) for result in results], numbers=COLUMNS[2:])
+    return code
+
+
+def _request(invocation: Invocation, *, tables: Sequence[str], strategy: str, **asked: Any) -> Request:
+    return Request(
+        tables=tuple(invocation.service.table(text) for text in tables),
+        strategy=Strategy(strategy),
+        force=invocation.options.force,
+        reason=invocation.options.reason,
+        **asked,
+    )
+
+
+def _code(codes: Iterable[ExitCode], unattended: bool) -> ExitCode:
+    """The one code of all tables; for cron a table without files to load is no failure."""
+    return combine(code for code in codes if not (unattended and code is ExitCode.NOTHING_SELECTED))
+
+
+def _row(result: TableResult) -> tuple[str, ...]:
+    numbers = (result.rows_extracted, result.rows_loaded, result.files_written, result.files_loaded)
+    return (result.table, status(result.status), *(f"{number:,}" for number in numbers), f"{result.seconds:.1f}")

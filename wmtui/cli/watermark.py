@@ -1,0 +1,192 @@
+"""`wmtui watermark`: look at watermarks and move them."""
+
+import click
+
+from wmtui.cli import watermark_view as view
+from wmtui.cli.document import read_document
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command, Group, table_option
+from wmtui.cli.table import show_table
+from wmtui.cli.wording import count
+from wmtui.cli.wording import point as in_words
+from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
+from wmtui.model import TableName
+from wmtui.service import Changed
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_wall
+
+_FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"
+
+
+class _PointCommand(Command):
+    """A command with a point in time among its arguments, which may be relative: `-12m31s`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """No option begins with a digit: a blank in front, which points do not mind, tells click so."""
+        return super().parse_args(ctx, [f" {a}" if a[:1] == "-" and a[1:].lstrip()[:1].isdigit() else a for a in args])
+
+
+@click.group(cls=Group, examples=["wmtui watermark list", "wmtui watermark get -t shop.orders"])
+def watermark() -> None:
+    """Look at watermarks and move them."""
+
+
+@watermark.command(
+    examples=[
+        "wmtui watermark get -t shop.orders",
+        "wmtui watermark get -t shop.orders --show-files --json",
+        "wmtui watermark get",
+    ]
+)
+@table_option
+@click.option("--show-files", is_flag=True, help="Add the files that were loaded.")
+@pass_invocation
+def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
+    """Show a table's watermark; without -t the system watermark."""
+    if table is None:
+        if show_files:
+            raise UsageError("--show-files goes with -t", "files belong to a table", "name one: -t schema.table")
+        _show_system(invocation)
+        return
+    service, console = invocation.service, invocation.console
+    mark = service.watermarks.get(service.table(table))
+    files = view.loaded_files(service.files(mark.table)) if show_files else None
+    if invocation.options.json:
+        console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
+        return
+    console.data(view.document(service, mark))
+    if files is not None:
+        console.data(f"\n{count(len(files), 'file')} loaded in epoch {mark.epoch}")
+        show_table(console, ("loaded at", "load", "key"), [(f["loaded_at"], f["load_id"], f["key"]) for f in files])
+
+
+@watermark.command(
+    "set",
+    cls=_PointCommand,
+    examples=[
+        'wmtui watermark set -t shop.orders --timestamp "2025-08-09 19:47:29"',
+        "wmtui watermark set -t shop.orders --timestamp -12m31s",
+        "wmtui watermark get -t shop.orders --json | wmtui watermark set -t shop.orders --from-file -",
+        "wmtui watermark set aug4 --force",
+    ],
+)
+@table_option
+@click.option("--timestamp", metavar="TS", help="The point: a time, a preset, `3h ago` or -3h. Needs -t.")
+@click.option("--from-file", metavar="FILE", help="A document that `get --json` printed; - for stdin. Needs -t.")
+@click.argument("point", required=False, metavar="[PRESET|TS]")
+@pass_invocation
+def set_(
+    invocation: Invocation, table: str | None, timestamp: str | None, from_file: str | None, point: str | None
+) -> None:
+    """Place a table's watermark by hand; without -t the system watermark."""
+    given = [name for name, value in _named(timestamp, from_file, point) if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other", "each says where to", "leave one of them out")
+    if not given:
+        raise UsageError("set to what?", "no point was given", "add --timestamp TS, a preset, or --from-file FILE")
+    if table is None:
+        if point is None:
+            raise UsageError(
+                f"{given[0]} goes with -t", "it is about one table", "add -t schema.table, or give PRESET|TS alone"
+            )
+        _move_system(invocation, point, "where every table without one of its own begins")
+        return
+    options, watermarks = invocation.options, invocation.service.watermarks
+    name = invocation.service.table(table)
+    if from_file is not None:
+        changed = watermarks.import_document(name, read_document(from_file), reason=options.reason)
+    else:
+        changed = watermarks.set(name, point or timestamp or "", force=options.force, reason=options.reason)
+    _show_changed(invocation, changed)
+
+
+@watermark.command(
+    cls=_PointCommand,
+    examples=["wmtui watermark reset -t shop.orders", "wmtui watermark reset 1week --force"],
+)
+@table_option
+@click.argument("point", required=False, metavar="[PRESET]")
+@pass_invocation
+def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
+    """Make a table new again; with PRESET move the system watermark for a fresh start."""
+    if table is not None and point is not None:
+        raise UsageError(
+            "-t and PRESET exclude each other",
+            "a reset table starts from the beginning or the system watermark",
+            "leave PRESET out, or use `wmtui watermark set -t` to start from a point",
+        )
+    if point is not None:
+        _move_system(invocation, point, _FRESH_START)
+        return
+    name = invocation.table(table)
+    options = invocation.options
+    question = f"Reset {name}? Its files may be loaded again; data in the store and the warehouse stays."
+    if not invocation.agreed(question, unattended=True):
+        raise ConfirmationNeeded(f"{name} was not reset", "nobody said yes", "answer y, or add --yes")
+    changed = invocation.service.watermarks.reset(name, force=options.force, reason=options.reason)
+    _show_changed(invocation, changed)
+
+
+@watermark.command("list", examples=["wmtui watermark list", "wmtui watermark list --json"])
+@pass_invocation
+def list_(invocation: Invocation) -> ExitCode:
+    """Show every configured table's watermark, also of those never synced."""
+    watermarks, console = invocation.service.watermarks, invocation.console
+    if invocation.options.json:
+        documents = watermarks.documents()
+        pairs = zip(invocation.service.workspace.settings.tables, documents, strict=True)
+        console.json([_document(table, found) for table, found in pairs])
+        unreadable = any(isinstance(found, Unreadable) for found in documents)
+    else:
+        rows = watermarks.rows()
+        show_table(console, view.LIST_COLUMNS, [view.list_row(row) for row in rows])
+        for row in rows:
+            if row.error is not None:
+                invocation.report(row.error)
+        unreadable = any(row.error is not None for row in rows)
+    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
+
+
+def _named(timestamp: str | None, from_file: str | None, point: str | None) -> list[tuple[str, str | None]]:
+    return [("--timestamp", timestamp), ("--from-file", from_file), ("PRESET|TS", point)]
+
+
+def _document(table: TableName, found: Watermark | Unreadable) -> object:
+    if isinstance(found, Unreadable):
+        return {"table_name": str(table), "key": found.key, "error": found.why}
+    return found.fields
+
+
+def _show_system(invocation: Invocation) -> None:
+    service, console = invocation.service, invocation.console
+    wall = service.watermarks.system()
+    if invocation.options.json:
+        console.json({"system_watermark": None if wall is None else format_wall(wall)})
+    else:
+        console.data(in_words(wall, service.workspace.zone))
+    console.tell("this is the system watermark; watermarks of tables are preferred: -t schema.table")
+
+
+def _move_system(invocation: Invocation, point: str, consequence: str) -> None:
+    service, console, options = invocation.service, invocation.console, invocation.options
+    wall = service.watermarks.point(point, force=options.force)
+    question = f"Move the system watermark to {in_words(wall, service.workspace.zone)}? This is {consequence}."
+    confirmed = invocation.agreed(question, unattended=False)
+    moved = service.watermarks.set_system(point, force=options.force, confirmed=confirmed, reason=options.reason)
+    console.tell(f"moved the system watermark; this is {consequence}")
+    if options.json:
+        console.json({"system_watermark": format_wall(moved)})
+    else:
+        console.data(in_words(moved, service.workspace.zone))
+
+
+def _show_changed(invocation: Invocation, changed: Changed) -> None:
+    """The document re-read, and what follows from it."""
+    service, console = invocation.service, invocation.console
+    consequence = view.consequence(service, changed.mark, changed.selection)
+    if invocation.options.json:
+        console.json(changed.mark.fields)
+        for line in consequence:
+            console.tell(line)
+    else:
+        console.data("\n".join((view.document(service, changed.mark), "", *consequence)))

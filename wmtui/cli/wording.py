@@ -1,0 +1,60 @@
+"""Values as people read them; nothing here knows of terminals or streams."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from wmtui.files.verdicts import format_distance
+from wmtui.model import Level
+from wmtui.pipeline.events import Status
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+
+ABSENT = "-"
+
+_GLYPHS = {
+    "success": "✓",
+    "failed": "✗",
+    "pending": "·",
+    "in_progress": "▸",
+    Status.NOTHING_SELECTED: "!",
+    Status.INTERRUPTED: "!",
+    Level.OK: "✓",
+    Level.WARNING: "!",
+    Level.ERROR: "✗",
+}
+STYLES = {"✓": "green", "✗": "red", "!": "yellow", "▸": "cyan", "·": "dim", "?": "yellow"}
+"""The colour of a text that begins with one of the glyphs."""
+
+
+def status(value: str) -> str:
+    """A status as glyph and word; one that nobody knows is shown as it is."""
+    return f"{_GLYPHS.get(value, '?')} {value}"
+
+
+def healthy(is_healthy: bool, problem: str) -> str:
+    """Whether a table is well, as glyph and word."""
+    return "✓ ok" if is_healthy else f"✗ {problem}"
+
+
+def span(length: timedelta | None) -> str:
+    """A length of time in its two largest units."""
+    return ABSENT if length is None else format_distance(length)
+
+
+def instant(at: datetime | None) -> str:
+    """An instant in UTC, to the second."""
+    return ABSENT if at is None else format_instant(at.replace(microsecond=0))
+
+
+def point(wall: datetime | None, zone: ZoneInfo) -> str:
+    """A wall clock time of the profile's zone, and in UTC too where that differs."""
+    if wall is None:
+        return ABSENT
+    in_utc = to_instant(wall, zone)
+    if in_utc.replace(tzinfo=None) == wall:
+        return f"{format_wall(wall)} UTC"
+    return f"{format_wall(wall)} {zone.key} ({format_instant(in_utc)})"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
