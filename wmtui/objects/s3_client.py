@@ -1,8 +1,9 @@
-"""The S3 client: botocore's, without boto3's resources and transfer manager, for which a command would only wait."""
+"""The S3 client: boto3's, with the chain's credentials or those of a role assumed with them."""
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+import boto3.session
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -34,10 +35,9 @@ def build_client(config: S3Config) -> "S3Client":
     session = Session(profile=config.profile)
     if config.role_arn:
         session = _assume(config.role_arn, session, config)
-    client = session.create_client(
+    return boto3.session.Session(botocore_session=session).client(
         "s3", region_name=config.region, endpoint_url=config.endpoint_url, config=_settings(config)
     )
-    return cast("S3Client", client)
 
 
 def _settings(config: S3Config) -> Config:
