@@ -24,11 +24,6 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def author() -> Author:
-    return Author("ana", "host-1")
-
-
-@pytest.fixture
 def folder(tmp_path: Path, clock: HandClock) -> ObjectStore:
     """A store in a folder, which goes by `clock`."""
     return DirectoryStore(str(tmp_path), clock)
@@ -45,5 +40,5 @@ def objects(request: pytest.FixtureRequest) -> ObjectStore:
 
 
 @pytest.fixture
-def watermarks(objects: ObjectStore, clock: HandClock, author: Author) -> WatermarkStore:
-    return WatermarkStore(objects, clock, author)
+def watermarks(objects: ObjectStore, clock: HandClock) -> WatermarkStore:
+    return WatermarkStore(objects, clock, Author("ana", "host-1"))

@@ -4,15 +4,16 @@ Entry N rides inside document N (`metadata.change`) and is copied to its own key
 makes sure that N is there. So a crash between the two loses nothing.
 """
 
-import json
+import re
 from collections.abc import Iterator
-from typing import Any
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+from wmtui.watermarks.documents import Json
 
-Json = dict[str, Any]
+_NAME = re.compile(r"([0-9]{12})\.json")
 
 
 class Journal:
@@ -28,18 +29,13 @@ class Journal:
 
     def newest(self, since: int = 0) -> int:
         """The highest serial with an entry, looking behind `since` only; `since` itself when there is none."""
-        newest = since
-        for info in self._objects.list(self._prefix, after=self.key(since) if since else ""):
-            name = info.key.removeprefix(self._prefix).removesuffix(".json")
-            if name.isdecimal():
-                newest = max(newest, int(name))
-        return newest
+        return max(self._serials(since), default=since)
 
     def append(self, entry: Json) -> None:
         """Write an entry to its key unless it is there; raises Unreadable when another change stands under it."""
         key = self.key(int(entry["serial"]))
         try:
-            self._objects.put(key, json.dumps(entry, indent=2, ensure_ascii=False).encode() + b"\n", if_absent=True)
+            documents.write(self._objects, key, documents.encode(entry), None)
         except PreconditionFailed:
             if self._read(key).get("write_id") != entry.get("write_id"):
                 raise Unreadable(key, "the journal holds another change under this serial") from None
@@ -52,16 +48,14 @@ class Journal:
             return None
 
     def __iter__(self) -> Iterator[Json]:
-        """Every entry, oldest first."""
-        for info in self._objects.list(self._prefix):
-            yield self._read(info.key)
+        """Every entry, oldest first; raises Unreadable."""
+        for serial in self._serials(0):
+            yield self._read(self.key(serial))
+
+    def _serials(self, since: int) -> Iterator[int]:
+        for info in self._objects.list(self._prefix, after=self.key(since)):
+            if match := _NAME.fullmatch(info.key, len(self._prefix)):
+                yield int(match[1])
 
     def _read(self, key: str) -> Json:
-        data = self._objects.get(key).data
-        try:
-            entry = json.loads(data)
-        except ValueError as error:
-            raise Unreadable(key, f"not JSON: {error}") from None
-        if not isinstance(entry, dict):
-            raise Unreadable(key, f"a JSON object was expected, not {type(entry).__name__}")
-        return entry
+        return documents.decode(key, self._objects.get(key).data)

@@ -4,7 +4,6 @@ Every field of the JSON document is kept, known or not; the properties read the 
 business: a patch names fields, a field not named stays as it is.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +11,13 @@ from typing import Any
 
 from wmtui.errors import Unreadable
 from wmtui.model import Key, Position, TableName
+from wmtui.watermarks import documents
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_instant, parse_wall
 
 VERSION = 1
 MANUAL = "manual_cli"
 
-Json = dict[str, Any]
+Json = documents.Json
 
 _NEW: Json = {
     "last_mysql_data_timestamp": None,
@@ -38,7 +38,7 @@ _NEW: Json = {
     "epoch": 1,
 }
 OWN_FIELDS = ("fence", "pending_extraction")
-"""What runs alone may change: never restored, imported or reset."""
+"""What runs alone may change: never restored nor imported."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,7 @@ class Watermark:
     @classmethod
     def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
         """Read a document, by this program or another; raises Unreadable with its key and the reason."""
-        try:
-            raw = json.loads(data)
-        except (UnicodeDecodeError, ValueError) as error:
-            raise Unreadable(key, "it is empty" if not data.strip() else f"not JSON: {error}") from None
+        raw = documents.decode(key, data)
         problem = _problem(table, raw)
         if problem:
             raise Unreadable(key, problem)
@@ -74,7 +71,7 @@ class Watermark:
 
     def encode(self) -> bytes:
         """The document as JSON text."""
-        return json.dumps(self.fields, indent=2, ensure_ascii=False).encode() + b"\n"
+        return documents.encode(self.fields)
 
     def patched(self, patch: Mapping[str, Any]) -> "Watermark":
         """The document with the patch's fields changed and every other kept."""
@@ -95,6 +92,12 @@ class Watermark:
         """Identity of the write that left this document."""
         write_id: str | None = self.fields["metadata"].get("write_id")
         return write_id
+
+    @property
+    def change(self) -> Json | None:
+        """The journal entry of this serial, which rides in the document; None in one that wmtui never wrote."""
+        entry = self.fields["metadata"].get("change")
+        return entry if isinstance(entry, dict) and entry.get("serial") == self.serial > 0 else None
 
     @property
     def data_timestamp(self) -> datetime | None:
@@ -170,10 +173,8 @@ def _instant(text: str | None) -> datetime | None:
     return parse_instant(text) if text else None
 
 
-def _problem(table: TableName, raw: Any) -> str | None:
+def _problem(table: TableName, raw: Json) -> str | None:
     """Why a parsed document cannot be this table's watermark, or None."""
-    if not isinstance(raw, dict):
-        return f"a JSON object was expected, not {type(raw).__name__}"
     if raw.get("table_name") != str(table):
         return f"it is the watermark of {raw.get('table_name')!r}, not of {table}"
     metadata = raw.get("metadata") or {}

@@ -1,28 +1,23 @@
 """The watermark store: every table's document in the object store, changed by compare-and-swap only."""
 
+import contextlib
 import getpass
-import random
 import socket
-import time
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wmtui.errors import (
-    Conflict,
-    ObjectMissing,
-    PreconditionFailed,
-    StoreError,
-    Unreadable,
-    WriteContended,
-)
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreError, Unreadable
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
+from wmtui.watermarks import documents
+from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import VERSION, Json, Watermark
+from wmtui.watermarks.model import VERSION, Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
 
 SYSTEM_KEY = "watermark/last_run_timestamp.txt"
@@ -35,7 +30,7 @@ Edit = Callable[[Watermark], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Stored:
-    """A watermark as read: with its ETag (None: no document) and the store's clock at the answer."""
+    """A watermark as read, with its ETag; None: there is no document."""
 
     watermark: Watermark
     etag: str | None
@@ -68,6 +63,7 @@ class WatermarkStore:
         self._clock = clock
         self._author = author
         self._proven = False
+        self._proving = threading.Lock()
 
     @staticmethod
     def key(table: TableName) -> str:
@@ -90,16 +86,20 @@ class WatermarkStore:
 
         based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
         is computed anew on whatever is there. Raises ConditionsIgnored where compare-and-swap cannot be trusted.
+        A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
         for attempt in range(_ATTEMPTS):
-            stored = self._adopted(table, self.read(table))
-            if based_on is not None and stored.watermark.serial != based_on.serial:
-                raise _conflict(based_on, stored.watermark)
+            found = self.read(table)
+            stored = self._adopted(table, found)
+            if based_on is not None:
+                if not _is_seen(based_on, found, adopted=stored is not found):
+                    raise _conflict(based_on, stored.watermark)
+                based_on = stored.watermark
             written = self._write(stored, action, edit(stored.watermark), reason)
             if written is not None:
                 return written
-            time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
+            documents.pause(attempt)
         raise Conflict(
             f"could not change the watermark of {table}",
             f"{_ATTEMPTS} times somebody else was quicker",
@@ -108,32 +108,22 @@ class WatermarkStore:
 
     def require_conditions(self) -> None:
         """Prove once per process that the store checks conditional writes; raises ConditionsIgnored."""
-        if not self._proven:
-            prove_conditions(self._objects)
-            self._proven = True
+        with self._proving:
+            if not self._proven:
+                prove_conditions(self._objects)
+                self._proven = True
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
-        try:
-            text = self._objects.get(SYSTEM_KEY).data.decode("utf-8", "replace").strip()
-        except ObjectMissing:
-            return None
-        try:
-            return parse_wall(text)
-        except ValueError as error:
-            raise Unreadable(SYSTEM_KEY, str(error)) from None
+        return self._read_system()[0]
 
     def set_system(self, wall: datetime) -> None:
-        """Move the system watermark. Raises Conflict when somebody moves it at the same moment."""
+        """Move the system watermark. Raises Conflict when somebody moves it at the same moment, Unreadable."""
         self.require_conditions()
+        _, etag = self._read_system()
         try:
-            etag: str | None = self._objects.head(SYSTEM_KEY).etag
-        except ObjectMissing:
-            etag = None
-        text = format_wall(wall, 0).encode() + b"\n"
-        try:
-            self._objects.put(SYSTEM_KEY, text, if_match=etag, if_absent=etag is None)
-        except (PreconditionFailed, WriteContended):
+            documents.write(self._objects, SYSTEM_KEY, format_wall(wall, 0).encode() + b"\n", etag)
+        except PreconditionFailed:
             if self.system() != wall.replace(microsecond=0):
                 raise Conflict(
                     "the system watermark was moved by somebody else at the same moment",
@@ -141,23 +131,34 @@ class WatermarkStore:
                     "look at it with `wmtui watermark get`, then decide again",
                 ) from None
 
+    def _read_system(self) -> tuple[datetime | None, str | None]:
+        """The system watermark and its ETag."""
+        try:
+            found = self._objects.get(SYSTEM_KEY)
+        except ObjectMissing:
+            return None, None
+        try:
+            return parse_wall(found.data.decode("utf-8", "replace").strip()), found.info.etag
+        except ValueError as error:
+            raise Unreadable(SYSTEM_KEY, str(error)) from None
+
     def _adopted(self, table: TableName, stored: Stored) -> Stored:
-        """A document changed outside wmtui becomes a change of its own before the next one."""
+        """A document changed outside wmtui becomes a change of its own before the next one.
+
+        Its fence never goes back. Its epoch may, if it says so: somebody restored an earlier version on purpose.
+        """
         mark = stored.watermark
-        change = mark.fields["metadata"].get("change")
         journal = Journal(self._objects, table)
-        if stored.etag is not None and isinstance(change, dict) and change.get("serial") == mark.serial > 0:
-            journal.append(change)
+        if mark.change is not None:
+            journal.append(mark.change)
         newest = journal.newest(mark.serial)
         if not _changed_outside(stored, newest):
             return stored
-        last = journal.get(newest) if newest else None
-        before = (last or {}).get("after") or (change.get("after") if isinstance(change, dict) else None)
-        kept = {name: before[name] for name in ("epoch", "fence") if before and name in before}
-        if mark.serial == 0 and "epoch" in kept:
-            mark = mark.patched({name: max(kept[name], mark.fields[name]) for name in kept})
-        base = Stored(mark, stored.etag)
-        written = self._write(base, "external", {}, "changed outside wmtui", before=before, serial=newest)
+        before = (journal.get(newest) or mark.change or {}).get("after") or {}
+        kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
+        mark = mark.patched({name: max(before[name], mark.fields[name]) for name in kept if name in before})
+        adopted = Stored(mark, stored.etag)
+        written = self._write(adopted, "external", {}, "changed outside wmtui", before=before, serial=newest)
         return stored if written is None else self.read(table)
 
     def _write(
@@ -176,15 +177,14 @@ class WatermarkStore:
         changed = self._stamped(mark, {**mark.content, **patch}, (serial or mark.serial) + 1, entry)
         key = self.key(mark.table)
         try:
-            self._objects.put(key, changed.encode(), if_match=stored.etag, if_absent=stored.etag is None)
-        except WriteContended:
-            return None
+            documents.write(self._objects, key, changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
                     raise
                 return None
-        Journal(self._objects, mark.table).append(changed.fields["metadata"]["change"])
+        with contextlib.suppress(StoreError):
+            Journal(self._objects, mark.table).append(changed.fields["metadata"]["change"])
         return changed
 
     def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json) -> Watermark:
@@ -224,13 +224,16 @@ def _changed_outside(stored: Stored, newest: int) -> bool:
     mark = stored.watermark
     if stored.etag is None:
         return newest > 0
-    change = mark.fields["metadata"].get("change")
-    after = change.get("after") if isinstance(change, dict) else None
-    return mark.serial == 0 or newest > mark.serial or after != mark.content
+    return newest > mark.serial or mark.change is None or mark.change.get("after") != mark.content
+
+
+def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:
+    """Whether a document is the one somebody has seen; one changed outside kept its serial, so its content tells."""
+    return seen.serial == found.watermark.serial and (not adopted or seen.content == found.watermark.content)
 
 
 def _conflict(seen: Watermark, found: Watermark) -> Conflict:
-    change = found.fields["metadata"].get("change") or {}
+    change = found.change or {}
     return Conflict(
         f"the watermark of {found.table} changed meanwhile",
         f"you saw serial {seen.serial} at {seen.fields['last_mysql_data_timestamp']}; now it is serial {found.serial} "

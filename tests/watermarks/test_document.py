@@ -1,0 +1,242 @@
+"""The watermark document: what other tools wrote is read and kept, what is corrupt is reported and kept.
+
+Guards against start points that silently become the beginning after an error, against unknown statuses that make a
+watermark "missing", against fields wiped by a change of others, and against documents that grow with history.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.clock import NOON, HandClock
+from wmtui.errors import Unreadable
+from wmtui.model import Position, TableName
+from wmtui.objects import ObjectStore
+from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.timestamps import parse_wall
+
+ANA = Author("ana", "host-1")
+MINIMAL = {"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-09 20:00:01"}
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=3,
+)
+
+
+def place(objects: ObjectStore, table: TableName, **fields: Any) -> bytes:
+    """Put a document as another tool writes it."""
+    data = json.dumps({**MINIMAL, **fields}).encode()
+    objects.put(WatermarkStore.key(table), data)
+    return data
+
+
+def set_to(watermarks: WatermarkStore, table: TableName, point: str = "2025-08-10 00:00:00") -> Watermark:
+    return watermarks.change(table, "set", lambda _: patch_set(parse_wall(point), NOON))
+
+
+def stored(objects: ObjectStore, table: TableName) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(objects.get(WatermarkStore.key(table)).data)
+    return document
+
+
+def test_a_missing_document_is_a_new_table(watermarks: WatermarkStore, table: TableName) -> None:
+    found = watermarks.read(table)
+
+    assert found.etag is None
+    assert found.watermark == Watermark.new(table)
+    assert (found.watermark.position, found.watermark.epoch, found.watermark.serial) == (None, 1, 0)
+    assert found.watermark.fields["mysql_status"] == found.watermark.fields["redshift_status"] == "pending"
+
+
+def test_a_name_and_a_data_timestamp_are_enough(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    place(objects, table, created_at="2024-01-01T00:00:00Z")
+
+    mark = watermarks.read(table).watermark
+
+    assert mark.position == Position(parse_wall("2025-08-09 20:00:01"))
+    assert (mark.serial, mark.epoch, mark.fence, mark.is_manual) == (0, 1, 0, False)
+    assert mark.fields["metadata"]["created_at"] == "2024-01-01T00:00:00Z"
+
+
+def test_another_tools_fields_statuses_and_age_survive_every_change(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    unknown = {"x_owner": {"team": ["a", None, 1.5]}, "备注": "你好", "odd": "\ud800", "mysql_status": "paused by ops"}
+    place(objects, table, **unknown, backup_strategy="nightly", created_at="2024-01-01T00:00:00Z", metadata={"v": [1]})
+
+    assert watermarks.read(table).watermark.fields["mysql_status"] == "paused by ops"
+    watermarks.change(table, "note", lambda _: {"last_error": "x"})
+    watermarks.change(table, "note", lambda _: {"last_error": None})
+
+    document = stored(objects, table)
+    assert {name: document[name] for name in unknown} == unknown
+    assert document["backup_strategy"] == "nightly"
+    assert document["metadata"]["v"] == [1]
+    assert document["metadata"]["created_at"] == "2024-01-01T00:00:00Z"
+
+
+@given(st.dictionaries(st.text(max_size=5).map("x_".__add__), JSON_VALUES, max_size=3))
+def test_any_unknown_field_survives_decoding_and_encoding(unknown: dict[str, Any]) -> None:
+    table = TableName("shop", "orders")
+    data = json.dumps({**MINIMAL, **unknown}).encode()
+
+    again = Watermark.decode(table, Watermark.decode(table, data, "k").encode(), "k")
+
+    assert {name: again.fields[name] for name in unknown} == unknown
+
+
+CORRUPT = {
+    "empty": b"",
+    "blank": b" \n",
+    "truncated": b'{"table_name": "shop.orders", "last_mysql',
+    "not text": b"\xff\xfe\x00",
+    "not UTF-8": b'{"table_name": "shop.orders", "x": "\xff"}',
+    "nested without end": b'{"table_name": "shop.orders", "x": ' + b"[" * 100_000,
+    "a list": b"[]",
+    "null": b"null",
+    "a number": b"1",
+    "no name": b'{"last_mysql_data_timestamp": "2025-08-09 20:00:01"}',
+}
+WRONG: dict[str, dict[str, Any]] = {
+    "another table": {"table_name": "shop.orders_detail"},
+    "a timestamp with a zone": {"last_mysql_data_timestamp": "2025-08-09T20:00:01Z"},
+    "a timestamp that is none": {"last_mysql_data_timestamp": "None"},
+    "an empty timestamp": {"last_mysql_data_timestamp": ""},
+    "a timestamp as number": {"last_mysql_data_timestamp": 1754769601},
+    "an extraction time that is none": {"last_mysql_extraction_time": "soon"},
+    "an extraction time before the first year": {"last_mysql_extraction_time": "0001-01-01T00:00:00+14:00"},
+    "a load time as list": {"last_redshift_load_time": []},
+    "a floor that is none": {"load_floor": "x"},
+    "a key that is no list": {"last_processed_key": 5},
+    "a key of nothing": {"last_processed_key": []},
+    "a key of floats": {"last_processed_key": [1.5]},
+    "an epoch that is no count": {"epoch": "1"},
+    "an epoch that is true": {"epoch": True},
+    "an epoch below zero": {"epoch": -1},
+    "a fence that is no count": {"fence": 1.0},
+    "a status that is no text": {"mysql_status": 3},
+    "a strategy that is no text": {"backup_strategy": ["x"]},
+    "a run that is no text": {"pending_extraction": 3},
+    "metadata that is no object": {"metadata": "x"},
+    "a version from the future": {"metadata": {"version": 2}},
+    "a version that is no number": {"metadata": {"version": "1"}},
+    "a serial that is no count": {"metadata": {"serial": "7"}},
+    "a serial below zero": {"metadata": {"serial": -1}},
+}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(pytest.param(data, id=name) for name, data in CORRUPT.items()),
+        *(pytest.param(json.dumps({**MINIMAL, **fields}).encode(), id=name) for name, fields in WRONG.items()),
+    ],
+)
+def test_a_corrupt_document_is_reported_by_key_and_never_overwritten(
+    folder: ObjectStore, clock: HandClock, table: TableName, data: bytes
+) -> None:
+    watermarks = WatermarkStore(folder, clock, ANA)
+    key = WatermarkStore.key(table)
+    folder.put(key, data)
+
+    with pytest.raises(Unreadable) as error:
+        watermarks.read(table)
+    with pytest.raises(Unreadable):
+        watermarks.change(table, "reset", patch_reset)
+
+    assert error.value.key == key
+    assert error.value.why
+    assert key in str(error.value)
+    assert folder.get(key).data == data
+
+
+def test_a_change_keeps_every_field_it_does_not_name(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    place(objects, table, last_processed_key=[7, "x"], redshift_rows_loaded=12, pin={"owner": "ana"})
+
+    watermarks.change(table, "failed", lambda _: {"mysql_status": "failed", "last_error": "boom"})
+
+    document = stored(objects, table)
+    assert document["last_mysql_data_timestamp"] == MINIMAL["last_mysql_data_timestamp"]
+    assert document["last_processed_key"] == [7, "x"]
+    assert document["redshift_rows_loaded"] == 12
+    assert document["pin"] == {"owner": "ana"}
+    assert document["last_error"] == "boom"
+
+
+def test_setting_a_point_changes_exactly_what_makes_a_watermark_manual(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    place(
+        objects,
+        table,
+        last_mysql_extraction_time="2025-08-14 15:30:45",
+        last_processed_key=[7],
+        last_error="boom",
+        pending_extraction="run-1",
+        mysql_status="failed",
+        redshift_status="failed",
+        redshift_rows_loaded=5,
+        fence=3,
+        epoch=2,
+        pin={"owner": "ana"},
+    )
+    before = watermarks.read(table).watermark.content
+
+    after = set_to(watermarks, table, "2025-08-10 00:00:00.25").content
+
+    assert {name: after[name] for name in after if after[name] != before[name]} == {
+        "last_mysql_data_timestamp": "2025-08-10 00:00:00.25",
+        "load_floor": "2025-08-14T12:00:00Z",
+        "last_mysql_extraction_time": None,
+        "last_processed_key": None,
+        "last_error": None,
+        "pending_extraction": None,
+        "backup_strategy": "manual_cli",
+        "mysql_status": "success",
+        "redshift_status": "pending",
+    }
+
+
+def test_a_reset_makes_a_new_table_of_it_in_the_next_epoch(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    place(objects, table, last_processed_key=[7], load_floor="2025-08-01T00:00:00Z", fence=3, epoch=4, x_team="a")
+    objects.put("watermark/loads/shop.orders/2025-08-09.json", b"{}")
+    set_to(watermarks, table)
+
+    mark = watermarks.change(table, "reset", patch_reset)
+
+    new = Watermark.new(table)
+    assert mark.content == {**new.content, "epoch": 5, "fence": 3, "x_team": "a"}
+    assert objects.get("watermark/loads/shop.orders/2025-08-09.json").data == b"{}"
+    assert len(list(objects.list("watermark/journal/shop.orders/"))) == 3
+
+
+def test_a_reset_keeps_an_operators_pin(watermarks: WatermarkStore, table: TableName) -> None:
+    pin = {"owner": "ana", "reason": "audit"}
+    watermarks.change(table, "pin", lambda _: {"pin": pin})
+
+    assert watermarks.change(table, "reset", patch_reset).fields["pin"] == pin
+
+
+def test_a_document_does_not_grow_with_its_history(folder: ObjectStore, clock: HandClock, table: TableName) -> None:
+    watermarks = WatermarkStore(folder, clock, ANA)
+    for _ in range(10):
+        set_to(watermarks, table)
+    early = folder.head(WatermarkStore.key(table)).size
+
+    for _ in range(190):
+        set_to(watermarks, table)
+
+    assert watermarks.read(table).watermark.serial == 200
+    assert folder.head(WatermarkStore.key(table)).size - early < 20

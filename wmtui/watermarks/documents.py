@@ -1,0 +1,51 @@
+"""JSON documents and conditional writes of them, done in this one place."""
+
+import json
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from wmtui.errors import Conflict, Unreadable, WriteContended
+from wmtui.objects import ObjectStore
+
+Json = dict[str, Any]
+
+_ATTEMPTS = 20
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """A document as indented JSON in UTF-8; half a surrogate pair, which UTF-8 cannot hold, stays an escape."""
+    return json.dumps(document, indent=2, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def decode(key: str, data: bytes) -> Json:
+    """The JSON object under a key; raises Unreadable with the key and the reason."""
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise Unreadable(key, "it is nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable(key, f"not JSON: {error}" if data.strip() else "it is empty") from None
+    if not isinstance(document, dict):
+        raise Unreadable(key, f"a JSON object was expected, not {type(document).__name__}")
+    return document
+
+
+def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:
+    """Write over the object with this ETag (None: only if there is none); repeated while another write is under way.
+
+    Returns the new ETag. Raises PreconditionFailed, also when the write met its own first attempt; StoreError; and
+    Conflict when others never let it through.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return objects.put(key, data, if_match=etag, if_absent=etag is None)
+        except WriteContended:
+            pause(attempt)
+    raise Conflict(f"could not write {key}", "others keep writing it at the same moment", "try again")
+
+
+def pause(attempt: int) -> None:
+    """Wait a moment, longer and more unevenly from attempt to attempt, so that racing writers get out of step."""
+    time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
