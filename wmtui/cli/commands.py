@@ -1,7 +1,5 @@
 """The tree of commands."""
 
-from importlib.metadata import version
-
 import click
 
 from wmtui.cli.doctor import doctor
@@ -17,6 +15,9 @@ RUN = "--run"
 
 
 class _Root(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if RUN in args:
             args = ["--", RUN, *(argument for argument in args if argument != RUN)]
@@ -33,7 +34,7 @@ class _Root(Group):
         "wmtui --demo status",
     ],
 )
-@click.version_option(version("wmtui"), message="%(prog)s %(version)s")
+@click.version_option(package_name="wmtui", message="%(prog)s %(version)s")
 @click.pass_context
 def root(context: click.Context) -> None:
     """See, edit and trust the watermark of every table between MySQL, S3 and the warehouse."""

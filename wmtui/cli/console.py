@@ -20,7 +20,9 @@ class Console:
 
     def __init__(self, *, quiet: bool = False, debug: bool = False, log_file: Path | None = None) -> None:
         self._shown = _shown(quiet, debug)
-        self._log = _open_log(log_file) if log_file else None
+        self._log_file = log_file
+        if log_file is not None:
+            _append(log_file, "")
         self.echo: Callable[[str], None] = _to_stderr
         """Shows a line on stderr; a live display puts it above itself."""
 
@@ -47,9 +49,9 @@ class Console:
 
     def log(self, text: str, severity: Severity) -> None:
         """A message for the log file alone."""
-        if self._log is not None:
+        if self._log_file is not None:
             at = format_instant(utc_now().replace(microsecond=0))
-            _write(self._log, f"{at} {severity.value.upper()} {printable(text)}\n")
+            _append(self._log_file, f"{at} {severity.value.upper()} {printable(text)}\n")
 
     @property
     def interactive(self) -> bool:
@@ -74,13 +76,14 @@ def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
     return frozenset(Severity) - {Severity.DEBUG}
 
 
-def _open_log(path: Path) -> TextIO:
+def _append(path: Path, text: str) -> None:
+    """Opened anew for every message, so that the file may be moved away meanwhile. Raises UsageError."""
     try:
-        return path.open("a", encoding="utf-8", errors="backslashreplace")
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
     except OSError as error:
-        raise UsageError(
-            f"cannot write the log file {path}", error.strerror or "", "name a file in a folder you may write to"
-        ) from None
+        why = error.strerror or ""
+        raise UsageError(f"cannot write the log file {path}", why, "name a file that you may write") from None
 
 
 def _to_stderr(text: str) -> None:

@@ -11,7 +11,7 @@ from wmtui.cli.wording import status
 from wmtui.errors import ExitCode, combine
 from wmtui.model import Check, Level, TableName
 
-COLUMNS = ("", "subject", "finding", "next step")
+COLUMNS = ("level", "subject", "finding", "next step")
 
 
 @click.command(cls=Command, examples=["wmtui doctor", "wmtui doctor -t shop.orders", "wmtui doctor --json --read-only"])
@@ -39,5 +39,5 @@ def _exit_code(finding: Check, tables: Sequence[TableName]) -> ExitCode:
     """An error about a table is that table's; any other means that something cannot be reached."""
     if finding.level is not Level.ERROR:
         return ExitCode.DONE
-    of_table = finding.subject.partition(":")[0] in map(str, tables)
+    of_table = any(finding.subject == str(table) or finding.subject.startswith(f"{table}:") for table in tables)
     return ExitCode.TABLE_FAILED if of_table else ExitCode.UNREACHABLE

@@ -12,7 +12,7 @@ from wmtui.files.selection import Selection
 from wmtui.files.verdicts import explain
 from wmtui.model import TableName
 
-COLUMNS = ("", "last modified", "size", "key", "reason")
+COLUMNS = ("verdict", "last modified", "size", "key", "reason")
 
 
 @click.command(cls=Command, examples=["wmtui files -t shop.orders", "wmtui files -t shop.orders --json"])

@@ -68,7 +68,7 @@ def live_display(console: Console) -> Iterator[LiveDisplay]:
         console=terminal, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as live:
         echo = console.echo
-        console.echo = lambda text: terminal.print(Text(text))
+        console.echo = lambda text: terminal.print(Text(text), soft_wrap=True)
         try:
             yield LiveDisplay(console, live)
         finally:

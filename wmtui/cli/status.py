@@ -53,7 +53,7 @@ def _row(table: TableStatus) -> tuple[str, ...]:
         wording.status(table.mysql_status),
         wording.status(table.redshift_status),
         wording.span(table.lag),
-        f"{wording.instant(table.last_success)} ({wording.span(table.age)} ago)" if table.age else "never",
+        "never" if table.age is None else f"{wording.span(table.age)} ago",
         running,
     )
 

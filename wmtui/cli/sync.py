@@ -5,16 +5,17 @@ from typing import Any
 
 import click
 
+from wmtui.cli import plan
 from wmtui.cli.events_json import as_json, summary
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
-from wmtui.cli.plan import show_plan
+from wmtui.cli.progress import tell
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
 from wmtui.cli.wording import status
 from wmtui.errors import ExitCode, UsageError, combine
 from wmtui.model import Strategy
-from wmtui.pipeline.events import Event, TableResult
+from wmtui.pipeline.events import Event, Message, TableResult
 from wmtui.service import Request
 
 COLUMNS = ("table", "status", "extracted", "loaded", "files written", "files loaded", "seconds")
@@ -84,7 +85,7 @@ def run(invocation: Invocation, /, **asked: Any) -> ExitCode:
 def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked: Any) -> ExitCode:
     request = _request(invocation, **asked)
     if dry_run:
-        return _code(show_plan(invocation, request), unattended)
+        return _preview(invocation, request, unattended)
     console, options = invocation.console, invocation.options
     lines = unattended and options.json
 
@@ -99,6 +100,17 @@ def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked
         console.json(summary(code, results))
     elif not options.quiet:
         show_table(console, COLUMNS, [_row(result) for result in results], numbers=COLUMNS[2:])
+    return code
+
+
+def _preview(invocation: Invocation, request: Request, unattended: bool) -> ExitCode:
+    def emit(event: Event) -> None:
+        if isinstance(event, Message):
+            tell(invocation.console, event)
+
+    previews = invocation.service.syncs.preview(request, emit=emit)
+    code = _code((plan.exit_code(preview, request) for preview in previews), unattended)
+    plan.show_plan(invocation, previews, code)
     return code
 
 

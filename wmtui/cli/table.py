@@ -2,11 +2,18 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from wmtui.cli.console import Console, printable
 from wmtui.cli.wording import STYLES
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 Row = Sequence[str]
+
+_KEPT_WHOLE = 10
+"""Words up to this length are not cut, however narrow the terminal is."""
 
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str] = ()) -> None:
@@ -35,11 +42,21 @@ def _fitted(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str])
     from rich import box
     from rich.console import Console as Terminal
     from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name, *column in zip(columns, *rows, strict=True):
+        cells = [_styled(cell) for cell in (name, *column)]
+        longest = max(len(word) for cell in cells for word in cell.plain.split(" "))
+        justify: Literal["right", "left"] = "right" if name in numbers else "left"
+        table.add_column(cells[0], justify=justify, overflow="fold", min_width=min(longest, _KEPT_WHOLE))
+    for row in rows:
+        table.add_row(*map(_styled, row))
+    Terminal(highlight=False).print(table)
+
+
+def _styled(cell: str) -> "Text":
+    """A cell in the colour of its glyph, which stays on one line with its word."""
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(Text(name), justify="right" if name in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell, style=STYLES.get(cell[:1], "")) for cell in row))
-    Terminal(highlight=False).print(table)
+    style = STYLES.get(cell[:1])
+    return Text(cell) if style is None else Text(cell.replace(" ", "\N{NO-BREAK SPACE}", 1), style=style)

@@ -138,8 +138,8 @@ def list_(invocation: Invocation) -> ExitCode:
         console.json([_document(table, found) for table, found in pairs])
         unreadable = any(isinstance(found, Unreadable) for found in documents)
     else:
-        rows = watermarks.rows()
-        show_table(console, view.LIST_COLUMNS, [view.list_row(row) for row in rows])
+        rows, now = watermarks.rows(), invocation.service.workspace.clock()
+        show_table(console, view.LIST_COLUMNS, [view.list_row(row, now) for row in rows])
         for row in rows:
             if row.error is not None:
                 invocation.report(row.error)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from wmtui.cli import wording
@@ -10,7 +11,7 @@ from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Row, Service
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks.timestamps import format_instant, format_wall
 
 LIST_COLUMNS = ("table", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success")
 
@@ -59,7 +60,7 @@ def consequence(service: Service, mark: Watermark, selection: Selection) -> list
     return [*lines, f"extraction will begin {where}"]
 
 
-def list_row(row: Row) -> Sequence[str]:
+def list_row(row: Row, now: datetime) -> Sequence[str]:
     """A table's line in the list."""
     if row.error is not None or row.mark is None or row.heartbeat is None:
         return (str(row.table), "✗ unreadable", *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
@@ -69,10 +70,10 @@ def list_row(row: Row) -> Sequence[str]:
         mode(row.mark),
         wording.status(fields["mysql_status"]),
         wording.status(fields["redshift_status"]),
-        fields["last_mysql_data_timestamp"] or wording.ABSENT,
+        format_wall(row.mark.data_timestamp) if row.mark.data_timestamp else wording.ABSENT,
         wording.span(row.lag),
         wording.ABSENT if row.waiting is None else str(row.waiting),
-        wording.instant(last_success) if last_success else "never synced",
+        f"{wording.span(now - last_success)} ago" if last_success else "never synced",
     )
 
 
