@@ -5,7 +5,6 @@ clocks do not matter. Release writes owner null and keeps the token; a lease is 
 """
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -15,24 +14,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from wmtui.errors import (
-    LeaseHeld,
-    ObjectMissing,
-    PreconditionFailed,
-    StoreError,
-    Unreadable,
-    WriteContended,
-)
+from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable, WmtuiError
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+from wmtui.watermarks.documents import Json
 from wmtui.watermarks.store import Author
 from wmtui.watermarks.timestamps import format_instant, parse_instant
 
 TTL = timedelta(seconds=60)
 """A lease that was not renewed for this long may be taken over; its holder stops after half of it."""
 _RENEW_SECONDS = 10.0
-
-Json = dict[str, Any]
+_ATTEMPTS = 5
 
 _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
@@ -90,9 +83,8 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
         found = objects.get(key(table))
     except ObjectMissing:
         return Heartbeat(table, _FREE)
+    fields = {**_FREE, **documents.decode(key(table), found.data)}
     try:
-        raw = json.loads(found.data)
-        fields = {**_FREE, **raw}
         if type(fields["token"]) is not int:
             raise ValueError(f"token is {fields['token']!r}, not a count")
         _instant(fields["extracted_to"])
@@ -144,35 +136,44 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         free = dict.fromkeys(("owner", "host", "pid", "run", "phase", "acquired"))
-        with contextlib.suppress(StoreError, LeaseHeld):
+        with contextlib.suppress(WmtuiError):
             self._put({**free, "rows": 0, **outcome})
+
+    def renew(self) -> None:
+        """Write the heartbeat now. Raises LeaseHeld when the lease was lost, StoreError, and Unreadable."""
+        self._put({})
 
     def _renew_until_stopped(self) -> None:
         while not self._stop.wait(_RENEW_SECONDS):
             try:
-                self._put({})
-            except StoreError:
-                continue
+                self.renew()
             except LeaseHeld:
                 return
+            except WmtuiError:
+                continue
 
     def _put(self, changes: Mapping[str, Any]) -> None:
         with self._lock:
             fields = {**self._fields, **changes, "renewed": format_instant(self._clock()), "write_id": uuid.uuid4().hex}
-            asked_at = time.monotonic()
-            try:
-                self._etag = self._objects.put(key(self.table), _encode(fields), if_match=self._etag)
-            except WriteContended:
+            for _ in range(_ATTEMPTS):
+                asked_at = time.monotonic()
+                try:
+                    self._etag = documents.write(self._objects, key(self.table), documents.encode(fields), self._etag)
+                except PreconditionFailed:
+                    self._etag = self._own_etag()
+                    continue
+                self._fields, self._renewed_at = fields, asked_at
                 return
-            except PreconditionFailed:
-                found = read(self._objects, self.table)
-                if found.fields.get("write_id") not in (fields["write_id"], self._fields.get("write_id")):
-                    self._lost = f"it was taken by {found.fields['owner']} on {found.fields['host']}"
-                    raise LeaseHeld(f"the lease on {self.table} was lost", self._lost) from None
-                assert found.etag is not None
-                self._etag = found.etag
-            self._fields = fields
-            self._renewed_at = asked_at
+        raise StoreError(f"cannot renew the lease on {self.table}", "the store keeps losing its answers", "try again")
+
+    def _own_etag(self) -> str:
+        """The ETag a write of ours left although its answer was lost; raises LeaseHeld when the lease is not ours."""
+        found = read(self._objects, self.table)
+        if found.etag is not None and (found.token, found.fields["run"]) == (self.token, self.run):
+            return found.etag
+        owner, host = found.fields["owner"], found.fields["host"]
+        self._lost = f"it was taken by {owner} on {host}" if owner else "it was released or removed by somebody else"
+        raise LeaseHeld(f"the lease on {self.table} was lost", self._lost)
 
 
 def acquire(
@@ -181,9 +182,9 @@ def acquire(
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
     fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
-    Raises LeaseHeld while another holds it.
+    Raises LeaseHeld while another holds it, Unreadable, and Conflict when others keep being quicker.
     """
-    for _ in range(3):
+    for _ in range(_ATTEMPTS):
         found = read(objects, table)
         if found.held:
             raise found.refusal()
@@ -209,22 +210,16 @@ def acquire(
             lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
             lease._thread.start()
             return lease, found
-    raise read(objects, table).refusal()
+    raise Conflict(f"could not take the lease on {table}", "others keep taking and releasing it", "try again")
 
 
 def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json) -> str | None:
     """The ETag of our lock document, None when somebody else was quicker."""
     try:
-        return objects.put(key(table), _encode(fields), if_match=found.etag, if_absent=found.etag is None)
-    except WriteContended:
-        return None
+        return documents.write(objects, key(table), documents.encode(fields), found.etag)
     except PreconditionFailed:
         seen = read(objects, table)
         return seen.etag if seen.fields.get("write_id") == fields["write_id"] else None
-
-
-def _encode(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _instant(text: str | None) -> datetime | None:
