@@ -1,6 +1,7 @@
 """The sources that the shared tests run on."""
 
-from collections.abc import Callable, Iterable, Sequence
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tests.servers import Database
+from tests.servers.mariadb import MariaDB
 from wmtui.config import DuckDBConfig, MySQLConfig, Secret
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
@@ -26,13 +28,15 @@ EVERYTHING = Span(Order.PRIMARY_KEY, None, FAR)
 class Place:
     """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
 
-    types: this database's spelling of `{datetime}`, `{timestamp}` and `{binary}` in statements.
+    types: this database's spelling of `{datetime}`, `{timestamp}` and `{binary}` in statements; `run` takes them as
+    they are. path: the embedded file.
     """
 
     source: Source
     schema: str
     types: dict[str, str]
     run: Callable[[Sequence[str]], None]
+    path: str = ""
 
     def execute(self, *statements: str) -> None:
         self.run([statement.format_map(self.types) for statement in statements])
@@ -65,7 +69,7 @@ def embedded_place(tmp_path: Path) -> Place:
 
     run([])
     source = EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC))
-    return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run)
+    return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run, path)
 
 
 @pytest.fixture(params=["mysql", "embedded"])
@@ -115,3 +119,18 @@ class OneColumn:
 @pytest.fixture
 def one_column(mysql_db: Database) -> OneColumn:
     return OneColumn(mysql_db)
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MariaDB, Path]]:
+    """A server that offers TLS, and the file of the authority that signed its certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    folder.chmod(0o755)
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key.chmod(0o644)
+    with MariaDB("--ssl", f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={certificate}") as server:
+        yield server, certificate

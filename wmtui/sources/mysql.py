@@ -1,6 +1,8 @@
 """MySQL and MariaDB as a source."""
 
+import time
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -15,12 +17,15 @@ from wmtui.sources.base import SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.findings import failed
 from wmtui.sources.fit import fitted
-from wmtui.sources.mysql_clock import server_clock
+from wmtui.sources.mysql_clock import ServerClock, server_clock
 from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import arrow_field, select_expression
 from wmtui.sources.split import ranges
 from wmtui.sources.sql import MYSQL, SpanQuery
+
+_CLOCK_SECONDS = 0.2
+"""Threads share a reading of the clock this long: InnoDB renews its list of transactions only when left alone."""
 
 
 class MySQLSource:
@@ -29,6 +34,8 @@ class MySQLSource:
     def __init__(self, config: MySQLConfig, zone: ZoneInfo) -> None:
         self._config = config
         self._zone = zone
+        self._clock_lock = Lock()
+        self._last_clock: tuple[float, ServerClock] | None = None
 
     def describe(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> SourceTable:
         """See Source.describe."""
@@ -41,8 +48,7 @@ class MySQLSource:
 
     def clock(self) -> SourceClock:
         """See Source.clock."""
-        with Session(self._config) as session:
-            clock = server_clock(session)
+        clock = self._shared_clock()
         oldest = clock.oldest_writer and from_utc(clock.oldest_writer, self._zone)
         return SourceClock(from_utc(clock.now, self._zone), oldest, clock.sees_transactions)
 
@@ -84,3 +90,14 @@ class MySQLSource:
             return [failed(str(table), error)]
         with Session(self._config) as session:
             return doctor.check_table(session, described)
+
+    def _shared_clock(self) -> ServerClock:
+        """An older reading is a safe one: its `now` is as old as its transactions."""
+        with self._clock_lock:
+            if self._last_clock and time.monotonic() - self._last_clock[0] < _CLOCK_SECONDS:
+                return self._last_clock[1]
+            started = time.monotonic()
+            with Session(self._config) as session:
+                clock = server_clock(session)
+            self._last_clock = (started, clock)
+            return clock

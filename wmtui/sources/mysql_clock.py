@@ -3,7 +3,9 @@
 All times here are UTC without zone.
 """
 
+import random
 import re
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +18,14 @@ _NOW = "SELECT UTC_TIMESTAMP(6) AS now"
 # InnoDB shows trx_started in the zone of the server's operating system, whatever the session's zone. An hour that
 # occurs twice there is taken as the earlier one: reading too little is made up for, reading too much is not.
 _WRITERS = """
-SELECT CASE WHEN CONVERT_TZ(started - INTERVAL 1 HOUR, '+00:00', 'SYSTEM') = trx_started
+SELECT trx_mysql_thread_id = CONNECTION_ID() AS ours,
+       CASE WHEN CONVERT_TZ(started - INTERVAL 1 HOUR, '+00:00', 'SYSTEM') = trx_started
             THEN started - INTERVAL 1 HOUR ELSE started END AS started
-FROM (SELECT trx_started,
+FROM (SELECT trx_mysql_thread_id, trx_started,
              trx_started - INTERVAL TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(),
                                                   CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')) SECOND AS started
       FROM information_schema.innodb_trx
-      WHERE (trx_rows_modified > 0 OR trx_lock_structs > 0) AND trx_mysql_thread_id <> CONNECTION_ID()) AS writers
+      WHERE trx_rows_modified > 0 OR trx_lock_structs > 0 OR trx_mysql_thread_id = CONNECTION_ID()) AS writers
 """
 # NOW() is fixed when a statement starts, before it waits for its first lock and so before InnoDB knows of it.
 # `time` is whole seconds, rounded down.
@@ -31,6 +34,7 @@ SELECT UTC_TIMESTAMP() - INTERVAL time + 1 SECOND AS started, LEFT(info, 1000) A
 FROM information_schema.processlist
 WHERE command IN ('Query', 'Execute') AND id <> CONNECTION_ID() AND info IS NOT NULL
 """
+_LOOKS = 30
 _COMMENT_OR_SPACE = r"(?:\s|\(|/\*(?!!).*?\*/|/\*M?!\d*|(?:--\s|\#)[^\n]*\n)*"
 _WRITE = re.compile(
     _COMMENT_OR_SPACE + r"(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|CALL|EXECUTE|WITH|BEGIN)\b", re.IGNORECASE | re.DOTALL
@@ -50,11 +54,33 @@ def server_clock(session: Session) -> ServerClock:
     """Read the clock before the transactions: whatever starts in between is stamped later. Raises SourceError."""
     now: datetime = session.query(_NOW)[0]["now"] - replica_delay(session)
     try:
-        starts = [row["started"] for row in session.query(_WRITERS)]
+        starts = _open_writers(session)
     except PrivilegeMissing:
         return ServerClock(now, None, False)
     starts += [row["started"] for row in session.query(_STATEMENTS) if is_write(row["statement"])]
     return ServerClock(now, min(starts, default=None), True)
+
+
+def _open_writers(session: Session) -> list[datetime]:
+    """When the open writing transactions began.
+
+    InnoDB renews this view only when nobody has looked at it for 0.1 s. It is fresh if it shows the transaction that
+    we have just opened for this purpose.
+    """
+    session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    try:
+        for _ in range(_LOOKS):
+            found = session.query(_WRITERS)
+            if any(row["ours"] for row in found):
+                return [row["started"] for row in found if not row["ours"]]
+            time.sleep(random.uniform(0.11, 0.33))
+    finally:
+        session.query("ROLLBACK")
+    raise SourceError(
+        "the source does not show its open transactions",
+        f"its list of transactions stayed out of date over {_LOOKS} looks",
+        "see which other program reads information_schema.innodb_trx without pause",
+    )
 
 
 def is_write(statement: str) -> bool:

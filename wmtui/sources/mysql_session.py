@@ -39,7 +39,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
     1130: ("does not let this host in", "have an administrator allow this host for the user"),
     1040: ("has no connection left", "try again later, or use fewer --workers"),
     1203: ("has no connection left for this user", "try again later, or use fewer --workers"),
-    2026: ("and we cannot agree on TLS", "check `ca` and the host name in the certificate, or set tls: require"),
+    2026: ("offers no TLS that can be trusted", "check that it offers TLS, `ca`, and the name in its certificate"),
 }
 
 
@@ -149,7 +149,7 @@ class Session:
         if self._config.tls != "disable" and not cipher:
             raise SourceError(
                 f"the connection to MySQL at {self._config.host}:{self._config.port} is not encrypted",
-                f"tls is {self._config.tls!r} and the server offers no TLS",
+                f"the server offers no TLS, and tables.yaml says tls: {self._config.tls}",
                 "enable TLS on the server, or set tls: disable for a network that nobody else can read",
             )
         return cipher

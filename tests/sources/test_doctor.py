@@ -1,0 +1,87 @@
+"""What `doctor` finds about sources and tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.servers import Database, free_port
+from tests.servers.mariadb import MariaDB
+from tests.sources.conftest import ZONE, Place, mysql_config
+from wmtui.config import DuckDBConfig
+from wmtui.model import Check, Level, utc_now
+from wmtui.sources.embedded import EmbeddedSource
+from wmtui.sources.mysql import MySQLSource
+
+
+def levels(checks: Sequence[Check]) -> dict[str, Level]:
+    """The level of every finding by the part of its subject that names no table."""
+    assert all(check.next_step for check in checks if check.level is not Level.OK)
+    return {check.subject.rpartition(": ")[2]: check.level for check in checks}
+
+
+def test_a_healthy_server_is_all_well_but_for_its_plain_text(mysql_place: Place) -> None:
+    assert levels(mysql_place.source.check()) == {
+        "source driver": Level.OK,
+        "source": Level.OK,
+        "source TLS": Level.WARNING,
+        "source replication": Level.OK,
+        "source transactions": Level.OK,
+    }
+
+
+def test_missing_privileges_are_warnings(mysql_db: Database) -> None:
+    found = levels(MySQLSource(mysql_config(mysql_db, MariaDB.limited_user), ZONE).check())
+    assert (found["source replication"], found["source transactions"]) == (Level.WARNING, Level.WARNING)
+
+
+def test_a_dead_server_is_a_finding(mysql_db: Database) -> None:
+    config = msgspec.structs.replace(mysql_config(mysql_db), port=free_port())
+    assert levels(MySQLSource(config, ZONE).check())["source"] is Level.ERROR
+
+
+def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:
+    source = EmbeddedSource(DuckDBConfig(path=str(tmp_path / "none.duckdb")), ZONE, utc_now)
+    assert levels(source.check()) == {"source": Level.ERROR}
+
+
+def test_a_file_that_opens_is_well(embedded_place: Place) -> None:
+    assert levels(embedded_place.source.check()) == {"source": Level.OK}
+
+
+def check_table(place: Place, *primary_key: str) -> Sequence[Check]:
+    return place.source.check_table(place.name("t"), "u", primary_key)
+
+
+def test_a_table_made_for_incremental_reading_is_well(mysql_place: Place) -> None:
+    stamp = "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+    mysql_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {stamp}, KEY (u))")
+    assert set(levels(check_table(mysql_place, "id")).values()) == {Level.OK}
+
+
+def test_what_endangers_incremental_reading_is_warned_of(mysql_place: Place) -> None:
+    mysql_place.execute("CREATE TABLE t (id INT, u DATETIME) ENGINE = MyISAM", "INSERT INTO t VALUES (1, NULL)")
+    checks = check_table(mysql_place)
+    assert levels(checks) == {
+        "primary key": Level.WARNING,
+        "index on u": Level.WARNING,
+        "NULL in u": Level.WARNING,
+        "updates touch u": Level.WARNING,
+        "engine": Level.WARNING,
+        "size": Level.OK,
+    }
+    assert any(check.finding.startswith("1 rows, which are never extracted") for check in checks)
+
+
+def test_an_embedded_table_is_checked_for_key_and_cursor(embedded_place: Place) -> None:
+    embedded_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t VALUES (1, NULL)")
+    assert levels(check_table(embedded_place, "id")) == {
+        "primary key": Level.OK,
+        "NULL in u": Level.WARNING,
+        "size": Level.OK,
+    }
+
+
+def test_a_table_that_does_not_fit_its_settings_is_a_finding(place: Place) -> None:
+    place.execute("CREATE TABLE t (id INTEGER, u {datetime})")
+    assert [check.level for check in check_table(place, "id")] == [Level.ERROR]

@@ -1,0 +1,180 @@
+"""How far reading may go: the server's clock, and the writers that are still open."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.servers import Database
+from tests.servers.mariadb import MariaDB
+from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config
+from wmtui.errors import SourceError
+from wmtui.sources.mysql import MySQLSource
+from wmtui.sources.mysql_clock import is_write, replica_delay
+from wmtui.sources.mysql_session import UnknownStatement
+
+TOLERANCE = timedelta(seconds=3)
+
+
+class Elsewhere(MariaDB):
+    """A server whose operating system is nine hours east of UTC and whose sessions are at +03:00."""
+
+    def command(self) -> Sequence[str]:
+        return ("env", "TZ=XXX-09:00", *super().command(), "--default-time-zone=+03:00")
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[MariaDB]:
+    with Elsewhere() as server:
+        yield server
+
+
+@pytest.fixture(params=["UTC", "elsewhere"])
+def server_db(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with a table `t` of its own server, so that no other test's transactions are seen."""
+    server: MariaDB = request.getfixturevalue("elsewhere" if request.param == "elsewhere" else "quiet")
+    with server.new_database() as database:
+        database.execute(
+            "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)", "INSERT INTO t VALUES (1, '2025-01-01')"
+        )
+        yield database
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[MariaDB]:
+    with MariaDB() as server:
+        yield server
+
+
+def in_zone(instant: datetime) -> datetime:
+    return instant.astimezone(ZONE).replace(tzinfo=None)
+
+
+def transaction(database: Database, *statements: str) -> Any:
+    """A connection with an open transaction; closing it rolls back."""
+    connection = database.connect()
+    cursor = connection.cursor()
+    for statement in ("START TRANSACTION", *statements):
+        cursor.execute(statement)
+        if cursor.with_rows:
+            cursor.fetchall()
+    return connection
+
+
+def test_now_is_wall_clock_in_the_profiles_zone(server_db: Database) -> None:
+    clock = MySQLSource(mysql_config(server_db), ZONE).clock()
+    assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
+    assert clock.sees_transactions
+
+
+def test_without_a_writer_nothing_holds_reading_back(server_db: Database) -> None:
+    reader = transaction(server_db, "SELECT * FROM t")
+    assert MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer is None
+    reader.close()
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO t VALUES (2, NOW())", "SELECT * FROM t FOR UPDATE"])
+def test_an_open_writer_holds_reading_back_to_its_start(server_db: Database, statement: str) -> None:
+    before = in_zone(datetime.now(UTC))
+    writer = transaction(server_db, statement)
+    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    writer.close()
+    assert oldest is not None
+    assert abs(oldest - before) < TOLERANCE
+
+
+def test_our_own_open_reads_hold_nothing_back(server_db: Database) -> None:
+    server_db.execute("INSERT INTO t SELECT seq, '2025-01-01' FROM seq_2_to_50000")
+    source = MySQLSource(mysql_config(server_db), ZONE)
+    batches = source.read(Place(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
+    next(batches)
+    assert source.clock().oldest_writer is None
+    batches.close()
+
+
+def test_a_write_that_waits_for_a_lock_counts_from_its_own_start(server_db: Database) -> None:
+    """It has stamped its rows already, and InnoDB may not know of it."""
+    blocker = server_db.connect()
+    blocker.cursor().execute("LOCK TABLES t WRITE")
+    writer = server_db.connect()
+    waiting = Thread(target=lambda: writer.cursor().execute("/* app */ INSERT INTO t VALUES (3, NOW())"))
+    before = in_zone(datetime.now(UTC))
+    waiting.start()
+    source = MySQLSource(mysql_config(server_db), ZONE)
+    while (oldest := source.clock().oldest_writer) is None:
+        assert waiting.is_alive()
+    blocker.close()
+    waiting.join()
+    writer.close()
+    assert abs(oldest - before) < TOLERANCE
+
+
+def test_an_account_without_the_process_privilege_says_that_it_sees_nothing(server_db: Database) -> None:
+    writer = transaction(server_db, "INSERT INTO t VALUES (2, NOW())")
+    clock = MySQLSource(mysql_config(server_db, MariaDB.limited_user), ZONE).clock()
+    writer.close()
+    assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
+    assert (clock.oldest_writer, clock.sees_transactions) == (None, False)
+
+
+def test_a_replica_that_has_stopped_is_not_trusted(mariadb_with: Callable[..., MariaDB]) -> None:
+    server = mariadb_with("--server-id=7")
+    server.execute("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PASSWORD = 'y'")
+    with server.new_database() as database:
+        with pytest.raises(SourceError) as caught:
+            MySQLSource(mysql_config(database), ZONE).clock()
+        assert "stopped" in caught.value.what
+        assert "RESET REPLICA ALL" in caught.value.next_step
+        server.execute("RESET REPLICA ALL")
+        assert MySQLSource(mysql_config(database), ZONE).clock().sees_transactions
+
+
+WRITES = [
+    "INSERT INTO t VALUES (1)",
+    "  update t set a = 1",
+    "/* app */ -- note\n delete from t",
+    "(REPLACE INTO t VALUES (1))",
+    "/*!40001 INSERT */ INTO t VALUES (1)",
+    "WITH c AS (SELECT 1) UPDATE t SET a = 1",
+    "CALL fill()",
+    "LOAD DATA INFILE 'x' INTO TABLE t",
+]
+READS = ["SELECT 'INSERT INTO t'", "SHOW TABLES", "/* update */ SELECT 1", "inserted", "", "-- insert\nSELECT 1"]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_a_statement_that_may_write_is_recognised(statement: str) -> None:
+    assert is_write(statement)
+
+
+@pytest.mark.parametrize("statement", READS)
+def test_a_statement_that_only_reads_is_not(statement: str) -> None:
+    assert not is_write(statement)
+
+
+class Answers:
+    """A session that answers the two names of the replica's status; None: the server does not know the statement."""
+
+    def __init__(self, replica: list[dict[str, object]] | None, slave: list[dict[str, object]]) -> None:
+        self.answers = {"SHOW REPLICA STATUS": replica, "SHOW SLAVE STATUS": slave}
+
+    def query(self, sql: str) -> list[dict[str, object]]:
+        answer = self.answers[sql]
+        if answer is None:
+            raise UnknownStatement("no such statement")
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "seconds"),
+    [
+        (Answers([], []), 0),
+        (Answers([{"seconds_behind_source": 90}], []), 90),
+        (Answers([{"seconds_behind_master": 5}, {"seconds_behind_master": 7}], []), 7),
+        (Answers(None, [{"seconds_behind_master": "3"}]), 3),
+    ],
+)
+def test_a_replica_is_as_late_as_its_slowest_channel(answers: Answers, seconds: int) -> None:
+    assert replica_delay(answers) == timedelta(seconds=seconds)
