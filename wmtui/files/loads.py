@@ -4,6 +4,7 @@ One document per table and day; files a load committed are appended by compare-a
 exists.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,9 +12,13 @@ from typing import Literal
 
 import msgspec
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable, WriteContended
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+
+_DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}\.json", re.ASCII)
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,13 @@ class LoadRecords:
         """Every load of that day and later, oldest first; None: every load. Raises Unreadable."""
         after = f"{self._prefix}{day.isoformat()}" if day else ""
         for info in self._objects.list(self._prefix, after=after):
-            yield from self._read(info.key)[0].loads
+            if _DOCUMENT.fullmatch(info.key, len(self._prefix)):
+                yield from self._read(info.key)[0].loads
 
     def add(self, record: LoadRecord) -> None:
         """Record a load under the day it ended; the same load id twice is one record. Raises Conflict, Unreadable."""
         key = f"{self._prefix}{record.ended:%Y-%m-%d}.json"
-        for _ in range(20):
+        for attempt in range(_ATTEMPTS):
             try:
                 found, etag = self._read(key)
             except ObjectMissing:
@@ -72,17 +78,18 @@ class LoadRecords:
                 return
             data = msgspec.json.encode(_Day(found.table, (*found.loads, record)))
             try:
-                self._objects.put(key, data, if_match=etag, if_absent=etag is None)
-            except (PreconditionFailed, WriteContended):
-                continue
-            return
+                documents.write(self._objects, key, data, etag)
+            except PreconditionFailed:
+                documents.pause(attempt)
+            else:
+                return
         raise Conflict(f"could not record load {record.load_id}", f"{key} is being changed by others", "sync again")
 
     def _read(self, key: str) -> tuple[_Day, str]:
         found = self._objects.get(key)
         try:
             day = msgspec.json.decode(found.data, type=_Day)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):
             raise Unreadable(key, f"it is of {day.table}")

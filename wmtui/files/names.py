@@ -15,9 +15,10 @@ from wmtui.model import TableName
 ROOT = "incremental/"
 FLAT_PREFIX = "incremental/year="
 
-_PART_TAIL = re.compile(r"_\d{8}T\d{6}Z_(?P<run>[0-9a-f]{18})_(?P<token>\d+)_(?P<part>\d{5,})\.parquet")
-_FLAT = re.compile(r"incremental/year=\d+/(?:[a-z]+=[^/]*/)*(?P<table>[^/]+)_\d{8}_\d{6}_batch_[^/]*\.parquet")
-_DAY = re.compile(r"year=(\d{4})/month=(\d{1,2})/day=(\d{1,2})/")
+_PART_TAIL = re.compile(r"_\d{8}T\d{6}Z_(?P<run>[0-9a-f]{18})_(?P<token>\d+)_(?P<part>\d{5,})\.parquet", re.ASCII)
+_FLAT = re.compile(
+    r"incremental/year=\d+/(?:[a-z]+=[^/]*/)*(?P<table>[^/]+)_\d{8}_\d{6}_batch_[^/]*\.parquet", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,6 @@ def parse_part(table: TableName, key: str) -> PartName | None:
         return None
     match = _PART_TAIL.fullmatch(name, len(table.key))
     return PartName(match["run"], int(match["token"]), int(match["part"])) if match else None
-
-
-def folder_day(key: str) -> date | None:
-    """The day its folders say a file belongs to."""
-    match = _DAY.search(key)
-    try:
-        return date(*(int(n) for n in match.groups())) if match else None
-    except ValueError:
-        return None
 
 
 class FlatNames:

@@ -3,6 +3,8 @@
 A part counts only if a committed run document lists its key and ETag.
 """
 
+import contextlib
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +14,12 @@ from typing import Literal
 
 import msgspec
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable, WriteContended
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+
+_DOCUMENT = re.compile(r"([0-9a-f]{18})\.json")
 
 
 class RunState(StrEnum):
@@ -154,7 +159,7 @@ class RunStore:
             return None
         try:
             document = msgspec.json.decode(found.data, type=Run)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:
             raise Unreadable(key, f"it is run {document.run} of {document.table}")
@@ -170,22 +175,20 @@ class RunStore:
 
     def since(self, run: str) -> Iterator[str]:
         """Names of runs behind this one in time, oldest first."""
-        start = prefix(self._table)
-        for info in self._objects.list(start, after=self.key(run) if run else ""):
-            yield info.key.removeprefix(start).removesuffix(".json")
+        folder = prefix(self._table)
+        for info in self._objects.list(folder, after=self.key(run) if run else ""):
+            if match := _DOCUMENT.fullmatch(info.key, len(folder)):
+                yield match[1]
 
     def _put(self, run: Run, etag: str | None) -> str:
-        data = msgspec.json.encode(run)
-        for _ in range(5):
-            try:
-                return self._objects.put(self.key(run.run), data, if_match=etag, if_absent=etag is None)
-            except WriteContended:
-                continue
-            except PreconditionFailed:
-                found = self._objects.get(self.key(run.run))
+        key, data = self.key(run.run), msgspec.json.encode(run)
+        try:
+            return documents.write(self._objects, key, data, etag)
+        except PreconditionFailed:
+            with contextlib.suppress(ObjectMissing):
+                found = self._objects.get(key)
                 if found.data == data:
                     return found.info.etag
-                break
         raise Conflict(
             f"run {run.run} of {run.table} was changed by somebody else",
             "its document is not as this run left it",

@@ -102,7 +102,9 @@ class FileFilter:
 
 def settled_run(mark: Watermark, heartbeat: Heartbeat) -> str:
     """The newest run up to which every run is loaded, excluded or abandoned, as the last load left it; "" for none."""
-    settled = heartbeat.fields.get("settled") or {}
+    settled = heartbeat.fields.get("settled")
+    if not isinstance(settled, dict):
+        return ""
     valid = settled.get("epoch") == mark.epoch and settled.get("load_floor") == mark.fields["load_floor"]
     return str(settled.get("run") or "") if valid else ""
 

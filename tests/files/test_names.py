@@ -1,0 +1,121 @@
+"""Whose file is it: names are parsed exactly.
+
+Guards against `settlement_claim` loading the files of `settlement_claim_detail`, and `t_1` those of `t_10`.
+"""
+
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.clock import NOON
+from wmtui.files.names import FlatNames, PartName, day_folder, parse_part, part_key, table_prefix
+from wmtui.files.runs import new_run_id, run_started
+from wmtui.model import TableName
+
+CLAIM = TableName("settlement", "settlement_claim")
+DETAIL = TableName("settlement", "settlement_claim_detail")
+RUN = "0198a4f3c0001a2b3c"
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+def test_a_part_is_named_after_table_start_run_token_and_number() -> None:
+    started = datetime(2025, 8, 10, 1, 2, 3, tzinfo=timezone(timedelta(hours=8)))
+
+    assert part_key(CLAIM, started, RUN, 12, 3) == (
+        "incremental/settlement.settlement_claim/year=2025/month=08/day=09/"
+        f"settlement.settlement_claim_20250809T170203Z_{RUN}_12_00003.parquet"
+    )
+
+
+@given(st.builds(TableName, NAMES, NAMES), st.integers(0, 10**9), st.integers(0, 10**6))
+def test_a_parts_name_is_read_back(table: TableName, token: int, part: int) -> None:
+    key = part_key(table, NOON, RUN, token, part)
+
+    assert parse_part(table, key) == PartName(RUN, token, part)
+    assert key.startswith(table_prefix(table))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"settlement.settlement_claim_20250809T170203Z_{RUN}_12_00003.parquet.tmp",
+        f"settlement.settlement_claim_20250809T170203Z_{RUN}_12_3.parquet",
+        f"settlement.settlement_claim_20250809T170203_{RUN}_12_00003.parquet",
+        f"settlement.settlement_claim_20250809T170203Z_{RUN.upper()}_12_00003.parquet",
+        f"settlement.settlement_claim_20250809T170203Z_{RUN}x_12_00003.parquet",
+        f"settlement.settlement_claim_20250809T170203Z_{RUN}_१२_00003.parquet",
+        f"copy of settlement.settlement_claim_20250809T170203Z_{RUN}_12_00003.parquet",
+        "settlement_settlement_claim_20250809_170203_batch_0.parquet",
+        "anything.parquet",
+    ],
+)
+def test_any_other_name_is_a_foreign_file(name: str) -> None:
+    assert parse_part(CLAIM, f"{table_prefix(CLAIM)}{name}") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(CLAIM, DETAIL), (TableName("s", "t_1"), TableName("s", "t_10")), (CLAIM, CLAIM)]
+)
+def test_a_part_belongs_to_exactly_its_table(one: TableName, other: TableName) -> None:
+    for table, another in ((one, other), (other, one)):
+        key = part_key(table, NOON, RUN, 1, 0)
+        assert (parse_part(another, key) is not None) == (table == another)
+
+
+def flat(table: str, folders: str = "year=2025/month=08/day=09/", tail: str = "batch_0001") -> str:
+    return f"incremental/{folders}{table}_20250809_170203_{tail}.parquet"
+
+
+def test_a_flat_file_belongs_to_the_table_whose_whole_name_it_begins_with() -> None:
+    names = FlatNames([CLAIM, DETAIL, TableName("s", "t_1"), TableName("s", "t_10")])
+
+    assert names.owners(flat("settlement_settlement_claim")) == [CLAIM]
+    assert names.owners(flat("settlement_settlement_claim_detail")) == [DETAIL]
+    assert names.owners(flat("s_t_1")) == [TableName("s", "t_1")]
+    assert names.owners(flat("s_t_10")) == [TableName("s", "t_10")]
+    assert names.owners(flat("settlement_settlement_claim_detail_x")) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        flat("settlement_settlement_claim", tail="chunk_0001"),
+        flat("settlement_settlement_claim").replace("_20250809_", "_2025089_"),
+        flat("settlement_settlement_claim").replace(".parquet", ".csv"),
+        flat("settlement_settlement_claim", folders=""),
+        flat("settlement_settlement_claim", folders="year=2025/old/"),
+        flat("x/settlement_settlement_claim"),
+        "other/" + flat("settlement_settlement_claim"),
+    ],
+)
+def test_a_name_of_almost_the_flat_form_is_nobodys(key: str) -> None:
+    assert FlatNames([CLAIM, DETAIL]).owners(key) == []
+
+
+def test_a_flat_file_may_lie_in_folders_by_hour() -> None:
+    key = flat("settlement_settlement_claim", folders="year=2025/month=08/day=09/hour=17/")
+
+    assert FlatNames([CLAIM]).owners(key) == [CLAIM]
+
+
+def test_a_flat_name_that_fits_two_tables_is_owned_by_both_and_so_by_none() -> None:
+    one, other = TableName("a", "b_c"), TableName("a_b", "c")
+
+    assert FlatNames([one, other]).owners(flat("a_b_c")) == [one, other]
+    assert FlatNames([one]).owners(flat("a_b_c")) == [one]
+
+
+@given(st.dates(date(1000, 1, 1)), st.dates(date(1000, 1, 1)))
+def test_day_folders_sort_by_day(one: date, other: date) -> None:
+    assert (day_folder(one) < day_folder(other)) == (one < other)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(NOON.tzinfo)))
+def test_run_names_tell_when_the_run_began_and_sort_by_it(started: datetime) -> None:
+    run, next_run = new_run_id(started), new_run_id(started + timedelta(milliseconds=2))
+
+    assert timedelta(0) <= started - run_started(run) < timedelta(milliseconds=2)
+    assert run < next_run
+    assert len(run) == 18
