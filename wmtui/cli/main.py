@@ -50,7 +50,8 @@ def _fail(invocation: Invocation, error: WmtuiError) -> int:
     except UsageError:  # the options themselves contradict each other: there is no console of their wishes
         invocation.console = Console()
         invocation.report(error)
-    invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
+    if invocation.given.get("debug"):
+        invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
     return error.exit_code
 
 

@@ -1,0 +1,103 @@
+"""Global options, help, and what the words of a command line mean."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Wmtui
+from tests.stack import Stack
+
+COMMANDS = [
+    [],
+    ["watermark"],
+    ["watermark", "get"],
+    ["watermark", "set"],
+    ["watermark", "reset"],
+    ["watermark", "list"],
+    ["sync"],
+    ["--run"],
+    ["files"],
+    ["status"],
+    ["doctor"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_examples(wmtui: Wmtui, command: list[str]) -> None:
+    found = wmtui(*command, "--help")
+
+    assert found.code == 0
+    assert found.err == ""
+    assert " ".join(["Usage: wmtui", *command]) in found.out
+    examples = found.out.partition("Examples:\n")[2].splitlines()
+    assert 2 <= len(examples) <= 4
+    assert all("wmtui " in example for example in examples)
+    assert found.out.count("--read-only") >= 1
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_global_option_may_stand_anywhere(wmtui: Wmtui, place: int) -> None:
+    words = ["watermark", "list"]
+    line = [*words[:place], "--json", *words[place:]]
+
+    assert [document["table_name"] for document in wmtui(*line).json] == ["shop.orders", "shop.items"]
+
+
+def test_global_options_before_and_after_are_merged(wmtui: Wmtui, stack: Stack) -> None:
+    found = wmtui("--config", str(stack.path), "watermark", "--quiet", "get", "--json")
+
+    assert (found.code, found.json, found.err) == (0, {"system_watermark": None}, "")
+
+
+def test_of_an_option_given_twice_the_later_counts(wmtui: Wmtui) -> None:
+    found = wmtui("--config", "missing.yaml", "watermark", "list", "--config", "tables.yaml")
+
+    assert found.code == 0
+
+
+def test_run_takes_options_on_both_sides(wmtui: Wmtui) -> None:
+    before, after = wmtui("--dry-run", "--json", "--run"), wmtui("--run", "--dry-run", "--json")
+
+    assert [t["table"] for t in before.json["tables"]] == [t["table"] for t in after.json["tables"]]
+    assert [t["table"] for t in after.json["tables"]] == ["shop.orders", "shop.items"]
+
+
+def test_the_version_is_shown(wmtui: Wmtui) -> None:
+    found = wmtui("--version")
+
+    assert found.code == 0
+    assert found.out.startswith("wmtui ")
+
+
+def test_without_a_command_there_is_a_hint(wmtui: Wmtui) -> None:
+    found = wmtui()
+
+    assert (found.code, found.out) == (2, "")
+    assert all(word in found.err for word in ("watermark", "sync", "files", "status", "doctor", "--run"))
+
+
+@pytest.mark.parametrize("point", ["-12m31s", "-3h", "- 3h", "3h ago", "aug4", "2025-08-04T00:00:00Z"])
+@pytest.mark.parametrize("form", ["argument", "option", "option="])
+def test_a_point_may_begin_with_a_dash(wmtui: Wmtui, point: str, form: str) -> None:
+    words = {"argument": [point], "option": ["--timestamp", point], "option=": [f"--timestamp={point}"]}[form]
+
+    found = wmtui("watermark", "set", "-t", "shop.orders", *words, "--json")
+
+    assert found.code == 0, found.err
+    assert found.json["backup_strategy"] == "manual_cli"
+
+
+def test_a_mistyped_relative_point_is_called_a_bad_point(wmtui: Wmtui) -> None:
+    found = wmtui("watermark", "set", "-t", "shop.orders", "-12x")
+
+    assert found.code == 2
+    assert "'-12x' is not a time" in found.err
+
+
+def test_json_is_read_back_by_any_locale(wmtui: Wmtui) -> None:
+    wmtui("watermark", "set", "-t", "shop.orders", "aug4", "--reason", "überprüft 你好")
+
+    found = wmtui("watermark", "get", "-t", "shop.orders", "--json")
+
+    assert found.out.isascii()
+    assert json.loads(found.out)["metadata"]["change"]["reason"] == "überprüft 你好"
