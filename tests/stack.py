@@ -35,6 +35,7 @@ class Stack:
         source: Run,
         warehouse: Run,
         schema: str,
+        let_pass: Callable[[timedelta], None],
         clock: Clock = utc_now,
     ) -> None:
         self.path = tables_yaml
@@ -43,6 +44,7 @@ class Stack:
         self.warehouse = warehouse
         self.schema = schema
         self.clock = clock
+        self._let_pass = let_pass
         self.events: list[Event] = []
         self.reload()
 
@@ -53,6 +55,14 @@ class Stack:
         self.path.write_text(yaml.safe_dump(self.document, sort_keys=False))
         self.service = Service(config.load(self.path), clock=self.clock, author=AUTHOR)
         return self.service
+
+    def let_pass(self, **span: float) -> None:
+        """Let time pass: every object in the store is so much older now."""
+        self._let_pass(timedelta(**span))
+
+    def ago(self, **span: float) -> datetime:
+        """A wall-clock time in the past of this pipeline, UTC, whole seconds."""
+        return (self.clock() - timedelta(**span)).replace(tzinfo=None, microsecond=0)
 
     def table(self, name: str = "orders") -> TableName:
         """A table's full name."""
@@ -132,14 +142,15 @@ class Ticking:
     def __call__(self) -> datetime:
         return utc_now() + self.offset
 
-    def advance(self, **span: float) -> None:
+    def advance(self, span: timedelta) -> None:
         """Let time pass."""
-        self.offset += timedelta(**span)
+        self.offset += span
 
 
 def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **profile: Any) -> Stack:
     """MariaDB → S3 over HTTP → PostgreSQL."""
-    store = {"store": f"s3://{s3.new_bucket()}/lake", "s3": {"endpoint_url": s3.endpoint_url}}
+    bucket = s3.new_bucket()
+    store = {"store": f"s3://{bucket}/lake", "s3": {"endpoint_url": s3.endpoint_url}}
     made = {**store, "source": mysql.config, "warehouse": pg.config, **profile}
 
     def source(sql: str) -> list[tuple[Any, ...]]:
@@ -148,13 +159,19 @@ def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **pr
     def warehouse(sql: str) -> list[tuple[Any, ...]]:
         return _run(pg, sql)
 
-    return Stack(
-        folder / "tables.yaml", _document(made, mysql.name), source=source, warehouse=warehouse, schema=mysql.name
-    )
+    def let_pass(span: timedelta) -> None:
+        objects = stack.service.workspace.objects
+        for info in list(objects.list("")):
+            s3.set_last_modified(bucket, f"lake/{info.key}", info.last_modified - span)
+
+    path, document = folder / "tables.yaml", _document(made, mysql.name)
+    stack = Stack(path, document, source=source, warehouse=warehouse, schema=mysql.name, let_pass=let_pass)
+    return stack
 
 
-def embedded_stack(folder: Path, clock: Clock = utc_now, **profile: Any) -> Stack:
-    """DuckDB → folder → DuckDB."""
+def embedded_stack(folder: Path, **profile: Any) -> Stack:
+    """DuckDB → folder → DuckDB, with a clock of its own that tests move."""
+    clock = Ticking()
     shop, dw = folder / "source.duckdb", folder / "warehouse.duckdb"
     (folder / "lake").mkdir()
     with duckdb.connect(shop) as connection:
@@ -169,8 +186,9 @@ def embedded_stack(folder: Path, clock: Clock = utc_now, **profile: Any) -> Stac
 
         return query
 
+    path, document = folder / "tables.yaml", _document(made, "shop")
     return Stack(
-        folder / "tables.yaml", _document(made, "shop"), source=run(shop), warehouse=run(dw), schema="shop", clock=clock
+        path, document, source=run(shop), warehouse=run(dw), schema="shop", let_pass=clock.advance, clock=clock
     )
 
 

@@ -1,11 +1,10 @@
 """Incremental syncs: what is new moves, nothing else does, and nothing is lost or doubled on the way."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack, Ticking, ago, embedded_stack
+from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import ExitCode
 from wmtui.model import Strategy
 
@@ -144,28 +143,26 @@ def test_counts_are_those_of_the_last_run_and_load(stack: Stack) -> None:
 
 
 def test_parts_that_no_load_has_seen_are_loaded_long_after_their_session(tmp_path: Path) -> None:
-    clock = Ticking()
-    stack = embedded_stack(tmp_path, clock)
+    stack = embedded_stack(tmp_path)
     stack.create()
     stack.insert((1, 1, "first", ago(hours=1)))
     stack.sync_one(backup_only=True)
-    clock.advance(days=3)
+    stack.let_pass(days=3)
     for _ in range(2):
         stack.sync_one(backup_only=True)
-    stack.insert((2, 1, "second", (clock() - timedelta(minutes=5)).replace(tzinfo=None)))
+    stack.insert((2, 1, "second", stack.ago(minutes=5)))
     result = stack.sync_one()
     assert (result.rows_extracted, result.files_loaded) == (1, 2)
     assert [row[0] for row in stack.warehouse_rows()] == [1, 2]
 
 
 def test_a_settled_history_is_not_listed_again(tmp_path: Path) -> None:
-    clock = Ticking()
-    stack = embedded_stack(tmp_path, clock)
+    stack = embedded_stack(tmp_path)
     stack.create()
     for day in range(1, 4):
-        stack.insert((day, 1, None, (clock() - timedelta(minutes=5)).replace(tzinfo=None)))
+        stack.insert((day, 1, None, stack.ago(minutes=5)))
         stack.sync_one()
-        clock.advance(days=5)
-    stack.insert((9, 1, None, (clock() - timedelta(minutes=5)).replace(tzinfo=None)))
+        stack.let_pass(days=5)
+    stack.insert((9, 1, None, stack.ago(minutes=5)))
     stack.sync_one()
     assert "Found 1 files, filtered to 1 files for loading" in stack.log()
