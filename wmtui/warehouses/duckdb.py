@@ -87,8 +87,8 @@ class DuckDBWarehouse:
         while True:
             try:
                 return duckdb.connect(self._path)
-            except duckdb.IOException as error:
-                if "lock" not in str(error) or time.monotonic() > deadline:
+            except duckdb.Error as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL_SECONDS)
 
@@ -139,6 +139,12 @@ class _DuckDBSession(Session):
 
     def now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    """Open in another process, or being closed by another thread of this one at this moment."""
+    why = str(error)
+    return (isinstance(error, duckdb.IOException) and "lock" in why) or "Unique file handle conflict" in why
 
 
 def _translate(path: Path, error: duckdb.Error) -> WmtuiError:

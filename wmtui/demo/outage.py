@@ -1,0 +1,38 @@
+"""Adapters that fail as servers do, for the failures of the sandbox's past."""
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from wmtui.config import DuckDBConfig
+from wmtui.errors import WmtuiError
+from wmtui.model import Clock, Span
+from wmtui.sources.base import SourceTable
+from wmtui.sources.embedded import EmbeddedSource
+from wmtui.warehouses.base import LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.duckdb import DuckDBWarehouse
+
+
+class DroppedSource(EmbeddedSource):
+    """A source that ends every read with the same error."""
+
+    def __init__(self, config: DuckDBConfig, zone: ZoneInfo, clock: Clock, error: WmtuiError) -> None:
+        super().__init__(config, zone, clock)
+        self._error = error
+
+    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        """Raises the error."""
+        raise self._error
+
+
+class RefusingWarehouse(DuckDBWarehouse):
+    """A warehouse that answers every load with the same error."""
+
+    def __init__(self, config: DuckDBConfig, clock: Clock, error: WmtuiError) -> None:
+        super().__init__(config, clock)
+        self._error = error
+
+    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:  # noqa: ARG002
+        """Raises the error."""
+        raise self._error
