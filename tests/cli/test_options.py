@@ -1,11 +1,17 @@
 """Global options, help, and what the words of a command line mean."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Wmtui
 from tests.stack import Stack
+from wmtui import config
+from wmtui.config import Settings
+from wmtui.model import Clock
 
 COMMANDS = [
     [],
@@ -101,3 +107,23 @@ def test_json_is_read_back_by_any_locale(wmtui: Wmtui) -> None:
 
     assert found.out.isascii()
     assert json.loads(found.out)["metadata"]["change"]["reason"] == "überprüft 你好"
+
+
+def test_the_demo_is_opened_where_asked_and_takes_any_command(
+    wmtui: Wmtui, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def open_demo(directory: Path | None, reset: bool, progress: Callable[[str], None]) -> tuple[Settings, Clock]:
+        opened.append((directory, reset))
+        progress("making the sandbox")
+        return config.load(stack.path), lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)
+
+    monkeypatch.setattr("wmtui.demo.open_demo", open_demo)
+
+    change = ("watermark", "set", "-t", "shop.orders", "1day", "--json")
+    found = wmtui("--demo", *change, "--demo-dir", "sandbox", "--demo-reset")
+
+    assert opened == [(Path("sandbox"), True)]
+    assert found.json["last_mysql_data_timestamp"] == "2025-08-13 12:00:00"
+    assert "making the sandbox" in found.err

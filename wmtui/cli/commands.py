@@ -15,9 +15,6 @@ RUN = "--run"
 
 
 class _Root(Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands)
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if RUN in args:
             args = ["--", RUN, *(argument for argument in args if argument != RUN)]

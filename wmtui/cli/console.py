@@ -38,7 +38,9 @@ class Console:
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
-        self.log(text, severity)
+        if self._log_file is not None:
+            at = format_instant(utc_now().replace(microsecond=0))
+            _append(self._log_file, f"{at} {severity.value.upper()} {printable(text)}\n")
         if self.shows(severity):
             prefix = "warning: " if severity is Severity.WARNING else ""
             self.echo(prefix + printable(text))
@@ -46,12 +48,6 @@ class Console:
     def shows(self, severity: Severity) -> bool:
         """Whether messages of this severity reach stderr."""
         return severity in self._shown
-
-    def log(self, text: str, severity: Severity) -> None:
-        """A message for the log file alone."""
-        if self._log_file is not None:
-            at = format_instant(utc_now().replace(microsecond=0))
-            _append(self._log_file, f"{at} {severity.value.upper()} {printable(text)}\n")
 
     @property
     def interactive(self) -> bool:

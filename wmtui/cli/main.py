@@ -57,6 +57,8 @@ def _fail(invocation: Invocation, error: WmtuiError) -> int:
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What an unexpected exception ends with, at exit code 1. Its text is not shown: nobody vouches for it."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
     if "--debug" in sys.argv:
         traceback.print_exception(kind, error, trace)
     print(

@@ -85,13 +85,14 @@ class _Documented(click.Command):
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self.params.extend(_global_options())
-        self.examples = examples
+        # \b keeps click from joining the lines below it.
+        self.epilog = "\n  ".join(("\b\nExamples:", *examples))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Global options, anywhere on the line": []}
         own, everywhere = sections.values()
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 (everywhere if isinstance(parameter, GlobalOption) else own).append(record)
         if isinstance(self, click.Group):
@@ -99,11 +100,6 @@ class _Documented(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Examples"):
-            for example in self.examples:
-                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
 class Command(_Documented):

@@ -16,19 +16,16 @@ from wmtui.service import TableStatus
 COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
 
 
-class _DurationType(click.ParamType[Duration]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Duration:
-        try:
-            return Duration.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _parse_age(_: click.Context, __: click.Parameter, text: str | None) -> Duration | None:
+    try:
+        return None if text is None else Duration.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(cls=Command, examples=["wmtui status", "wmtui status --max-age 2h --json"])
 @click.option(
-    "--max-age", type=_DurationType(), metavar="AGE", help="Age of the last success that is too old, e.g. 30m, 2h, 1d."
+    "--max-age", callback=_parse_age, metavar="AGE", help="Age of the last success that is too old, e.g. 30m, 2h, 1d."
 )
 @pass_invocation
 def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:

@@ -78,7 +78,11 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
 def set_(
     invocation: Invocation, table: str | None, timestamp: str | None, from_file: str | None, point: str | None
 ) -> None:
-    """Place a table's watermark by hand; without -t the system watermark."""
+    """Place a table's watermark by hand; without -t the system watermark.
+
+    TS is YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, ISO 8601 with a zone, -12m31s or `3h ago`; PRESET is aug4, 1day, 1week or
+    another of tables.yaml.
+    """
     given = [name for name, value in _named(timestamp, from_file, point) if value is not None]
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", "each says where to", "leave one of them out")
