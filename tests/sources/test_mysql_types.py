@@ -10,6 +10,7 @@ import pytest
 
 from tests.sources.conftest import EVERYTHING, OneColumn, Place, read_rows
 from wmtui.errors import UnsupportedValue
+from wmtui.sources import mysql_rows
 
 INTEGERS = [
     ("TINYINT", -(2**7), 2**7 - 1, pa.int8()),
@@ -211,11 +212,13 @@ def test_text_that_is_not_in_its_character_set_is_refused(mysql_place: Place) ->
         read_rows(mysql_place.source, type(table)(table.table, as_text, ("id",), "u", 0, False))
 
 
-def test_large_values_end_a_batch_early(mysql_place: Place) -> None:
+def test_large_values_end_a_batch_early(mysql_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql_rows, "_BATCH_BYTES", 64 << 10)
+    monkeypatch.setattr(mysql_rows, "_PIECE_BYTES", 4 << 10)
     mysql_place.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
-        "INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000000) FROM seq_1_to_60",
+        "INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000) FROM seq_1_to_100",
     )
     batches = list(mysql_place.source.read(mysql_place.describe("t"), EVERYTHING, 1000))
-    assert sum(batch.num_rows for batch in batches) == 60
-    assert max(batch.nbytes for batch in batches) < 80 << 20
+    assert sum(batch.num_rows for batch in batches) == 100
+    assert max(batch.nbytes for batch in batches) < 80 << 10

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sources.conftest import EVERYTHING, FAR, ZONE, Place, read_rows
 from wmtui.model import Key, Order, Position, Span
-from wmtui.sources import SourceTable
+from wmtui.sources import SourceTable, mysql_plan
 from wmtui.sources.cursor import wall_clock
 from wmtui.sources.keys import key_of
 
@@ -219,8 +219,8 @@ def test_a_table_without_a_key_is_read_by_time_alone(place: Place) -> None:
     assert read_rows(place.source, table, span) == [(2, datetime(2025, 1, 2))]
 
 
-@pytest.mark.parametrize("pieces", [1, 2, 3, 7, 1000])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("pieces", [1, 5])
+@pytest.mark.parametrize("shape", ["integer", "unsigned", "three columns", "text", "binary"])
 def test_pieces_cover_a_span_once_also_for_keys_inserted_later(place: Place, shape: str, pieces: int) -> None:
     table, rows = stored(place, SHAPES[shape], "{datetime}", seed=7)
     keys = sorted((row.native, row.key) for row in rows)
@@ -233,6 +233,17 @@ def test_pieces_cover_a_span_once_also_for_keys_inserted_later(place: Place, sha
         assert read == read_rows(place.source, table, whole)
 
 
+def test_more_pieces_than_keys_are_no_more_than_the_keys(place: Place) -> None:
+    for columns, key in (("id INTEGER PRIMARY KEY", "id"), ("name VARCHAR(20) PRIMARY KEY", "name")):
+        place.execute(f"CREATE TABLE t ({columns}, u {{datetime}})", "CREATE INDEX by_u ON t (u)")
+        place.execute("INSERT INTO t VALUES ('1', '2025-01-01'), ('2', '2025-01-01'), ('3', '2025-01-01')")
+        table = place.describe("t", primary_key=[key])
+        parts = place.source.split(table, EVERYTHING, 1000)
+        assert len(parts) <= 4
+        assert [len(read_rows(place.source, table, part)) for part in parts][:3] == [1, 1, 1]
+        place.execute("DROP TABLE t")
+
+
 def test_pieces_have_about_equally_many_rows(place: Place) -> None:
     for shape in ("integer", "text"):
         table, _ = stored(place, SHAPES[shape], "{datetime}", seed=8)
@@ -240,6 +251,31 @@ def test_pieces_have_about_equally_many_rows(place: Place) -> None:
         assert len(sizes) == 4
         assert max(sizes) <= 60
         place.execute("DROP TABLE t", "DROP TABLE filled")
+
+
+@pytest.mark.parametrize("shape", ["composite", "three columns", "text", "binary", "decimal"])
+@pytest.mark.parametrize("cursor", ["{datetime}", "{timestamp}"])
+def test_a_large_span_is_cut_by_a_sample(
+    mysql_place: Place, monkeypatch: pytest.MonkeyPatch, shape: str, cursor: str
+) -> None:
+    monkeypatch.setattr(mysql_plan, "_SMALL", 1)
+    table, rows = stored(mysql_place, SHAPES[shape], cursor, seed=10)
+    span = Span(Order.PRIMARY_KEY, Position(datetime(2025, 1, 1)), FAR, key_after=sorted(row.key for row in rows)[5])
+    for whole in (EVERYTHING, span):
+        parts = mysql_place.source.split(table, whole, 3)
+        assert len(parts) == 3
+        read = [row for part in parts for row in read_rows(mysql_place.source, table, part)]
+        assert read == read_rows(mysql_place.source, table, whole)
+
+
+def test_a_large_span_without_an_index_on_its_cursor_stays_whole(
+    mysql_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql_plan, "_SMALL", 1)
+    table, _ = stored(mysql_place, SHAPES["text"], "{datetime}", seed=11)
+    mysql_place.execute("DROP INDEX by_u ON t")
+    assert mysql_place.source.split(table, EVERYTHING, 3) == [EVERYTHING]
+    assert mysql_place.source.estimate(table, EVERYTHING) > 0
 
 
 def test_a_first_load_is_open_at_both_ends(place: Place) -> None:
