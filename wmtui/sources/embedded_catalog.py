@@ -10,16 +10,18 @@ from wmtui.model import TableName
 from wmtui.sources.fit import missing_schema, missing_table
 from wmtui.sources.keys import UNSIGNED_64
 
-_HERE = "database_name = current_database() AND schema_name = $schema AND table_name = $table"
-_COLUMNS = f"""
-SELECT column_name, data_type, is_nullable, numeric_precision, numeric_scale
-FROM duckdb_columns() WHERE {_HERE} ORDER BY column_index
-"""  # noqa: S608
-_KEYS = f"""
+_COLUMNS = """
+SELECT column_name, data_type, is_nullable, numeric_precision, numeric_scale FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table ORDER BY column_index
+"""
+_KEYS = """
 SELECT constraint_column_names FROM duckdb_constraints()
-WHERE {_HERE} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
-UNION ALL SELECT expressions::VARCHAR[] FROM duckdb_indexes() WHERE {_HERE} AND is_unique
-"""  # noqa: S608
+WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table
+      AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+UNION ALL
+SELECT expressions::VARCHAR[] FROM duckdb_indexes()
+WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table AND is_unique
+"""
 _SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE database_name = current_database() AND NOT internal"
 _TABLES = """
 SELECT DISTINCT table_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = $schema
