@@ -84,7 +84,7 @@ class FileFilter:
         candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
         again = Reprocess.NAMED if choice.keys else Reprocess.LOADED if choice.reprocess else Reprocess.NO
         verdicts = judge(candidates, basis, loaded, again)
-        summary = summarise(verdicts, mark.epoch, loaded, self._zone)
+        summary = summarise(verdicts, mark.epoch, loaded, self._zone, again)
         return Selection(basis, listing, verdicts, summary, loaded, ledger is not None)
 
     def _since(self, mark: Watermark, basis: Basis, heartbeat: Heartbeat) -> date | None:

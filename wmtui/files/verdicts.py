@@ -12,12 +12,13 @@ The rules, the first that applies decides:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from wmtui.files.runs import RunState
 from wmtui.watermarks.model import Watermark
@@ -30,7 +31,11 @@ Loads = Mapping[tuple[str, str], tuple[datetime, str]]
 """(URI, ETag) → when it was loaded (aware UTC) and by which load."""
 
 
-class PartOf(NamedTuple):
+class _Record(msgspec.Struct, frozen=True, gc=False):
+    """A value of which there may be millions: it holds no cycles, so the garbage collector need not walk it."""
+
+
+class PartOf(_Record, frozen=True):
     """What its run document says of one of our own parts. state None: no document. etag None: not listed by it."""
 
     run: str
@@ -40,7 +45,7 @@ class PartOf(NamedTuple):
     rows: int | None
 
 
-class Candidate(NamedTuple):
+class Candidate(_Record, frozen=True):
     """A file of exactly this table. last_modified: aware UTC, whole seconds. part None: a foreign file."""
 
     key: str
@@ -98,7 +103,7 @@ TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.B
 """Out for its time alone: another watermark would let the file in."""
 
 
-class Verdict(NamedTuple):
+class Verdict(_Record, frozen=True):
     """Load this file or not, the rule that decided, and how far it missed.
 
     boundary: the instant its LastModified was compared with, None where time did not decide.
@@ -181,12 +186,15 @@ def judge(
     """
     by_time = _by_session(basis) if basis.session else _by_point(basis)
     again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
+    settled = Reason.REPROCESSED if again else Reason.LOADED
+    ask_ledger = again or reprocess is Reprocess.NO
+    committed = RunState.COMMITTED
     verdicts = []
     for file in files:
         part = file.part
-        if (file.uri, file.etag) in loaded and (again or reprocess is Reprocess.NO):
-            verdicts.append(Verdict(file, Reason.REPROCESSED if again else Reason.LOADED))
-        elif part is not None and (part.state is not RunState.COMMITTED or part.etag is None):
+        if ask_ledger and (file.uri, file.etag) in loaded:
+            verdicts.append(Verdict(file, settled))
+        elif part is not None and (part.state is not committed or part.etag is None):
             verdicts.append(Verdict(file, Reason.UNCOMMITTED))
         elif part is not None and part.etag != file.etag:
             verdicts.append(Verdict(file, Reason.REPLACED))
@@ -242,29 +250,37 @@ class Summary:
         return not self.selected and any(r not in (Reason.LOADED, Reason.UNCOMMITTED) for r in self.reasons)
 
 
-def summarise(verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo) -> Summary:
+def summarise(
+    verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess = Reprocess.NO
+) -> Summary:
     """Count verdicts by reason; when nothing is selected, name the change that would let files in."""
     reasons = Counter(v.reason for v in verdicts)
     selected = sum(reasons[r] for r in SELECTED)
-    hint = "" if selected or not verdicts else _hint(verdicts, reasons, epoch, loaded, zone)
-    return Summary(len(verdicts), selected, dict(reasons), hint)
+    hints = [] if selected else [*_hint_at_point(verdicts, epoch, loaded, zone, reprocess), *_hints(reasons)]
+    return Summary(len(verdicts), selected, dict(reasons), "; ".join(hints))
 
 
-def _hint(verdicts: Sequence[Verdict], reasons: Mapping[Reason, int], epoch: int, loaded: Loads, zone: ZoneInfo) -> str:
-    """Every sentence that is true: the point that lets files in, the loaded ones, the unfinished ones."""
-    hints = []
+def _hint_at_point(
+    verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess
+) -> list[str]:
+    """The point that lets every file in that is out for its time, and how many files it lets in."""
     missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
-    if missed:
-        point = min(missed) - timedelta(seconds=1)
-        entering = sum(v.selected for v in judge((v.file for v in verdicts), Basis(epoch, after=point), loaded))
-        hints.append(f"{_files(entering, 'enters', 'enter')} if you set {format_wall(to_wall(point, zone))}")
+    if not missed:
+        return []
+    wall = to_wall(min(missed) - timedelta(seconds=1), zone)
+    basis = Basis(epoch, after=to_instant(wall, zone))
+    entering = sum(v.selected for v in judge((v.file for v in verdicts), basis, loaded, reprocess))
+    return [f"{_files(entering, 'enters', 'enter')} if you set {format_wall(wall)}"]
+
+
+def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
+    """What else keeps files out."""
     if n := reasons.get(Reason.LOADED):
-        hints.append(f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again")
+        yield f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again"
     if n := reasons.get(Reason.UNCOMMITTED):
-        hints.append(f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it")
+        yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
     if n := reasons.get(Reason.REPLACED):
-        hints.append(f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`")
-    return "; ".join(hints)
+        yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
 
 
 def _files(count: int, singular: str, plural: str) -> str:
@@ -301,9 +317,9 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
 def format_distance(distance: timedelta) -> str:
     """A length of time in its two largest units, e.g. `3 h 12 m`."""
     seconds = int(distance.total_seconds())
-    sizes = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-    amounts = [
-        (unit, seconds % (size * base) // size) for (unit, size), base in zip(sizes, (10**9, 24, 60, 60), strict=True)
-    ]
-    first = next((i for i, (_, n) in enumerate(amounts) if n), len(amounts) - 1)
-    return " ".join(f"{n} {unit}" for unit, n in amounts[first : first + 2] if n or unit == "s" or first == 3) or "0 s"
+    amounts: list[tuple[int, str]] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        amount, seconds = divmod(seconds, size)
+        if amount or amounts:
+            amounts.append((amount, unit))
+    return " ".join(f"{amount} {unit}" for amount, unit in amounts[:2] if amount) or "0 s"

@@ -1,0 +1,374 @@
+"""Load this file or not: the six rules, as properties and at their edges.
+
+Guards against loaded files coming in again, unfinished or replaced parts, files lost behind a moving session window,
+empty results without a reason, and a hint that promises what following it does not bring.
+"""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from tests.clock import NOON
+from tests.files.conftest import UTC_ZONE, automated, manual
+from wmtui.files.runs import RunState
+from wmtui.files.verdicts import (
+    RULES,
+    SELECTED,
+    SESSION,
+    Basis,
+    Candidate,
+    Loads,
+    PartOf,
+    Reason,
+    Reprocess,
+    Verdict,
+    explain,
+    format_distance,
+    judge,
+    summarise,
+)
+from wmtui.watermarks.model import Watermark, patch_set
+from wmtui.watermarks.timestamps import parse_point, to_instant
+
+SECOND = timedelta(seconds=1)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def file(at: datetime = NOON, name: str = "a", part: PartOf | None = None) -> Candidate:
+    return Candidate(f"k/{name}", f"s3://b/k/{name}", f"etag-{name}", 100, at, part)
+
+
+def own(name: str = "a", *, state: RunState | None = RunState.COMMITTED, epoch: int = 1, etag: str = "") -> PartOf:
+    return PartOf("run-1", state, epoch, etag or f"etag-{name}", 10)
+
+
+def reason(candidate: Candidate, basis: Basis, loaded: Loads | None = None, again: Reprocess = Reprocess.NO) -> Reason:
+    (verdict,) = judge([candidate], basis, loaded or {}, again)
+    return verdict.reason
+
+
+def loads(*files: Candidate) -> Loads:
+    return {(f.uri, f.etag): (NOON, "load-1") for f in files}
+
+
+MANUAL = Basis(1, after=NOON)
+SYSTEM = Basis(1, after=NOON, system=True)
+AUTOMATED = Basis(1, extraction_time=NOON)
+NOTHING = Basis(1)
+
+TIMES = st.integers(-40 * 3600, 40 * 3600).map(lambda seconds: NOON + timedelta(seconds=seconds))
+PARTS = st.none() | st.builds(
+    PartOf,
+    st.just("run-1"),
+    st.none() | st.sampled_from(RunState),
+    st.integers(1, 2),
+    st.none() | st.sampled_from(["e0", "e1"]),
+    st.just(10),
+)
+FILES = st.lists(
+    st.builds(
+        lambda number, etag, at, part: Candidate(f"k{number}", f"s3://b/k{number}", etag, 1, at, part),
+        st.integers(0, 20),
+        st.sampled_from(["e0", "e1"]),
+        TIMES,
+        PARTS,
+    ),
+    max_size=12,
+    unique_by=lambda candidate: candidate.key,
+)
+BASES = st.one_of(
+    st.builds(lambda at, system: Basis(1, after=at, system=system), TIMES, st.booleans()),
+    st.builds(lambda at, floor: Basis(1, extraction_time=at, load_floor=floor), TIMES, st.none() | TIMES),
+    st.just(NOTHING),
+)
+LOADED = st.sets(st.tuples(st.integers(0, 20).map("s3://b/k{}".format), st.sampled_from(["e0", "e1"]))).map(
+    lambda keys: dict.fromkeys(keys, (NOON, "load-1"))
+)
+
+
+@given(FILES, BASES, LOADED, st.sampled_from(Reprocess))
+def test_every_candidate_has_exactly_one_verdict_with_a_rule_and_words(
+    files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess
+) -> None:
+    verdicts = judge(files, basis, loaded, again)
+
+    assert [verdict.file for verdict in verdicts] == files
+    for verdict in verdicts:
+        assert verdict.selected == (verdict.reason in SELECTED)
+        assert 2 <= verdict.rule <= 6
+        assert explain(verdict, loaded)
+        assert (verdict.distance is None) == (verdict.boundary is None)
+
+
+@given(FILES, BASES, LOADED)
+def test_a_loaded_file_is_never_selected(files: list[Candidate], basis: Basis, loaded: Loads) -> None:
+    for verdict in judge(files, basis, loaded):
+        assert not (verdict.selected and (verdict.file.uri, verdict.file.etag) in loaded)
+
+
+@given(FILES, BASES, LOADED, st.sampled_from(Reprocess))
+def test_a_part_that_no_committed_run_lists_as_it_is_never_comes_in_unless_loaded_before(
+    files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess
+) -> None:
+    for verdict in judge(files, basis, loaded, again):
+        part = verdict.file.part
+        if verdict.selected and part is not None and verdict.reason is not Reason.REPROCESSED:
+            assert (part.state, part.etag) == (RunState.COMMITTED, verdict.file.etag)
+
+
+@given(FILES, LOADED, TIMES, st.timedeltas(timedelta(0), timedelta(days=2)), st.booleans())
+def test_widening_a_manual_window_drops_no_file(
+    files: list[Candidate], loaded: Loads, at: datetime, wider: timedelta, system: bool
+) -> None:
+    narrow = judge(files, Basis(1, after=at, system=system), loaded)
+    wide = judge(files, Basis(1, after=at - wider, system=system), loaded)
+
+    assert all(after.selected for before, after in zip(narrow, wide, strict=True) if before.selected)
+
+
+@given(FILES, LOADED, TIMES, st.none() | TIMES)
+def test_the_window_of_a_session_only_takes_files_that_no_watermark_would_also_take(
+    files: list[Candidate], loaded: Loads, at: datetime, floor: datetime | None
+) -> None:
+    session = judge(files, Basis(1, extraction_time=at, load_floor=floor), loaded)
+    everything = judge(files, NOTHING, loaded)
+
+    assert all(v.selected for v, s in zip(everything, session, strict=True) if s.selected)
+
+
+@given(FILES, BASES, LOADED, st.sampled_from([Reprocess.NO, Reprocess.LOADED]), st.sampled_from([UTC_ZONE, BERLIN]))
+def test_following_the_hint_selects_exactly_as_many_files_as_it_said(
+    files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess, zone: ZoneInfo
+) -> None:
+    summary = summarise(judge(files, basis, loaded, again), 1, loaded, zone, again)
+    promise, _, point = summary.hint.partition("; ")[0].partition(" if you set ")
+    if not point:
+        return
+    wall = parse_point(point, now=NOON, zone=zone, presets={}, force=True)
+    mark = Watermark.new(automated().table).patched(patch_set(wall, to_instant(wall, zone)))
+
+    selected = sum(v.selected for v in judge(files, Basis.of(mark, None, zone), loaded, again))
+
+    assert selected == int(promise.split()[0]) > 0
+
+
+@given(FILES, BASES, LOADED)
+def test_nothing_selected_is_always_explained(files: list[Candidate], basis: Basis, loaded: Loads) -> None:
+    summary = summarise(judge(files, basis, loaded), 1, loaded, UTC_ZONE)
+
+    assert summary.found == len(files) == sum(summary.reasons.values())
+    assert bool(summary.hint) == (summary.found > 0 and summary.selected == 0)
+
+
+@pytest.mark.parametrize("basis", [MANUAL, SYSTEM])
+def test_a_file_as_old_as_the_point_is_out_and_a_second_later_it_is_in(basis: Basis) -> None:
+    after = Reason.AFTER_SYSTEM if basis.system else Reason.AFTER_WATERMARK
+    before = Reason.BEFORE_SYSTEM if basis.system else Reason.BEFORE_WATERMARK
+
+    assert reason(file(NOON), basis) is before
+    assert reason(file(NOON - SECOND), basis) is before
+    assert reason(file(NOON + SECOND), basis) is after
+
+
+def test_both_ends_of_the_session_window_are_in_and_a_second_beyond_is_out() -> None:
+    for end in (NOON - SESSION, NOON, NOON + SESSION):
+        assert reason(file(end), AUTOMATED) is Reason.IN_SESSION
+    for outside in (NOON - SESSION - SECOND, NOON + SESSION + SECOND):
+        assert reason(file(outside), AUTOMATED) is Reason.OUTSIDE_SESSION
+
+
+def test_a_committed_part_that_was_never_loaded_is_carried_over_at_any_age() -> None:
+    """Session windows move with every run; without this, older parts are never loaded and nobody notices."""
+    old = NOON - timedelta(days=90)
+
+    assert reason(file(old, part=own()), AUTOMATED) is Reason.CARRIED_OVER
+    assert reason(file(old, part=own(epoch=2)), AUTOMATED) is Reason.OUTSIDE_SESSION
+    assert reason(file(old), AUTOMATED) is Reason.OUTSIDE_SESSION
+
+
+def test_what_is_not_behind_the_load_floor_stays_out_even_in_the_session_or_carried_over() -> None:
+    basis = replace(AUTOMATED, load_floor=NOON)
+
+    for part in (None, own()):
+        assert reason(file(NOON, part=part), basis) is Reason.BEFORE_FLOOR
+        assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
+    assert reason(file(NOON - timedelta(days=9), part=own()), basis) is Reason.BEFORE_FLOOR
+
+
+@pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
+@pytest.mark.parametrize("part", [own(state=RunState.RUNNING), own(state=RunState.ABANDONED), own(state=None)])
+def test_parts_of_a_run_that_is_not_committed_are_out(basis: Basis, part: PartOf) -> None:
+    assert reason(file(NOON + SECOND, part=part), basis) is Reason.UNCOMMITTED
+
+
+@pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
+def test_a_part_its_committed_run_does_not_list_is_out_and_one_that_was_replaced_is_told_apart(basis: Basis) -> None:
+    unlisted = structs.replace(own(), etag=None)
+
+    assert reason(file(NOON + SECOND, part=unlisted), basis) is Reason.UNCOMMITTED
+    assert reason(file(NOON + SECOND, part=own(etag="other")), basis) is Reason.REPLACED
+
+
+def test_without_any_watermark_every_file_is_in() -> None:
+    assert reason(file(datetime(1990, 1, 1, tzinfo=UTC)), NOTHING) is Reason.NO_WATERMARK
+
+
+def test_a_file_loaded_under_another_etag_or_address_is_not_loaded() -> None:
+    known = file(NOON + SECOND)
+    loaded = loads(known)
+
+    assert reason(known, MANUAL, loaded) is Reason.LOADED
+    assert reason(structs.replace(known, etag="other"), MANUAL, loaded) is Reason.AFTER_WATERMARK
+    assert reason(structs.replace(known, uri="s3://other/k/a"), MANUAL, loaded) is Reason.AFTER_WATERMARK
+
+
+def test_reprocessing_takes_loaded_files_again_unless_a_point_excludes_them() -> None:
+    late, early = file(NOON + SECOND, "late"), file(NOON - timedelta(days=2), "early")
+    loaded = loads(late, early)
+
+    for basis in (AUTOMATED, NOTHING):
+        assert [reason(f, basis, loaded, Reprocess.LOADED) for f in (late, early)] == [Reason.REPROCESSED] * 2
+    assert reason(late, MANUAL, loaded, Reprocess.LOADED) is Reason.AFTER_WATERMARK
+    assert reason(early, MANUAL, loaded, Reprocess.LOADED) is Reason.BEFORE_WATERMARK
+    assert reason(late, SYSTEM, loaded, Reprocess.LOADED) is Reason.AFTER_SYSTEM
+    assert reason(early, MANUAL, loaded, Reprocess.NAMED) is Reason.REPROCESSED
+
+
+def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_order() -> None:
+    system = datetime(2025, 8, 1)
+    instant = datetime(2025, 7, 31, 16, tzinfo=UTC)
+    at_eight = Basis(1, after=datetime(2025, 8, 9, 12, 0, 1, tzinfo=UTC))
+    point = {"last_mysql_data_timestamp": "2025-08-09 20:00:01"}
+
+    def basis(mark: Watermark, system: datetime | None = system) -> Basis:
+        return Basis.of(mark, system, SHANGHAI)
+
+    assert basis(manual("2025-08-09 20:00:01", last_mysql_extraction_time="2025-08-14T15:30:45Z")) == at_eight
+    assert basis(automated().patched(point)) == AUTOMATED
+    assert basis(automated().patched({**point, "last_mysql_extraction_time": None})) == at_eight
+    assert basis(Watermark.new(automated().table)) == Basis(1, after=instant, system=True)
+    assert basis(automated().patched({"last_mysql_data_timestamp": None})) == Basis(1, after=instant, system=True)
+    assert basis(Watermark.new(automated().table), None) == Basis(1, system=True)
+
+
+def test_the_log_says_how_files_are_chosen() -> None:
+    assert MANUAL.describe() == (
+        "Using manual watermark-based incremental Redshift loading: files after 2025-08-14T12:00:00Z"
+    )
+    assert "Using system watermark-based" in SYSTEM.describe()
+    assert AUTOMATED.describe() == (
+        "Using session-based incremental Redshift loading: files from 2025-08-14T02:00:00Z to 2025-08-14T22:00:00Z"
+    )
+    assert NOTHING.describe() == "Using no watermark: every file is loaded"
+
+
+def test_the_summary_of_nothing_selected_names_every_change_that_would_help() -> None:
+    late = NOON - timedelta(hours=16, minutes=12, seconds=30)
+    files = [
+        *(file(late + n * SECOND, f"old-{n}") for n in range(3)),
+        *(file(NOON, f"loaded-{n}") for n in range(12)),
+        file(NOON, "open", own("open", state=RunState.RUNNING)),
+        file(NOON, "swapped", own(etag="other")),
+    ]
+    loaded = loads(*files[3:15])
+
+    summary = summarise(judge(files, AUTOMATED, loaded), 1, loaded, UTC_ZONE)
+
+    assert str(summary) == "Found 17 files, filtered to 0 files for loading"
+    assert summary.held_back
+    assert summary.hint.split("; ") == [
+        "3 files enter if you set 2025-08-13 19:47:29",
+        "12 files were loaded before",
+        "`--reprocess` loads them again",
+        "1 file is of a run that is not committed",
+        "the next full sync settles it",
+        "1 file was replaced after the run that wrote them",
+        "see `wmtui files`",
+    ]
+
+
+def test_the_hints_point_is_in_the_profiles_zone() -> None:
+    verdicts = judge([file(NOON)], MANUAL, {})
+
+    assert summarise(verdicts, 1, {}, SHANGHAI).hint == "1 file enters if you set 2025-08-14 19:59:59"
+
+
+def test_files_that_are_loaded_or_unfinished_are_not_held_back() -> None:
+    done, unfinished = file(NOON, "a"), file(NOON, "b", own("b", state=RunState.RUNNING))
+
+    summary = summarise(judge([done, unfinished], AUTOMATED, loads(done)), 1, loads(done), UTC_ZONE)
+
+    assert (summary.selected, summary.held_back) == (0, False)
+    assert not summarise([], 1, {}, UTC_ZONE).held_back
+    assert summarise([], 1, {}, UTC_ZONE).hint == ""
+
+
+@pytest.mark.parametrize(
+    ("candidate", "basis", "loaded", "words"),
+    [
+        (file(NOON), AUTOMATED, loads(file()), "loaded at 2025-08-14T12:00:00Z by load load-1"),
+        (file(part=own(state=RunState.RUNNING)), AUTOMATED, {}, "its run run-1 is running"),
+        (file(part=own(state=None)), AUTOMATED, {}, "its run run-1 is unknown"),
+        (file(part=structs.replace(own(), etag=None)), AUTOMATED, {}, "its run run-1 does not list it"),
+        (file(part=own(etag="x")), AUTOMATED, {}, "its content is not what its run wrote"),
+        (file(NOON + 62 * SECOND), MANUAL, {}, "1 m 2 s after the watermark"),
+        (file(NOON - 62 * SECOND), MANUAL, {}, "1 m 2 s too old: not after the watermark 2025-08-14T12:00:00Z"),
+        (file(NOON), MANUAL, {}, "0 s too old: not after the watermark 2025-08-14T12:00:00Z"),
+        (file(NOON), AUTOMATED, {}, "inside the session window"),
+        (file(NOON - timedelta(days=9), part=own()), AUTOMATED, {}, "carried over: a committed part never loaded"),
+        (file(NOON - timedelta(hours=13, minutes=12)), AUTOMATED, {}, "outside the session window by 3 h 12 m"),
+        (file(NOON + timedelta(hours=13, minutes=12)), AUTOMATED, {}, "outside the session window by 3 h 12 m"),
+        (file(NOON), replace(AUTOMATED, load_floor=NOON), {}, "before the load floor 2025-08-14T12:00:00Z"),
+        (file(NOON + SECOND), SYSTEM, {}, "1 s after the system watermark"),
+        (file(NOON), SYSTEM, {}, "0 s too old: not after the system watermark 2025-08-14T12:00:00Z"),
+        (file(NOON), NOTHING, {}, "no watermark excludes it"),
+    ],
+)
+def test_a_verdict_is_explained_in_words(candidate: Candidate, basis: Basis, loaded: Loads, words: str) -> None:
+    (verdict,) = judge([candidate], basis, loaded)
+
+    assert explain(verdict, loaded).startswith(words.replace("never loaded", "that was never loaded"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (60, "1 m"),
+        (61, "1 m 1 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (11_520, "3 h 12 m"),
+        (86_400, "1 d"),
+        (90_000, "1 d 1 h"),
+        (400 * 86_400, "400 d"),
+    ],
+)
+def test_a_distance_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
+    assert format_distance(timedelta(seconds=seconds)) == words
+
+
+@given(st.integers(0, 10**9))
+def test_a_distance_in_words_is_never_longer_than_the_distance_nor_a_unit_shorter(seconds: int) -> None:
+    sizes = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+    words = format_distance(timedelta(seconds=seconds)).split()
+    amounts = list(zip(words[::2], words[1::2], strict=True))
+
+    told = sum(int(amount) * sizes[unit] for amount, unit in amounts)
+    largest = sizes[amounts[0][1]]
+    assert 0 <= seconds - told < max(largest // 24, 1)
+
+
+def test_every_reason_belongs_to_a_rule() -> None:
+    assert set(RULES) == set(Reason)
+    assert Verdict(file(), Reason.LOADED).rule == 2
+    assert [r for r, _ in itertools.groupby(sorted(RULES.values()))] == [2, 3, 4, 5, 6]
