@@ -111,7 +111,7 @@ def _fresh(job: Job, mark: Watermark, table: SourceTable, last: Run | None) -> E
             "leave --limit out, or give the table a watermark first",
         )
     low = format_wall(made.low) if made.low else "the beginning"
-    job.tell(f"extracting {low} to {format_wall(made.high)}, {made.origin} ({made.strategy.value})")
+    job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.strategy.value})")
     run = new_run(job, new_run_id(job.backend.clock()), mark, table, made)
     extraction = Extraction(job, table, mark, run)
     return _read(job, extraction, list(enumerate(made.spans)), previous, made.commits_early)

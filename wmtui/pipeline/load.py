@@ -97,7 +97,8 @@ def _report(job: Job, selection: Selection) -> None:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             job.tell(f"ignored, {why}: {shown}", Severity.WARNING)
     if selection.summary.hint:
-        job.tell(selection.summary.hint)
+        wanted = selection.summary.held_back or not job.options.extract
+        job.tell(selection.summary.hint, Severity.INFO if wanted else Severity.DEBUG)
 
 
 def _refuse_replaced(selection: Selection) -> None:

@@ -43,9 +43,8 @@ def sync_table(
     except WmtuiError as failure:
         error = failure
     result = _result(table, account, error, time.monotonic() - began)
-    if error is not None and not isinstance(error, Interrupted):
-        severity = Severity.WARNING if isinstance(error, NothingSelected) else Severity.ERROR
-        emit(Message(str(table), severity, result.error or ""))
+    if error is not None and not isinstance(error, Interrupted | NothingSelected):
+        emit(Message(str(table), Severity.ERROR, result.error or ""))
     emit(result)
     return result
 

@@ -1,0 +1,1 @@
+"""Measurements of the performance budget, each a command: `python -m benchmarks [NAME …]`."""

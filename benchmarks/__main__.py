@@ -1,0 +1,23 @@
+"""Run the benchmarks named, or all of them: `python -m benchmarks [sync|command|verdicts] …`."""
+
+import sys
+
+from benchmarks import command, sync, verdicts
+
+BENCHMARKS = {"verdicts": verdicts.main, "command": command.main, "sync": sync.main}
+
+
+def main(names: list[str]) -> int:
+    """Run each benchmark and print its figures; exit 2 for a name that is none."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for name in names or BENCHMARKS:
+        print(f"== {name}", flush=True)
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+"""Times whole processes, as a user would wait for them."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process: seconds on the clock, seconds of processor time, peak memory in bytes."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end; raises CalledProcessError with its output when it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    code = process.returncode = os.waitstatus_to_exitcode(status)
+    if code:
+        raise subprocess.CalledProcessError(code, command, output)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def pairs(first: Sequence[str], second: Sequence[str], times: int) -> tuple[float, float]:
+    """The median wall times of two commands run in turn, after a warm-up of each."""
+    walls: tuple[list[float], list[float]] = ([], [])
+    for number in range(times + 1):
+        for command, seen in zip((first, second), walls, strict=True):
+            wall = run(command).wall
+            if number:
+                seen.append(wall)
+    return statistics.median(walls[0]), statistics.median(walls[1])

@@ -1,0 +1,59 @@
+"""Every command in the README does what it says, typed into a shell on the demo's sandbox."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from wmtui.demo import open_demo
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", README) if "wmtui " in block]
+REPLACED = re.findall(r"(?m)^\| `python -m src[^|]*\| `(wmtui [^`]*)` \|$", README)
+TABLE = "settlement.settlement_claim_detail"
+
+SHIM = """#!/bin/sh
+[ "$1" = --demo ] && shift
+exec {python} -m wmtui --demo --demo-dir {sandbox} "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The environment of a shell whose `wmtui` works on a sandbox."""
+    folder = tmp_path_factory.mktemp("readme")
+    sandbox, program = folder / "sandbox", folder / "bin" / "wmtui"
+    open_demo(sandbox, False, lambda _: None)
+    program.parent.mkdir()
+    program.write_text(SHIM.format(python=sys.executable, sandbox=sandbox))
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "TMP_FOLDER": str(folder)}
+
+
+def type_line(line: str, shell: Mapping[str, str]) -> None:
+    """Run one line; `# exit N` behind it says what it ends with, otherwise 0."""
+    expected = re.search(r"# exit (\d+)", line)
+    typed = line.replace("/tmp/", f"{shell['TMP_FOLDER']}/")
+    done = subprocess.run(["bash", "-c", typed], env=shell, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == int(expected[1] if expected else 0), f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_the_readme_has_tasks_and_a_table_of_replaced_commands() -> None:
+    assert len(BLOCKS) >= 10
+    assert len(REPLACED) >= 10
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.partition("\n")[0])
+def test_the_commands_of_a_task_work_word_for_word(block: str, shell: Mapping[str, str]) -> None:
+    for line in block.splitlines():
+        type_line(line, shell)
+
+
+def test_the_commands_that_replace_the_old_tools_work(shell: Mapping[str, str]) -> None:
+    for line in REPLACED:
+        ending = "  # exit 1" if line == "wmtui status" else ""
+        type_line(re.sub(r"-t T\b", f"-t {TABLE}", line) + ending, shell)
