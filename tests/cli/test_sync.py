@@ -81,7 +81,8 @@ def test_in_run_the_same_is_a_warning(wmtui: Wmtui) -> None:
     found = wmtui("--run", "--json")
 
     assert found.code == found.lines[-1]["exit_code"] == 0
-    assert "warning: shop.orders: Found 1 files, filtered to 0 files for loading" in found.err
+    assert "shop.orders: Found 1 files, filtered to 0 files for loading" in found.err
+    assert "warning: shop.orders: nothing selected, " in found.err
 
 
 def test_one_tables_failure_leaves_the_others_alone_and_is_the_exit_code(wmtui: Wmtui, stack: Stack) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from wmtui.cli.console import Console
 from wmtui.cli.wording import count
-from wmtui.pipeline.events import Event, Message, Progress, Severity, TableResult
+from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
 
 _LINE_SECONDS = 5.0
 """A table's progress lines are at least so far apart where they cannot replace each other."""
@@ -87,7 +87,8 @@ class PlainDisplay:
 def tell(console: Console, event: Message | TableResult) -> None:
     """A message, or how a table ended, as a line."""
     if isinstance(event, TableResult):
-        console.tell(f"{event.table}: {_ending(event)}")
+        severity = Severity.WARNING if event.status is Status.NOTHING_SELECTED else Severity.INFO
+        console.tell(f"{event.table}: {_ending(event)}", severity)
     else:
         console.tell(f"{event.table}: {event.text}" if event.table else event.text, event.severity)
 
@@ -95,7 +96,7 @@ def tell(console: Console, event: Message | TableResult) -> None:
 def _ending(result: TableResult) -> str:
     extracted = f"{count(result.rows_extracted, 'row')} extracted into {count(result.files_written, 'file')}"
     loaded = f"{count(result.rows_loaded, 'row')} loaded from {count(result.files_loaded, 'file')}"
-    return f"{result.status.value}, {extracted}, {loaded}, {result.seconds:.1f} s"
+    return f"{result.status.value.replace('_', ' ')}, {extracted}, {loaded}, {result.seconds:.1f} s"
 
 
 @contextmanager
