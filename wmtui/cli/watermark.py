@@ -83,7 +83,8 @@ def set_(
     TS is YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, ISO 8601 with a zone, -12m31s or `3h ago`; PRESET is aug4, 1day, 1week or
     another of tables.yaml.
     """
-    given = [name for name, value in _named(timestamp, from_file, point) if value is not None]
+    places = {"--timestamp": timestamp, "--from-file": from_file, "PRESET|TS": point}
+    given = [name for name, value in places.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", "each says where to", "leave one of them out")
     if not given:
@@ -149,10 +150,6 @@ def list_(invocation: Invocation) -> ExitCode:
                 invocation.report(row.error)
         unreadable = any(row.error is not None for row in rows)
     return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
-
-
-def _named(timestamp: str | None, from_file: str | None, point: str | None) -> list[tuple[str, str | None]]:
-    return [("--timestamp", timestamp), ("--from-file", from_file), ("PRESET|TS", point)]
 
 
 def _document(table: TableName, found: Watermark | Unreadable) -> object:
