@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stack import Stack, ago
+from tests.servers import Database
+from tests.servers.s3 import S3Server, hang_up, serve_then
+from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode, SourceError, StoreError, WarehouseError
 from wmtui.files.runs import RunState, RunStore
 from wmtui.pipeline import extraction, parts
@@ -102,6 +105,34 @@ def test_the_same_failure_again_and_again_is_one_change_of_the_watermark(
         stack.sync()
         serials.append(stack.mark()["metadata"]["serial"])
     assert serials == [1, 1, 1]
+
+
+def test_a_failure_is_over_when_the_next_run_succeeds_although_there_is_no_news(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack, 5)
+    stack.sync_one()
+    with monkeypatch.context() as patch:
+
+        def down(*_: object) -> None:
+            raise SourceError("the source is down")
+
+        patch.setattr(stack.service.workspace.source, "clock", down)
+        stack.sync()
+    assert (stack.mark()["mysql_status"], stack.mark()["last_error"]) == ("failed", "the source is down")
+    stack.sync_one()
+    assert (stack.mark()["mysql_status"], stack.mark()["last_error"]) == ("success", None)
+
+
+def test_a_part_whose_answer_was_lost_is_written_once(
+    tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server
+) -> None:
+    stack = server_stack(tmp_path, mysql_db, pg_db, s3)
+    stack.create()
+    seed(stack)
+    s3.faults.add(serve_then(hang_up), method="PUT", key=r"_00003\.parquet$")
+    assert stack.sync_one().rows_loaded == 100
+    assert stack.warehouse_rows() == stack.source_rows()
 
 
 def test_setting_a_watermark_abandons_a_run_that_was_interrupted(stack: Stack) -> None:

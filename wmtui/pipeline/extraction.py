@@ -14,10 +14,12 @@ from functools import partial
 
 import pyarrow as pa
 
+from wmtui.errors import PreconditionFailed, StoreError, WriteContended
 from wmtui.files.names import part_key
 from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore
 from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
+from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.events import Phase
 from wmtui.pipeline.overlap import Seen, unpack, unseen
@@ -29,6 +31,7 @@ from wmtui.watermarks.model import Watermark
 
 BATCH_ROWS = 10_000
 """Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""
+_CONTENDED = 5
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Extraction:
         key = part_key(job.table, run.started, run.run, job.lease.token, number)
         data = encode(chunk.data)
         job.lease.check()
-        etag = job.backend.objects.put(key, data, if_absent=True)
+        etag = put_part(job.backend.objects, key, data)
         part = Part(key, etag, chunk.data.num_rows, len(data), chunk.min_cursor, chunk.max_cursor)
         with self._lock:
             known = self._run.ranges[index]
@@ -183,6 +186,22 @@ class Extraction:
             job = self._job
             self._mark = begin(job, self._mark, self._run.run)
             self._etag = RunStore(job.backend.objects, job.table).create(self._run)
+
+
+def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
+    """Write a part that is never overwritten; returns its ETag.
+
+    Its name carries run, token and number, so whatever stands under it after a refusal is this very part: a write
+    whose answer was lost.
+    """
+    for _ in range(_CONTENDED):
+        try:
+            return objects.put(key, data, if_absent=True)
+        except PreconditionFailed:
+            return objects.head(key).etag
+        except WriteContended:
+            continue
+    raise StoreError(f"could not write {key}", "the store answered 409 again and again", "sync again")
 
 
 def begin(job: Job, mark: Watermark, run: str) -> Watermark:

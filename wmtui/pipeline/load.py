@@ -116,7 +116,9 @@ def _nothing(job: Job, mark: Watermark, selection: Selection) -> Loaded:
     if selection.summary.held_back and not job.options.extract:
         raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
     _note_settled(job, mark, selection, set())
-    if selection.summary.held_back or not selection.summary.found or mark.fields["redshift_status"] == "success":
+    status = mark.fields["redshift_status"]
+    up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
+    if selection.summary.held_back or up_to_date:
         return Loaded(mark, selection)
     patch = {"redshift_status": "success", "last_error": None}
     return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection)

@@ -92,9 +92,20 @@ def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
             job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
         else:
             job.tell("no news in the source")
+        if extracted.run is None and extracted.complete:
+            mark = _recovered(job, mark)
         if extracted.complete:
             job.lease.note(extracted_to=format_instant(to_instant(extracted.high, job.backend.zone)))
     return mark
+
+
+def _recovered(job: Job, mark: Watermark) -> Watermark:
+    """A run without news changes nothing, but the failure of an earlier one is over."""
+    if mark.fields["mysql_status"] in ("success", "pending"):
+        return mark
+    status = "success" if mark.position else "pending"
+    patch = {"mysql_status": status, "last_error": None}
+    return job.backend.watermarks.change(job.table, "recovered", lambda _: patch, based_on=mark)
 
 
 _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
