@@ -17,6 +17,7 @@ from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import part_key
 from wmtui.files.runs import Part, Range, Run, RunState, RunStore, new_run_id
 from wmtui.files.selection import Choice, FileFilter, Selection
+from wmtui.files.verdicts import Loads
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -27,6 +28,7 @@ from wmtui.watermarks.model import Watermark
 TABLE = TableName("shop", "orders")
 TARGET = "orders"
 UTC_ZONE = ZoneInfo("UTC")
+HOUR = timedelta(hours=1)
 
 
 def new_run(started: datetime = NOON, table: TableName = TABLE, **fields: Any) -> Run:
@@ -90,16 +92,21 @@ class Lake:
         system: datetime | None = None,
         *,
         tables: Sequence[TableName] = (TABLE,),
+        ledger: Loads | None = None,
         choice: Choice | None = None,
     ) -> Selection:
-        """What the file filter says, by the load records."""
+        """What the file filter says, by the load records unless a ledger is given."""
         files = FileFilter(self.objects, Lister(self.objects, tables), UTC_ZONE)
-        return files.select(mark, TARGET, lease.read(self.objects, mark.table), system, choice=choice or Choice())
+        heartbeat = lease.read(self.objects, mark.table)
+        return files.select(mark, TARGET, heartbeat, system, ledger=ledger, choice=choice or Choice())
 
-    def settle(self, run: str, **fields: Any) -> None:
-        """What a load leaves in the heartbeat: every run up to this one needs no more looking at."""
-        settled = {"run": run, "epoch": 1, "load_floor": None, **fields}
-        self.objects.put(lease.key(TABLE), json.dumps({"token": 1, "settled": settled}).encode())
+    def settle(self, run: str) -> None:
+        """What a load leaves in the lock document: runs up to this one need no more looking at."""
+        self.leave({"settled": {"run": run, "epoch": 1, "load_floor": None}})
+
+    def leave(self, fields: dict[str, Any]) -> None:
+        """A lock document that nobody holds."""
+        self.objects.put(lease.key(TABLE), json.dumps({"token": 1, **fields}).encode())
 
 
 def manual(point: str, **fields: Any) -> Watermark:
@@ -141,6 +148,3 @@ def objects(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     else:
         server = request.getfixturevalue("s3")
         yield S3Store(f"s3://{server.new_bucket()}/lake", S3Config(endpoint_url=server.endpoint_url))
-
-
-HOUR = timedelta(hours=1)

@@ -215,19 +215,21 @@ def _by_point(basis: Basis) -> Callable[[Candidate], Verdict]:
 
 def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
     """Rule 5."""
-    assert basis.session is not None
-    low, high = basis.session
-    floor, epoch = basis.load_floor, basis.epoch
+    middle, floor, epoch = basis.extraction_time, basis.load_floor, basis.epoch
+    assert middle is not None
+    low, high = middle - SESSION, middle + SESSION
+    # Looked up once: finding an enum's member takes as long as making a verdict.
+    in_session, carried_over, outside = Reason.IN_SESSION, Reason.CARRIED_OVER, Reason.OUTSIDE_SESSION
 
     def verdict(file: Candidate) -> Verdict:
         at = file.last_modified
         if floor is not None and at <= floor:
             return Verdict(file, Reason.BEFORE_FLOOR, floor)
+        nearest = low if at < middle else high
         if low <= at <= high:
-            return Verdict(file, Reason.IN_SESSION, low if at - low < high - at else high)
-        boundary = low if at < low else high
+            return Verdict(file, in_session, nearest)
         carried = file.part is not None and file.part.epoch == epoch
-        return Verdict(file, Reason.CARRIED_OVER if carried else Reason.OUTSIDE_SESSION, boundary)
+        return Verdict(file, carried_over if carried else outside, nearest)
 
     return verdict
 

@@ -1,0 +1,146 @@
+"""Before an operator moves a watermark, the run that has begun is settled.
+
+Guards against rows lost or doubled because an edit met a run half-way.
+"""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from tests.clock import HandClock
+from tests.files.conftest import TABLE, Lake
+from wmtui.errors import Conflict, LeaseHeld, Unreadable
+from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.files.settle import patch_extracted, settle_for_edit
+from wmtui.model import Position, Strategy
+from wmtui.watermarks import lease
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store import Author, WatermarkStore
+
+ANA = Author("ana", "host-1")
+
+
+@pytest.fixture
+def watermarks(lake: Lake) -> WatermarkStore:
+    return WatermarkStore(lake.objects, lake.clock, ANA)
+
+
+def pending(watermarks: WatermarkStore, run: str) -> Watermark:
+    return watermarks.change(TABLE, "run started", lambda _: {"pending_extraction": run, "mysql_status": "in_progress"})
+
+
+def settle(lake: Lake, watermarks: WatermarkStore, mark: Watermark) -> Watermark:
+    settle_for_edit(lake.objects, watermarks, mark, lake.clock())
+    return watermarks.read(TABLE).watermark
+
+
+def stored(lake: Lake, run: Run) -> Run:
+    found = RunStore(lake.objects, TABLE).read(run.run)
+    assert found is not None
+    return found[0]
+
+
+def test_a_watermark_without_a_pending_run_is_left_as_it_is(lake: Lake, watermarks: WatermarkStore) -> None:
+    mark = watermarks.change(TABLE, "note", lambda _: {"last_error": "x"})
+
+    assert settle(lake, watermarks, mark) == mark
+
+
+def test_a_committed_runs_position_is_taken_over(lake: Lake, watermarks: WatermarkStore) -> None:
+    final = Position(datetime(2025, 8, 9, 20, 0, 1, 500000), (48213377, "x"))
+    run = lake.run(parts=3, final=final, strategy=Strategy.INTRA_TABLE)
+
+    fields = settle(lake, watermarks, pending(watermarks, run.run)).fields
+
+    assert fields["last_mysql_data_timestamp"] == "2025-08-09 20:00:01.5"
+    assert fields["last_processed_key"] == [48213377, "x"]
+    assert fields["last_mysql_extraction_time"] == "2025-08-14T12:00:00Z"
+    assert (fields["backup_strategy"], fields["mysql_status"]) == ("intra-table", "success")
+    assert (fields["mysql_rows_extracted"], fields["s3_file_count"]) == (30, 3)
+    assert fields["pending_extraction"] is None
+    assert stored(lake, run).state is RunState.COMMITTED
+
+
+def test_a_running_run_whose_lease_is_dead_is_abandoned(
+    lake: Lake, watermarks: WatermarkStore, clock: HandClock
+) -> None:
+    run = lake.run(state=RunState.RUNNING)
+    held, _ = lease.acquire(lake.objects, clock, ANA, TABLE, run.run)
+    mark = pending(watermarks, run.run)
+    clock.advance(seconds=61)
+
+    settled = settle(lake, watermarks, mark)
+
+    assert stored(lake, run).state is RunState.ABANDONED
+    assert stored(lake, run).parts == run.parts
+    assert settled.pending_extraction is None
+    assert settled.position is None
+    held.release({})
+
+
+def test_editing_under_a_live_run_is_refused_and_changes_nothing(
+    lake: Lake, watermarks: WatermarkStore, clock: HandClock
+) -> None:
+    run = lake.run(state=RunState.RUNNING)
+    mark = pending(watermarks, run.run)
+    held, _ = lease.acquire(lake.objects, clock, ANA, TABLE, run.run)
+
+    with pytest.raises(LeaseHeld, match="ana on host-1"):
+        settle_for_edit(lake.objects, watermarks, mark, clock())
+
+    assert watermarks.read(TABLE).watermark == mark
+    assert stored(lake, run).state is RunState.RUNNING
+    held.release({})
+
+
+@pytest.mark.parametrize("state", [None, RunState.ABANDONED])
+def test_a_run_without_document_or_given_up_is_forgotten(
+    lake: Lake, watermarks: WatermarkStore, state: RunState | None
+) -> None:
+    run = lake.run(state=state or RunState.RUNNING)
+    if state is None:
+        lake.objects.delete(RunStore(lake.objects, TABLE).key(run.run))
+
+    settled = settle(lake, watermarks, pending(watermarks, run.run))
+
+    assert (settled.pending_extraction, settled.position) == (None, None)
+
+
+def test_a_watermark_that_changed_since_it_was_seen_is_not_settled_blindly(
+    lake: Lake, watermarks: WatermarkStore
+) -> None:
+    run = lake.run()
+    seen = pending(watermarks, run.run)
+    watermarks.change(TABLE, "note", lambda _: {"last_error": "x"})
+
+    with pytest.raises(Conflict):
+        settle_for_edit(lake.objects, watermarks, seen, lake.clock())
+
+    assert watermarks.read(TABLE).watermark.pending_extraction == run.run
+
+
+def test_a_corrupt_run_document_stops_the_edit(lake: Lake, watermarks: WatermarkStore) -> None:
+    run = lake.run()
+    mark = pending(watermarks, run.run)
+    lake.objects.put(RunStore(lake.objects, TABLE).key(run.run), b"{")
+
+    with pytest.raises(Unreadable):
+        settle_for_edit(lake.objects, watermarks, mark, lake.clock())
+
+    assert watermarks.read(TABLE).watermark == mark
+
+
+def test_a_committed_run_without_a_position_is_unreadable(lake: Lake) -> None:
+    with pytest.raises(Unreadable, match="without a position"):
+        patch_extracted(lake.run(final=None), lake.clock())
+
+
+def test_the_data_timestamp_has_as_many_digits_as_the_cursor_column(lake: Lake) -> None:
+    run = lake.run(final=Position(datetime(2025, 8, 9, 20, 0, 1, 500000)))
+
+    for digits, text in ((0, "2025-08-09 20:00:01"), (3, "2025-08-09 20:00:01.500"), (None, "2025-08-09 20:00:01.5")):
+        patch = patch_extracted(run, lake.clock(), digits)
+        assert patch["last_mysql_data_timestamp"] == text
+        assert patch["last_processed_key"] is None
+        assert json.dumps(patch)
