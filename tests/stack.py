@@ -14,7 +14,7 @@ import yaml
 from tests.servers import Database
 from tests.servers.s3 import S3Server
 from wmtui import config
-from wmtui.model import Clock, TableName, utc_now
+from wmtui.model import TableName, utc_now
 from wmtui.pipeline.events import Event, Progress, Stop, TableResult
 from wmtui.service import Author, Request, Service
 from wmtui.service.syncs import Preview
@@ -35,8 +35,8 @@ class Stack:
         source: Run,
         warehouse: Run,
         schema: str,
-        let_pass: Callable[[timedelta], None],
-        clock: Clock = utc_now,
+        clock: "Ticking",
+        age_objects: Callable[[timedelta], None] = lambda _: None,
     ) -> None:
         self.path = tables_yaml
         self.document = dict(document)
@@ -44,7 +44,7 @@ class Stack:
         self.warehouse = warehouse
         self.schema = schema
         self.clock = clock
-        self._let_pass = let_pass
+        self._age_objects = age_objects
         self.events: list[Event] = []
         self.reload()
 
@@ -56,9 +56,14 @@ class Stack:
         self.service = Service(config.load(self.path), clock=self.clock, author=AUTHOR)
         return self.service
 
+    def turn_back(self, **span: float) -> None:
+        """Begin in the past, by the clock of this host, so that `let_pass` ends at the present of the servers."""
+        self.clock.advance(-timedelta(**span))
+
     def let_pass(self, **span: float) -> None:
         """Let time pass: every object in the store is so much older now."""
-        self._let_pass(timedelta(**span))
+        self.clock.advance(timedelta(**span))
+        self._age_objects(timedelta(**span))
 
     def ago(self, **span: float) -> datetime:
         """A wall-clock time in the past of this pipeline, UTC, whole seconds."""
@@ -138,9 +143,14 @@ class Ticking:
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
+        self._standing: datetime | None = None
 
     def __call__(self) -> datetime:
-        return utc_now() + self.offset
+        return (self._standing or utc_now()) + self.offset
+
+    def stand_still(self, *, microsecond: int) -> None:
+        """Stop at this fraction of the present second."""
+        self._standing = utc_now().replace(microsecond=microsecond)
 
     def advance(self, span: timedelta) -> None:
         """Let time pass."""
@@ -159,18 +169,26 @@ def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **pr
     def warehouse(sql: str) -> list[tuple[Any, ...]]:
         return _run(pg, sql)
 
-    def let_pass(span: timedelta) -> None:
+    def age_objects(span: timedelta) -> None:
         objects = stack.service.workspace.objects
         for info in list(objects.list("")):
             s3.set_last_modified(bucket, f"lake/{info.key}", info.last_modified - span)
 
     path, document = folder / "tables.yaml", _document(made, mysql.name)
-    stack = Stack(path, document, source=source, warehouse=warehouse, schema=mysql.name, let_pass=let_pass)
+    stack = Stack(
+        path,
+        document,
+        source=source,
+        warehouse=warehouse,
+        schema=mysql.name,
+        clock=Ticking(),
+        age_objects=age_objects,
+    )
     return stack
 
 
 def embedded_stack(folder: Path, **profile: Any) -> Stack:
-    """DuckDB → folder → DuckDB, with a clock of its own that tests move."""
+    """DuckDB → folder → DuckDB, all by one clock that tests move."""
     clock = Ticking()
     shop, dw = folder / "source.duckdb", folder / "warehouse.duckdb"
     (folder / "lake").mkdir()
@@ -187,9 +205,7 @@ def embedded_stack(folder: Path, **profile: Any) -> Stack:
         return query
 
     path, document = folder / "tables.yaml", _document(made, "shop")
-    return Stack(
-        path, document, source=run(shop), warehouse=run(dw), schema="shop", let_pass=clock.advance, clock=clock
-    )
+    return Stack(path, document, source=run(shop), warehouse=run(dw), schema="shop", clock=clock)
 
 
 def _document(profile: Mapping[str, Any], schema: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Lake:
 
     def settle(self, run: str) -> None:
         """What a load leaves in the lock document: runs up to this one need no more looking at."""
-        self.leave({"settled": {"run": run, "epoch": 1, "load_floor": None}})
+        self.leave({"settled": {"run": run, "epoch": 1, "load_floor": None, "target": TARGET}})
 
     def leave(self, fields: dict[str, Any]) -> None:
         """A lock document that nobody holds."""

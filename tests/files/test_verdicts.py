@@ -46,7 +46,7 @@ def file(at: datetime = NOON, name: str = "a", part: PartOf | None = None) -> Ca
 
 
 def own(name: str = "a", *, state: RunState | None = RunState.COMMITTED, epoch: int = 1, etag: str = "") -> PartOf:
-    return PartOf("run-1", state, epoch, etag or f"etag-{name}", 10)
+    return PartOf("0198a4f3c0001a2b3c", state, epoch, etag or f"etag-{name}", 10)
 
 
 def reason(candidate: Candidate, basis: Basis, loaded: Loads | None = None, again: Reprocess = Reprocess.NO) -> Reason:
@@ -66,7 +66,7 @@ NOTHING = Basis(1)
 TIMES = st.integers(-40 * 3600, 40 * 3600).map(lambda seconds: NOON + timedelta(seconds=seconds))
 PARTS = st.none() | st.builds(
     PartOf,
-    st.just("run-1"),
+    st.just("0198a4f3c0001a2b3c"),
     st.none() | st.sampled_from(RunState),
     st.integers(1, 2),
     st.none() | st.sampled_from(["e0", "e1"]),
@@ -314,9 +314,9 @@ def test_files_that_are_loaded_or_unfinished_are_not_held_back() -> None:
     ("candidate", "basis", "loaded", "words"),
     [
         (file(NOON), AUTOMATED, loads(file()), "loaded at 2025-08-14T12:00:00Z by load load-1"),
-        (file(part=own(state=RunState.RUNNING)), AUTOMATED, {}, "its run run-1 is running"),
-        (file(part=own(state=None)), AUTOMATED, {}, "its run run-1 is unknown"),
-        (file(part=structs.replace(own(), etag=None)), AUTOMATED, {}, "its run run-1 does not list it"),
+        (file(part=own(state=RunState.RUNNING)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c is running"),
+        (file(part=own(state=None)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c is unknown"),
+        (file(part=structs.replace(own(), etag=None)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c does not list it"),
         (file(part=own(etag="x")), AUTOMATED, {}, "its content is not what its run wrote"),
         (file(NOON + 62 * SECOND), MANUAL, {}, "1 m 2 s after the watermark"),
         (file(NOON - 62 * SECOND), MANUAL, {}, "1 m 2 s too old: not after the watermark 2025-08-14T12:00:00Z"),

@@ -7,6 +7,7 @@ import pytest
 from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import ExitCode
 from wmtui.model import Strategy
+from wmtui.watermarks.timestamps import format_instant
 
 
 def test_a_first_sync_brings_every_row(stack: Stack) -> None:
@@ -166,3 +167,15 @@ def test_a_settled_history_is_not_listed_again(tmp_path: Path) -> None:
     stack.insert((9, 1, None, stack.ago(minutes=5)))
     stack.sync_one()
     assert "Found 1 files, filtered to 1 files for loading" in stack.log()
+
+
+def test_a_part_written_in_the_very_second_of_a_set_is_loaded_by_that_sync(tmp_path: Path) -> None:
+    stack = embedded_stack(tmp_path)
+    stack.clock.stand_still(microsecond=400_000)
+    stack.create()
+    stack.reload(orders={"lag": "0s"})
+    stack.insert((1, 1, None, stack.ago(seconds=2)))
+    stack.service.watermarks.set(stack.table(), str(stack.ago(seconds=3)))
+    floor = {"load_floor": format_instant(stack.clock().replace(microsecond=0))}
+    stack.service.workspace.watermarks.change(stack.table(), "set", lambda _: floor)
+    assert stack.sync_one().rows_loaded == 1

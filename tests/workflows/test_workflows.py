@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.workflows.conftest import Operator
+from tests.operator import Operator
 
 
 def seed(operator: Operator, *, hours: float = 3, first: int = 1, count: int = 10, name: str = "orders") -> None:
@@ -79,6 +79,7 @@ def test_filtered_to_0_files_names_the_reason_and_the_point_and_following_it_loa
 def test_a_manual_watermark_then_a_full_sync_starts_there_becomes_automated_and_keeps_excluded_parts_out(
     operator: Operator,
 ) -> None:
+    operator.stack.turn_back(hours=1)
     seed(operator)
     operator.type("wmtui sync -t T --backup-only")
     operator.stack.let_pass(hours=1)

@@ -24,6 +24,8 @@ def main() -> ExitCode:
         except WmtuiError as error:
             print(f"wmtui: {describe(error)}", file=sys.stderr)
             return error.exit_code
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
 
 
 def prove(service: Service) -> ExitCode:

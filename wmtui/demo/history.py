@@ -51,14 +51,12 @@ def _happen(past: "_Past", progress: Callable[[str], None]) -> None:
     past.sync("2025-08-11 02:00:00", State.STALE)
     past.place_system("2025-08-11 09:00:00", "2025-08-01 00:00:00")
     past.sync("2025-08-13 02:00:00", State.FAILED_EXTRACT, State.FAILED_LOAD)
-    past.sync("2025-08-13 02:05:00", State.FINE, schema="orders")
     for at in ("2025-08-13 02:10:00", "2025-08-14 02:10:00"):
         past.sync(at, State.MANUAL, backup_only=True)
-    for at in ("2025-08-14 13:05:00", "2025-08-14 15:05:00"):
-        past.sync(at, State.PENDING, backup_only=True, strategy=Strategy.SEQUENTIAL)
-    progress("  8 to 13 August: nightly runs")
+    progress("  9 to 14 August: nightly runs")
     past.place("2025-08-14 14:41:20", State.MANUAL, "2025-08-12 00:00:00", "finance asks for 12 August again")
     past.place("2025-08-14 14:52:05", State.HELD_BACK, "2025-08-09 20:00:01", "migration night is loaded by hand")
+    past.sync("2025-08-14 15:05:00", State.PENDING, backup_only=True, strategy=Strategy.SEQUENTIAL)
     past.sync("2025-08-14 15:08:00", State.FAILED_EXTRACT, failure=_CONNECTION_LOST)
     past.sync("2025-08-14 15:12:00", State.FAILED_LOAD, schema="settlement", failure=_ROLLED_BACK)
     past.sync("2025-08-14 15:14:00", State.FAILED_LOAD, schema="logistics", failure=_DISK_FULL)
@@ -67,7 +65,7 @@ def _happen(past: "_Past", progress: Callable[[str], None]) -> None:
     past.sync("2025-08-14 15:22:00", State.FINE, schema="logistics")
     past.sync("2025-08-14 15:24:00", State.FINE, schema="settlement")
     past.sync("2025-08-14 15:27:00", State.FINE, schema="orders")
-    progress("  14 August: edits, failures, and the runs of the last hour")
+    progress("  14 August: edits, failures, and runs of the last hour")
 
 
 @contextmanager
@@ -105,7 +103,7 @@ class _Past:
         if failure is not None:
             self._break(service, failure)
         request = Request(
-            _tables(*states, schema=schema), **{"strategy": Strategy.INTER_TABLE, "workers": 6, **options}
+            _tables(*states, schema=schema), **{"strategy": Strategy.INTER_TABLE, "workers": 3, **options}
         )
         for result in service.syncs.sync(request, emit=_unheard, stop=Stop()):
             if (result.error is None) != (failure is None):

@@ -78,7 +78,11 @@ class FileFilter:
         is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
         """
         basis = Basis.of(mark, system, self._zone)
-        since = None if choice.all_days or choice.reprocess else self._since(mark, basis, heartbeat)
+        since = (
+            None
+            if choice.all_days or choice.reprocess
+            else self._since(mark, basis, settled_run(mark, heartbeat, target))
+        )
         loaded = self._recorded(mark, target, since) if ledger is None else ledger
         listing = self._lister.find(mark.table, since, () if choice.reprocess else loaded)
         candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
@@ -87,12 +91,12 @@ class FileFilter:
         summary = summarise(verdicts, mark.epoch, loaded, self._zone, again)
         return Selection(basis, listing, verdicts, summary, loaded, ledger is not None)
 
-    def _since(self, mark: Watermark, basis: Basis, heartbeat: Heartbeat) -> date | None:
-        """The first day that can hold a file to load: of the session window, or of the oldest unsettled run."""
+    def _since(self, mark: Watermark, basis: Basis, settled: str) -> date | None:
+        """The first day that can hold a file to load: of the session window, or of the oldest run not settled."""
         if basis.session is None:
             return None
         first = (basis.session[0] - _ZONE_SLACK).date()
-        oldest = next(RunStore(self._objects, mark.table).since(settled_run(mark, heartbeat)), None)
+        oldest = next(RunStore(self._objects, mark.table).since(settled), None)
         return first if oldest is None else min(first, run_started(oldest).date())
 
     def _recorded(self, mark: Watermark, target: str, since: date | None) -> Loads:
@@ -100,13 +104,16 @@ class FileFilter:
         return loaded_files(LoadRecords(self._objects, mark.table).since(day), target, mark.epoch)
 
 
-def settled_run(mark: Watermark, heartbeat: Heartbeat) -> str:
+def settled_mark(run: str, mark: Watermark, target: str) -> dict[str, object]:
+    """What a load leaves in the lock document: up to this run nothing is left to load, as long as the rest holds."""
+    return {"run": run, "epoch": mark.epoch, "load_floor": mark.fields["load_floor"], "target": target}
+
+
+def settled_run(mark: Watermark, heartbeat: Heartbeat, target: str) -> str:
     """The newest run up to which every run is loaded, excluded or abandoned, as the last load left it; "" for none."""
     settled = heartbeat.fields.get("settled")
-    if not isinstance(settled, dict):
-        return ""
-    valid = settled.get("epoch") == mark.epoch and settled.get("load_floor") == mark.fields["load_floor"]
-    return str(settled.get("run") or "") if valid else ""
+    run = str(settled.get("run") or "") if isinstance(settled, dict) else ""
+    return run if settled == settled_mark(run, mark, target) else ""
 
 
 def _named(candidates: Sequence[Candidate], keys: Sequence[str]) -> list[Candidate]:

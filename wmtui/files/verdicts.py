@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wmtui.files.runs import RunState
+from wmtui.files.runs import RunState, run_started
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 
@@ -223,7 +223,7 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
 
     def verdict(file: Candidate) -> Verdict:
         at = file.last_modified
-        if floor is not None and at <= floor:
+        if floor is not None and at <= floor and not _begun_after(file, floor):
             return Verdict(file, Reason.BEFORE_FLOOR, floor)
         nearest = low if at < middle else high
         if low <= at <= high:
@@ -232,6 +232,13 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
         return Verdict(file, carried_over if carried else outside, nearest)
 
     return verdict
+
+
+def _begun_after(file: Candidate, floor: datetime) -> bool:
+    """Whether a run that began behind the floor wrote this part: LastModified has whole seconds, a run's name has
+    milliseconds, and a sync right after `set` must not lose its first parts to the difference.
+    """
+    return file.part is not None and run_started(file.part.run) > floor
 
 
 @dataclass(frozen=True)

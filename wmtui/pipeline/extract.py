@@ -39,7 +39,10 @@ def extract_table(job: Job, mark: Watermark) -> list[Extracted]:
 
 
 def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None) -> tuple[Plan, Previous | None]:
-    """The plan the next extraction executes behind the `last` committed run, and that run if its overlap counts."""
+    """The plan the next extraction executes behind the `last` committed run, and that run if its overlap counts.
+
+    Raises UsageError for a limit that the plan's order cannot keep.
+    """
     backend = job.backend
     previous = Previous.of(last, mark, job.heartbeat, backend.zone)
     made = plan(
@@ -51,6 +54,12 @@ def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None
         previous=previous,
         strategy=job.options.strategy,
     )
+    if job.options.limit is not None and not made.commits_early:
+        raise UsageError(
+            f"--limit cannot be kept for {job.table}",
+            "a first load, a table without primary key and intra-table read in no order that may stop half-way",
+            "leave --limit out, or give the table a watermark first",
+        )
     return _split(job, table, made), previous
 
 
@@ -104,12 +113,6 @@ def _settled(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, 
 def _fresh(job: Job, mark: Watermark, table: SourceTable, last: Run | None) -> Extracted:
     """Plan a new run and read it."""
     made, previous = plan_table(job, mark, table, last)
-    if job.options.limit is not None and not made.commits_early:
-        raise UsageError(
-            f"--limit cannot be kept for {job.table}",
-            "a first load, a table without primary key and intra-table read in no order that may stop half-way",
-            "leave --limit out, or give the table a watermark first",
-        )
     low = format_wall(made.low) if made.low else "the beginning"
     job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.strategy.value})")
     run = new_run(job, new_run_id(job.backend.clock()), mark, table, made)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.runs import RunState, RunStore
-from wmtui.files.selection import Choice, Selection, settled_run
+from wmtui.files.selection import Choice, Selection, settled_mark, settled_run
 from wmtui.files.verdicts import Candidate, Loads, Reason, explain
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
@@ -209,10 +209,10 @@ def _note_settled(job: Job, mark: Watermark, selection: Selection, loaded: set[s
     }
     if job.options.keys or selection.basis.session is None:
         return
-    before = settled_run(mark, job.heartbeat)
+    before = settled_run(mark, job.heartbeat, job.config.target)
     newest = before
     for run in RunStore(job.backend.objects, job.table).since(before):
         if run in open_runs or run == mark.pending_extraction:
             break
         newest = run
-    job.lease.note(settled={"run": newest, "epoch": mark.epoch, "load_floor": mark.fields["load_floor"]})
+    job.lease.note(settled=settled_mark(newest, mark, job.config.target))

@@ -65,7 +65,6 @@ class Watermarks:
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
         files = self._workspace.new_filter()
-        system = self.system()
 
         def row(table: TableName) -> Row:
             mark = heartbeat = None
@@ -73,6 +72,7 @@ class Watermarks:
                 mark = self.get(table)
                 heartbeat = self._workspace.heartbeat(table)
                 target = self._workspace.config(table).target
+                system = self.system() if mark.position is None else None
                 selection = files.select(mark, target, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)

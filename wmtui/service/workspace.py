@@ -88,6 +88,11 @@ class Workspace:
         """A table's settings."""
         return self.settings.tables[table]
 
+    @property
+    def may_write(self) -> bool:
+        """Changes need no further word: neither read-only nor protected."""
+        return not (self.read_only or self.settings.profile.protected)
+
     def require_write(self, reason: str | None) -> None:
         """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
         if self.read_only:
