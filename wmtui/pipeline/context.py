@@ -42,8 +42,6 @@ class Options:
     limit: int | None = None
     reprocess: bool = False
     keys: tuple[str, ...] = ()
-    force: bool = False
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
