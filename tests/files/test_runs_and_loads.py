@@ -13,7 +13,7 @@ from tests.clock import NOON
 from tests.files.conftest import TABLE, new_run
 from wmtui.errors import Conflict, Unreadable
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords, loaded_files
-from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix
+from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
 from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
 
@@ -206,3 +206,10 @@ def test_a_file_counts_as_loaded_only_into_its_target_in_its_epoch() -> None:
     assert loaded_files(records, "orders", 1) == {("s3://b/a/k0", "e0"): (NOON, "a")}
     assert loaded_files(records, "orders", 2) == {("s3://b/b/k0", "e0"): (NOON, "b")}
     assert loaded_files(records, "orders", 3) == {}
+
+
+def test_a_run_sorts_behind_earlier_ones_also_by_a_slow_clock() -> None:
+    first = new_run_id(NOON)
+    second = new_run_id(NOON - timedelta(hours=3), first)
+    assert second > first
+    assert run_started(second) - run_started(first) == timedelta(milliseconds=1)

@@ -11,6 +11,7 @@ from tests.servers import Database
 from tests.servers.s3 import S3Server, hang_up, serve_then
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode, SourceError, StoreError, WarehouseError
+from wmtui.files.loads import LoadRecords
 from wmtui.files.runs import RunState, RunStore
 from wmtui.pipeline import extraction, parts
 from wmtui.pipeline.events import Status
@@ -177,6 +178,25 @@ def test_a_load_that_fails_marks_nothing_loaded_and_the_next_loads_it(
     assert (stack.mark()["mysql_status"], stack.mark()["redshift_status"]) == ("success", "failed")
     assert stack.sync_one().rows_loaded == 100
     assert stack.mark()["redshift_status"] == "success"
+
+
+def test_a_crash_between_the_ledger_and_the_load_record_is_made_good_by_the_next_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(stack)
+    with monkeypatch.context() as patch:
+
+        def crash(*_: object) -> None:
+            raise StoreError("killed before the load was recorded")
+
+        patch.setattr(LoadRecords, "add", crash)
+        stack.sync()
+    assert stack.warehouse_rows() == stack.source_rows()
+    assert stack.service.files(stack.table()).summary.selected == 10
+    assert stack.sync_one().rows_loaded == 0
+    assert stack.service.files(stack.table()).summary.selected == 0
+    mark = stack.mark()
+    assert (mark["redshift_status"], mark["redshift_rows_loaded"]) == ("success", 100)
 
 
 def test_a_stop_between_staged_files_loads_none_of_them(stack: Stack) -> None:

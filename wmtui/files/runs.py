@@ -124,9 +124,14 @@ class Run:
         return replace(self, ranges=(*self.ranges[:index], changed, *self.ranges[index + 1 :]))
 
 
-def new_run_id(now: datetime) -> str:
-    """18 hexadecimal digits that sort by time: milliseconds, then chance."""
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(3)}"
+def new_run_id(now: datetime, *behind: str) -> str:
+    """18 hexadecimal digits that sort by time: milliseconds, then chance.
+
+    behind: earlier runs of the table; the new one sorts behind them also where this host's clock is slow, because
+    listings begin behind the last settled run.
+    """
+    milliseconds = max([int(now.timestamp() * 1000), *(int(run[:12], 16) + 1 for run in behind)])
+    return f"{milliseconds:012x}{secrets.token_hex(3)}"
 
 
 def run_started(run: str) -> datetime:

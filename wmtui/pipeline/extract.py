@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from wmtui.errors import Interrupted, Pinned, TableError, UsageError
 from wmtui.files.runs import Run, RunState, RunStore, new_run_id
+from wmtui.files.selection import settled_run
 from wmtui.model import Order, Span, Strategy
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
@@ -115,7 +116,8 @@ def _fresh(job: Job, mark: Watermark, table: SourceTable, last: Run | None) -> E
     made, previous = plan_table(job, mark, table, last)
     low = format_wall(made.low) if made.low else "the beginning"
     job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.strategy.value})")
-    run = new_run(job, new_run_id(job.backend.clock()), mark, table, made)
+    earlier = [name for name in (settled_run(mark, job.heartbeat, job.config.target), last and last.run) if name]
+    run = new_run(job, new_run_id(job.backend.clock(), *earlier), mark, table, made)
     extraction = Extraction(job, table, mark, run)
     return _read(job, extraction, list(enumerate(made.spans)), previous, made.commits_early)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from wmtui.errors import PreconditionFailed, StoreError, WriteContended
 from wmtui.files.names import part_key
-from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore
+from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, run_started
 from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
@@ -234,7 +234,7 @@ def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan)
         run=run,
         token=job.lease.token,
         epoch=mark.epoch,
-        started=job.backend.clock(),
+        started=run_started(run),
         strategy=plan.strategy,
         order=plan.order,
         low=plan.low,

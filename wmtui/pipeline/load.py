@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,8 +18,9 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
+from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.timestamps import format_instant
 
 _KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR)
@@ -43,11 +43,13 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     replaced, and whatever the adapters raise.
     """
     job.progress(Phase.SELECTING)
-    selection = select(job, mark, ledger=read_ledger(job, mark))
+    entries = read_ledger(job, mark)
+    last = repair_record(job, mark, entries)
+    selection = select(job, mark, ledger=as_loads(entries))
     _report(job, selection)
     _refuse_replaced(selection)
     if not selection.selected:
-        return _nothing(job, mark, selection)
+        return _nothing(job, mark, selection, last)
     request = _request(job, mark, selection.selected)
     started = job.backend.clock()
     result = _execute(job, request)
@@ -70,19 +72,6 @@ def select(job: Scope, mark: Watermark, *, ledger: Loads | None) -> Selection:
         ledger=ledger,
         choice=Choice(reprocess=options.reprocess, keys=options.keys),
     )
-
-
-def read_ledger(job: Scope, mark: Watermark) -> Loads:
-    """What the warehouse says is loaded; warns when the target is empty although files were loaded into it."""
-    target = job.config.target
-    entries = job.backend.warehouse.ledger(str(job.table), target, mark.epoch)
-    if entries and not job.options.reprocess and not job.backend.warehouse.row_count(target):
-        job.tell(
-            f"target {target} is empty although {len(entries)} files were loaded into it; "
-            "`--reprocess` loads them again",
-            Severity.WARNING,
-        )
-    return {(e.uri, e.etag): (e.loaded_at, e.load_id) for e in entries}
 
 
 def _report(job: Job, selection: Selection) -> None:
@@ -111,7 +100,7 @@ def _refuse_replaced(selection: Selection) -> None:
             )
 
 
-def _nothing(job: Job, mark: Watermark, selection: Selection) -> Loaded:
+def _nothing(job: Job, mark: Watermark, selection: Selection, last: LoadRecord | None) -> Loaded:
     """Nothing to load: an error if only that was asked for and files are held back; else the table is up to date."""
     if selection.summary.held_back and not job.options.extract:
         raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
@@ -120,7 +109,10 @@ def _nothing(job: Job, mark: Watermark, selection: Selection) -> Loaded:
     up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
     if selection.summary.held_back or up_to_date:
         return Loaded(mark, selection)
-    patch = {"redshift_status": "success", "last_error": None}
+    patch: Json = {"redshift_status": "success", "last_error": None}
+    if last is not None:
+        rows = sum(file.rows for file in last.files)
+        patch |= {"redshift_rows_loaded": rows, "last_redshift_load_time": _whole_seconds(last.ended)}
     return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection)
 
 
@@ -187,14 +179,18 @@ def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.Parq
 
 def _noted(job: Job, mark: Watermark, result: LoadResult) -> Watermark:
     """The watermark behind a load. A manual one stays manual: loading moves no position."""
-    patch: dict[str, Any] = {
+    patch: Json = {
         "redshift_status": "success",
         "redshift_rows_loaded": result.rows,
-        "last_redshift_load_time": format_instant(job.backend.clock().replace(microsecond=0)),
+        "last_redshift_load_time": _whole_seconds(job.backend.clock()),
         "fence": job.lease.token,
         "last_error": None,
     }
     return job.backend.watermarks.change(job.table, "loaded", lambda _: patch, based_on=mark)
+
+
+def _whole_seconds(instant: datetime) -> str:
+    return format_instant(instant.replace(microsecond=0))
 
 
 def _note_settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) -> None:

@@ -67,9 +67,9 @@ def _under_lease(job: Job, account: _Account) -> None:
 
 
 def _extract_and_load(job: Job, account: _Account) -> None:
-    mark = job.backend.watermarks.read(job.table).watermark
     stage = "mysql_status"
     try:
+        mark = job.backend.watermarks.current(job.table)
         if job.options.extract:
             mark = _extract(job, mark, account)
         stage = "redshift_status"

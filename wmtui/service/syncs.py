@@ -208,9 +208,10 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
-    from wmtui.pipeline.load import read_ledger, select
+    from wmtui.pipeline.ledger import as_loads, read_ledger
+    from wmtui.pipeline.load import select
 
-    return select(scope, mark, ledger=read_ledger(scope, mark))
+    return select(scope, mark, ledger=as_loads(read_ledger(scope, mark)))
 
 
 def file_selection(workspace: Workspace, table: TableName) -> Selection:

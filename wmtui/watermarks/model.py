@@ -206,7 +206,19 @@ def _wrong_field(raw: Json) -> str | None:
         if not isinstance(raw.get(name, ""), str):
             return f"{name} is {raw[name]!r}, not a text"
     pending = raw.get("pending_extraction")
-    return None if pending is None or isinstance(pending, str) else f"pending_extraction is {pending!r}, not a run"
+    if pending is not None and not isinstance(pending, str):
+        return f"pending_extraction is {pending!r}, not a run"
+    return _wrong_pin(raw.get("pin"))
+
+
+def _wrong_pin(pin: Any) -> str | None:
+    """A pin that cannot be read may not be taken for none: somebody wants extraction kept out."""
+    try:
+        if pin is not None:
+            _instant(pin.get("until"))
+    except (AttributeError, TypeError, ValueError):
+        return f"pin is {pin!r}, not an object with a time `until`"
+    return None
 
 
 def _wrong_serial(metadata: Json) -> str | None:

@@ -79,6 +79,12 @@ class WatermarkStore:
             return Stored(Watermark.new(table), None)
         return Stored(Watermark.decode(table, found.data, key), found.info.etag)
 
+    def current(self, table: TableName) -> Watermark:
+        """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
+        older or deleted document lost is back before files are judged by it.
+        """
+        return self._adopted(table, self.read(table)).watermark
+
     def change(
         self, table: TableName, action: str, edit: Edit, *, reason: str | None = None, based_on: Watermark | None = None
     ) -> Watermark:
