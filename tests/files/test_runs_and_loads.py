@@ -200,10 +200,13 @@ def test_other_objects_between_load_records_are_no_records(objects: ObjectStore)
     assert list(loads.since(None)) == [record("load-1")]
 
 
-def test_a_file_counts_as_loaded_only_into_its_target_in_its_epoch() -> None:
+def test_a_file_counts_as_loaded_into_its_target_from_the_first_epoch_to_its_own() -> None:
     records = [record("a"), record("b", epoch=2), record("c", target="orders_copy")]
 
-    assert loaded_files(records, "orders", 1) == {("s3://b/a/k0", "e0"): (NOON, "a")}
+    assert loaded_files(records, "orders", 1) == {
+        ("s3://b/a/k0", "e0"): (NOON, "a"),
+        ("s3://b/b/k0", "e0"): (NOON, "b"),
+    }
     assert loaded_files(records, "orders", 2) == {("s3://b/b/k0", "e0"): (NOON, "b")}
     assert loaded_files(records, "orders", 3) == {}
 

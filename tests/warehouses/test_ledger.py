@@ -27,6 +27,17 @@ def test_in_the_next_epoch_the_file_is_loaded_again(bench: Bench) -> None:
     assert bench.warehouse.row_count(TARGET) == 2
 
 
+def test_a_file_of_a_later_epoch_is_not_loaded_again_in_an_earlier_one(bench: Bench) -> None:
+    first, later = bench.file(rows((1, at(1), "a"))), bench.file(rows((2, at(1), "b")))
+    bench.load(first, primary_key=())
+    bench.load(later, epoch=2, primary_key=())
+
+    assert bench.load(first, later, primary_key=()).loaded == ()
+    assert bench.warehouse.row_count(TARGET) == 2
+    assert [entry.uri for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [first.uri, later.uri]
+    assert [entry.uri for entry in bench.warehouse.ledger(TABLE, TARGET, 2)] == [later.uri]
+
+
 def test_another_etag_under_the_same_address_is_another_file(bench: Bench) -> None:
     file = bench.file(rows((1, at(1), "a")))
     bench.load(file)

@@ -32,7 +32,7 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Json, Watermark, patch_reset, patch_set
+from wmtui.watermarks.model import Json, Watermark, patch_reset, patch_set, patch_undo
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -316,12 +316,24 @@ def test_other_objects_between_journal_entries_are_no_entries(
     assert [entry["serial"] for entry in entries(objects, table)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[",
+        b"[]",
+        b"{}",
+        b'{"serial": 2, "before": {}, "after": {}}',
+        b'{"serial": 1, "before": {}, "after": []}',
+        b'{"serial": 1, "before": {"epoch": "first"}, "after": {}}',
+    ],
+)
 def test_a_corrupt_journal_entry_is_reported_by_key(
-    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName, data: bytes
 ) -> None:
     watermarks.change(table, "first", count)
     key = Journal(objects, table).key(1)
-    objects.put(key, b"[")
+    objects.put(key, data)
 
     with pytest.raises(Unreadable) as error:
         Journal(objects, table).get(1)
@@ -345,16 +357,41 @@ def test_an_edit_made_outside_is_adopted_before_the_next_change(
     assert_unbroken(journal)
 
 
-def test_reading_an_edit_made_outside_writes_nothing(
+def test_reading_an_edit_made_outside_reports_it_and_writes_nothing(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     watermarks.change(table, "first", count)
+    assert watermarks.unadopted(table) is None
     write_outside(objects, table, x_count=7)
     before = list(objects.list(""))
 
     assert watermarks.read(table).watermark.fields["x_count"] == 7
+    found = watermarks.unadopted(table)
 
+    assert found is not None
+    assert (found[0]["x_count"], found[1].fields["x_count"]) == (1, 7)
     assert list(objects.list("")) == before
+
+
+def test_a_change_that_lands_while_reading_is_not_taken_for_an_edit_made_outside(
+    watermarks: WatermarkStore,
+    objects: ObjectStore,
+    clock: HandClock,
+    table: TableName,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watermarks.change(table, "first", count)
+    other = WatermarkStore(objects, clock, BEN)
+    newest, overtaking = Journal.newest, iter([True])
+
+    def overtaken(journal: Journal, since: int) -> int:
+        if next(overtaking, False):
+            other.change(table, "count", count)
+        return newest(journal, since)
+
+    monkeypatch.setattr(Journal, "newest", overtaken)
+
+    assert watermarks.unadopted(table) is None
 
 
 @pytest.mark.parametrize("serials", ["kept", "dropped"])
@@ -400,6 +437,20 @@ def test_a_document_restored_from_an_older_version_goes_on_behind_the_journal(
 
     assert (mark.serial, mark.fields["x_count"], mark.fence) == (4, 1, 9)
     assert [entry["action"] for entry in entries(objects, table)] == ["first", "second", "external", "third"]
+
+
+def test_no_epoch_is_used_twice_although_a_change_goes_back_behind_it(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    first = watermarks.change(table, "count", count)
+    watermarks.change(table, "reset", patch_reset)
+    undone = watermarks.change(table, "undo", lambda mark: patch_undo(mark, first))
+    assert (undone.epoch, undone.next_epoch) == (1, 3)
+
+    objects.delete(WatermarkStore.key(table))
+
+    assert watermarks.change(table, "reset", patch_reset).epoch == 3
+    assert watermarks.change(table, "reset", patch_reset).epoch == 4
 
 
 @pytest.mark.parametrize("replaced", [False, True])

@@ -97,10 +97,13 @@ class LoadRecords:
 
 
 def loaded_files(records: Iterable[LoadRecord], target: str, epoch: int) -> dict[tuple[str, str], tuple[datetime, str]]:
-    """(URI, ETag) of every file loaded into this target in this epoch → when and by which load."""
+    """(URI, ETag) of every file loaded into this target in this epoch or later → when and by which load.
+
+    There are later ones only after somebody went back behind a reset, which unloads nothing.
+    """
     return {
         (file.uri, file.etag): (record.ended, record.load_id)
         for record in records
-        if record.target == target and record.epoch == epoch
+        if record.target == target and record.epoch >= epoch
         for file in record.files
     }

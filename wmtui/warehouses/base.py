@@ -77,7 +77,10 @@ class Warehouse(Protocol):
     """
 
     def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch; empty before the first load."""
+        """Every file committed into this target in this epoch, oldest first; empty before the first load.
+
+        Later epochs count too: there are some only after somebody went back behind a reset, which unloads nothing.
+        """
         ...
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:

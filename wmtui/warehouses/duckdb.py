@@ -38,7 +38,7 @@ class DuckDBWarehouse:
         self._ledger_lock = _LEDGER_LOCKS[self._path.resolve()]
 
     def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch."""
+        """Every file committed into this target in this epoch or later."""
         if not self._path.exists():
             return []
         with self._session() as session:

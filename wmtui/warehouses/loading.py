@@ -63,7 +63,7 @@ class Staged:
 
 
 def read_ledger(session: Session, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-    """Every file committed into this target in this epoch, oldest first; empty before the first load."""
+    """Every file committed into this target in this epoch or later, oldest first; empty before the first load."""
     if not session.columns(LEDGER):
         return []
     rows = session.execute(session.statements.select_ledger(), table, target, epoch)

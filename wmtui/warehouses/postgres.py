@@ -40,7 +40,7 @@ class PostgresWarehouse:
         self._address = f"{config.host}:{config.port}/{config.database}"
 
     def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch."""
+        """Every file committed into this target in this epoch or later."""
         with self._session() as session:
             return read_ledger(session, table, target, epoch)
 

@@ -60,10 +60,10 @@ class Statements:
         )
 
     def select_ledger(self) -> str:
-        """Files of table $1 in target $2 in epoch $3."""
+        """Files of table $1 in target $2 in epoch $3 and later ones."""
         return _fill(
             "SELECT uri, etag, {rows}, load_id, loaded_at FROM {ledger}"
-            " WHERE table_name = $1 AND target = $2 AND epoch = $3 ORDER BY loaded_at",
+            " WHERE table_name = $1 AND target = $2 AND epoch >= $3 ORDER BY loaded_at",
             ledger=self.ledger,
             rows=quote("rows"),
         )

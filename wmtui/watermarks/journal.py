@@ -5,13 +5,15 @@ makes sure that N is there. So a crash between the two loses nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 from wmtui.watermarks.documents import Json
+from wmtui.watermarks.model import entry_problem
 
 _NAME = re.compile(r"([0-9]{12})\.json")
 
@@ -43,14 +45,22 @@ class Journal:
     def get(self, serial: int) -> Json | None:
         """The entry of a serial, None when there is none; raises Unreadable."""
         try:
-            return self._read(self.key(serial))
+            entry = self._read(self.key(serial))
         except ObjectMissing:
             return None
+        if problem := entry_problem(entry, serial):
+            raise Unreadable(self.key(serial), problem)
+        return entry
+
+    def serials(self) -> list[int]:
+        """The serial of every entry, oldest first."""
+        return list(self._serials(0))
 
     def __iter__(self) -> Iterator[Json]:
         """Every entry, oldest first; raises Unreadable."""
         for serial in self._serials(0):
-            yield self._read(self.key(serial))
+            if entry := self.get(serial):
+                yield entry
 
     def _serials(self, since: int) -> Iterator[int]:
         for info in self._objects.list(self._prefix, after=self.key(since)):
@@ -59,3 +69,9 @@ class Journal:
 
     def _read(self, key: str) -> Json:
         return documents.decode(key, self._objects.get(key).data)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The fields that differ between two contents, each with its old and new value; None where it was not there."""
+    names = [*after, *(name for name in before if name not in after)]
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}

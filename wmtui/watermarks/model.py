@@ -37,8 +37,8 @@ _NEW: Json = {
     "fence": 0,
     "epoch": 1,
 }
-OWN_FIELDS = ("fence", "pending_extraction")
-"""What runs alone may change: never restored nor imported."""
+OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin")
+"""What no other document may bring: neither `undo` nor an import changes it. The pin is somebody's word, not state."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Watermark:
     def change(self) -> Json | None:
         """The journal entry of this serial, which rides in the document; None in one that wmtui never wrote."""
         entry = self.fields["metadata"].get("change")
-        return entry if isinstance(entry, dict) and entry.get("serial") == self.serial > 0 else None
+        return entry if isinstance(entry, dict) and self.serial and not entry_problem(entry, self.serial) else None
 
     @property
     def data_timestamp(self) -> datetime | None:
@@ -137,6 +137,11 @@ class Watermark:
         return int(self.fields["epoch"])
 
     @property
+    def next_epoch(self) -> int:
+        """An epoch that was never used, not even by changes that `undo` went back behind."""
+        return 1 + max(self.epoch, int(self.fields.get("highest_epoch", 0)))
+
+    @property
     def fence(self) -> int:
         """The highest lease token that has written here."""
         return int(self.fields["fence"])
@@ -164,13 +169,46 @@ def patch_set(wall: datetime, instant: datetime) -> Json:
 
 
 def patch_reset(current: Watermark) -> Json:
-    """`reset`: the document of a new table in the next epoch. The pin stays: it is somebody's word, not state."""
+    """`reset`: the document of a new table in an epoch of its own. The pin stays."""
     fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
-    return {**fresh, "epoch": current.epoch + 1}
+    return {**fresh, "epoch": current.next_epoch}
+
+
+def patch_undo(current: Watermark, earlier: Watermark) -> Json:
+    """`undo`: the content of an earlier document.
+
+    The epoch goes back too, so that the files loaded and carried over are those that belong to the position. What was
+    loaded in a later epoch still counts as loaded, and no reset uses that epoch's number again. A field that only the
+    current document has becomes null. A status of a run under way is shown as pending: that run is over.
+    """
+    restored = {**dict.fromkeys(current.content), **earlier.content}
+    for name in ("mysql_status", "redshift_status"):
+        if restored[name] == "in_progress":
+            restored[name] = "pending"
+    return {name: value for name, value in restored.items() if name not in OWN_FIELDS}
+
+
+def keep_highest_epoch(before: Mapping[str, Any], after: Json) -> Json:
+    """The content after a change, which remembers the highest epoch where the change goes back behind it."""
+    highest = max(int(content.get(name, 0)) for content in (before, after) for name in ("epoch", "highest_epoch"))
+    return {**after, "highest_epoch": highest} if highest > after["epoch"] else after
 
 
 def _instant(text: str | None) -> datetime | None:
     return parse_instant(text) if text else None
+
+
+def entry_problem(entry: Json, serial: int) -> str | None:
+    """Why a JSON object cannot be the journal entry of this serial, or None."""
+    if entry.get("serial") != serial:
+        return f"it is the entry of serial {entry.get('serial')!r}"
+    for name in ("before", "after"):
+        content = entry.get(name)
+        if not isinstance(content, dict):
+            return f"`{name}` is {content!r}, not a document"
+        if wrong := _wrong_field(content):
+            return f"in `{name}`, {wrong}"
+    return None
 
 
 def _problem(table: TableName, raw: Json) -> str | None:
@@ -198,9 +236,9 @@ def _wrong_field(raw: Json) -> str | None:
     key = raw.get("last_processed_key")
     if key is not None and not (isinstance(key, list) and key and all(type(part) in (int, str) for part in key)):
         return f"last_processed_key is {key!r}, not a list of numbers and texts"
-    for name in ("epoch", "fence"):
+    for name in ("epoch", "fence", "highest_epoch"):
         value = raw.get(name, 0)
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value < _TOO_LARGE:
             return f"{name} is {value!r}, not a count"
     for name in ("mysql_status", "redshift_status", "backup_strategy"):
         if not isinstance(raw.get(name, ""), str):
@@ -223,8 +261,11 @@ def _wrong_pin(pin: Any) -> str | None:
 
 def _wrong_serial(metadata: Json) -> str | None:
     serial = metadata.get("serial", 0)
-    return None if type(serial) is int and serial >= 0 else f"serial is {serial!r}, not a count"
+    return None if type(serial) is int and 0 <= serial < _TOO_LARGE else f"serial is {serial!r}, not a count"
 
+
+_TOO_LARGE = 10**12
+"""No count gets there; keys of the journal have room for twelve digits, columns of the ledger for 18."""
 
 _TIMES = {
     "last_mysql_data_timestamp": parse_wall,

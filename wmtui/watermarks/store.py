@@ -17,7 +17,7 @@ from wmtui.objects.conditions import prove_conditions
 from wmtui.watermarks import documents
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import VERSION, Watermark
+from wmtui.watermarks.model import VERSION, Watermark, keep_highest_epoch
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
 
 SYSTEM_KEY = "watermark/last_run_timestamp.txt"
@@ -84,6 +84,22 @@ class WatermarkStore:
         older or deleted document lost is back before files are judged by it.
         """
         return self._adopted(table, self.read(table)).watermark
+
+    def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
+        """The document as somebody left it behind wmtui's back, and the content before; None if nobody did.
+
+        Nothing is written: the next change adopts it. Raises Unreadable.
+        """
+        journal = Journal(self._objects, table)
+        for _ in range(_ATTEMPTS):
+            stored = self.read(table)
+            newest = journal.newest(stored.watermark.serial)
+            if not _changed_outside(stored, newest):
+                return None
+            # A change that lands meanwhile looks the same: its entry is newer than the document just read.
+            if self.read(table).etag == stored.etag:
+                return _before_outside(journal, stored.watermark, newest), stored.watermark
+        return None
 
     def change(
         self, table: TableName, action: str, edit: Edit, *, reason: str | None = None, based_on: Watermark | None = None
@@ -160,7 +176,7 @@ class WatermarkStore:
         newest = journal.newest(mark.serial)
         if not _changed_outside(stored, newest):
             return stored
-        before = (journal.get(newest) or mark.change or {}).get("after") or {}
+        before = _before_outside(journal, mark, newest)
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
         mark = mark.patched({name: max(before[name], mark.fields[name]) for name in kept if name in before})
         adopted = Stored(mark, stored.etag)
@@ -179,8 +195,10 @@ class WatermarkStore:
     ) -> Watermark | None:
         """One compare-and-swap; None when the race was lost."""
         mark = stored.watermark
-        entry = {"action": action, "reason": reason, "before": before or mark.content}
-        changed = self._stamped(mark, {**mark.content, **patch}, (serial or mark.serial) + 1, entry)
+        before = before or mark.content
+        entry = {"action": action, "reason": reason, "before": before}
+        content = keep_highest_epoch(before, {**mark.content, **patch})
+        changed = self._stamped(mark, content, (serial or mark.serial) + 1, entry)
         key = self.key(mark.table)
         try:
             documents.write(self._objects, key, changed.encode(), stored.etag)
@@ -231,6 +249,12 @@ def _changed_outside(stored: Stored, newest: int) -> bool:
     if stored.etag is None:
         return newest > 0
     return newest > mark.serial or mark.change is None or mark.change.get("after") != mark.content
+
+
+def _before_outside(journal: Journal, mark: Watermark, newest: int) -> Json:
+    """What the document held when wmtui last wrote it; empty when it never did."""
+    before: Json = (journal.get(newest) or mark.change or {}).get("after") or {}
+    return before
 
 
 def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:
