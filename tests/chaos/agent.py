@@ -1,0 +1,105 @@
+"""A nursery of `wmtui` processes: loads the program once, then forks a process for every order, so that a campaign can
+kill thousands of them.
+
+Orders come as JSON lines on stdin: number, argv, log, and what Order says. Answers on stdout: `ready` once, then
+`started NUMBER PID` and `ended NUMBER STATUS` (of waitpid). At end of file every process is killed.
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+import botocore.session
+
+from tests.chaos import steps, variants
+from tests.servers.s3 import shared_loader
+from wmtui import model
+from wmtui.cli import invocation
+from wmtui.cli.main import main
+from wmtui.config import S3Config
+from wmtui.objects import s3_client
+from wmtui.objects.directory import DirectoryStore
+from wmtui.pipeline import extraction, parts, strategies
+from wmtui.watermarks import lease
+
+_TICK_SECONDS = 0.02
+PRELOADED = (DirectoryStore, strategies)
+
+
+def serve() -> None:
+    """Fork a process for every order until stdin ends."""
+    botocore.session.create_loader = shared_loader
+    s3_client.build_client(S3Config(region="us-east-1", endpoint_url="http://127.0.0.1:1"))
+    numbers: dict[int, int] = {}
+    left = b""
+    _say("ready")
+    while True:
+        ready, _, _ = select.select([0], [], [], _TICK_SECONDS)
+        if ready:
+            read = os.read(0, 65536)
+            if not read:
+                break
+            *lines, left = (left + read).split(b"\n")
+            for line in lines:
+                order = json.loads(line)
+                pid = os.fork()
+                if pid == 0:
+                    _become(order)
+                numbers[pid] = order["number"]
+                _say("started", order["number"], pid)
+        while numbers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            _say("ended", numbers.pop(pid), status)
+    for pid in numbers:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _say(*words: object) -> None:
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Be the process of an order: small parts, short leases, its clock and its fate; never returns."""
+    code = 70
+    try:
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for target, source in ((0, null), (1, log), (2, log)):
+            os.dup2(source, target)
+        random.seed()
+        extraction.BATCH_ROWS = order["batch_rows"]
+        parts.PART_BYTES = order["part_bytes"]
+        lease.TTL = timedelta(seconds=order["ttl"])
+        lease._RENEW_SECONDS = order["renew"]
+        s3_client.READ_SECONDS = order["read_seconds"]
+        offset = timedelta(seconds=order["clock_offset"])
+
+        def now() -> datetime:
+            return model.utc_now() + offset
+
+        invocation.utc_now = now
+        steps.install(steps.Steps(order["at"], order["do"]))
+        if order["broken"]:
+            variants.VARIANTS[order["broken"]]()
+        code = main(order["argv"])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()

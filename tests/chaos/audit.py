@@ -1,0 +1,141 @@
+"""What must be true once a clean run has ended, found out with SQL and JSON of the harness's own.
+
+Every function returns the differences, one line each; none: all is well.
+"""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tests.chaos.lab import Lab, Table
+
+_LEDGER = "SELECT uri, etag, rows, load_id, epoch, token, loaded_at FROM wmtui_ledger WHERE table_name = %s ORDER BY loaded_at, token"
+
+
+def differences(table: Table) -> list[str]:
+    """Everything that is wrong with a table, its name before each line."""
+    found = (*compare_rows(table), *compare_ledger(table), *compare_journal(table))
+    return [f"{table.name}: {line}" for line in found]
+
+
+def compare_rows(table: Table) -> Iterator[str]:
+    """Source against warehouse, row by row."""
+    statement = f"SELECT id, version, note, update_at FROM {table.name} ORDER BY id"
+    source = {row[0]: row for row in table.lab.mysql.query(statement)}
+    target = table.lab.pg.query(statement)
+    counts = Counter(row[0] for row in target)
+    held = {row[0]: row for row in target}
+    yield from _some("missing", sorted(source.keys() - held.keys()), source)
+    yield from _some("extra", sorted(held.keys() - source.keys()), held)
+    yield from _some("doubled", [key for key, count in counts.items() if count > 1], held)
+    differing = [key for key in source.keys() & held.keys() if source[key] != held[key]]
+    yield from _some("differing", sorted(differing), {key: (source.get(key), held.get(key)) for key in differing})
+
+
+def _some(what: str, keys: list[Any], rows: dict[Any, Any]) -> Iterator[str]:
+    if keys:
+        yield f"{len(keys)} rows {what}, first {rows[keys[0]]}"
+
+
+def compare_ledger(table: Table) -> Iterator[str]:
+    """Ledger against files, run documents, load records and the fence."""
+    lab = table.lab
+    mark = _document(lab, f"watermark/tables/{table.full}.json")
+    if not lab.pg.query("SELECT to_regclass('wmtui_ledger') IS NOT NULL")[0][0]:
+        ledger = []
+    else:
+        ledger = lab.pg.query(_LEDGER, (table.full,))
+    root = f"s3://{lab.bucket}/lake/"
+    files = {f"{root}{key}": data for key, data in lab.objects(f"incremental/{table.full}/").items()}
+    yield from _entries_without_file(ledger, files)
+    runs = [json.loads(data) for data in lab.objects(f"watermark/runs/{table.full}/").values()]
+    parts = {
+        (f"{root}{part['key']}", part["etag"]): (run, part)
+        for run in runs if run["state"] == "committed" for r in run["ranges"] for part in r["parts"]
+    }  # fmt: skip
+    epoch = mark.get("epoch", 1)
+    loaded = Counter((uri, etag) for uri, etag, _, _, at_epoch, *_ in ledger if at_epoch == epoch)
+    for uri, etag in loaded.keys() - parts.keys():
+        yield f"ledger lists {uri} {etag}, which no committed run does"
+    for place, (run, part) in parts.items():
+        if run["epoch"] == epoch and not loaded[place]:
+            yield f"part {part['key']} of committed run {run['run']} was never loaded"
+    for place, count in Counter((e[0], e[1], e[4]) for e in ledger).items():
+        if count > 1:
+            yield f"{count} ledger rows for {place}"
+    tokens = [(entry[6], entry[5]) for entry in ledger]
+    for (_, before), (at, token) in zip(tokens, tokens[1:], strict=False):
+        if token < before:
+            yield f"token {token} loaded at {at}, behind token {before}"
+    yield from _records_against(ledger, lab, table, epoch)
+
+
+def _entries_without_file(ledger: list[Any], files: dict[str, bytes]) -> Iterator[str]:
+    for uri, etag, rows, load_id, *_ in ledger:
+        data = files.get(uri)
+        if data is None:
+            yield f"ledger row without file: {uri} of load {load_id}"
+        elif hashlib.md5(data, usedforsecurity=False).hexdigest() != etag:
+            yield f"{uri} is not the version that load {load_id} loaded"
+        elif pq.read_metadata(io.BytesIO(data)).num_rows != rows:
+            yield f"{uri} has not the {rows} rows of its ledger row"
+
+
+def _records_against(ledger: list[Any], lab: Lab, table: Table, epoch: int) -> Iterator[str]:
+    days = [json.loads(data) for data in lab.objects(f"watermark/loads/{table.full}/").values()]
+    recorded = Counter(
+        (load["load_id"], file["uri"], file["etag"])
+        for day in days for load in day["loads"] if load["epoch"] == epoch for file in load["files"]
+    )  # fmt: skip
+    entered = Counter((entry[3], entry[0], entry[1]) for entry in ledger if entry[4] == epoch)
+    for load, uri, _ in (entered - recorded).keys():
+        yield f"load {load} of {uri} has no load record"
+    for load, uri, _ in (recorded - entered).keys():
+        yield f"load record {load} of {uri} without ledger row"
+
+
+def compare_journal(table: Table) -> Iterator[str]:
+    """Serials without gaps, each `before` the `after` of the one before, the document the last `after`."""
+    lab = table.lab
+    entries = {
+        int(key.rpartition("/")[2][:12]): json.loads(data)
+        for key, data in lab.objects(f"watermark/journal/{table.full}/").items()
+    }
+    document = _document(lab, f"watermark/tables/{table.full}.json")
+    if not document:
+        if entries:
+            yield f"{len(entries)} journal entries and no document"
+        return
+    change = document["metadata"]["change"]
+    entries.setdefault(change["serial"], change)
+    if sorted(entries) != list(range(1, len(entries) + 1)):
+        yield f"journal serials have gaps: {sorted(set(range(1, max(entries) + 1)) - entries.keys())[:5]}"
+    for serial, entry in sorted(entries.items()):
+        if entry["serial"] != serial:
+            yield f"journal entry {serial} says it is {entry['serial']}"
+        before = entries.get(serial - 1)
+        if before is not None and entry["before"] != before["after"]:
+            yield f"journal entry {serial} ({entry['action']}) does not begin where {serial - 1} ended"
+    yield from _edits_against(table.edits, Counter(entry["reason"] for entry in entries.values()))
+    newest = entries[max(entries)]
+    content = {name: value for name, value in document.items() if name != "metadata"}
+    if newest != change or newest["after"] != content:
+        yield f"the document is not what journal entry {newest['serial']} left"
+
+
+def _edits_against(edits: dict[str, int], reasons: Counter[str]) -> Iterator[str]:
+    """An edit that was acknowledged happened once, one that was refused did not; of others nobody can know."""
+    for reason, code in edits.items():
+        wanted = {0: (1,), 2: (0,), 5: (0,)}.get(code, (0, 1))
+        if reasons[reason] not in wanted:
+            yield f"the edit {reason}, exit code {code}, is in the journal {reasons[reason]} times"
+
+
+def _document(lab: Lab, key: str) -> dict[str, Any]:
+    data = lab.objects(key).get(key)
+    return json.loads(data) if data else {}

@@ -1,0 +1,121 @@
+"""The protocol's steps, by name, and how a process comes to stop at one of them.
+
+A name is `before:` or `after:` and what is done: `put:<object>`, a transaction of the warehouse, a read of the source.
+A process counts how often it reaches each name; `after:put:part#3` is the third time.
+"""
+
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from wmtui.objects.s3 import S3Store
+from wmtui.sources.mysql import MySQLSource
+from wmtui.warehouses import postgres
+
+
+def _around(*names: str) -> tuple[str, ...]:
+    return tuple(f"{moment}:{name}" for name in names for moment in ("before", "after"))
+
+
+_LEASE = _around("put:lease:acquired", "put:lease:renewed", "put:lease:released")
+_BEGIN = _around("put:watermark:run started", "put:journal", "put:run:created")
+_WRITE = _around("put:part", "put:part#2", "put:run:running", "put:run:running#2", "read:batch#2")
+_COMMIT = _around("put:run:committed", "put:watermark:extracted")
+_LOAD = _around("stage", "lock ledger", "merge", "merge commit", "put:loads", "put:watermark:loaded")
+
+STEPS = {
+    "first load": (*_LEASE, *_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
+    "incremental": (*_LEASE, *_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
+    "intra-table": (*_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
+    "load-only": (*_LEASE, *_LOAD),
+    "resume": (*_around("put:watermark:run started", "put:run:resumed"), *_WRITE, *_COMMIT),
+    "take over": _around("put:watermark:extracted"),
+    "edit": _around("put:run:abandoned", "put:watermark:run abandoned", "put:watermark:set", "put:journal"),
+}
+"""What a run of each kind is made to stop at, every name once per campaign."""
+
+
+class Steps:
+    """Counts the steps of this process and, at the one it was told, kills or pauses the process."""
+
+    def __init__(self, at: str | None, do: str) -> None:
+        name, _, ordinal = (at or "").partition("#")
+        self._at = (name, int(ordinal or 1))
+        self._signal = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP}[do]
+        self._reached: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def reach(self, name: str) -> None:
+        """Note a step."""
+        with self._lock:
+            self._reached[name] += 1
+            if (name, self._reached[name]) == self._at:
+                os.kill(os.getpid(), self._signal)
+
+    @contextmanager
+    def around(self, name: str) -> Iterator[None]:
+        """Note the moments before and after; a step that failed has no after."""
+        self.reach(f"before:{name}")
+        yield
+        self.reach(f"after:{name}")
+
+
+def install(steps: Steps) -> None:
+    """Report the steps of the adapters of this process. The product has no hooks: its classes are wrapped here."""
+    own: set[str] = set()
+
+    def put(original: Callable[..., str], self: S3Store, key: str, data: bytes, **condition: Any) -> str:
+        with steps.around(f"put:{_kind(key, data, own, **condition)}"):
+            return original(self, key, data, **condition)
+
+    def read(original: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Any]:
+        for batch in original(*args):
+            with steps.around("read:batch"):
+                yield batch
+
+    _wrap(S3Store, "put", put)
+    _wrap(MySQLSource, "read", read)
+    for owner, name, step in (
+        (postgres, "stage", "stage"),
+        (postgres._PostgresSession, "lock_ledger", "lock ledger"),
+        (postgres, "merge", "merge"),
+        (postgres, "_merge_once", "merge commit"),
+    ):
+        _wrap(owner, name, _stepping(steps, step))
+
+
+def _stepping(steps: Steps, step: str) -> Callable[..., Any]:
+    def call(original: Callable[..., Any], *args: Any) -> Any:
+        with steps.around(step):
+            return original(*args)
+
+    return call
+
+
+def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+    setattr(owner, name, lambda *args, **kwargs: wrapper(original, *args, **kwargs))
+
+
+def _kind(key: str, data: bytes, own: set[str], *, if_absent: bool = False, **_: Any) -> str:
+    """What an object is in the protocol's words. own: keys this process has written, to tell a first write."""
+    folder, _, rest = key.partition("/")
+    if folder == "incremental":
+        return "part"
+    kind = rest.partition("/")[0]
+    if kind not in ("tables", "locks", "runs"):
+        return kind
+    document, first = json.loads(data), key not in own
+    own.add(key)
+    if kind == "tables":
+        return f"watermark:{document['metadata']['change']['action']}"
+    if kind == "locks":
+        return "lease:acquired" if first else "lease:renewed" if document["owner"] else "lease:released"
+    if document["state"] == "running" and first:
+        return "run:created" if if_absent else "run:resumed"
+    return f"run:{document['state']}"

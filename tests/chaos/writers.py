@@ -1,0 +1,121 @@
+"""An application that writes the source's tables all the time, and backups that get in its way."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import mysql.connector
+
+from tests.chaos.lab import Lab, Table
+
+_MOST_ROWS = 1_500
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the application writes: pause between transactions, how long they stay open, how many of 1,000 are long."""
+
+    pause: float = 0.15
+    hold: float = 1.0
+    long_hold: float = 8.0
+    long_of_1000: int = 5
+    backups: bool = True
+
+
+@dataclass
+class Writers:
+    """Threads as a context manager; every row they write has a greater version and is stamped NOW()."""
+
+    lab: Lab
+    tables: Sequence[Table]
+    seed: int
+    pace: Pace = Pace()
+    transactions: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> "Writers":
+        works: list[Callable[..., None]] = [self._transaction, self._transaction]
+        if self.pace.backups:
+            works.append(self._backup)
+        for number, work in enumerate(works):
+            chance = random.Random(f"{self.seed} writer {number}")
+            thread = threading.Thread(target=self._repeat, args=(work, chance), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self, work: Callable[..., None], chance: random.Random) -> None:
+        """Do the work on one connection; on a new one after an error, because servers are killed meanwhile."""
+        while not self._stop.is_set():
+            with suppress(mysql.connector.Error), _connection(self.lab) as connection:
+                while not self._stop.wait(chance.uniform(0, 2 * self.pace.pause)):
+                    work(connection, chance)
+            self._stop.wait(0.1)
+
+    def _transaction(self, connection: Any, chance: random.Random) -> None:
+        table = chance.choice(self.tables)
+        is_long = chance.randrange(1000) < self.pace.long_of_1000
+        hold = chance.uniform(0, self.pace.long_hold if is_long else self.pace.hold)
+        connection.start_transaction()
+        cursor = connection.cursor()
+        for _ in range(chance.randint(1, 3)):
+            cursor.execute(_statement(table, chance))
+            self._stop.wait(hold / 3)
+        if chance.random() < 0.1:
+            connection.rollback()
+        else:
+            connection.commit()
+        self.transactions += 1
+
+    def _backup(self, connection: Any, chance: random.Random) -> None:
+        """Block every commit, or every write, for a moment, as backups do."""
+        if self._stop.wait(chance.uniform(1, 4)):
+            return
+        cursor = connection.cursor()
+        begin, end = chance.choice(_BACKUPS)
+        for statement in begin:
+            cursor.execute(statement)
+        self._stop.wait(chance.uniform(0.2, 2))
+        cursor.execute(end)
+
+
+_STAGES = ("START", "FLUSH", "BLOCK_DDL", "BLOCK_COMMIT")
+_BACKUPS = (
+    (("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"),
+    (tuple(f"BACKUP STAGE {stage}" for stage in _STAGES), "BACKUP STAGE END"),
+)
+
+
+def _statement(table: Table, chance: random.Random) -> str:
+    first, digits = chance.randint(1, _MOST_ROWS), table.digits
+    if chance.random() < 0.4:
+        rows = chance.randint(1, 15)
+        return (
+            f"INSERT INTO {table.name} (version, note, update_at) SELECT 1, 'written', NOW({digits})"
+            f" FROM seq_1_to_{rows} WHERE (SELECT COUNT(*) FROM {table.name}) < {_MOST_ROWS}"
+        )
+    return (
+        f"UPDATE {table.name} SET version = version + 1, note = 'rewritten', update_at = NOW({digits})"
+        f" WHERE id BETWEEN {first} AND {first + 40}"
+    )
+
+
+@contextmanager
+def _connection(lab: Lab) -> Any:
+    connection = lab.mysql.connect()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, time_zone = '+00:00'")
+        yield connection
+    finally:
+        with suppress(mysql.connector.Error):
+            connection.close()
