@@ -102,7 +102,9 @@ class Extraction:
     def _read_span(self, index: int, span: Span, known: frozenset[bytes]) -> None:
         """One reader: batches into chunks, chunks into parts written behind its back."""
         background = Background(f"part {self._job.table}")
-        builder = ChunkBuilder(self._table, span.order, self._job.backend.zone)
+        options = self._job.options
+        readers = 1 if options.strategy is Strategy.SEQUENTIAL else options.workers
+        builder = ChunkBuilder(self._table, span.order, self._job.backend.zone, readers)
         overlap = is_overlap(span)
         since = self._run.seen_from and column_time(
             self._run.seen_from, self._table.schema.field(self._table.cursor).type, self._job.backend.zone
@@ -111,11 +113,10 @@ class Extraction:
             with closing(self._batches(span)) as batches:
                 for batch in batches:
                     self._job.check()
-                    kept = unseen(batch, known) if overlap else self._limited(batch)
-                    self._seen.remember(batch if overlap else kept, self._table.cursor, since)
-                    builder.read(batch if overlap else kept)
-                    builder.skipped += batch.num_rows - kept.num_rows if overlap else 0
-                    builder.keep(kept)
+                    read = batch if overlap else self._limited(batch)
+                    self._seen.remember(read, self._table.cursor, since)
+                    builder.read(read)
+                    builder.keep(unseen(read, known) if overlap else read)
                     if builder.full:
                         background.submit(partial(self._write, index, builder.take()))
                     if self._cut:

@@ -16,7 +16,9 @@ from wmtui.sources.cursor import wall_clock
 from wmtui.sources.keys import key_of
 
 PART_BYTES = 48 * 2**20
-"""Arrow bytes of a part: large enough for Redshift (1–125 MB compressed), small enough to hold two per reader."""
+"""Arrow bytes of a part, shared among the readers at work: large enough for Redshift (1–125 MB compressed), small
+enough to hold two per reader.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,10 @@ class Chunk:
 
 
 class ChunkBuilder:
-    """Collects batches of one reader until they make a part."""
+    """Collects batches of one reader until they make a part. readers: how many are at work at once."""
 
-    def __init__(self, table: SourceTable, order: Order, zone: ZoneInfo) -> None:
+    def __init__(self, table: SourceTable, order: Order, zone: ZoneInfo, readers: int) -> None:
+        self._readers = readers
         self._table = table
         self._order = order
         self._zone = zone
@@ -53,15 +56,17 @@ class ChunkBuilder:
     @property
     def full(self) -> bool:
         """Enough for a part."""
-        return self._bytes >= PART_BYTES
+        return self._bytes * self._readers >= PART_BYTES
 
     def read(self, batch: pa.RecordBatch) -> None:
         """Note that these rows were read, whether they are kept or not."""
+        self.skipped += batch.num_rows
         if batch.num_rows and self._order is not Order.NONE:
             self._last = self._position(batch, batch.num_rows - 1)
 
     def keep(self, batch: pa.RecordBatch) -> None:
-        """Add rows to the part."""
+        """Add rows to the part, some or all of those read."""
+        self.skipped -= batch.num_rows
         if not batch.num_rows:
             return
         self._batches.append(batch)
