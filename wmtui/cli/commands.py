@@ -7,6 +7,7 @@ from wmtui.cli.files import files
 from wmtui.cli.options import Group
 from wmtui.cli.status import status
 from wmtui.cli.sync import run, sync
+from wmtui.cli.verify import verify
 from wmtui.cli.watermark import watermark
 from wmtui.errors import UsageError
 
@@ -39,6 +40,6 @@ def root(context: click.Context) -> None:
         raise UsageError("which command?", f"there are {', '.join(root.commands)}", "see `wmtui --help`")
 
 
-for command in (watermark, sync, files, status, doctor):
+for command in (watermark, sync, files, status, verify, doctor):
     root.add_command(command)
 root.add_command(run, RUN)

@@ -1,6 +1,7 @@
 """`wmtui sync` and `wmtui --run`: extract and load, and show how it goes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -92,7 +93,7 @@ def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked
     def write_line(event: Event) -> None:
         console.json(as_json(event), indent=None)
 
-    results = watch(invocation, request, write_line if lines else None)
+    results = watch(console, partial(invocation.service.syncs.sync, request), write_line if lines else None)
     code = _code((result.exit_code for result in results), unattended)
     if lines:
         console.json({"event": "summary", **summary(code, results)}, indent=None)

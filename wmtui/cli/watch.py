@@ -1,4 +1,4 @@
-"""A sync in a thread of its own, shown by this one, which also hears the signals that stop it."""
+"""Work on tables in a thread of its own, shown by this one, which also hears the signals that stop it."""
 
 import os
 import signal
@@ -7,35 +7,43 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import Protocol, TypeVar
 
-from wmtui.cli.invocation import Invocation
+from wmtui.cli.console import Console
 from wmtui.cli.progress import Display, open_display
 from wmtui.errors import ExitCode
-from wmtui.pipeline.events import Emit, Event, Message, Severity, Stop, TableResult
-from wmtui.service import Request
+from wmtui.pipeline.events import Emit, Event, Message, Severity, Stop
 
+_Result_co = TypeVar("_Result_co", covariant=True)
 _TICK_SECONDS = 0.1
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 Events = SimpleQueue[Event | None]
-"""What the sync reports; None: it ended."""
+"""What the work reports; None: it ended."""
 
 
-def watch(invocation: Invocation, request: Request, tap: Emit | None = None) -> list[TableResult]:
-    """Sync, showing progress; one result per table. tap: gets every event besides, in this thread.
+class Work(Protocol[_Result_co]):
+    """What is watched: it reports events, and raises or returns soon after it was asked to stop."""
 
-    The first Ctrl-C or SIGTERM stops between parts, the second at once. Raises what `Syncs.sync` raises.
+    def __call__(self, *, emit: Emit, stop: Stop) -> _Result_co:
+        """Do it."""
+        ...
+
+
+def watch(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> _Result_co:
+    """Do the work, showing progress; returns what it returns. tap: gets every event besides, in this thread.
+
+    The first Ctrl-C or SIGTERM stops between parts, the second at once. Raises what the work raises.
     """
     events: Events = SimpleQueue()
     stop = Stop()
-    service = invocation.service
     with (
-        open_display(invocation.console) as display,
+        open_display(console) as display,
         _stopped_by_signals(stop, events.put, live=display.live),
-        ThreadPoolExecutor(1, thread_name_prefix="sync") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="work") as pool,
     ):
-        future = pool.submit(service.syncs.sync, request, emit=events.put, stop=stop)
+        future = pool.submit(work, emit=events.put, stop=stop)
         future.add_done_callback(lambda _: events.put(None))
         try:
             _show(events, display, tap)
@@ -46,7 +54,7 @@ def watch(invocation: Invocation, request: Request, tap: Emit | None = None) -> 
 
 
 def _show(events: Events, display: Display, tap: Emit | None) -> None:
-    """Show events until the sync ended."""
+    """Show events until the work ended."""
     while True:
         try:
             event = events.get(timeout=_TICK_SECONDS)

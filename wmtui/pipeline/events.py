@@ -16,6 +16,7 @@ class Phase(StrEnum):
     SELECTING = "selecting"
     STAGING = "staging"
     MERGING = "merging"
+    COMPARING = "comparing"
     DONE = "done"
 
 

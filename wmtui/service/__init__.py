@@ -1,13 +1,22 @@
 """The only door to the backend for the command line and the screen."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from wmtui.config import Settings
+from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.health import Health, TableStatus
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
+from wmtui.service.verifications import verify
 from wmtui.service.watermarks import Changed, Row, Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.store import Author
+
+if TYPE_CHECKING:
+    from wmtui.pipeline.events import Emit, Stop
+    from wmtui.pipeline.verify import Verification
 
 
 class Service:
@@ -28,6 +37,13 @@ class Service:
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
         return self.workspace.table(text)
+
+    def verify(
+        self, tables: Iterable[TableName], *, since: str | None, examples: int, emit: "Emit", stop: "Stop"
+    ) -> "list[tuple[TableName, Verification | WmtuiError]]":
+        """Compare warehouse and source; see `verifications.verify`. since: a point as people type it."""
+        low = None if since is None else self.watermarks.point(since)
+        return verify(self.workspace, tables, since=low, examples=examples, emit=emit, stop=stop)
 
     def files(self, table: TableName) -> Selection:
         """Every file of a table with its verdict, by the load records."""

@@ -68,22 +68,16 @@ class Syncs:
             table: (self._workspace.config(table), self._options(request, table, emit))
             for table in self._tables(request)
         }
-        return sync_tables(self._backend(), jobs, emit=emit, stop=stop)
+        return sync_tables(open_backend(self._workspace), jobs, emit=emit, stop=stop)
 
     def preview(self, request: Request, *, emit: "Emit") -> list[Preview]:
         """The plan a sync would execute now: window, row estimate, files with verdicts. Touches nothing."""
         self._refuse_contradictions(request)
-        backend = self._backend()
+        backend = open_backend(self._workspace)
         return [self._preview_table(backend, request, table, emit) for table in self._tables(request)]
 
     def _tables(self, request: Request) -> Sequence[TableName]:
         return tuple(dict.fromkeys(request.tables)) or tuple(self._workspace.settings.tables)
-
-    def _backend(self) -> "Backend":
-        from wmtui.pipeline.context import Backend
-
-        w = self._workspace
-        return Backend(w.objects, w.watermarks, w.new_filter(), w.source, w.warehouse, w.zone, w.clock, w.author)
 
     def _options(self, request: Request, table: TableName, emit: "Emit") -> "Options":
         from wmtui.pipeline.context import Options
@@ -161,6 +155,14 @@ class Syncs:
             }
             mark = mark.patched(patch)
         return replace(preview, plan=plan, estimate=estimate), mark
+
+
+def open_backend(workspace: Workspace) -> "Backend":
+    """What the pipeline works with."""
+    from wmtui.pipeline.context import Backend
+
+    w = workspace
+    return Backend(w.objects, w.watermarks, w.new_filter(), w.source, w.warehouse, w.zone, w.clock, w.author)
 
 
 def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, str, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from wmtui.model import Check, Span, TableName
+from wmtui.model import Check, Key, Span, TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +66,15 @@ class Source(Protocol):
         """Stream the span's rows as batches of at most `batch_rows` in `table.schema`, bounded in memory.
 
         Closing the iterator early closes the connection. Order as `span.order` says; with NONE any.
+        """
+        ...
+
+    def scan(
+        self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None
+    ) -> Iterator["pa.RecordBatch"]:
+        """Stream every row in any order, those without a cursor too, or only the rows of these primary keys.
+
+        One snapshot, in `table.schema`, bounded in memory. Closing the iterator early closes the connection.
         """
         ...
 

@@ -18,7 +18,7 @@ from wmtui.sources.embedded_session import Session, open_session
 from wmtui.sources.fit import fitted
 from wmtui.sources.keys import key_of
 from wmtui.sources.split import ranges
-from wmtui.sources.sql import SpanQuery
+from wmtui.sources.sql import SpanQuery, scan_query
 
 _KEYS = 10_000
 
@@ -53,6 +53,13 @@ class EmbeddedSource:
             query = SpanQuery(session.dialect, self._zone, table, span)
             sql = query.rows([session.dialect.name(name) for name in table.schema.names])
             yield from record_batches(session.connection, table, sql, query.parameters, batch_rows)
+
+    def scan(self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None) -> Iterator[pa.RecordBatch]:
+        """See Source.scan."""
+        with open_session(self._path) as session:
+            columns = [session.dialect.name(name) for name in table.schema.names]
+            sql, values = scan_query(session.dialect, table, columns, keys)
+            yield from record_batches(session.connection, table, sql, values, batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See Source.estimate; counted."""

@@ -1,7 +1,7 @@
 """MySQL and MariaDB as a source."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from wmtui.config import MySQLConfig
 from wmtui.errors import ConfigError, UnsupportedValue
-from wmtui.model import Check, Span, TableName
+from wmtui.model import Check, Key, KeyValue, Span, TableName
 from wmtui.sources import mysql_catalog as catalog
 from wmtui.sources import mysql_doctor as doctor
 from wmtui.sources import mysql_plan as plan
@@ -22,7 +22,7 @@ from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import arrow_field, select_expression
 from wmtui.sources.split import ranges
-from wmtui.sources.sql import MYSQL, SpanQuery
+from wmtui.sources.sql import MYSQL, SpanQuery, scan_query
 
 _CLOCK_SECONDS = 0.2
 """Threads share a reading of the clock this long: InnoDB renews its list of transactions only when left alone."""
@@ -55,9 +55,11 @@ class MySQLSource:
     def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Source.read."""
         query = SpanQuery(MYSQL, self._zone, table, span)
-        sql = query.rows([select_expression(field, MYSQL.name(field.name)) for field in table.schema])
-        with Session(self._config) as session, session.stream(sql, query.parameters) as cursor:
-            yield from record_batches(cursor, table, batch_rows)
+        yield from self._stream(table, query.rows(_columns(table)), query.parameters, batch_rows)
+
+    def scan(self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None) -> Iterator[pa.RecordBatch]:
+        """See Source.scan."""
+        yield from self._stream(table, *scan_query(MYSQL, table, _columns(table), keys), batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See Source.estimate."""
@@ -91,6 +93,12 @@ class MySQLSource:
         with Session(self._config) as session:
             return doctor.check_table(session, described)
 
+    def _stream(
+        self, table: SourceTable, sql: str, values: Mapping[str, KeyValue], batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        with Session(self._config) as session, session.stream(sql, values) as cursor:
+            yield from record_batches(cursor, table, batch_rows)
+
     def _shared_clock(self) -> ServerClock:
         """An older reading is a safe one: its `now` is as old as its transactions."""
         with self._clock_lock:
@@ -101,3 +109,8 @@ class MySQLSource:
                 clock = server_clock(session)
             self._last_clock = (started, clock)
             return clock
+
+
+def _columns(table: SourceTable) -> list[str]:
+    """How every column is read."""
+    return [select_expression(field, MYSQL.name(field.name)) for field in table.schema]

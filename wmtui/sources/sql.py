@@ -80,6 +80,15 @@ def equals(parameters: Parameters, table: SourceTable, key: Key) -> str:
     return f"({' AND '.join(pairs)})"
 
 
+def scan_query(
+    dialect: Dialect, table: SourceTable, columns: Sequence[str], keys: Sequence[Key] | None
+) -> tuple[str, dict[str, KeyValue]]:
+    """The statement that reads these select expressions of every row, or of these keys' rows, and its values."""
+    parameters = Parameters(dialect)
+    where = "TRUE" if keys is None else " OR ".join(equals(parameters, table, key) for key in keys) or "FALSE"
+    return dialect.select(", ".join(columns), table.table, where), parameters.values
+
+
 class SpanQuery:
     """A query over the rows of one span; what it selects is the caller's.
 

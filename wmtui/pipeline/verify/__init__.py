@@ -1,0 +1,5 @@
+"""Is the warehouse what the source was at the watermark's position?"""
+
+from wmtui.pipeline.verify.result import FINDINGS, Counts, Example, Verification
+
+__all__ = ["FINDINGS", "Counts", "Example", "Verification"]

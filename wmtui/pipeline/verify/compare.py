@@ -1,0 +1,173 @@
+"""Compare a table's source with its warehouse, at the watermark's position, in bounded memory.
+
+The order of reading keeps races out without a lock: first the position, then the warehouse, then the source. So every
+row of the source is at least as new as what the warehouse was compared at, and what changed since is beyond the
+position. What is found nevertheless is looked at a second time, and only what is still there is reported.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+
+import pyarrow as pa
+
+from wmtui.errors import TableError
+from wmtui.pipeline.context import Scope
+from wmtui.pipeline.events import Phase, Progress, Severity, Stop
+from wmtui.pipeline.load import open_part
+from wmtui.pipeline.parts import Background
+from wmtui.pipeline.verify import cells
+from wmtui.pipeline.verify.expected import Expectation, scalar
+from wmtui.pipeline.verify.inputs import Inputs, read_inputs
+from wmtui.pipeline.verify.result import FINDINGS, Example, Verification
+from wmtui.pipeline.verify.spool import Kind, Spool, open_spool
+from wmtui.watermarks.timestamps import format_wall
+
+BATCH_ROWS = 10_000
+SECOND_LOOK = 2_500
+"""Keys of each finding that are looked at a second time; where there are more, races do not explain them."""
+_KEYS_AT_ONCE = 500
+
+
+def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: Stop) -> Verification:
+    """Compare one table. since: see `read_inputs`. examples: how many of each finding to list.
+
+    Raises Interrupted when asked to stop, TableError when the target lacks a column, and what the adapters raise.
+    """
+    inputs = read_inputs(scope, since)
+    if inputs.waiting:
+        text = f"{len(inputs.waiting)} committed files are not loaded yet; load them first (sync --redshift-only)"
+        scope.tell(text, Severity.WARNING)
+    keyed = bool(inputs.table.primary_key)
+    with open_spool(keyed=keyed) as spool:
+        first = _Pass(scope, inputs, spool, stop)
+        first.read(None)
+        counts = spool.counts()
+        found: tuple[Example, ...] = ()
+        if wanted := sorted({key for finding in FINDINGS for key in spool.first(finding, SECOND_LOOK)}):
+            with open_spool(keyed=keyed, wanted=wanted) as again:
+                _Pass(scope, inputs, again, stop).read(wanted)
+                counts = counts - spool.counts(wanted) + again.counts()
+                found = tuple(_examples(inputs, again, examples))
+    _warn_of_motion(scope, inputs)
+    position = inputs.point.position
+    return Verification(
+        table=str(scope.table),
+        position=format_wall(position.cursor) if position else None,
+        source_rows=first.rows[Kind.EXPECTED] + first.rows[Kind.AHEAD] + first.rows[Kind.OUTSIDE],
+        warehouse_rows=first.rows[Kind.WAREHOUSE],
+        ahead=first.rows[Kind.AHEAD],
+        outside=first.rows[Kind.OUTSIDE],
+        waiting_files=len(inputs.waiting),
+        counts=counts,
+        examples=found,
+    )
+
+
+class _Pass:
+    """One reading of both sides into a spool. rows: how many of each kind were read."""
+
+    def __init__(self, scope: Scope, inputs: Inputs, spool: Spool, stop: Stop) -> None:
+        self._scope = scope
+        self._inputs = inputs
+        self._spool = spool
+        self._stop = stop
+        self._schema = inputs.table.schema
+        self._keys = cells.key_schema(inputs.table.schema, inputs.table.primary_key)
+        self.rows = dict.fromkeys(Kind, 0)
+
+    def read(self, wanted: list[bytes] | None) -> None:
+        """Read everything, of the source only these keys where there are some; then judge."""
+        backend, table = self._scope.backend, self._inputs.table
+        expectation = Expectation(table, backend.zone, self._inputs.point)
+        beyond = self._inputs.point.beyond if self._keys.names else None
+        if beyond is not None:
+            self._take(backend.source.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
+        self._take(backend.warehouse.read(self._scope.config.target, self._schema.names, BATCH_ROWS), Kind.WAREHOUSE)
+        self._take(self._waiting(), Kind.WAITING)
+        self._take(self._source(wanted), expectation)
+        self._spool.judge()
+
+    def _source(self, wanted: list[bytes] | None) -> Iterator[pa.RecordBatch]:
+        source, table = self._scope.backend.source, self._inputs.table
+        if wanted is None or not self._keys.names:
+            yield from source.scan(table, BATCH_ROWS)
+            return
+        keys = [key for row in wanted if (key := cells.decode_key(row, self._keys)) is not None]
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            yield from source.scan(table, BATCH_ROWS, keys[start : start + _KEYS_AT_ONCE])
+
+    def _waiting(self) -> Iterator[pa.RecordBatch]:
+        """Rows of committed files that are not loaded."""
+        for file in self._inputs.waiting:
+            try:
+                part = open_part(self._scope.backend.objects, self._scope.table, file)
+            except TableError as error:
+                self._scope.tell(f"{error}; its rows count as missing", Severity.WARNING)
+                continue
+            for batch in part.iter_batches(BATCH_ROWS):
+                lacking = [field for field in self._schema if field.name not in batch.schema.names]
+                nulls = [pa.nulls(batch.num_rows, field.type) for field in lacking]
+                names = [*batch.schema.names, *(field.name for field in lacking)]
+                yield pa.record_batch([*batch.columns, *nulls], names=names)
+
+    def _take(self, batches: Iterator[pa.RecordBatch], kind: Kind | Expectation) -> None:
+        """Spool rows behind the reader's back."""
+        background = Background(f"verify {self._scope.table}")
+        try:
+            with closing(_generator(batches)) as read:
+                for batch in read:
+                    self._stop.check()
+                    background.submit(partial(self._spool_batch, batch, kind))
+            background.wait()
+        finally:
+            background.close()
+
+    def _spool_batch(self, batch: pa.RecordBatch, kind: Kind | Expectation) -> None:
+        rows = batch.num_rows
+        kinds = kind.kinds(batch) if isinstance(kind, Expectation) else pa.repeat(scalar(kind), rows)
+        keys = cells.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
+        only_key = self._keys.names and kind in (Kind.BEYOND, Kind.WAITING)
+        encoded = pa.nulls(rows, pa.binary()) if only_key else cells.encode(batch, self._schema)
+        self._spool.add(kinds, keys, encoded)
+        for counted in kinds.value_counts().to_pylist():
+            self.rows[Kind(counted["values"])] += counted["counts"]
+        self._scope.emit(Progress(str(self._scope.table), Phase.COMPARING, sum(self.rows.values())))
+
+
+def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+    """Closing it closes what it reads from."""
+    yield from batches
+
+
+def _examples(inputs: Inputs, spool: Spool, most: int) -> Iterable[Example]:
+    for finding in FINDINGS:
+        for key in spool.first(finding, most):
+            yield _example(inputs, finding, key, *spool.rows_of(key))
+
+
+def _example(inputs: Inputs, finding: str, key: bytes, source: list[bytes], warehouse: list[bytes]) -> Example:
+    schema = inputs.table.schema
+    keys = cells.key_schema(schema, inputs.table.primary_key)
+    if not keys.names:
+        here, there = (_named(schema, rows[0]) if rows else None for rows in (source, warehouse))
+        return Example(finding, {}, here, there)
+    values = cells.decode_key(key, keys) or cells.decode(key, keys)
+    named = dict(zip(keys.names, values, strict=True))
+    if finding != "differing":
+        return Example(finding, named, None, None)
+    here, there = _named(schema, source[0]), _named(schema, next(row for row in warehouse if row != source[0]))
+    unlike = [name for name in schema.names if here[name] != there[name]]
+    return Example(finding, named, {name: here[name] for name in unlike}, {name: there[name] for name in unlike})
+
+
+def _named(schema: pa.Schema, row: bytes) -> dict[str, str | None]:
+    return dict(zip(schema.names, cells.decode(row, schema), strict=True))
+
+
+def _warn_of_motion(scope: Scope, inputs: Inputs) -> None:
+    """A run at work meanwhile does not make the result wrong, but it is about a position that has passed."""
+    now = scope.backend.watermarks.read(scope.table).watermark
+    if scope.heartbeat.held or now.serial != inputs.mark.serial:
+        scope.tell("a run was at work meanwhile; compared at the position before it", Severity.WARNING)
