@@ -1,6 +1,6 @@
 """What the pipeline needs of a warehouse."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -88,6 +88,14 @@ class Warehouse(Protocol):
 
         Creates the target and the ledger on first use. Raises TableError when staged rows differ from those promised
         or when columns do not fit the target; then nothing has changed.
+        """
+        ...
+
+    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator["pa.RecordBatch"]:
+        """Stream the target's rows in any order, one snapshot, bounded in memory; nothing when there is no such table.
+
+        Batches have these columns, in the Arrow type of what the target declares, or as text where it has none or a
+        value does not fit it. Raises TableError when the target lacks a column.
         """
         ...
 

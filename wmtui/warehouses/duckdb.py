@@ -19,6 +19,7 @@ from wmtui.warehouses import sql
 from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import Session, count_rows, merge, read_ledger, stage
+from wmtui.warehouses.reading import ReadColumn, columns_to_read
 
 _SCHEMA = "main"
 _WAIT = timedelta(seconds=5)
@@ -52,6 +53,14 @@ class DuckDBWarehouse:
                 for statement in session.statements.create_ledger():
                     session.execute(statement)
                 return merge(session, request, staged)
+
+    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """See Warehouse.read."""
+        if not self._path.exists():
+            return
+        with self._session() as session:
+            if known := session.columns(target):
+                yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
 
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
@@ -136,6 +145,13 @@ class _DuckDBSession(Session):
             rows += self._connection.execute(f"INSERT INTO {names} FROM wmtui_batch").fetchall()[0][0]
             self._connection.unregister("wmtui_batch")
         return rows
+
+    def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Every row; what Arrow has no exact type for as text."""
+        names = [sql.quote(c.column) + ("::VARCHAR" if c.type is None else "") for c in columns]
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for batch in self._connection.sql(self.statements.select(target, names)).to_arrow_reader(batch_rows):
+            yield pa.record_batch(batch.columns, names=[c.name for c in columns])
 
     def now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None)

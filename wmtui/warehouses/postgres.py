@@ -14,12 +14,13 @@ from psycopg import errors as pg
 from wmtui.config import PostgresConfig
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
-from wmtui.warehouses import sql
+from wmtui.warehouses import copy_out, sql
 from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import Session, Staged, count_rows, merge, read_ledger, stage
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
+from wmtui.warehouses.reading import ReadColumn, columns_to_read
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
@@ -56,6 +57,12 @@ class PostgresWarehouse:
                 if not connection_lost(error):
                     raise
                 return self._outcome(request, error)
+
+    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """See Warehouse.read."""
+        with self._session() as session:
+            if known := session.columns(target):
+                yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
 
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
@@ -121,7 +128,8 @@ class PostgresWarehouse:
         connection.execute(
             "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
             " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),"
-            " set_config('jit', 'off', false)",
+            " set_config('jit', 'off', false), set_config('extra_float_digits', '3', false),"
+            " set_config('bytea_output', 'hex', false)",
             [_milliseconds(_STATEMENT_TIMEOUT), _milliseconds(self._lock_timeout)],
         )
         return connection
@@ -186,6 +194,12 @@ class _PostgresSession(Session):
                 for batch in batches:
                     copy.write(to_csv(batch))
             return cursor.rowcount
+
+    def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Every row."""
+        rows = self.statements.select(target, [copy_out.expression(column) for column in columns])
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT (FORMAT csv)".encode()) as copy:
+            yield from copy_out.batches(copy, columns, batch_rows)
 
     def now(self) -> datetime:
         now: datetime = self.execute("SELECT CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")[0][0]

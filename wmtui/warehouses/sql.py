@@ -90,6 +90,10 @@ class Statements:
         """A token of at least the highest."""
         return _fill("UPDATE {fence} SET token = $3 WHERE table_name = $1 AND target = $2", fence=self.fence)
 
+    def select(self, target: str, expressions: Sequence[str]) -> str:
+        """These expressions over every row of a target."""
+        return _fill("SELECT {columns} FROM {target}", columns=", ".join(expressions), target=self.target(target))
+
     def count(self, target: str) -> str:
         """Rows of a target."""
         return _fill("SELECT count(*) FROM {target}", target=self.target(target))
