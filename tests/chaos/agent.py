@@ -11,6 +11,7 @@ import random
 import select
 import signal
 import sys
+import traceback
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -85,17 +86,13 @@ def _become(order: dict[str, Any]) -> None:
             return model.utc_now() + offset
 
         invocation.utc_now = now
-        steps.install(steps.Steps(order["at"], order["do"]))
         if order["broken"]:
             variants.VARIANTS[order["broken"]]()
+        steps.install(steps.Steps(order["at"], order["do"]))
         code = main(order["argv"])
-    except SystemExit as end:
-        code = int(end.code or 0)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
     finally:
+        if error := sys.exc_info()[1]:
+            traceback.print_exception(error)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -8,13 +8,17 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from tests.chaos.lab import Lab, Table
+from tests.chaos.lab import Table
 
-_LEDGER = "SELECT uri, etag, rows, load_id, epoch, token, loaded_at FROM wmtui_ledger WHERE table_name = %s ORDER BY loaded_at, token"
+_LEDGER = (
+    "SELECT uri, etag, rows, load_id, epoch, token, loaded_at FROM wmtui_ledger"
+    " WHERE table_name = %s ORDER BY loaded_at, token"
+)
 
 
 def differences(table: Table) -> list[str]:
@@ -44,16 +48,15 @@ def _some(what: str, keys: list[Any], rows: dict[Any, Any]) -> Iterator[str]:
 
 def compare_ledger(table: Table) -> Iterator[str]:
     """Ledger against files, run documents, load records and the fence."""
-    lab = table.lab
-    mark = _document(lab, f"watermark/tables/{table.full}.json")
-    if not lab.pg.query("SELECT to_regclass('wmtui_ledger') IS NOT NULL")[0][0]:
+    mark = _document(table, f"watermark/tables/{table.full}.json")
+    if not table.lab.pg.query("SELECT to_regclass('wmtui_ledger') IS NOT NULL")[0][0]:
         ledger = []
     else:
-        ledger = lab.pg.query(_LEDGER, (table.full,))
-    root = f"s3://{lab.bucket}/lake/"
-    files = {f"{root}{key}": data for key, data in lab.objects(f"incremental/{table.full}/").items()}
+        ledger = table.lab.pg.query(_LEDGER, (table.full,))
+    root = f"s3://{table.bucket}/lake/"
+    files = {f"{root}{key}": data for key, data in table.objects(f"incremental/{table.full}/").items()}
     yield from _entries_without_file(ledger, files)
-    runs = [json.loads(data) for data in lab.objects(f"watermark/runs/{table.full}/").values()]
+    runs = [json.loads(data) for data in table.objects(f"watermark/runs/{table.full}/").values()]
     parts = {
         (f"{root}{part['key']}", part["etag"]): (run, part)
         for run in runs if run["state"] == "committed" for r in run["ranges"] for part in r["parts"]
@@ -69,10 +72,10 @@ def compare_ledger(table: Table) -> Iterator[str]:
         if count > 1:
             yield f"{count} ledger rows for {place}"
     tokens = [(entry[6], entry[5]) for entry in ledger]
-    for (_, before), (at, token) in zip(tokens, tokens[1:], strict=False):
+    for (_, before), (at, token) in pairwise(tokens):
         if token < before:
             yield f"token {token} loaded at {at}, behind token {before}"
-    yield from _records_against(ledger, lab, table, epoch)
+    yield from _records_against(ledger, table, epoch)
 
 
 def _entries_without_file(ledger: list[Any], files: dict[str, bytes]) -> Iterator[str]:
@@ -86,27 +89,26 @@ def _entries_without_file(ledger: list[Any], files: dict[str, bytes]) -> Iterato
             yield f"{uri} has not the {rows} rows of its ledger row"
 
 
-def _records_against(ledger: list[Any], lab: Lab, table: Table, epoch: int) -> Iterator[str]:
-    days = [json.loads(data) for data in lab.objects(f"watermark/loads/{table.full}/").values()]
+def _records_against(ledger: list[Any], table: Table, epoch: int) -> Iterator[str]:
+    days = [json.loads(data) for data in table.objects(f"watermark/loads/{table.full}/").values()]
     recorded = Counter(
         (load["load_id"], file["uri"], file["etag"])
         for day in days for load in day["loads"] if load["epoch"] == epoch for file in load["files"]
     )  # fmt: skip
     entered = Counter((entry[3], entry[0], entry[1]) for entry in ledger if entry[4] == epoch)
-    for load, uri, _ in (entered - recorded).keys():
+    for load, uri, _ in entered - recorded:
         yield f"load {load} of {uri} has no load record"
-    for load, uri, _ in (recorded - entered).keys():
+    for load, uri, _ in recorded - entered:
         yield f"load record {load} of {uri} without ledger row"
 
 
 def compare_journal(table: Table) -> Iterator[str]:
     """Serials without gaps, each `before` the `after` of the one before, the document the last `after`."""
-    lab = table.lab
     entries = {
         int(key.rpartition("/")[2][:12]): json.loads(data)
-        for key, data in lab.objects(f"watermark/journal/{table.full}/").items()
+        for key, data in table.objects(f"watermark/journal/{table.full}/").items()
     }
-    document = _document(lab, f"watermark/tables/{table.full}.json")
+    document = _document(table, f"watermark/tables/{table.full}.json")
     if not document:
         if entries:
             yield f"{len(entries)} journal entries and no document"
@@ -136,6 +138,6 @@ def _edits_against(edits: dict[str, int], reasons: Counter[str]) -> Iterator[str
             yield f"the edit {reason}, exit code {code}, is in the journal {reasons[reason]} times"
 
 
-def _document(lab: Lab, key: str) -> dict[str, Any]:
-    data = lab.objects(key).get(key)
+def _document(table: Table, key: str) -> dict[str, Any]:
+    data = table.objects(key).get(key)
     return json.loads(data) if data else {}

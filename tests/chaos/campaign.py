@@ -8,19 +8,35 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from tests.chaos.audit import differences
 from tests.chaos.lab import Lab, Table
-from tests.chaos.processes import Agent, Order
+from tests.chaos.processes import PLAIN, Agent, Order
 from tests.chaos.steps import STEPS
 from tests.chaos.weather import Weather
 from tests.chaos.writers import Pace, Writers
 
 LONG_AGO = "2020-01-01"
-_TRIES = 4
 _HOUR = 3600.0
 _LANES = 3
+_REST_SECONDS = 2.1
+"""Longer than lag and a second of a cursor without fractions."""
+
+_GENTLE = Pace(pause=0.3, hold=0, long_of_1000=0, backups=False)
+OPTIONS = {"intra-table": ("-s", "intra-table", "--workers", "2"), "load-only": ("--redshift-only",)}
+BEFORE: dict[str, Sequence[tuple[str | None, Sequence[str]]]] = {
+    "first load": (),
+    "incremental": ((None, ()),),
+    "intra-table": ((None, ()),),
+    "load-only": ((None, ()), (None, ("--backup-only",))),
+    "resume": (("after:put:part#2", ()),),
+    "take over": ((None, ()), ("after:put:run:committed", ())),
+    "edit": (("after:put:part#2", ()),),
+}
+"""What leads to each kind of run: syncs, killed at a step or not, with options."""
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -65,13 +81,10 @@ class Campaign:
         self._segments = 0
 
     def by_name(self, plan: Sequence[tuple[str, str]]) -> None:
-        """Kill a process at every step of the plan: (kind of run, step)."""
+        """Kill a process at every step of the plan (kind of run, step), and audit behind each kill."""
         plan = list(plan)
         random.Random(f"{self.score.seed} names").shuffle(plan)
-        lanes = [self._table(f"lane{n}", 200, digits=6, lag="0s") for n in range(_LANES)]
-        with Writers(self.lab, lanes, self.score.seed, Pace(pause=0.5, hold=0, long_of_1000=0, backups=False)):
-            self._in_lanes(lanes, lambda n, table: [self._kill_at(table, *step) for step in plan[n::_LANES]])
-        self._settle(lanes)
+        self._in_lanes(plan, lambda _, step: self._kill_at(*step))
 
     def at_random(self, wanted: int) -> None:
         """Kills and faults at random times until there are so many more."""
@@ -85,10 +98,7 @@ class Campaign:
         seed = self.score.seed * 1000 + self._segments
         until = self.score.total + wanted
         chances = [random.Random(f"{seed} lane {n}") for n in range(_LANES)]
-        lanes = [
-            self._table(f"t{self._segments}_{n}", 300, digits=chance.choice((0, 6)), lag=chance.choice(("0s", "1s")))
-            for n, chance in enumerate(chances)
-        ]
+        lanes = [self._new_lane(chance) for chance in chances]
         weather = Weather(self.lab, seed, s3=random.Random(seed).choice((0.0, 0.01, 0.03)))
 
         def rounds(number: int, table: Table) -> None:
@@ -98,7 +108,7 @@ class Campaign:
         with Writers(self.lab, lanes, seed), weather:
             self._in_lanes(lanes, rounds)
         self.score.faults.update(weather.faults)
-        self._settle(lanes)
+        self._in_lanes(lanes, lambda _, table: self._settle(table))
 
     def _round(self, table: Table, chance: random.Random) -> None:
         """Something happens to a table."""
@@ -151,61 +161,48 @@ class Campaign:
             if chance.random() < 0.5:
                 self._kill(agent, 0)
                 table.expire_lease()
-        table.edits[reason] = code = table.edit(*words, "--reason", reason, order=_order(chance))
+        code = table.edit(*words, reason=reason, order=_order(chance))
         with self._lock:
             self.score.exits[code] += 1
         for agent in runs:
             self._ended(agent)
 
-    def _kill_at(self, table: Table, kind: str, step: str) -> None:
-        """Bring the table where this kind of run begins, and kill the run at the step."""
-        for _ in range(_TRIES):
-            if self._sync(table) == 0 and self._killed_at(table, kind, step):
-                table.expire_lease()
-                with self._lock:
-                    self.score.kills[f"{kind}: {step}"] += 1
-                return
-            table.expire_lease()
+    def _kill_at(self, kind: str, step: str) -> None:
+        """Bring a fresh table where this kind of run begins, kill the run at the step, and settle."""
+        table = self.lab.create()
+        table.seed(300)
+        with Writers(self.lab, [table], self.score.seed, _GENTLE):
+            killed = self._killed_at(table, kind, step)
         with self._lock:
-            self.score.differences.append(f"{table.name}: {kind}: {step} was never reached")
+            if killed:
+                self.score.kills[f"{kind}: {step}"] += 1
+            else:
+                self.score.differences.append(f"{table.name}: {kind}: {step} was never reached")
+        self._settle(table)
 
     def _killed_at(self, table: Table, kind: str, step: str) -> bool:
-        options: tuple[str, ...] = ()
-        if kind in ("first load", "resume", "edit"):
-            table.edit("reset")
-        else:
-            table.news()
-        if kind in ("resume", "edit"):
-            self._sync(table, order=Order(at="after:put:part#2"))
-        elif kind == "take over":
-            self._sync(table, order=Order(at="after:put:run:committed"))
-        elif kind == "load-only":
-            self._sync(table, "--backup-only")
-            options = ("--redshift-only",)
-        elif kind == "intra-table":
-            options = ("-s", "intra-table", "--workers", "2")
-        table.expire_lease()
+        for earlier, options in BEFORE[kind]:
+            self._sync(table, *options, order=Order(at=earlier))
+            table.expire_lease()
+            if kind in ("incremental", "intra-table", "take over", "load-only"):
+                table.news()
         order = Order(at=step)
         if kind == "edit":
             return table.edit("set", "--timestamp", LONG_AGO, order=order) == -signal.SIGKILL
-        return self._sync(table, *options, order=order) == -signal.SIGKILL
+        return self._sync(table, *OPTIONS.get(kind, ()), order=order) == -signal.SIGKILL
 
-    def _settle(self, tables: Sequence[Table]) -> None:
-        """One clean run of every table, then the audit."""
-        time.sleep(2.5)
+    def _settle(self, table: Table) -> None:
+        """One clean run, nobody writing, then the audit."""
+        time.sleep(_REST_SECONDS)
+        table.expire_lease()
+        code = self._sync(table)
+        found = [f"{table.name}: the clean run ended with {code}"] if code else []
+        found += differences(table)
+        with self._lock:
+            self.score.differences += found
+            self.score.rows += self.lab.pg.query(f"SELECT count(*) FROM {table.name}")[0][0]
 
-        def settle(_: int, table: Table) -> None:
-            table.expire_lease()
-            code = self._sync(table)
-            found = [f"{table.name}: the clean run ended with {code}"] if code else []
-            found += differences(table)
-            with self._lock:
-                self.score.differences += found
-                self.score.rows += self.lab.pg.query(f"SELECT count(*) FROM {table.name}")[0][0]
-
-        self._in_lanes(tables, settle)
-
-    def _sync(self, table: Table, *options: str, order: Order = Order()) -> int:
+    def _sync(self, table: Table, *options: str, order: Order = PLAIN) -> int:
         agent = table.start(*options, order=order)
         return self._ended(agent)
 
@@ -226,12 +223,14 @@ class Campaign:
                     self.score.differences.append(f"wmtui {' '.join(agent.argv)} has a bug, see {agent.log}")
         return code
 
-    def _table(self, name: str, rows: int, **settings: object) -> Table:
-        return self.lab.create(name, rows, **settings)  # type: ignore[arg-type]
+    def _new_lane(self, chance: random.Random) -> Table:
+        table = self.lab.create(digits=chance.choice((0, 6)), lag=chance.choice(("0s", "1s")))
+        table.seed(300)
+        return table
 
-    def _in_lanes(self, tables: Sequence[Table], work: Callable[[int, Table], object]) -> None:
-        with ThreadPoolExecutor(len(tables), thread_name_prefix="lane") as pool:
-            list(pool.map(work, range(len(tables)), tables))
+    def _in_lanes(self, items: Sequence[_T], work: Callable[[int, _T], object]) -> None:
+        with ThreadPoolExecutor(_LANES, thread_name_prefix="lane") as pool:
+            list(pool.map(work, range(len(items)), items))
 
 
 def _options(chance: random.Random) -> tuple[str, ...]:

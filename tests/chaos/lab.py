@@ -1,15 +1,18 @@
 """Where chaos happens: MariaDB, S3 and PostgreSQL at REPEATABLE READ, some tables, and processes that sync them."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import yaml
 
-from tests.chaos.processes import Agent, Nursery, Order
+from tests.chaos.processes import PLAIN, Agent, Nursery, Order
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
@@ -19,64 +22,44 @@ SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 """An argument of PostgreSQL: what Redshift does by default."""
 
 _SEED_STAMP = "2025-01-01 00:00:00"
+_ROOT = "lake/"
 
 
 @dataclass
 class Lab:
-    """Servers, one bucket, one source database, one warehouse, and the nursery of processes."""
+    """Servers, one source database, one warehouse, and the nursery of processes."""
 
     folder: Path
     mysql: Database
     pg: Database
     s3: S3Server
     nursery: Nursery
-    bucket: str = ""
-    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
-    broken: str | None = None
-    """A variant of the product, for every process started from now on."""
+    _names: Iterator[int] = field(default_factory=count)
 
-    def __post_init__(self) -> None:
-        self.bucket = self.bucket or self.s3.new_bucket()
-
-    def create(self, name: str, rows: int = 0, *, digits: int = 0, **settings: Any) -> "Table":
-        """A table with rows of long ago, known to `tables.yaml`, and its target, which enforces no key."""
-        columns = f"id BIGINT PRIMARY KEY AUTO_INCREMENT, version INT NOT NULL, note VARCHAR(40), update_at DATETIME({digits}) NOT NULL"
-        self.mysql.execute(f"CREATE TABLE {name} ({columns}, KEY (update_at, id))")
+    def create(self, *, digits: int = 6, broken: str | None = None, **settings: Any) -> "Table":
+        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key."""
+        name = f"t{next(self._names)}"
+        cursor = f"update_at DATETIME({digits}) NOT NULL, KEY (update_at, id)"
+        key = "id BIGINT PRIMARY KEY AUTO_INCREMENT"
+        self.mysql.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
         self.pg.execute(f"CREATE TABLE {name} (id bigint NOT NULL, version integer, note text, update_at timestamp)")
-        self.tables[f"{self.mysql.name}.{name}"] = {"lag": "1s", "lookback": "0s", **settings}
-        self._configure()
-        table = Table(self, name, digits)
-        if rows:
-            stamp = f"'{_SEED_STAMP}' + INTERVAL seq DIV 3 SECOND"
-            table.write(f"INSERT INTO {name} SELECT seq, 1, 'seed', {stamp} FROM seq_1_to_{rows}")
-        return table
-
-    def start(self, *argv: str, order: Order = Order()) -> Agent:
-        """Start `wmtui argv` in the profile of this lab."""
-        made = order if order.broken or not self.broken else Order(**{**vars(order), "broken": self.broken})
-        return self.nursery.start("--config", str(self.folder / "tables.yaml"), *argv, order=made)
-
-    def objects(self, prefix: str) -> dict[str, bytes]:
-        """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
-        root = "lake/"
-        found = self.s3.contents(self.bucket)
-        return {key[len(root) :]: data for key, data in found.items() if key.startswith(root + prefix)}
-
-    def _configure(self) -> None:
-        store = {"store": f"s3://{self.bucket}/lake", "s3": {"endpoint_url": self.s3.endpoint_url}}
+        table = Table(self, name, digits, self.s3.new_bucket(), broken)
+        store = {"store": f"s3://{table.bucket}/{_ROOT}", "s3": {"endpoint_url": self.s3.endpoint_url}}
         profile = {**store, "source": self.mysql.config, "warehouse": self.pg.config}
-        document = {"version": 1, "profiles": {"chaos": profile}, "tables": self.tables}
-        (self.folder / "tables.yaml").write_text(yaml.safe_dump(document))
+        tables = {table.full: {"lag": "0s", "lookback": "0s", **settings}}
+        table.config.write_text(yaml.safe_dump({"version": 1, "profiles": {"chaos": profile}, "tables": tables}))
+        return table
 
 
 @dataclass
 class Table:
-    """One table of the lab."""
+    """One table of the lab. broken: a variant of the product, for every process that works on this table."""
 
     lab: Lab
     name: str
-    digits: int = 0
-    """Fraction digits of its cursor."""
+    digits: int
+    bucket: str
+    broken: str | None = None
     edits: dict[str, int] = field(default_factory=dict)
     """Reason of every edit by an operator, and how its process ended."""
 
@@ -85,35 +68,81 @@ class Table:
         """`schema.table`."""
         return f"{self.lab.mysql.name}.{self.name}"
 
+    @property
+    def config(self) -> Path:
+        """Its `tables.yaml`."""
+        return self.lab.folder / f"{self.name}.yaml"
+
     def write(self, *statements: str) -> None:
         """Run statements in the source."""
         self.lab.mysql.execute(*statements)
 
-    def news(self, rows: int = 60) -> None:
+    def seed(self, rows: int, *, step: int = 1) -> None:
+        """Insert rows of long ago, `step` seconds between three and the next three."""
+        stamp = f"'{_SEED_STAMP}' + INTERVAL seq DIV 3 * {step} SECOND"
+        self.write(f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'seed', {stamp} FROM seq_1_to_{rows}")
+
+    def news(self, rows: int = 100) -> None:
         """Insert rows and update as many older ones."""
         stamp = f"NOW({self.digits})"
         self.write(
             f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'news', {stamp} FROM seq_1_to_{rows}",
-            f"UPDATE {self.name} SET version = version + 1, note = 'update', update_at = {stamp} ORDER BY RAND() LIMIT {rows}",
+            f"UPDATE {self.name} SET version = version + 1, note = 'update', update_at = {stamp}"
+            f" ORDER BY RAND() LIMIT {rows}",
         )
 
-    def start(self, *options: str, order: Order = Order()) -> Agent:
+    def start(self, *options: str, order: Order = PLAIN) -> Agent:
         """Start a sync."""
-        return self.lab.start("sync", "-t", self.full, *options, order=order)
+        return self._start("sync", *options, order=order)
 
-    def sync(self, *options: str, order: Order = Order()) -> int:
+    def sync(self, *options: str, order: Order = PLAIN) -> int:
         """Sync to the end; the exit code, or minus a signal."""
         return self.start(*options, order=order).wait()
 
-    def edit(self, *words: str, order: Order = Order()) -> int:
-        """`wmtui watermark WORDS -t TABLE` to the end; the exit code, or minus a signal."""
-        return self.lab.start("watermark", *words, "-t", self.full, "--yes", order=order).wait()
+    def start_edit(self, reason: str, *words: str, order: Order = PLAIN) -> Agent:
+        """Start `wmtui watermark WORDS`."""
+        return self._start("watermark", *words, "--yes", "--reason", reason, order=order)
+
+    def edit(self, *words: str, reason: str | None = None, order: Order = PLAIN) -> int:
+        """The same to the end; the exit code, or minus a signal, which is remembered under the reason."""
+        name = reason or uuid4().hex
+        self.edits[name] = self.start_edit(name, *words, order=order).wait()
+        return self.edits[name]
+
+    def pause(self, step: str, *options: str) -> Agent:
+        """A sync that has stopped itself at a step and lost its lease."""
+        agent = self.start(*options, order=Order(at=step, do="pause"))
+        if not agent.paused():
+            raise AssertionError(f"the sync ended with {agent.wait()} before {step}, see {agent.log}")
+        self.expire_lease()
+        return agent
+
+    def resume(self, agent: Agent) -> int:
+        """Let a paused process go on to its end; its exit code."""
+        agent.signal(signal.SIGCONT)
+        return agent.wait()
 
     def expire_lease(self) -> None:
         """Let the lease of a dead process end now, as if its time had passed."""
-        key = f"lake/watermark/locks/{self.full}.json"
-        if key in self.lab.s3.contents(self.lab.bucket):
-            self.lab.s3.set_last_modified(self.lab.bucket, key, datetime.now(UTC) - timedelta(minutes=10))
+        if self._lock in self.lab.s3.contents(self.bucket):
+            self.lab.s3.set_last_modified(self.bucket, self._lock, datetime.now(UTC) - timedelta(minutes=10))
+
+    def lose_lock(self) -> None:
+        """Remove the lock document behind everybody's back."""
+        self.lab.s3.remove(self.bucket, self._lock)
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
+        found = self.lab.s3.contents(self.bucket)
+        return {key[len(_ROOT) :]: data for key, data in found.items() if key.startswith(_ROOT + prefix)}
+
+    @property
+    def _lock(self) -> str:
+        return f"{_ROOT}watermark/locks/{self.full}.json"
+
+    def _start(self, *argv: str, order: Order) -> Agent:
+        made = replace(order, broken=self.broken)
+        return self.lab.nursery.start("--config", str(self.config), *argv, "-t", self.full, order=made)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ class Order:
     read_seconds: float = 2.0
 
 
+PLAIN = Order()
+"""A process like any other."""
+
+
 @dataclass
 class Agent:
     """One process."""

@@ -5,7 +5,6 @@ A process counts how often it reaches each name; `after:put:part#3` is the third
 """
 
 import json
-import os
 import signal
 import threading
 from collections import Counter
@@ -55,7 +54,8 @@ class Steps:
         with self._lock:
             self._reached[name] += 1
             if (name, self._reached[name]) == self._at:
-                os.kill(os.getpid(), self._signal)
+                # To this very thread: a signal to the process would let it run on until another thread took it.
+                signal.pthread_kill(threading.get_ident(), self._signal)
 
     @contextmanager
     def around(self, name: str) -> Iterator[None]:

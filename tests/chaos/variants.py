@@ -1,5 +1,149 @@
-"""Broken variants of the product, each of which the harness must find."""
+"""Broken variants of the product, each of which the harness must find.
 
-from collections.abc import Callable
+Each is applied inside the process of an agent, before it runs; the product itself knows nothing of them.
+"""
 
-VARIANTS: dict[str, Callable[[], None]] = {}
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+from wmtui.files import runs
+from wmtui.model import Span
+from wmtui.objects import ObjectStore, conditions
+from wmtui.pipeline import extract, extraction, runner
+from wmtui.service import watermarks
+from wmtui.sources.mysql import MySQLSource
+from wmtui.warehouses import loading, postgres
+from wmtui.watermarks import documents, lease
+from wmtui.watermarks.model import patch_set
+
+
+def offset_resume() -> None:
+    """Resume behind as many rows as were read, wherever they are now."""
+    skipped: dict[Span, int] = {}
+    original = MySQLSource.read
+
+    def resumed(run: runs.Run) -> list[tuple[int, Span]]:
+        left = [(index, r) for index, r in enumerate(run.ranges) if not r.done]
+        skipped.update({r.span: sum(part.rows for part in r.parts) for _, r in left})
+        return [(index, r.span) for index, r in left]
+
+    def read(self: MySQLSource, table: Any, span: Span, batch_rows: int) -> Iterator[Any]:
+        left = skipped.get(span, 0)
+        for batch in original(self, table, span, batch_rows):
+            kept = batch.slice(left)
+            left -= batch.num_rows - kept.num_rows
+            yield kept
+
+    extract.resumed = resumed
+    MySQLSource.read = read
+
+
+def reusable_part_names() -> None:
+    """Name parts by run and number alone, and write over whatever is there."""
+    original = extraction.part_key
+    extraction.part_key = lambda table, started, run, _, part: original(table, started, run, 0, part)
+    extraction.put_part = lambda objects, key, data: objects.put(key, data)
+
+
+def staging_before_the_lock() -> None:
+    """Stage in the transaction that merges: its snapshot is older than the lock."""
+
+    def merge_once(session: Any, request: Any, staged: Any) -> Any:
+        with session.transaction():
+            session.execute("SELECT count(*) FROM wmtui_staging")
+            session.lock_ledger()
+            return postgres.merge(session, request, staged)
+
+    postgres._merge_once = merge_once
+
+
+def token_from_one() -> None:
+    """Count tokens in the lock document alone."""
+
+    def acquire(*args: Any, **_: Any) -> Any:
+        return lease.acquire(*args)
+
+    runner.lease = _Patched(lease, acquire=acquire)
+
+
+def no_fencing() -> None:
+    """Let any token load."""
+    loading._pass_fence = lambda *_: None
+
+
+def ledger_outside_the_transaction() -> None:
+    """Commit the ledger rows, then the data."""
+    write_ledger = loading._write_ledger
+    loading._write_ledger = lambda *_: None
+
+    def merge_once(session: Any, request: Any, staged: Any) -> Any:
+        with session.transaction():
+            session.lock_ledger()
+            write_ledger(session, request, dict(zip(request.files, staged.rows, strict=True)))
+        with session.transaction():
+            return postgres.merge(session, replace(request, reprocess=True), staged)
+
+    postgres._merge_once = merge_once
+
+
+def plain_put() -> None:
+    """Write documents without a condition."""
+    documents.write = lambda objects, key, data, _: objects.put(key, data)
+
+
+def probe_that_only_creates() -> None:
+    """Prove If-None-Match and believe the rest."""
+
+    def prove(store: ObjectStore, key: str) -> None:
+        conditions._accepts(store, key, b"1", if_absent=True)
+        if conditions._accepts(store, key, b"2", if_absent=True):
+            raise conditions._ignored(store, "it overwrote an object that was to be created only if absent")
+
+    conditions._prove = prove
+
+
+def key_kept_after_set() -> None:
+    """Move the time and leave the key of the row that was last."""
+
+    def patch(*args: Any) -> Mapping[str, Any]:
+        return {name: value for name, value in patch_set(*args).items() if name != "last_processed_key"}
+
+    watermarks.patch_set = patch
+
+
+def high_without_transactions() -> None:
+    """Read up to the source's clock, whoever is still writing."""
+    clock = MySQLSource.clock
+
+    @wraps(clock)
+    def blind(self: MySQLSource) -> Any:
+        return replace(clock(self), oldest_writer=None)
+
+    MySQLSource.clock = blind
+
+
+class _Patched:
+    """A module with some of its names replaced, for one importer of it."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        self.__dict__.update({**vars(module), **names})
+
+
+VARIANTS: dict[str, Callable[[], None]] = {
+    variant.__name__.replace("_", " "): variant
+    for variant in (
+        offset_resume,
+        reusable_part_names,
+        staging_before_the_lock,
+        token_from_one,
+        no_fencing,
+        ledger_outside_the_transaction,
+        plain_put,
+        probe_that_only_creates,
+        key_kept_after_set,
+        high_without_transactions,
+    )
+}
+"""By name, as orders give it."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from tests.servers.s3 import Action, Answer, Environ, Serve, hang_up, refuse, se
 
 _SLOW_SECONDS = 2.5
 """Longer than the processes wait for an answer of the store."""
+
+_OTHERS = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
 
 
 def _sleep(environ: Environ, serve: Serve) -> Answer:
@@ -46,26 +49,23 @@ class Weather:
     drops: float = 1.0
     crashes: float = 20.0
     faults: Counter[str] = field(default_factory=Counter)
-    errors: list[BaseException] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> "Weather":
         self._chance = random.Random(f"{self.seed} store")
         self.lab.s3.faults.add(self._fault, times=None)
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="weather")
         works = ((self._drop, self.drops), (self._crash, self.crashes))
-        self._threads = [threading.Thread(target=self._repeat, args=work, daemon=True) for work in works]
-        for thread in self._threads:
-            thread.start()
+        self._works = [self._pool.submit(self._repeat, *work) for work in works]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
         self.lab.s3.faults.clear()
-        for error in self.errors:
-            raise error
+        self._pool.shutdown()
+        for work in self._works:
+            work.result()
 
     def _count(self, fault: str) -> None:
         with self._lock:
@@ -83,11 +83,8 @@ class Weather:
 
     def _repeat(self, work: Callable[[random.Random], None], mean: float) -> None:
         chance = random.Random(f"{self.seed} {work.__name__}")
-        try:
-            while not self._stop.wait(chance.expovariate(1 / mean)):
-                work(chance)
-        except BaseException as error:
-            self.errors.append(error)
+        while not self._stop.wait(chance.expovariate(1 / mean)):
+            work(chance)
 
     def _drop(self, chance: random.Random) -> None:
         if chance.random() < 0.5:

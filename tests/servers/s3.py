@@ -190,6 +190,11 @@ class S3Server:
         with self._lock:
             return {key: found.value for key, found in self._backend.get_bucket(bucket).keys.items()}
 
+    def remove(self, bucket: str, key: str) -> None:
+        """Lose an object."""
+        with self._lock:
+            self._backend.delete_object(bucket, key)
+
     def set_last_modified(self, bucket: str, key: str, at: datetime) -> None:
         """Let an object look as if written at another time (aware)."""
         with self._lock:

@@ -1,0 +1,141 @@
+"""Targeted campaigns: for each broken variant the shortest story in which it does harm.
+
+Every scenario returns the differences it left behind. On the product itself it must leave none.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import closing
+
+from tests.chaos.audit import differences
+from tests.chaos.campaign import LONG_AGO
+from tests.chaos.lab import Lab, Table
+from tests.chaos.processes import Order
+from tests.servers.s3 import ignore_headers
+
+_STAMP = "2025-01-01 00:00:00"
+
+
+def offset_resume(table: Table) -> None:
+    """Rows leave the window between kill and resume, so that the others move up."""
+    table.seed(200, step=-1)
+    table.sync(order=Order(at="after:put:run:running#2"))
+    table.write(f"UPDATE {table.name} SET version = 2, update_at = NOW(6) WHERE id <= 100")
+
+
+def reusable_part_names(table: Table) -> None:
+    """A process that was paused writes its part when another has finished its run."""
+    table.seed(200)
+    paused = table.pause("before:put:part#2")
+    table.write(f"UPDATE {table.name} SET version = 2, note = 'while it slept', update_at = NOW(6) WHERE id <= 150")
+    table.sync()
+    table.resume(paused)
+
+
+def staging_before_the_lock(table: Table) -> None:
+    """Two loads of the same files: one waits at the lock while the other commits."""
+    table.seed(100)
+    table.sync("--backup-only")
+    paused = table.pause("before:lock ledger", "--redshift-only")
+    table.sync("--redshift-only")
+    table.resume(paused)
+
+
+def token_from_one(table: Table) -> None:
+    """The lock document is lost."""
+    table.seed(60)
+    table.sync()
+    table.news()
+    table.sync()
+    table.lose_lock()
+    table.news()
+
+
+def no_fencing(table: Table) -> None:
+    """A load of old files is paused while others bring newer versions whose stamps are equal."""
+    table.seed(60)
+    table.sync()
+    paused = table.pause("before:lock ledger", "--redshift-only", "--reprocess")
+    table.write(f"UPDATE {table.name} SET version = 2, note = 'same stamp', update_at = update_at")
+    table.edit("set", "--timestamp", LONG_AGO)
+    table.sync()
+    table.resume(paused)
+
+
+def ledger_outside_the_transaction(table: Table) -> None:
+    """The process dies in the middle of its merge."""
+    table.seed(100)
+    table.sync("--backup-only")
+    table.sync("--redshift-only", order=Order(at="before:merge"))
+
+
+def plain_put(table: Table) -> None:
+    """Two operators edit at once; the first to read is the last to write."""
+    table.seed(60)
+    table.sync()
+    _edit_at_once(table)
+
+
+def _edit_at_once(table: Table) -> None:
+    order = Order(at="before:put:watermark:set", do="pause")
+    slow = table.start_edit("slow", "set", "--timestamp", LONG_AGO, order=order)
+    if slow.paused():
+        table.edit("set", "--timestamp", "2021-01-01", reason="quick")
+        slow.signal(signal.SIGCONT)
+    table.edits["slow"] = slow.wait()
+
+
+def probe_that_only_creates(table: Table) -> None:
+    """The same on a server that ignores If-Match."""
+    table.seed(60)
+    table.sync()
+    table.lab.s3.faults.add(ignore_headers("If-Match"), times=None)
+    _edit_at_once(table)
+    table.lab.s3.faults.clear()
+
+
+def key_kept_after_set(table: Table) -> None:
+    """An operator empties the target and lets the table be read again from a moment that many rows share."""
+    table.seed(100, step=0)
+    table.sync()
+    table.lab.pg.execute(f"DELETE FROM {table.name}")
+    table.edit("set", "--timestamp", _STAMP)
+
+
+def high_without_transactions(table: Table) -> None:
+    """A row is stamped, a later one is committed and read, then the first is committed."""
+    table.seed(20)
+    with closing(table.lab.mysql.connect()) as late:
+        late.autocommit = False
+        insert = f"INSERT INTO {table.name} (version, note, update_at) VALUES (1, 'late', NOW(6))"
+        late.cursor().execute(insert)
+        table.write(insert)
+        table.sync()
+        late.commit()
+
+
+SCENARIOS: dict[str, Callable[[Table], None]] = {
+    scenario.__name__.replace("_", " "): scenario
+    for scenario in (
+        offset_resume,
+        reusable_part_names,
+        staging_before_the_lock,
+        token_from_one,
+        no_fencing,
+        ledger_outside_the_transaction,
+        plain_put,
+        probe_that_only_creates,
+        key_kept_after_set,
+        high_without_transactions,
+    )
+}
+"""By the variant they expose."""
+
+
+def play(lab: Lab, name: str, broken: str | None) -> list[str]:
+    """A scenario on a fresh table, with every process of this variant (None: of the product), and what it left."""
+    table = lab.create(broken=broken)
+    SCENARIOS[name](table)
+    table.expire_lease()
+    code = table.sync()
+    return ([f"the clean run ended with {code}"] if code else []) + differences(table)
