@@ -4,7 +4,9 @@ import click
 
 from wmtui.cli.doctor import doctor
 from wmtui.cli.files import files
+from wmtui.cli.history import history, undo
 from wmtui.cli.options import Group
+from wmtui.cli.pin import pin, unpin
 from wmtui.cli.status import status
 from wmtui.cli.sync import run, sync
 from wmtui.cli.verify import verify
@@ -40,6 +42,8 @@ def root(context: click.Context) -> None:
         raise UsageError("which command?", f"there are {', '.join(root.commands)}", "see `wmtui --help`")
 
 
+for of_watermark in (history, undo, pin, unpin):
+    watermark.add_command(of_watermark)
 for command in (watermark, sync, files, status, verify, doctor):
     root.add_command(command)
 root.add_command(run, RUN)

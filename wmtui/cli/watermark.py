@@ -3,6 +3,7 @@
 import click
 
 from wmtui.cli import watermark_view as view
+from wmtui.cli.changed import show_changed
 from wmtui.cli.document import read_document
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
@@ -11,7 +12,6 @@ from wmtui.cli.wording import count
 from wmtui.cli.wording import point as in_words
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
 from wmtui.model import TableName
-from wmtui.service import Changed
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall
 
@@ -102,7 +102,7 @@ def set_(
         changed = watermarks.import_document(name, read_document(from_file), reason=options.reason)
     else:
         changed = watermarks.set(name, point or timestamp or "", force=options.force, reason=options.reason)
-    _show_changed(invocation, changed)
+    show_changed(invocation, changed)
 
 
 @watermark.command(
@@ -129,7 +129,7 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
     if not invocation.agreed(question, unattended=True):
         raise ConfirmationNeeded(f"{name} was not reset", "nobody said yes", "answer y, or add --yes")
     changed = invocation.service.watermarks.reset(name, force=options.force, reason=options.reason)
-    _show_changed(invocation, changed)
+    show_changed(invocation, changed)
 
 
 @watermark.command("list", examples=["wmtui watermark list", "wmtui watermark list --json"])
@@ -179,15 +179,3 @@ def _move_system(invocation: Invocation, point: str, consequence: str) -> None:
         console.json({"system_watermark": format_wall(moved)})
     else:
         console.data(in_words(moved, service.workspace.zone))
-
-
-def _show_changed(invocation: Invocation, changed: Changed) -> None:
-    """The document re-read, and what follows from it."""
-    service, console = invocation.service, invocation.console
-    consequence = view.consequence(service, changed.mark, changed.selection)
-    if invocation.options.json:
-        console.json(changed.mark.fields)
-        for line in consequence:
-            console.tell(line)
-    else:
-        console.data("\n".join((view.document(service, changed.mark), "", *consequence)))

@@ -11,6 +11,7 @@ from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Row, Service
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.pins import describe, pin_at
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 LIST_COLUMNS = ("table", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success")
@@ -22,15 +23,18 @@ def document(service: Service, mark: Watermark) -> str:
     metadata = fields.pop("metadata")
     shown = {name: _value(value) for name, value in fields.items()}
     shown["last_mysql_data_timestamp"] = wording.point(mark.data_timestamp, service.workspace.zone)
-    shown["mode"] = mode(mark)
+    shown["mode"] = mode(mark, service.workspace.clock())
+    if mark.fields["pin"] is not None:
+        shown["pin"] = f"{mark.fields['pin'].get('owner')}: {describe(mark.fields['pin'])}"
     shown["serial"] = f"{mark.serial}, {metadata.get('updated_at') or 'never changed by wmtui'}"
     width = max(len(name) for name in shown)
     return printable("\n".join(f"{name:{width}}  {value}" for name, value in shown.items()))
 
 
-def mode(mark: Watermark) -> str:
-    """Who places the watermark."""
-    return "manual" if mark.is_manual else "automated"
+def mode(mark: Watermark, now: datetime) -> str:
+    """Who places the watermark, and whether somebody holds it."""
+    placed = "manual" if mark.is_manual else "automated"
+    return f"{placed}, pinned" if pin_at(mark, now) else placed
 
 
 def loaded_files(selection: Selection) -> list[dict[str, str]]:
@@ -67,7 +71,7 @@ def list_row(row: Row, now: datetime) -> Sequence[str]:
     fields, last_success = row.mark.fields, row.heartbeat.last_success
     return (
         str(row.table),
-        mode(row.mark),
+        mode(row.mark, now),
         wording.status(fields["mysql_status"]),
         wording.status(fields["redshift_status"]),
         format_wall(row.mark.data_timestamp) if row.mark.data_timestamp else wording.ABSENT,

@@ -30,22 +30,22 @@ def patch_extracted(run: Run, now: datetime, digits: int | None = None) -> Json:
     }
 
 
-def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Watermark, now: datetime) -> None:
+def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Watermark, now: datetime) -> Watermark:
     """Before an operator moves a watermark: a committed run is taken over, a running one abandoned.
 
-    Raises LeaseHeld while a live run holds the table: editing under a run would be undone by it, or undo it.
+    Returns the watermark as it is then. Raises LeaseHeld while a live run holds the table: editing under a run would
+    be undone by it, or undo it.
     """
     heartbeat = lease.read(objects, mark.table)
     if heartbeat.held:
         raise heartbeat.refusal()
     if mark.pending_extraction is None:
-        return
+        return mark
     store = RunStore(objects, mark.table)
     found = store.read(mark.pending_extraction)
     if found is not None and found[0].state is RunState.COMMITTED:
         patch = patch_extracted(found[0], now)
-        watermarks.change(mark.table, "extracted", lambda _: patch, based_on=mark)
-        return
+        return watermarks.change(mark.table, "extracted", lambda _: patch, based_on=mark)
     if found is not None and found[0].state is RunState.RUNNING:
         store.save(replace(found[0], state=RunState.ABANDONED), found[1])
-    watermarks.change(mark.table, "run abandoned", lambda _: {"pending_extraction": None}, based_on=mark)
+    return watermarks.change(mark.table, "run abandoned", lambda _: {"pending_extraction": None}, based_on=mark)

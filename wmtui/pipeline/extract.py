@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wmtui.errors import Interrupted, Pinned, TableError, UsageError
+from wmtui.errors import Interrupted, TableError, UsageError
 from wmtui.files.runs import Run, RunState, RunStore, new_run_id
 from wmtui.files.selection import settled_run
 from wmtui.model import Order, Span, Strategy
@@ -12,8 +12,9 @@ from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
 from wmtui.pipeline.plan import Plan, Previous, plan, resumed
 from wmtui.sources import SourceTable
+from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_wall, parse_instant
+from wmtui.watermarks.timestamps import format_wall
 
 
 def extract_table(job: Job, mark: Watermark) -> list[Extracted]:
@@ -66,17 +67,7 @@ def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None
 
 def refuse_pinned(job: Scope, mark: Watermark) -> None:
     """Raises Pinned while an operator holds the watermark."""
-    pin = mark.fields["pin"]
-    if not isinstance(pin, dict):
-        return
-    until = pin.get("until")
-    if until and parse_instant(until) <= job.backend.clock():
-        return
-    raise Pinned(
-        f"the watermark of {job.table} is pinned by {pin.get('owner')}",
-        f"{pin.get('reason') or 'no reason given'}, until {until or 'unpinned'}",
-        "load without extracting with --redshift-only, or ask the owner to unpin it",
-    )
+    pins.refuse_pinned(mark, job.backend.clock(), "load without extracting with --redshift-only")
 
 
 def _null_cursors(job: Job, table: SourceTable) -> None:

@@ -8,6 +8,8 @@ from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.health import Health, TableStatus
+from wmtui.service.history import Entry, History
+from wmtui.service.pins import Pins
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
 from wmtui.service.verifications import verify
 from wmtui.service.watermarks import Changed, Row, Watermarks
@@ -31,6 +33,8 @@ class Service:
     ) -> None:
         self.workspace = Workspace(settings, clock=clock, author=author, read_only=read_only)
         self.watermarks = Watermarks(self.workspace)
+        self.history = History(self.workspace, self.watermarks)
+        self.pins = Pins(self.workspace, self.watermarks)
         self.syncs = Syncs(self.workspace)
         self.health = Health(self.workspace, self.watermarks)
 
@@ -53,6 +57,7 @@ class Service:
 __all__ = [
     "Author",
     "Changed",
+    "Entry",
     "Preview",
     "Request",
     "Row",

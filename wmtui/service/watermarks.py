@@ -1,4 +1,8 @@
-"""Looking at watermarks and moving them."""
+"""Looking at watermarks and moving them.
+
+A pinned watermark is not moved by hand either, also not with --force: who pinned it counts on where it is. It is
+unpinned first, which the journal shows.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +16,8 @@ from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
+from wmtui.watermarks.pins import refuse_pinned
+from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import parse_point, to_instant
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
@@ -103,14 +109,14 @@ class Watermarks:
         """
         self._workspace.require_write(reason)
         wall = self.point(text, force=force)
-        mark = self.get(table)
-        before = mark.data_timestamp
-        if before is not None and wall < before:
-            self._refuse_doubling(table, force)
         patch = patch_set(wall, to_instant(wall, self._workspace.zone))
-        self._settle(mark)
-        self._workspace.watermarks.change(table, "set", lambda _: patch, reason=reason)
-        return self._changed(table)
+
+        def edit(mark: Watermark) -> Json:
+            if mark.data_timestamp is not None and wall < mark.data_timestamp:
+                self.refuse_doubling(table, force)
+            return patch
+
+        return self.change(table, "set", edit, reason=reason)
 
     def reset(self, table: TableName, *, force: bool = False, reason: str | None = None) -> Changed:
         """Make a table new again, in the next epoch. Data in the store and the warehouse is never touched.
@@ -118,10 +124,8 @@ class Watermarks:
         Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run.
         """
         self._workspace.require_write(reason)
-        self._refuse_doubling(table, force)
-        self._settle(self.get(table))
-        self._workspace.watermarks.change(table, "reset", patch_reset, reason=reason)
-        return self._changed(table)
+        self.refuse_doubling(table, force)
+        return self.change(table, "reset", patch_reset, reason=reason)
 
     def import_document(self, table: TableName, document: Mapping[str, Any], *, reason: str | None = None) -> Changed:
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
@@ -130,11 +134,8 @@ class Watermarks:
         """
         self._workspace.require_write(reason)
         seen = _imported(table, document)
-        self._settle(self.get(table))
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
-        based_on = seen if seen.serial else None
-        self._workspace.watermarks.change(table, "import", lambda _: patch, reason=reason, based_on=based_on)
-        return self._changed(table)
+        return self.change(table, "import", lambda _: patch, reason=reason, seen=seen if seen.serial else None)
 
     def set_system(
         self, text: str, *, force: bool = False, confirmed: bool = False, reason: str | None = None
@@ -154,11 +155,29 @@ class Watermarks:
         self._workspace.watermarks.set_system(wall)
         return self.system() or wall
 
-    def _settle(self, mark: Watermark) -> None:
-        workspace = self._workspace
-        settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
+    def change(
+        self, table: TableName, action: str, edit: Edit, *, reason: str | None, seen: Watermark | None = None
+    ) -> Changed:
+        """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
-    def _refuse_doubling(self, table: TableName, force: bool) -> None:
+        seen: the document the change is based on; None: it is computed on whatever is there.
+        """
+        workspace = self._workspace
+
+        def unpinned(mark: Watermark) -> Mapping[str, Any]:
+            refuse_pinned(mark, workspace.clock())
+            return edit(mark)
+
+        mark = self.get(table)
+        unpinned(mark)  # What is refused anyway settles nothing.
+        settled = settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
+        if seen is not None and seen.serial == mark.serial and settled is not mark:
+            seen = settled
+        workspace.watermarks.change(table, action, unpinned, reason=reason, based_on=seen)
+        return self._changed(table)
+
+    def refuse_doubling(self, table: TableName, force: bool) -> None:
+        """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
         if not self._workspace.config(table).primary_key and not force:
             raise ConfirmationNeeded(
                 f"{table} has no primary key",

@@ -1,0 +1,99 @@
+"""`wmtui watermark history` and `undo`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from wmtui.cli.changed import show_changed
+from wmtui.cli.console import printable
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command, table_option
+from wmtui.cli.wording import ABSENT
+from wmtui.errors import ExitCode, Unreadable
+from wmtui.service import Entry
+
+_VALUE_WIDTH = 40
+"""Longer values are cut for people; --json has them whole."""
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "wmtui watermark history -t shop.orders",
+        "wmtui watermark history -t shop.orders --last 5",
+        "wmtui watermark history -t shop.orders --json",
+    ],
+)
+@table_option
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N changes.")
+@pass_invocation
+def history(invocation: Invocation, table: str | None, last: int | None) -> ExitCode:
+    """Show who changed a watermark, when, why, and which fields; the newest change last."""
+    found = invocation.service.history.entries(invocation.table(table), last)
+    unreadable = [entry for entry in found if isinstance(entry, Unreadable)]
+    if invocation.options.json:
+        invocation.console.json([_as_json(entry) for entry in found])
+    else:
+        for entry in found:
+            invocation.console.data(printable("\n".join(_lines(entry))))
+        if not found:
+            invocation.console.tell("nobody has changed it yet")
+    for error in unreadable:
+        invocation.report(error)
+    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "wmtui watermark undo -t shop.orders",
+        "wmtui watermark undo -t shop.orders --to 12 --reason 'too early'",
+    ],
+)
+@table_option
+@click.option("--to", type=click.IntRange(1), metavar="SERIAL", help="Go back to how this change left the watermark.")
+@pass_invocation
+def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
+    """Take the last change of a watermark back; undoing that takes it back again.
+
+    What was extracted and loaded meanwhile stays: it is neither removed nor loaded twice.
+    """
+    name, options = invocation.table(table), invocation.options
+    show_changed(invocation, invocation.service.history.undo(name, to, force=options.force, reason=options.reason))
+
+
+def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:
+    if isinstance(entry, Unreadable):
+        return {"key": entry.key, "error": entry.why}
+    diff = {name: {"old": old, "new": new} for name, (old, new) in entry.diff.items()}
+    return {
+        "serial": entry.serial,
+        "at": entry.at,
+        "actor": entry.actor,
+        "host": entry.host,
+        "action": entry.action,
+        "reason": entry.reason,
+        "diff": diff,
+    }
+
+
+def _lines(entry: Entry | Unreadable) -> Iterator[str]:
+    """A change in words: its head, then a line for each field."""
+    if isinstance(entry, Unreadable):
+        yield f"{'?':>4}  {entry.key}: {entry.why}"
+        return
+    serial = ABSENT if entry.serial is None else entry.serial
+    who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
+    why = f": {entry.reason}" if entry.reason else ""
+    yield f"{serial:>4}  {entry.at or ABSENT}  {who}  {entry.action}{why}"
+    for name, (old, new) in entry.diff.items():
+        yield f"      {name}  {_value(old)} → {_value(new)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"

@@ -1,0 +1,81 @@
+"""Holding a table: no run and nobody by hand moves a pinned watermark."""
+
+from datetime import datetime
+
+from wmtui.config import Duration
+from wmtui.errors import UsageError
+from wmtui.model import TableName
+from wmtui.service.watermarks import Watermarks
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.pins import new_pin, pin_at, refuse_pinned
+from wmtui.watermarks.timestamps import parse_point, to_instant
+
+
+class Pins:
+    """Pins and unpins watermarks. A pending run stays pending: the next extraction resumes it."""
+
+    def __init__(self, workspace: Workspace, watermarks: Watermarks) -> None:
+        self._workspace = workspace
+        self._watermarks = watermarks
+
+    def pin(self, table: TableName, *, reason: str, until: str | None = None) -> Watermark:
+        """Hold a table. until: a point in the future as people type it, or a duration from now such as `2h`.
+
+        The owner may pin it anew, which replaces reason and expiry. Raises UsageError for a bad point or without a
+        reason, Pinned while somebody else holds it, LeaseHeld during a run.
+        """
+        workspace = self._workspace
+        workspace.require_write(reason)
+        if not reason.strip():
+            raise UsageError("why is it pinned?", "whoever meets the pin wants to know", "add --reason '…'")
+        now, owner = workspace.clock(), workspace.author.actor
+        pin = new_pin(owner, reason, now, None if until is None else self._expiry(until, now))
+
+        def edit(mark: Watermark) -> Json:
+            held = pin_at(mark, now)
+            if held is not None and held.get("owner") != owner:
+                refuse_pinned(mark, now)
+            return {"pin": pin}
+
+        self._refuse_running(table)
+        workspace.watermarks.change(table, "pin", edit, reason=reason)
+        return self._watermarks.get(table)
+
+    def unpin(self, table: TableName, *, reason: str | None = None) -> Watermark:
+        """Let a table go, whoever pinned it; the journal says who did. Raises UsageError when it is not pinned."""
+        workspace = self._workspace
+        workspace.require_write(reason)
+
+        def edit(mark: Watermark) -> Json:
+            if mark.fields["pin"] is None:
+                raise UsageError(
+                    f"{table} is not pinned", "there is nothing to take back", f"see `wmtui watermark get -t {table}`"
+                )
+            return {"pin": None}
+
+        edit(self._watermarks.get(table))
+        self._refuse_running(table)
+        workspace.watermarks.change(table, "unpin", edit, reason=reason)
+        return self._watermarks.get(table)
+
+    def _refuse_running(self, table: TableName) -> None:
+        """A run bases its changes on the document it knows: one that changes meanwhile would end it."""
+        heartbeat = self._workspace.heartbeat(table)
+        if heartbeat.held:
+            raise heartbeat.refusal()
+
+    def _expiry(self, text: str, now: datetime) -> datetime:
+        workspace = self._workspace
+        try:
+            return now.replace(microsecond=0) + Duration.parse(text)
+        except ValueError:
+            point = parse_point(text, now=now, zone=workspace.zone, presets=workspace.settings.presets, force=True)
+        until = to_instant(point, workspace.zone)
+        if until <= now:
+            raise UsageError(
+                f"a pin until {text} holds nothing",
+                "that is in the past",
+                "name a point in the future, or a duration such as 2h",
+            )
+        return until
