@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import mysql.connector
 import yaml
 
 from tests.chaos.processes import PLAIN, Agent, Nursery, Order
@@ -23,6 +24,7 @@ SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 
 _SEED_STAMP = "2025-01-01 00:00:00"
 _ROOT = "lake/"
+_DEADLOCKS = 20
 
 
 @dataclass
@@ -74,12 +76,16 @@ class Table:
         return self.lab.folder / f"{self.name}.yaml"
 
     def write(self, *statements: str) -> None:
-        """Run statements in the source."""
-        self.lab.mysql.execute(*statements)
+        """Run statements in the source; again where another writer was in the way."""
+        for statement in statements:
+            for _ in range(_DEADLOCKS):
+                with suppress(mysql.connector.errors.InternalError):
+                    self.lab.mysql.execute(statement)
+                    break
 
     def seed(self, rows: int, *, step: int = 1) -> None:
         """Insert rows of long ago, `step` seconds between three and the next three."""
-        stamp = f"'{_SEED_STAMP}' + INTERVAL seq DIV 3 * {step} SECOND"
+        stamp = f"'{_SEED_STAMP}' + INTERVAL CAST(seq AS SIGNED) DIV 3 * {step} SECOND"
         self.write(f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'seed', {stamp} FROM seq_1_to_{rows}")
 
     def news(self, rows: int = 100) -> None:
