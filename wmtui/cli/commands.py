@@ -5,6 +5,7 @@ import click
 from wmtui.cli.doctor import doctor
 from wmtui.cli.files import files
 from wmtui.cli.history import history, undo
+from wmtui.cli.locks import locks, unlock
 from wmtui.cli.options import Group
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.status import status
@@ -44,6 +45,6 @@ def root(context: click.Context) -> None:
 
 for of_watermark in (history, undo, pin, unpin):
     watermark.add_command(of_watermark)
-for command in (watermark, sync, files, status, verify, doctor):
+for command in (watermark, sync, files, status, verify, doctor, locks, unlock):
     root.add_command(command)
 root.add_command(run, RUN)

@@ -9,6 +9,7 @@ from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.health import Health, TableStatus
 from wmtui.service.history import Entry, History
+from wmtui.service.locks import Locks
 from wmtui.service.pins import Pins
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
 from wmtui.service.verifications import verify
@@ -35,6 +36,7 @@ class Service:
         self.watermarks = Watermarks(self.workspace)
         self.history = History(self.workspace, self.watermarks)
         self.pins = Pins(self.workspace, self.watermarks)
+        self.locks = Locks(self.workspace)
         self.syncs = Syncs(self.workspace)
         self.health = Health(self.workspace, self.watermarks)
 

@@ -1,7 +1,8 @@
 """The lease: an expiring, fenced lock on one table, and the heartbeat others read.
 
 Every acquisition raises the token. Expiry is judged by the store's own clock (Date − LastModified), so that host
-clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted.
+clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted. Somebody may break a
+lease in the same way: its holder notices at its next renewal and stops.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
 }  # fmt: skip
+_NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Heartbeat:
     def held(self) -> bool:
         """A live run holds the table."""
         return self.fields["owner"] is not None and self.age < TTL
+
+    @property
+    def lease_id(self) -> str | None:
+        """What names the lease, live or dead: the run that took it; None when the table is free."""
+        return None if self.fields["owner"] is None else str(self.fields["run"])
 
     @property
     def token(self) -> int:
@@ -68,7 +75,8 @@ class Heartbeat:
         return LeaseHeld(
             f"{self.table} is held by {f['owner']} on {f['host']} (pid {f['pid']})",
             f"run {f['run']} is in phase {f['phase']}, {f['rows']} rows, seen {int(self.age.total_seconds())} s ago",
-            f"wait for it; a dead run's lease ends by itself after {int(TTL.total_seconds())} s",
+            f"wait for it; a dead run's lease ends by itself after {int(TTL.total_seconds())} s; "
+            f"`wmtui unlock {f['run']}` breaks it",
         )
 
 
@@ -135,9 +143,8 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        free = dict.fromkeys(("owner", "host", "pid", "run", "phase", "acquired"))
         with contextlib.suppress(WmtuiError):
-            self._put({**free, "rows": 0, **outcome})
+            self._put({**_NO_HOLDER, **outcome})
 
     def renew(self) -> None:
         """Write the heartbeat now. Raises LeaseHeld when the lease was lost, StoreError, and Unreadable."""
@@ -171,8 +178,13 @@ class Lease:
         found = read(self._objects, self.table)
         if found.etag is not None and (found.token, found.fields["run"]) == (self.token, self.run):
             return found.etag
-        owner, host = found.fields["owner"], found.fields["host"]
-        self._lost = f"it was taken by {owner} on {host}" if owner else "it was released or removed by somebody else"
+        owner, host, broken = (found.fields.get(name) for name in ("owner", "host", "broken"))
+        if isinstance(broken, dict) and broken.get("run") == self.run:
+            self._lost = f"it was broken by {broken.get('by')} on {broken.get('host')}"
+        elif owner:
+            self._lost = f"it was taken by {owner} on {host}"
+        else:
+            self._lost = "it was released or removed by somebody else"
         raise LeaseHeld(f"the lease on {self.table} was lost", self._lost)
 
 
@@ -211,6 +223,29 @@ def acquire(
             lease._thread.start()
             return lease, found
     raise Conflict(f"could not take the lease on {table}", "others keep taking and releasing it", "try again")
+
+
+def unlock(objects: ObjectStore, clock: Clock, author: Author, found: Heartbeat, reason: str | None) -> None:
+    """Break a lease, live or dead; the lock document notes who did, and keeps the token, so that it only grows.
+
+    A holder that renews meanwhile is still the one to break. Raises Conflict when it is no longer the holder,
+    Unreadable, and StoreError.
+    """
+    lease_id = found.lease_id
+    by = {"run": lease_id, "by": author.actor, "host": author.host, "at": format_instant(clock()), "reason": reason}
+    for attempt in range(_ATTEMPTS):
+        if lease_id is None or found.lease_id != lease_id:
+            break
+        fields = {**found.fields, **_NO_HOLDER, "broken": by, "write_id": uuid.uuid4().hex}
+        if _take(objects, found.table, found, fields) is not None:
+            return
+        documents.pause(attempt)
+        found = read(objects, found.table)
+    raise Conflict(
+        f"{lease_id} no longer holds {found.table}",
+        "it ended, or another run has taken over",
+        "see who holds what with `wmtui locks`",
+    )
 
 
 def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json) -> str | None:

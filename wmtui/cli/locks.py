@@ -1,0 +1,89 @@
+"""`wmtui locks` and `wmtui unlock`: who is at work, and ending the lease of a run that is not."""
+
+from typing import Any
+
+import click
+
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command
+from wmtui.cli.table import show_table
+from wmtui.cli.wording import span
+from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable
+from wmtui.watermarks.lease import Heartbeat
+
+COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen")
+
+
+@click.command(cls=Command, examples=["wmtui locks", "wmtui locks --json"])
+@pass_invocation
+def locks(invocation: Invocation) -> ExitCode:
+    """Show the leases of live runs, and of dead ones that no run has taken over yet."""
+    console = invocation.console
+    found = invocation.service.locks.held()
+    held = [lock for lock in found if isinstance(lock, Heartbeat)]
+    unreadable = [lock for lock in found if isinstance(lock, Unreadable)]
+    if invocation.options.json:
+        console.json([_as_json(lock) for lock in found])
+    elif held:
+        show_table(console, COLUMNS, [_row(lock) for lock in held], numbers=("pid", "rows"))
+    else:
+        console.tell("no table is held")
+    for error in unreadable:
+        invocation.report(error)
+    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
+
+
+@click.command(cls=Command, examples=["wmtui unlock 0198a4f3c0001a2b3c", "wmtui unlock 0198a4f3c0001a2b3c --yes"])
+@click.argument("lease_id", metavar="ID")
+@pass_invocation
+def unlock(invocation: Invocation, lease_id: str) -> None:
+    """Break the lease of this id, as `wmtui locks` shows it; a run that still holds it stops."""
+    service, options = invocation.service, invocation.options
+    lock = service.locks.find(lease_id)
+    question = (
+        f"Break the lease on {lock.table}? {_holder(lock)} {'is alive and will stop' if lock.held else 'is dead'}."
+    )
+    if not invocation.agreed(question, unattended=False):
+        raise ConfirmationNeeded(
+            f"{lease_id} was not broken", f"{_holder(lock)} holds {lock.table}, and nobody said yes", "add --yes"
+        )
+    service.locks.unlock(lock, reason=options.reason)
+    if options.json:
+        invocation.console.json(_as_json(lock))
+    else:
+        invocation.console.data(f"{lock.table} is free; it was held by {_holder(lock)}, seen {span(lock.age)} ago")
+
+
+def _row(lock: Heartbeat) -> tuple[str, ...]:
+    f = lock.fields
+    state = "✓ live" if lock.held else "✗ dead"
+    owner = f"{f['owner']}@{f['host']}"
+    return (
+        str(lock.lease_id),
+        str(lock.table),
+        state,
+        owner,
+        str(f["pid"]),
+        str(f["phase"]),
+        str(f["rows"]),
+        f"{span(lock.age)} ago",
+    )
+
+
+def _holder(lock: Heartbeat) -> str:
+    f = lock.fields
+    return f"{f['owner']}@{f['host']} (pid {f['pid']})"
+
+
+def _as_json(lock: Heartbeat | Unreadable) -> dict[str, Any]:
+    if isinstance(lock, Unreadable):
+        return {"key": lock.key, "error": lock.why}
+    told = ("owner", "host", "pid", "phase", "rows", "acquired", "renewed")
+    return {
+        "id": lock.lease_id,
+        "table": str(lock.table),
+        "live": lock.held,
+        **{name: lock.fields[name] for name in told},
+        "age_seconds": lock.age.total_seconds(),
+        "token": lock.token,
+    }
