@@ -75,6 +75,11 @@ class WmtuiError(Exception):
     def __str__(self) -> str:
         return f"{self.what}: {self.why}" if self.why else self.what
 
+    @property
+    def in_one_line(self) -> str:
+        """What, why and the next step."""
+        return str(self) + (f" — {self.next_step}" if self.next_step else "")
+
 
 class UsageError(WmtuiError):
     """The command cannot mean anything; nothing was done."""

@@ -5,10 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 from urllib.parse import unquote
+
+import msgspec
 
 Clock = Callable[[], datetime]
 """Returns now as an aware UTC time; injected so that tests and the demo decide what now is."""
+
+WallTime = Annotated[datetime, msgspec.Meta(tz=False)]
+"""Wall clock in the profile's time zone, as MySQL DATETIME holds it; documents with a zone in it are refused."""
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware time; documents without a zone in it are refused."""
 
 KeyValue = int | str
 Key = tuple[KeyValue, ...]
@@ -72,11 +80,10 @@ class Order(StrEnum):
 class Position:
     """A place in the total order (cursor, primary key) of a table's rows.
 
-    cursor: wall clock without zone, in the profile's time zone, as MySQL DATETIME holds it.
     key: primary key of the row, or None when only the time is known.
     """
 
-    cursor: datetime
+    cursor: WallTime
     key: Key | None = None
 
 

@@ -46,6 +46,8 @@ def new_run(started: datetime = NOON, table: TableName = TABLE, **fields: Any) -
         high=high,
         ranges=(Range(Span(Order.CURSOR, None, Position(high))),),
         schema=(),
+        cursor="update_at",
+        primary_key=("id",),
         state=RunState.COMMITTED,
         final=Position(high, (7,)),
     )

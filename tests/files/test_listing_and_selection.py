@@ -272,7 +272,8 @@ def test_parts_count_only_by_a_committed_document_that_lists_key_and_etag(lake: 
         found = reasons(lake.select(mark))
         assert found[by_state[RunState.RUNNING].parts[0].key] is Reason.UNCOMMITTED
         assert found[by_state[RunState.ABANDONED].parts[0].key] is Reason.UNCOMMITTED
-        assert found[lost.parts[0].key] is found[unlisted.parts[0].key] is Reason.UNCOMMITTED
+        assert found[lost.parts[0].key] is Reason.UNCOMMITTED
+        assert found[unlisted.parts[0].key] is Reason.UNLISTED
         assert found[replaced.parts[0].key] is Reason.REPLACED
     assert [f.key for f in lake.select(NEW).selected] == [by_state[RunState.COMMITTED].parts[0].key]
 

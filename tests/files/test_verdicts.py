@@ -212,7 +212,7 @@ def test_parts_of_a_run_that_is_not_committed_are_out(basis: Basis, part: PartOf
 def test_a_part_its_committed_run_does_not_list_is_out_and_one_that_was_replaced_is_told_apart(basis: Basis) -> None:
     unlisted = structs.replace(own(), etag=None)
 
-    assert reason(file(NOON + SECOND, part=unlisted), basis) is Reason.UNCOMMITTED
+    assert reason(file(NOON + SECOND, part=unlisted), basis) is Reason.UNLISTED
     assert reason(file(NOON + SECOND, part=own(etag="other")), basis) is Reason.REPLACED
 
 
@@ -251,7 +251,7 @@ def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_orde
         return Basis.of(mark, system, SHANGHAI)
 
     assert basis(manual("2025-08-09 20:00:01", last_mysql_extraction_time="2025-08-14T15:30:45Z")) == at_eight
-    assert basis(automated().patched(point)) == AUTOMATED
+    assert basis(automated().patched(point)) == replace(AUTOMATED, zone=SHANGHAI)
     assert basis(automated().patched({**point, "last_mysql_extraction_time": None})) == at_eight
     assert basis(Watermark.new(automated().table)) == Basis(1, after=instant, system=True)
     assert basis(automated().patched({"last_mysql_data_timestamp": None})) == Basis(1, after=instant, system=True)

@@ -19,6 +19,8 @@ def read_document(place: str) -> dict[str, Any]:
         raise UsageError(f"cannot read {name}", error.strerror or "", "name a file that you may read") from None
     except ValueError as error:
         raise UsageError(f"{name} is not JSON", str(error), _NEXT) from None
+    except RecursionError:
+        raise UsageError(f"{name} is no watermark", "it is nested too deeply", _NEXT) from None
     if not isinstance(found, dict):
         raise UsageError(f"{name} is no watermark", "a JSON object was expected", _NEXT)
     return found

@@ -115,7 +115,17 @@ class Group(_Documented, click.Group):
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-table_option: Decorator = click.option("-t", "--table", metavar="SCHEMA.TABLE", help="The table.")
+
+def _only_one(_: click.Context, __: click.Parameter, tables: tuple[str, ...]) -> str | None:
+    """Of two tables the first would be passed over in silence."""
+    if len(set(tables)) > 1:
+        raise UsageError(f"-t names {' and '.join(tables)}", "this command is about one table", "type it once for each")
+    return tables[0] if tables else None
+
+
+table_option: Decorator = click.option(
+    "-t", "--table", metavar="SCHEMA.TABLE", multiple=True, callback=_only_one, help="The table."
+)
 tables_option: Decorator = click.option(
     "-t", "--table", "tables", metavar="SCHEMA.TABLE", multiple=True, help="A table; may be repeated."
 )

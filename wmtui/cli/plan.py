@@ -7,7 +7,6 @@ from wmtui.cli import files
 from wmtui.cli.invocation import Invocation
 from wmtui.cli.wording import count, point
 from wmtui.errors import ExitCode
-from wmtui.files.verdicts import Reason
 from wmtui.service import Preview, Request
 from wmtui.watermarks.timestamps import format_wall
 
@@ -18,10 +17,8 @@ def exit_code(preview: Preview, request: Request) -> ExitCode:
         return preview.error.exit_code
     if preview.selection is None:
         return ExitCode.DONE
-    summary = preview.selection.summary
-    if Reason.REPLACED in summary.reasons:
-        return ExitCode.TABLE_FAILED
-    return ExitCode.NOTHING_SELECTED if request.redshift_only and summary.held_back else ExitCode.DONE
+    held_back = preview.selection.summary.held_back
+    return ExitCode.NOTHING_SELECTED if request.redshift_only and held_back else ExitCode.DONE
 
 
 def show_plan(invocation: Invocation, previews: Sequence[Preview], code: ExitCode) -> None:

@@ -99,7 +99,7 @@ def set_(
     options, watermarks = invocation.options, invocation.service.watermarks
     name = invocation.service.table(table)
     if from_file is not None:
-        changed = watermarks.import_document(name, read_document(from_file), reason=options.reason)
+        changed = watermarks.import_document(name, read_document(from_file), force=options.force, reason=options.reason)
     else:
         changed = watermarks.set(name, point or timestamp or "", force=options.force, reason=options.reason)
     show_changed(invocation, changed)

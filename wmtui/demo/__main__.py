@@ -10,7 +10,6 @@ from wmtui.demo.proof import Comparison, both_sides, compare
 from wmtui.errors import ExitCode, WmtuiError, combine
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Event, Stop, TableResult
-from wmtui.pipeline.runner import describe
 from wmtui.service import Request, Service
 from wmtui.watermarks.timestamps import to_wall
 
@@ -22,7 +21,7 @@ def main() -> ExitCode:
             settings, clock = open_demo(Path(place, "sandbox"), False, print)
             return prove(Service(settings, clock=clock))
         except WmtuiError as error:
-            print(f"wmtui: {describe(error)}", file=sys.stderr)
+            print(f"wmtui: {error.in_one_line}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
             return ExitCode.INTERRUPTED

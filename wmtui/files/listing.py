@@ -94,7 +94,8 @@ class Lister:
             if name is not None:
                 run, part = runs.get(name.run), listed.get(info.key)
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
-                part_of = PartOf(name.run, state, epoch, part.etag if part else None, part.rows if part else None)
+                listed_as = (part.etag, part.rows, part.max_cursor) if part else (None, None, None)
+                part_of = PartOf(name.run, state, epoch, *listed_as)
             candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
         return candidates
 

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
-from wmtui.model import TableName
+from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 
@@ -39,8 +39,8 @@ class LoadRecord:
     target: str
     epoch: int
     token: int
-    started: datetime
-    ended: datetime
+    started: Instant
+    ended: Instant
     files: tuple[LoadedFile, ...]
 
 

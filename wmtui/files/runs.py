@@ -15,11 +15,12 @@ from typing import Literal
 import msgspec
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
-from wmtui.model import Order, Position, Span, Strategy, TableName
+from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 
-_DOCUMENT = re.compile(r"([0-9a-f]{18})\.json")
+_RUN = re.compile(r"[0-9a-f]{18}")
+_DOCUMENT = re.compile(rf"({_RUN.pattern})\.json")
 
 
 class RunState(StrEnum):
@@ -32,14 +33,14 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """One durable Parquet file. size: bytes; min_cursor, max_cursor: wall clock in the profile's zone."""
+    """One durable Parquet file. size: bytes."""
 
     key: str
     etag: str
     rows: int
     size: int
-    min_cursor: datetime
-    max_cursor: datetime
+    min_cursor: WallTime
+    max_cursor: WallTime
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Column:
 class Run:
     """One extraction run of one table; its JSON document has these very fields.
 
-    started: aware UTC. low, high: the window, wall clock in the profile's zone; low None: from the beginning.
+    low, high: the window; low None: from the beginning.
     seen: digests of the rows read with a cursor from `seen_from` on, by which the next run knows rows of its overlap
     again; empty where there were too many.
     final: the position the watermark took from this run.
@@ -81,16 +82,18 @@ class Run:
     run: str
     token: int
     epoch: int
-    started: datetime
+    started: Instant
     strategy: Strategy
     order: Order
-    low: datetime | None
-    high: datetime
+    low: WallTime | None
+    high: WallTime
     ranges: tuple[Range, ...]
     schema: tuple[Column, ...]
+    cursor: str
+    primary_key: tuple[str, ...]
     state: RunState = RunState.RUNNING
     final: Position | None = None
-    seen_from: datetime | None = None
+    seen_from: WallTime | None = None
     seen: bytes = b""
     version: Literal[1] = 1
 
@@ -134,6 +137,11 @@ def new_run_id(now: datetime, *behind: str) -> str:
     return f"{milliseconds:012x}{secrets.token_hex(3)}"
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a text can be a run's name."""
+    return _RUN.fullmatch(text) is not None
+
+
 def run_started(run: str) -> datetime:
     """When a run began, aware UTC, as its name says."""
     return datetime.fromtimestamp(int(run[:12], 16) / 1000, UTC)
@@ -156,7 +164,9 @@ class RunStore:
         return f"{prefix(self._table)}{run}.json"
 
     def read(self, run: str) -> tuple[Run, str] | None:
-        """The run and its ETag, None when there is no document; raises Unreadable."""
+        """The run and its ETag, None when there is no document (nor can be, of that name); raises Unreadable."""
+        if not _RUN.fullmatch(run):
+            return None
         key = self.key(run)
         try:
             found = self._objects.get(key)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from wmtui.errors import UsageError
 from wmtui.files.listing import Lister, Listing
 from wmtui.files.loads import LoadRecords, loaded_files
-from wmtui.files.runs import RunStore, run_started
+from wmtui.files.runs import RunStore, is_run_id, run_started
 from wmtui.files.verdicts import Basis, Candidate, Loads, Reprocess, Summary, Verdict, judge, summarise
 from wmtui.objects import ObjectStore
 from wmtui.watermarks.lease import Heartbeat
@@ -114,6 +114,13 @@ def settled_run(mark: Watermark, heartbeat: Heartbeat, target: str) -> str:
     settled = heartbeat.fields.get("settled")
     run = str(settled.get("run") or "") if isinstance(settled, dict) else ""
     return run if settled == settled_mark(run, mark, target) else ""
+
+
+def earlier_runs(heartbeat: Heartbeat) -> list[str]:
+    """Runs of a table that its lock document names; a new one has to sort behind them."""
+    settled = heartbeat.fields.get("settled")
+    names = [heartbeat.fields.get("committed_run"), settled.get("run") if isinstance(settled, dict) else None]
+    return [name for name in names if isinstance(name, str) and is_run_id(name)]
 
 
 def _named(candidates: Sequence[Candidate], keys: Sequence[str]) -> list[Candidate]:

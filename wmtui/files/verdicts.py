@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from wmtui.files.runs import RunState, run_started
+from wmtui.files.runs import RunState
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 
@@ -36,13 +36,17 @@ class _Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartOf(_Record, frozen=True):
-    """What its run document says of one of our own parts. state None: no document. etag None: not listed by it."""
+    """What its run document says of one of our own parts. state None: no document. etag None: not listed by it.
+
+    max_cursor: of its newest row, wall clock in the profile's zone.
+    """
 
     run: str
     state: RunState | None
     epoch: int
     etag: str | None
     rows: int | None
+    max_cursor: datetime | None = None
 
 
 class Candidate(_Record, frozen=True):
@@ -62,6 +66,7 @@ class Reason(StrEnum):
     LOADED = "loaded"
     REPROCESSED = "reprocessed"
     UNCOMMITTED = "uncommitted"
+    UNLISTED = "unlisted"
     REPLACED = "replaced"
     AFTER_WATERMARK = "after_watermark"
     BEFORE_WATERMARK = "before_watermark"
@@ -78,6 +83,7 @@ RULES = {
     Reason.LOADED: 2,
     Reason.REPROCESSED: 2,
     Reason.UNCOMMITTED: 3,
+    Reason.UNLISTED: 3,
     Reason.REPLACED: 3,
     Reason.AFTER_WATERMARK: 4,
     Reason.BEFORE_WATERMARK: 4,
@@ -99,6 +105,8 @@ SELECTED = frozenset(
         Reason.NO_WATERMARK,
     }
 )
+_NEVER_LOADABLE = frozenset({Reason.LOADED, Reason.UNCOMMITTED, Reason.UNLISTED})
+"""Out for a reason that no watermark changes, and that is as it should be."""
 TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.BEFORE_FLOOR, Reason.BEFORE_SYSTEM})
 """Out for its time alone: another watermark would let the file in."""
 
@@ -129,11 +137,15 @@ class Verdict(_Record, frozen=True):
         return None if self.boundary is None else abs(self.file.last_modified - self.boundary)
 
 
+_UTC = ZoneInfo("UTC")
+
+
 @dataclass(frozen=True)
 class Basis:
     """What of a watermark the rules look at; instants are aware UTC.
 
     after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
+    zone: the profile's.
     """
 
     epoch: int
@@ -141,6 +153,7 @@ class Basis:
     extraction_time: datetime | None = None
     load_floor: datetime | None = None
     system: bool = False
+    zone: ZoneInfo = _UTC
 
     @classmethod
     def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo) -> "Basis":
@@ -149,7 +162,7 @@ class Basis:
             return cls(mark.epoch, after=system and to_instant(system, zone), system=True)
         if mark.is_manual or mark.extraction_time is None:
             return cls(mark.epoch, after=to_instant(mark.data_timestamp, zone))
-        return cls(mark.epoch, extraction_time=mark.extraction_time, load_floor=mark.load_floor)
+        return cls(mark.epoch, extraction_time=mark.extraction_time, load_floor=mark.load_floor, zone=zone)
 
     @property
     def session(self) -> tuple[datetime, datetime] | None:
@@ -194,8 +207,10 @@ def judge(
         part = file.part
         if ask_ledger and (file.uri, file.etag) in loaded:
             verdicts.append(Verdict(file, settled))
-        elif part is not None and (part.state is not committed or part.etag is None):
+        elif part is not None and part.state is not committed:
             verdicts.append(Verdict(file, Reason.UNCOMMITTED))
+        elif part is not None and part.etag is None:
+            verdicts.append(Verdict(file, Reason.UNLISTED))
         elif part is not None and part.etag != file.etag:
             verdicts.append(Verdict(file, Reason.REPLACED))
         else:
@@ -217,13 +232,14 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
     """Rule 5."""
     middle, floor, epoch = basis.extraction_time, basis.load_floor, basis.epoch
     assert middle is not None
+    point = to_wall(floor, basis.zone) if floor is not None else middle
     low, high = middle - SESSION, middle + SESSION
     # Looked up once: finding an enum's member takes as long as making a verdict.
     in_session, carried_over, outside = Reason.IN_SESSION, Reason.CARRIED_OVER, Reason.OUTSIDE_SESSION
 
     def verdict(file: Candidate) -> Verdict:
         at = file.last_modified
-        if floor is not None and at <= floor and not _begun_after(file, floor):
+        if floor is not None and at <= floor and not _holds_rows_from(file, point):
             return Verdict(file, Reason.BEFORE_FLOOR, floor)
         nearest = low if at < middle else high
         if low <= at <= high:
@@ -234,11 +250,12 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
     return verdict
 
 
-def _begun_after(file: Candidate, floor: datetime) -> bool:
-    """Whether a run that began behind the floor wrote this part: LastModified has whole seconds, a run's name has
-    milliseconds, and a sync right after `set` must not lose its first parts to the difference.
+def _holds_rows_from(file: Candidate, point: datetime) -> bool:
+    """Whether a part has rows at or behind the point of a `set`, by the source's own clock.
+
+    The sync right after it must not lose its parts, whatever LastModified's whole seconds or another clock say.
     """
-    return file.part is not None and run_started(file.part.run) > floor
+    return file.part is not None and file.part.max_cursor is not None and file.part.max_cursor >= point
 
 
 @dataclass(frozen=True)
@@ -256,7 +273,7 @@ class Summary:
     @property
     def held_back(self) -> bool:
         """Nothing is selected although a file is out for another reason than loaded or uncommitted."""
-        return not self.selected and any(r not in (Reason.LOADED, Reason.UNCOMMITTED) for r in self.reasons)
+        return not self.selected and any(r not in _NEVER_LOADABLE for r in self.reasons)
 
 
 def summarise(
@@ -288,6 +305,8 @@ def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
         yield f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again"
     if n := reasons.get(Reason.UNCOMMITTED):
         yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
+    if n := reasons.get(Reason.UNLISTED):
+        yield f"{_files(n, 'is a leftover', 'are leftovers')} of an interrupted upload, in no run's list"
     if n := reasons.get(Reason.REPLACED):
         yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
 
@@ -304,9 +323,9 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
         at, load = loaded[file.uri, file.etag]
         return f"loaded at {format_instant(at)} by load {load}"
     if reason is Reason.UNCOMMITTED and file.part is not None:
-        state = file.part.state.value if file.part.state else "unknown"
-        listed = "does not list it" if file.part.state is RunState.COMMITTED else f"is {state}"
-        return f"its run {file.part.run} {listed}"
+        return f"its run {file.part.run} is {file.part.state.value if file.part.state else 'unknown'}"
+    if reason is Reason.UNLISTED and file.part is not None:
+        return f"its run {file.part.run} does not list it"
     boundary = format_instant(verdict.boundary) if verdict.boundary else ""
     return {
         Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",

@@ -11,6 +11,7 @@ from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
 from wmtui.sources import Source
 from wmtui.warehouses import Warehouse
 from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 
@@ -32,7 +33,8 @@ class Backend:
 class Options:
     """What a sync is asked to do.
 
-    limit: rows per table. workers: tables or key ranges at once. keys: only these files.
+    limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
+    watermark is manual is only loaded, as an unattended run does.
     """
 
     extract: bool = True
@@ -42,6 +44,7 @@ class Options:
     limit: int | None = None
     reprocess: bool = False
     keys: tuple[str, ...] = ()
+    keep_manual: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,15 @@ class Scope:
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Put a line into the log."""
         self.emit(Message(str(self.table), severity, text))
+
+
+def leaves_manual(scope: Scope, mark: Watermark) -> bool:
+    """Whether this sync leaves the table's watermark to the operator who placed it; if so it says so."""
+    if not (scope.options.keep_manual and mark.is_manual):
+        return False
+    does = "only loading" if scope.options.load else "nothing to do"
+    scope.tell(f"its watermark is manual: {does}, it stays manual (manual_in_run: sync changes that)")
+    return True
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from wmtui.errors import PreconditionFailed, StoreError, WriteContended
 from wmtui.files.names import part_key
-from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, run_started
+from wmtui.files.runs import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
@@ -24,6 +24,7 @@ from wmtui.pipeline.context import Job
 from wmtui.pipeline.events import Phase
 from wmtui.pipeline.overlap import Seen, unpack, unseen
 from wmtui.pipeline.parts import Background, Chunk, ChunkBuilder, encode
+from wmtui.pipeline.pending import columns_of
 from wmtui.pipeline.plan import Plan, Previous, is_overlap
 from wmtui.sources import SourceTable
 from wmtui.sources.cursor import column_time
@@ -91,7 +92,7 @@ class Extraction:
         committed = replace(
             run,
             state=RunState.COMMITTED,
-            final=main.newest or self._mark.position,
+            final=_final(main.newest, self._mark.position),
             seen=self._seen.packed,
         )
         self._job.lease.check()
@@ -116,7 +117,9 @@ class Extraction:
                     read = batch if overlap else self._limited(batch)
                     self._seen.remember(read, self._table.cursor, since)
                     builder.read(read)
-                    builder.keep(unseen(read, known) if overlap else read)
+                    kept = unseen(read, known) if overlap else read
+                    builder.keep(kept)
+                    self._report(kept.num_rows)
                     if builder.full:
                         background.submit(partial(self._write, index, builder.take()))
                     if self._cut:
@@ -160,8 +163,14 @@ class Extraction:
                 skipped=known.skipped + chunk.skipped,
                 parts=(*known.parts, part),
             ))  # fmt: skip
-            self._rows += part.rows
-            job.progress(Phase.EXTRACTING, self._rows, self._next_part)
+        self._report(0)
+
+    def _report(self, rows: int) -> None:
+        """Tell how many rows were read for this run, and how many parts of it are durable."""
+        with self._lock:
+            self._rows += rows
+            rows, parts = self._rows, len(self._run.parts)
+        self._job.progress(Phase.EXTRACTING, rows, parts)
 
     def _finish(self, index: int, skipped: int) -> None:
         """Note that a range was read to its end; of a run without rows there is no document to note it in."""
@@ -199,7 +208,10 @@ def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
         try:
             return objects.put(key, data, if_absent=True)
         except PreconditionFailed:
-            return objects.head(key).etag
+            found = objects.head(key)
+            if found.size != len(data):
+                raise StoreError(f"{key} holds something else", "nobody but this run writes it", "sync again") from None
+            return found.etag
         except WriteContended:
             continue
     raise StoreError(f"could not write {key}", "the store answered 409 again and again", "sync again")
@@ -227,9 +239,6 @@ def abandon(job: Job, mark: Watermark, run: Run, etag: str) -> Watermark:
 
 def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan) -> Run:
     """The document of a run that is about to read a plan."""
-    schema = tuple(
-        Column(f.name, (f.metadata or {}).get(b"source_type", b"").decode(), str(f.type)) for f in table.schema
-    )
     return Run(
         table=str(job.table),
         run=run,
@@ -241,7 +250,9 @@ def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan)
         low=plan.low,
         high=plan.high,
         ranges=tuple(Range(span) for span in plan.spans),
-        schema=schema,
+        schema=columns_of(table),
+        cursor=table.cursor,
+        primary_key=table.primary_key,
         seen_from=plan.seen_from,
     )
 
@@ -249,6 +260,13 @@ def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan)
 def known_rows(previous: Previous | None) -> frozenset[bytes]:
     """Digests of rows the run before has read near its high."""
     return unpack(previous.run.seen) if previous else frozenset()
+
+
+def _final(newest: Position | None, before: Position | None) -> Position | None:
+    """Where a run leaves the watermark: at the last row written, never before where it was."""
+    if newest is None or (before is not None and newest.cursor < before.cursor):
+        return before
+    return newest
 
 
 def _later(known: Position | None, new: Position | None) -> Position | None:

@@ -15,7 +15,7 @@ def read_ledger(job: Scope, mark: Watermark) -> list[LedgerEntry]:
     """What the warehouse says is loaded, oldest first; warns when the target is empty although it says so."""
     target = job.config.target
     entries = job.backend.warehouse.ledger(str(job.table), target, mark.epoch)
-    if entries and not job.options.reprocess and not job.backend.warehouse.row_count(target):
+    if entries and not job.options.reprocess and job.backend.warehouse.is_empty(target):
         job.tell(
             f"target {target} is empty although {len(entries)} files were loaded into it; "
             "`--reprocess` loads them again",

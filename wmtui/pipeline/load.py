@@ -21,9 +21,12 @@ from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks.model import Json, Watermark
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks.timestamps import format_instant, format_wall
 
-_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR)
+_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.OUTSIDE_SESSION, Reason.UNLISTED)
+"""Own parts that no later load by this watermark takes: a part of this epoch is never outside the session, but carried
+over.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     last = repair_record(job, mark, entries)
     selection = select(job, mark, ledger=as_loads(entries))
     _report(job, selection)
-    _refuse_replaced(selection)
+    refuse_replaced(selection)
+    _refuse_missing(job, mark, selection)
     if not selection.selected:
         return _nothing(job, mark, selection, last)
     request = _request(job, mark, selection.selected)
@@ -90,7 +94,8 @@ def _report(job: Job, selection: Selection) -> None:
         job.tell(selection.summary.hint, Severity.INFO if wanted else Severity.DEBUG)
 
 
-def _refuse_replaced(selection: Selection) -> None:
+def refuse_replaced(selection: Selection) -> None:
+    """Raises TableError when a listed part is no longer what its run wrote."""
     for verdict in selection.verdicts:
         if verdict.reason is Reason.REPLACED:
             raise TableError(
@@ -98,6 +103,29 @@ def _refuse_replaced(selection: Selection) -> None:
                 explain(verdict, selection.loaded),
                 "restore the object's version that the run wrote, or remove it and reset the table",
             )
+
+
+def _refuse_missing(job: Job, mark: Watermark, selection: Selection) -> None:
+    """Raises TableError when a part that a committed run lists is neither in the store nor in the ledger.
+
+    Its rows would be missing, and every later load would look right.
+    """
+    if selection.basis.session is None:
+        return
+    objects, store = job.backend.objects, RunStore(job.backend.objects, job.table)
+    present = {file.key for file in selection.listing.candidates}
+    for name in store.since(settled_run(mark, job.heartbeat, job.config.target)):
+        found = store.read(name)
+        if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
+            continue
+        for part in found[0].parts:
+            if part.key not in present and (objects.uri(part.key), part.etag) not in selection.loaded:
+                raise TableError(
+                    f"{part.key} is gone",
+                    f"run {name} committed it with {part.rows} rows, and it was never loaded",
+                    f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` at or "
+                    f"before {format_wall(part.min_cursor)}",
+                )
 
 
 def _nothing(job: Job, mark: Watermark, selection: Selection, last: LoadRecord | None) -> Loaded:

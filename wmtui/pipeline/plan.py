@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from wmtui.config import TableConfig
+from wmtui.errors import ConfigError
 from wmtui.files.runs import Run
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.sources import SourceClock, SourceTable
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import to_wall
+from wmtui.watermarks.timestamps import to_instant, to_wall
 
 WRITER_MARGIN = timedelta(seconds=2)
 """Reading stays this far below the start of the oldest open writing transaction: its stamps may round down."""
@@ -21,13 +22,17 @@ BLIND_LOOKBACK = timedelta(minutes=10)
 """The overlap where the account may not see transactions, so that late commits show only by reading again."""
 
 
+REPEATED_HOUR = timedelta(hours=1)
+"""The least overlap of a DATETIME cursor in a zone with daylight saving: in autumn its values go back that far."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The window one extraction reads.
 
     low, high: wall clock in the profile's zone; low None: from the beginning. spans: the overlap first, if any.
     origin: why it begins there, in words. seen_from: rows from here on are remembered for the next run's overlap;
-    None: it will have none.
+    None: it will have none. ahead: how far the watermark lies behind the high, if so far that no late row explains it.
     """
 
     order: Order
@@ -37,6 +42,7 @@ class Plan:
     spans: tuple[Span, ...]
     origin: str
     seen_from: datetime | None
+    ahead: timedelta | None = None
 
     @property
     def commits_early(self) -> bool:
@@ -51,9 +57,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Previous:
-    """The last committed run, when it left the watermark where it is now, and how far the source was read since.
-
-    extracted_to: wall clock in the profile's zone.
+    """The last committed run, when it left the watermark where it is now, and up to which instant the source was read
+    since.
     """
 
     run: Run
@@ -68,30 +73,50 @@ class Previous:
             return None
         if not all(r.done for r in run.ranges if is_overlap(r.span)):
             return None
-        noted = heartbeat.extracted_to
-        return cls(run, max(run.high, to_wall(noted, zone)) if noted else run.high)
+        high = to_instant(run.high, zone)
+        return cls(run, max(high, heartbeat.extracted_to or high))
 
 
-def high_of(clock: SourceClock, config: TableConfig, digits: int) -> datetime:
+def high_of(clock: SourceClock, config: TableConfig, digits: int, zone: ZoneInfo) -> datetime:
     """The last cursor value that is safe to read, wall clock in the profile's zone.
 
     Below the source's clock by `lag`, and at least by one unit of the cursor, so that the unit it falls in is over;
-    below the oldest open writing transaction, which may still commit rows stamped since its start.
+    below the oldest open writing transaction, which may still commit rows stamped since its start. Counted in instants:
+    where the clocks change, wall time skips or repeats an hour.
     """
-    unit = timedelta(microseconds=10 ** (6 - digits))
-    high = clock.now - max(config.lag, unit)
+    unit = 10 ** (6 - digits)
+    high = to_instant(clock.now, zone) - max(config.lag, timedelta(microseconds=unit))
     if clock.oldest_writer is not None:
-        high = min(high, clock.oldest_writer - WRITER_MARGIN)
-    return high - timedelta(microseconds=high.microsecond) % unit
+        high = min(high, to_instant(clock.oldest_writer, zone) - WRITER_MARGIN)
+    wall = to_wall(high, zone)
+    return wall.replace(microsecond=wall.microsecond // unit * unit)
 
 
-def lookback_of(clock: SourceClock, config: TableConfig, table: SourceTable) -> timedelta:
-    """How far below the last high rows may still appear; 0 without a primary key, where reading again doubles."""
+def lookback_of(clock: SourceClock, config: TableConfig, table: SourceTable, zone: ZoneInfo) -> timedelta:
+    """How far below the last high rows may still appear; 0 without a primary key, where reading again doubles.
+
+    Raises ConfigError for a table without primary key in a zone with daylight saving: the repeated hour would be lost
+    or doubled.
+    """
+    saving = observes_daylight_saving(zone, clock.now)
     if not table.primary_key:
+        if saving:
+            raise ConfigError(
+                f"{table.table} has no primary key, and {zone.key} has daylight saving",
+                "rows of the hour that occurs twice would be lost or doubled",
+                "set the profile's timezone to one without, such as UTC, or name a primary_key",
+            )
         return timedelta(0)
-    if config.lookback is not None:
-        return config.lookback
-    return LOOKBACK if clock.sees_transactions else BLIND_LOOKBACK
+    usual = LOOKBACK if clock.sees_transactions else BLIND_LOOKBACK
+    lookback = usual if config.lookback is None else timedelta(seconds=config.lookback.total_seconds())
+    in_wall_clock = table.schema.field(table.cursor).type.tz is None
+    return max(lookback, REPEATED_HOUR) if saving and in_wall_clock else lookback
+
+
+def observes_daylight_saving(zone: ZoneInfo, around: datetime) -> bool:
+    """Whether the zone's offset changes within a year of a wall time."""
+    quarters = (around.replace(fold=0) + timedelta(days=91 * n) for n in range(-4, 5))
+    return len({wall.replace(tzinfo=zone).utcoffset() for wall in quarters}) > 1
 
 
 def plan(
@@ -99,6 +124,7 @@ def plan(
     table: SourceTable,
     config: TableConfig,
     clock: SourceClock,
+    zone: ZoneInfo,
     *,
     system: datetime | None,
     previous: Previous | None,
@@ -106,40 +132,49 @@ def plan(
 ) -> Plan:
     """Decide what to read from where the watermark is to the last safe cursor value.
 
-    system: the system watermark, where a table without its own begins; wall clock in the profile's zone.
+    zone: the profile's. system: the system watermark, where a table without its own begins; wall clock in `zone`.
     """
-    high = high_of(clock, config, table.cursor_digits)
-    lookback = lookback_of(clock, config, table)
-    seen_from = high - lookback if lookback else None
+    high = high_of(clock, config, table.cursor_digits, zone)
+    lookback = lookback_of(clock, config, table, zone)
+    seen_from = _before(to_instant(high, zone), lookback, zone) if lookback else None
     start = mark.position or (Position(system) if system else None)
     if start is None:
         order = Order.PRIMARY_KEY if table.primary_key else Order.NONE
         first = Span(order, None, Position(high))
-        return Plan(order, strategy, None, high, (first,), "from the beginning", seen_from)
+        return Plan(order, strategy, None, high, (first,), "first load", seen_from)
     order = Order.CURSOR if table.primary_key else Order.NONE
-    spans = _overlap(start, lookback, previous, high)
-    if start.cursor <= high:
+    spans = _overlap(start, lookback, previous, high, zone)
+    ahead = to_instant(start.cursor, zone) - to_instant(high, zone)
+    if start.cursor <= high or ahead <= timedelta(0):
         inclusive = start.key is None and bool(table.primary_key)
         spans.append(Span(order, start, Position(high), inclusive=inclusive))
     low = spans[0].after.cursor if spans and spans[0].after else start.cursor
-    return Plan(order, strategy, low, high, tuple(spans), _origin(mark), seen_from)
+    far = ahead if ahead > max(lookback, LOOKBACK) else None
+    return Plan(order, strategy, low, high, tuple(spans), _origin(mark), seen_from, far)
 
 
-def _overlap(start: Position, lookback: timedelta, previous: Previous | None, high: datetime) -> list[Span]:
+def _overlap(
+    start: Position, lookback: timedelta, previous: Previous | None, high: datetime, zone: ZoneInfo
+) -> list[Span]:
     """The span below the watermark in which rows may have appeared since; none for a position without key."""
     if start.key is None or not lookback:
         return []
-    read_to = previous.extracted_to if previous else start.cursor
-    since = min(read_to, high) - lookback
+    read_to = previous.extracted_to if previous else to_instant(start.cursor, zone)
+    since = _before(min(read_to, to_instant(high, zone)), lookback, zone)
     if since >= start.cursor:
         return []
     return [Span(Order.CURSOR, Position(since), start, inclusive=True)]
 
 
+def _before(instant: datetime, span: timedelta, zone: ZoneInfo) -> datetime:
+    """The wall clock so much earlier: by the instants or by the clock's face, whichever is less."""
+    return min(to_wall(instant - span, zone), to_wall(instant, zone) - span)
+
+
 def _origin(mark: Watermark) -> str:
     if mark.position is None:
-        return "from the system watermark"
-    return "from the manual watermark" if mark.is_manual else "from the watermark"
+        return "beginning at the system watermark"
+    return "behind the manual watermark" if mark.is_manual else "behind the watermark"
 
 
 def is_overlap(span: Span) -> bool:

@@ -4,10 +4,20 @@ import time
 from dataclasses import dataclass
 
 from wmtui.config import TableConfig
-from wmtui.errors import Conflict, ExitCode, Interrupted, NothingSelected, StoreError, UsageError, WmtuiError
+from wmtui.errors import (
+    Conflict,
+    ExitCode,
+    Interrupted,
+    NothingSelected,
+    StoreError,
+    UsageError,
+    WarehouseError,
+    WmtuiError,
+)
 from wmtui.files.runs import new_run_id
+from wmtui.files.selection import earlier_runs
 from wmtui.model import TableName
-from wmtui.pipeline.context import Backend, Job, Options
+from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.load import load_table
@@ -37,8 +47,9 @@ def sync_table(
         stop.check()
         mark = backend.watermarks.read(table).watermark
         backend.watermarks.require_conditions()
-        run = new_run_id(backend.clock())
-        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=mark.fence)
+        fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
+        run = new_run_id(backend.clock(), *earlier_runs(lease.read(backend.objects, table)))
+        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=fence)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
     except WmtuiError as failure:
         error = failure
@@ -49,14 +60,25 @@ def sync_table(
     return result
 
 
+def _warehouse_fence(backend: Backend, table: TableName, config: TableConfig) -> int:
+    """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
+    being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+    """
+    try:
+        return backend.warehouse.fence(str(table), config.target)
+    except WarehouseError:
+        return 0
+
+
 def _under_lease(job: Job, account: _Account) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
-    outcome, error = "success", None
+    outcome, error = "failed", None
     try:
         _extract_and_load(job, account)
+        outcome = "success"
     except WmtuiError as failure:
         outcome = "interrupted" if isinstance(failure, Interrupted) else "failed"
-        error = describe(failure)
+        error = failure.in_one_line
         raise
     finally:
         now = format_instant(job.backend.clock())
@@ -70,7 +92,7 @@ def _extract_and_load(job: Job, account: _Account) -> None:
     stage = "mysql_status"
     try:
         mark = job.backend.watermarks.current(job.table)
-        if job.options.extract:
+        if job.options.extract and not leaves_manual(job, mark):
             mark = _extract(job, mark, account)
         stage = "redshift_status"
         if job.options.load:
@@ -94,8 +116,10 @@ def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
             job.tell("no news in the source")
         if extracted.run is None and extracted.complete:
             mark = _recovered(job, mark)
-        if extracted.complete:
-            job.lease.note(extracted_to=format_instant(to_instant(extracted.high, job.backend.zone)))
+        elif not extracted.complete and job.options.limit is not None:
+            job.tell("stopped at the limit; more is waiting in the source")
+        read_to = format_instant(to_instant(extracted.high, job.backend.zone)) if extracted.complete else None
+        job.lease.note(extracted_to=read_to)
     return mark
 
 
@@ -114,7 +138,7 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 
 def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
     """Put the failure into the watermark, once: a run that fails every minute writes one change."""
-    patch = {stage: "failed", "last_error": describe(failure)}
+    patch = {stage: "failed", "last_error": failure.in_one_line}
     try:
         mark = job.backend.watermarks.read(job.table).watermark
         if any(mark.fields[name] != value for name, value in patch.items()):
@@ -140,10 +164,5 @@ def _result(table: TableName, account: _Account, error: WmtuiError | None, secon
         files_written=account.files_written,
         files_loaded=account.files_loaded,
         seconds=round(seconds, 3),
-        error=describe(error) if error else None,
+        error=error.in_one_line if error else None,
     )
-
-
-def describe(error: WmtuiError) -> str:
-    """What, why and the next step in one line."""
-    return str(error) + (f" — {error.next_step}" if error.next_step else "")

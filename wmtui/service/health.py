@@ -81,9 +81,8 @@ class Health:
             heartbeat = self._workspace.heartbeat(table)
             mark = self._watermarks.get(table)
         except Unreadable as unreadable:
-            return TableStatus(
-                table, False, "unreadable", "unknown", "unknown", None, None, None, None, 0, None, str(unreadable)
-            )
+            why = unreadable.in_one_line
+            return TableStatus(table, False, "unreadable", "unknown", "unknown", None, None, None, None, 0, None, why)
         last_success = heartbeat.last_success
         age = self._workspace.clock() - last_success if last_success else None
         failed = "failed" in (mark.fields["mysql_status"], mark.fields["redshift_status"])

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
+from wmtui.errors import ConfirmationNeeded, UsageError, WmtuiError
 from wmtui.files.selection import Choice, Selection
 from wmtui.model import Strategy, TableName
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks.timestamps import format_instant, format_wall
 
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Backend, Options, Scope
@@ -65,8 +65,7 @@ class Syncs:
         self._workspace.require_write(request.reason)
         self._refuse_contradictions(request)
         jobs = {
-            table: (self._workspace.config(table), self._options(request, table, emit))
-            for table in self._tables(request)
+            table: (self._workspace.config(table), self._options(request, table)) for table in self._tables(request)
         }
         return sync_tables(open_backend(self._workspace), jobs, emit=emit, stop=stop)
 
@@ -79,11 +78,10 @@ class Syncs:
     def _tables(self, request: Request) -> Sequence[TableName]:
         return tuple(dict.fromkeys(request.tables)) or tuple(self._workspace.settings.tables)
 
-    def _options(self, request: Request, table: TableName, emit: "Emit") -> "Options":
+    def _options(self, request: Request, table: TableName) -> "Options":
         from wmtui.pipeline.context import Options
-        from wmtui.pipeline.events import Message, Severity
 
-        options = Options(
+        return Options(
             extract=not request.redshift_only,
             load=not request.backup_only,
             strategy=request.strategy,
@@ -91,21 +89,8 @@ class Syncs:
             limit=request.limit,
             reprocess=request.reprocess,
             keys=request.keys,
+            keep_manual=not request.tables and self._workspace.config(table).manual_in_run == "load",
         )
-        if request.tables or not options.extract or not self._stays_manual(table):
-            return options
-        text = "its watermark is manual: only loading, it stays manual (manual_in_run: sync changes that)"
-        emit(Message(str(table), Severity.INFO, text))
-        return replace(options, extract=False)
-
-    def _stays_manual(self, table: TableName) -> bool:
-        """An unattended run leaves this table's watermark to the operator who placed it."""
-        if self._workspace.config(table).manual_in_run == "sync":
-            return False
-        try:
-            return self._workspace.watermarks.read(table).watermark.is_manual
-        except Unreadable:
-            return False
 
     def _refuse_contradictions(self, request: Request) -> None:
         for contradictory, what, why, next_step in _contradictions(request, len(self._tables(request))):
@@ -120,16 +105,16 @@ class Syncs:
                 )
 
     def _preview_table(self, backend: "Backend", request: Request, table: TableName, emit: "Emit") -> Preview:
-        from wmtui.pipeline.context import Scope
+        from wmtui.pipeline.context import Scope, leaves_manual
 
         try:
-            options = self._options(request, table, emit)
+            options = self._options(request, table)
             mark = self._workspace.watermarks.read(table).watermark
             scope = Scope(
                 table, self._workspace.config(table), backend, options, self._workspace.heartbeat(table), emit
             )
             preview = Preview(table, "manual" if mark.is_manual else "automated")
-            if options.extract:
+            if options.extract and not leaves_manual(scope, mark):
                 preview, mark = self._preview_extraction(scope, preview, mark)
             if options.load:
                 preview = replace(preview, selection=_preview_load(scope, mark))
@@ -139,19 +124,18 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract import last_run, plan_table, refuse_pinned
+        from wmtui.pipeline.extract import preview_plan
+        from wmtui.pipeline.plan import is_overlap
 
-        refuse_pinned(scope, mark)
         source = scope.backend.source
-        described = source.describe(scope.table, scope.config.cursor, scope.config.primary_key)
-        plan, _ = plan_table(scope, mark, described, last_run(scope))
-        estimate = sum(source.estimate(described, span) for span in plan.spans)
+        table, mark, plan = preview_plan(scope, mark)
+        estimate = sum(source.estimate(table, span) for span in plan.spans if not is_overlap(span))
         if estimate:
             now = format_instant(self._workspace.clock())
             patch = {
                 "backup_strategy": plan.strategy.value,
                 "last_mysql_extraction_time": now,
-                "last_mysql_data_timestamp": mark.fields["last_mysql_data_timestamp"] or now[:19].replace("T", " "),
+                "last_mysql_data_timestamp": mark.fields["last_mysql_data_timestamp"] or format_wall(plan.high),
             }
             mark = mark.patched(patch)
         return replace(preview, plan=plan, estimate=estimate), mark
@@ -211,9 +195,11 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
     from wmtui.pipeline.ledger import as_loads, read_ledger
-    from wmtui.pipeline.load import select
+    from wmtui.pipeline.load import refuse_replaced, select
 
-    return select(scope, mark, ledger=as_loads(read_ledger(scope, mark)))
+    selection = select(scope, mark, ledger=as_loads(read_ledger(scope, mark)))
+    refuse_replaced(selection)
+    return selection
 
 
 def file_selection(workspace: Workspace, table: TableName) -> Selection:

@@ -18,7 +18,7 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.store import Edit
-from wmtui.watermarks.timestamps import parse_point, to_instant
+from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 
@@ -127,15 +127,26 @@ class Watermarks:
         self.refuse_doubling(table, force)
         return self.change(table, "reset", patch_reset, reason=reason)
 
-    def import_document(self, table: TableName, document: Mapping[str, Any], *, reason: str | None = None) -> Changed:
+    def import_document(
+        self, table: TableName, document: Mapping[str, Any], *, force: bool = False, reason: str | None = None
+    ) -> Changed:
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
 
-        Raises UsageError when it is no watermark of this table, Conflict when its serial is not the current one.
+        Raises UsageError when it is no watermark of this table or lies in the future, ConfirmationNeeded where moving
+        back doubles rows, Conflict when its serial is not the current one.
         """
         self._workspace.require_write(reason)
         seen = _imported(table, document)
+        if seen.data_timestamp is not None:
+            self.point(format_wall(seen.data_timestamp), force=force)
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
-        return self.change(table, "import", lambda _: patch, reason=reason, seen=seen if seen.serial else None)
+
+        def edit(mark: Watermark) -> Json:
+            if mark.data_timestamp is not None and seen.data_timestamp != mark.data_timestamp:
+                self.refuse_doubling(table, force)
+            return patch
+
+        return self.change(table, "import", edit, reason=reason, seen=seen if seen.serial else None)
 
     def set_system(
         self, text: str, *, force: bool = False, confirmed: bool = False, reason: str | None = None

@@ -98,7 +98,7 @@ class Workspace:
         if self.read_only:
             raise ConfirmationNeeded("read-only", "this command changes something", "leave --read-only out")
         name = self.settings.profile_name
-        if self.settings.profile.protected and not (self.settings.named and reason):
+        if self.settings.profile.protected and not (self.settings.named and (reason or "").strip()):
             raise ConfirmationNeeded(
                 f"profile {name} is protected",
                 "it is changed only when named, and with a reason",

@@ -99,6 +99,14 @@ class Warehouse(Protocol):
         """
         ...
 
+    def fence(self, table: str, target: str) -> int:
+        """The highest token that has loaded into this target; 0 before the first load."""
+        ...
+
+    def is_empty(self, target: str) -> bool:
+        """The target has no row, or there is no such table."""
+        ...
+
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
         ...

@@ -74,6 +74,6 @@ def named_columns(names: Sequence[str], known: Columns, landings: Sequence[Landi
         raise TableError(
             f"the file has no column {', '.join(missing)}",
             "primary key and cursor decide which row is the newest",
-            "check cursor and primary_key in tables.yaml",
+            "remove a file that is not this table's, or check cursor and primary_key in tables.yaml",
         )
     return columns

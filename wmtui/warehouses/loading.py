@@ -1,7 +1,7 @@
 """The load itself, the same for every warehouse: stage in one transaction, merge and write the ledger in another."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
 from wmtui.warehouses.landing import Columns, Landing, land, named_columns, new_columns, unknown_columns
 from wmtui.warehouses.parts import staging_batches
-from wmtui.warehouses.sql import LEDGER, Statements, create_staging, extend_staging, keep_newest, unstage
+from wmtui.warehouses.sql import FENCE, LEDGER, Statements, create_staging, extend_staging, keep_newest, unstage
 from wmtui.warehouses.types import arrow_type, carried_schema
 
 
@@ -70,6 +70,20 @@ def read_ledger(session: Session, table: str, target: str, epoch: int) -> list[L
     return [LedgerEntry(uri, etag, count, load_id, at.replace(tzinfo=UTC)) for uri, etag, count, load_id, at in rows]
 
 
+def read_fence(session: Session, table: str, target: str) -> int:
+    """The highest token that has loaded into this target; 0 before the first load."""
+    if not session.columns(FENCE):
+        return 0
+    return max(
+        (int(token) for (token,) in session.execute(session.statements.select_fence(), table, target)), default=0
+    )
+
+
+def has_no_row(session: Session, target: str) -> bool:
+    """The target has no row, or there is no such table."""
+    return not session.columns(target) or not session.execute(session.statements.select_any(target))
+
+
 def count_rows(session: Session, target: str) -> int | None:
     """Rows in the target, None when there is no such table."""
     if not session.columns(target):
@@ -100,10 +114,11 @@ class _Stager:
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
-        schema = carried_schema(part.schema_arrow)
-        known = self._known(schema)
-        landings = land(schema, known)
-        key, cursor = self._merge_columns(known, landings)
+        with _named(file):
+            schema = carried_schema(part.schema_arrow)
+            known = self._known(schema)
+            landings = land(schema, known)
+            key, cursor = self._merge_columns(known, landings)
         columns = self._extend({landing.column: known[landing.column] for landing in landings})
         batches = staging_batches(file, ordinal, part, landings, key)
         rows = self._session.copy([landing.column for landing in landings], batches)
@@ -126,7 +141,8 @@ class _Stager:
             raise TableError(
                 f"target {self._request.target} has no column {', '.join(unknown)}",
                 "the files have columns that the target lacks",
-                f"run {self._session.statements.add_columns(self._request.target, unknown)}",
+                f"remove a file that is not this table's, or run "
+                f"{self._session.statements.add_columns(self._request.target, unknown)}",
             )
         return self._target
 
@@ -135,6 +151,15 @@ class _Stager:
             if column not in self.staged.columns:
                 self._session.execute(extend_staging(column, kind))
         return {**self.staged.columns, **columns}
+
+
+@contextmanager
+def _named(file: LoadFile) -> Iterator[None]:
+    """Say which file it is that does not fit."""
+    try:
+        yield
+    except TableError as error:
+        raise type(error)(f"{file.key} does not fit: {error.what}", error.why, error.next_step) from error
 
 
 def _keep_promise(file: LoadFile, rows: int, promised: int) -> None:

@@ -18,7 +18,7 @@ from wmtui.warehouses import copy_out, sql
 from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import Session, Staged, count_rows, merge, read_ledger, stage
+from wmtui.warehouses.loading import Session, Staged, count_rows, has_no_row, merge, read_fence, read_ledger, stage
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
 
@@ -63,6 +63,16 @@ class PostgresWarehouse:
         with self._session() as session:
             if known := session.columns(target):
                 yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
+
+    def fence(self, table: str, target: str) -> int:
+        """The highest token that has loaded into this target."""
+        with self._session() as session:
+            return read_fence(session, table, target)
+
+    def is_empty(self, target: str) -> bool:
+        """The target has no row, or there is no such table."""
+        with self._session() as session:
+            return has_no_row(session, target)
 
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""

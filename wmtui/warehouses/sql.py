@@ -94,6 +94,10 @@ class Statements:
         """These expressions over every row of a target."""
         return _fill("SELECT {columns} FROM {target}", columns=", ".join(expressions), target=self.target(target))
 
+    def select_any(self, target: str) -> str:
+        """A row, if the target has any."""
+        return _fill("SELECT 1 FROM {target} LIMIT 1", target=self.target(target))
+
     def count(self, target: str) -> str:
         """Rows of a target."""
         return _fill("SELECT count(*) FROM {target}", target=self.target(target))

@@ -93,8 +93,9 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
         return Heartbeat(table, _FREE)
     fields = {**_FREE, **documents.decode(key(table), found.data)}
     try:
-        if type(fields["token"]) is not int:
-            raise ValueError(f"token is {fields['token']!r}, not a count")
+        for name in ("token", "rows"):
+            if type(fields[name]) is not int:
+                raise ValueError(f"{name} is {fields[name]!r}, not a count")
         _instant(fields["extracted_to"])
         _instant(fields["last_success"])
     except (TypeError, ValueError) as error:

@@ -37,8 +37,7 @@ def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: S
     """
     inputs = read_inputs(scope, since)
     if inputs.waiting:
-        text = f"{len(inputs.waiting)} committed files are not loaded yet; load them first (sync --redshift-only)"
-        scope.tell(text, Severity.WARNING)
+        scope.tell(_not_loaded(len(inputs.waiting)), Severity.WARNING)
     keyed = bool(inputs.table.primary_key)
     with open_spool(keyed=keyed) as spool:
         first = _Pass(scope, inputs, spool, stop)
@@ -134,6 +133,15 @@ class _Pass:
         for counted in kinds.value_counts().to_pylist():
             self.rows[Kind(counted["values"])] += counted["counts"]
         self._scope.emit(Progress(str(self._scope.table), Phase.COMPARING, sum(self.rows.values())))
+
+
+def _not_loaded(files: int) -> str:
+    which = (
+        "1 committed file is not loaded yet; load it"
+        if files == 1
+        else f"{files} committed files are not loaded yet; load them"
+    )
+    return f"{which} first (sync --redshift-only), or see why it is held back (files)"
 
 
 def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:

@@ -1,0 +1,72 @@
+"""The run a watermark waits for: what it is, and whether it can go on. Looking changes nothing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wmtui.errors import ConfigError
+from wmtui.files.runs import Column, Run, RunState, RunStore
+from wmtui.model import Order
+from wmtui.pipeline.context import Scope
+from wmtui.sources import SourceTable
+from wmtui.watermarks.model import Watermark
+
+
+class PendingKind(StrEnum):
+    """NONE: the watermark waits for nothing. LOST: its run has no document or was abandoned. COMMITTED: the watermark
+    has not followed yet. RESUMABLE: it goes on behind its durable parts. STALE: it cannot go on.
+    """
+
+    NONE = "none"
+    LOST = "lost"
+    COMMITTED = "committed"
+    RESUMABLE = "resumable"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The run a watermark waits for, with its document's ETag."""
+
+    kind: PendingKind
+    run: Run | None = None
+    etag: str = ""
+
+
+def find_pending(scope: Scope, mark: Watermark, table: SourceTable) -> Pending:
+    """The run a watermark waits for. Raises Unreadable, and ConfigError when it reads by another cursor or key."""
+    if mark.pending_extraction is None:
+        return Pending(PendingKind.NONE)
+    found = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
+    if found is None or found[0].state is RunState.ABANDONED:
+        return Pending(PendingKind.LOST)
+    run, etag = found
+    refuse_other_order(run, table)
+    if run.state is RunState.COMMITTED:
+        return Pending(PendingKind.COMMITTED, run, etag)
+    stale = run.order is Order.NONE or run.epoch != mark.epoch or run.schema != columns_of(table)
+    return Pending(PendingKind.STALE if stale else PendingKind.RESUMABLE, run, etag)
+
+
+def refuse_other_order(run: Run, table: SourceTable) -> None:
+    """Raises ConfigError when a run counted by another cursor or primary key than the settings name now: its position
+    says nothing about theirs, and going on from it would skip rows.
+    """
+    before, now = (run.cursor, run.primary_key), (table.cursor, table.primary_key)
+    if before != now:
+        raise ConfigError(
+            f"{table.table} was read by {_order(*before)} so far, and is to be read by {_order(*now)} now",
+            "the watermark is a position in the old order; going on from it would skip rows",
+            f"say where to begin in the new one: `wmtui watermark set -t {table.table} --timestamp …`, or "
+            f"`wmtui watermark reset -t {table.table}`",
+        )
+
+
+def columns_of(table: SourceTable) -> tuple[Column, ...]:
+    """The table's columns as a run document holds them."""
+    return tuple(
+        Column(f.name, (f.metadata or {}).get(b"source_type", b"").decode(), str(f.type)) for f in table.schema
+    )
+
+
+def _order(cursor: str, primary_key: tuple[str, ...]) -> str:
+    return f"{cursor} ({', '.join(primary_key) or 'no primary key'})"
