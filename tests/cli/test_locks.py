@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Wmtui
 from tests.stack import Stack
-from wmtui.errors import LeaseHeld
+from wmtui.errors import Conflict, LeaseHeld
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
 
@@ -137,7 +137,7 @@ def test_an_id_that_is_not_the_holder_breaks_nothing(wmtui: Wmtui, stack: Stack,
 
     assert (found.code, found.out) == (5, "")
     assert f"{ID} holds no table" in found.err
-    with pytest.raises(Exception, match="no longer holds shop.orders"):
+    with pytest.raises(Conflict, match=r"no longer holds shop\.orders"):
         stack.service.locks.unlock(lock)
     assert lease_document["run"] == "0198a4f3c0001a2b3d"
     heir.check()

@@ -18,7 +18,7 @@ import pytest
 from tests.clock import HandClock
 from tests.servers.s3 import S3Server, hang_up, refuse, serve_then
 from wmtui.config import S3Config
-from wmtui.errors import LeaseHeld, StoreError, Unreadable
+from wmtui.errors import Conflict, LeaseHeld, StoreError, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
@@ -217,6 +217,46 @@ def test_a_holder_that_could_not_renew_for_half_its_life_stops(
 
     with pytest.raises(LeaseHeld, match="could not be renewed in time"):
         held.check()
+
+
+def test_a_broken_lease_is_free_for_a_higher_token_and_its_holder_stops(leases: Leases, clock: HandClock) -> None:
+    held = leases.take(run="run-1")
+    lease.unlock(leases.objects, clock, BEN, lease.read(leases.objects, leases.table), "host is gone")
+
+    heir = leases.take(run="run-2", author=BEN)
+
+    assert heir.token == 2
+    with pytest.raises(LeaseHeld):
+        held.renew()
+    assert leases.document()["broken"] == {
+        "run": "run-1",
+        "by": "ben",
+        "host": "host-2",
+        "at": "2025-08-14T12:00:00Z",
+        "reason": "host is gone",
+    }
+
+
+def test_only_the_holder_that_was_seen_is_broken(leases: Leases, clock: HandClock) -> None:
+    leases.take(run="run-1")
+    seen = lease.read(leases.objects, leases.table)
+    leases.release()
+    heir = leases.take(run="run-2")
+
+    with pytest.raises(Conflict, match="no longer holds"):
+        lease.unlock(leases.objects, clock, BEN, seen, None)
+
+    heir.renew()
+    assert leases.document()["run"] == "run-2"
+
+
+def test_breaking_a_lease_survives_a_lost_answer(on_s3: Leases, s3: S3Server, clock: HandClock) -> None:
+    on_s3.take()
+    s3.faults.add(serve_then(hang_up), method="PUT", key="watermark/locks/")
+
+    lease.unlock(on_s3.objects, clock, BEN, lease.read(on_s3.objects, on_s3.table), None)
+
+    assert on_s3.document()["owner"] is None
 
 
 @pytest.mark.parametrize("answer", [hang_up, refuse(500, "InternalError")])
