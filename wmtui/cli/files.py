@@ -12,7 +12,7 @@ from wmtui.files.selection import Selection
 from wmtui.files.verdicts import explain
 from wmtui.model import TableName
 
-COLUMNS = ("verdict", "last modified", "size", "key", "reason")
+COLUMNS = ("verdict", "last modified", "size", "reason", "key")
 
 
 @click.command(cls=Command, examples=["wmtui files -t shop.orders", "wmtui files -t shop.orders --json"])
@@ -61,8 +61,8 @@ def show_files(invocation: Invocation, selection: Selection) -> None:
                 "✓ in" if verdict.selected else "· out",
                 instant(verdict.file.last_modified),
                 f"{verdict.file.size:,}",
-                verdict.file.key,
                 explain(verdict, selection.loaded),
+                verdict.file.key,
             )
             for verdict in selection.verdicts
         ]

@@ -52,7 +52,7 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
 def consequence(service: Service, mark: Watermark, selection: Selection) -> list[str]:
     """What the next sync does because of a change: which files it loads and where it begins to extract."""
     summary, zone = selection.summary, service.workspace.zone
-    lines = [str(summary), *([summary.hint] if summary.hint else [])]
+    lines = [f"loading now would say: {summary}", *([summary.hint] if summary.hint else [])]
     config = service.workspace.config(mark.table)
     if mark.data_timestamp is not None:
         relation = ">=" if mark.key is None and config.primary_key else ">"

@@ -8,25 +8,30 @@ from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
 from wmtui.model import Check, Level, TableName
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """How one table is. healthy: it neither failed nor is older than asked for. phase: of a live run, else None."""
+    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None."""
 
     table: TableName
-    healthy: bool
     problem: str
-    mysql_status: str
-    redshift_status: str
-    lag: timedelta | None
-    last_success: datetime | None
-    age: timedelta | None
-    phase: str | None
-    rows: int
-    owner: str | None
-    error: str | None
+    mysql_status: str = "unknown"
+    redshift_status: str = "unknown"
+    lag: timedelta | None = None
+    last_success: datetime | None = None
+    age: timedelta | None = None
+    phase: str | None = None
+    rows: int = 0
+    owner: str | None = None
+    error: str | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """It neither failed nor is older than asked for."""
+        return not self.problem
 
 
 class Health:
@@ -76,30 +81,36 @@ class Health:
         return []
 
     def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
-        mark, error = Watermark.new(table), None
         try:
             heartbeat = self._workspace.heartbeat(table)
             mark = self._watermarks.get(table)
         except Unreadable as unreadable:
-            why = unreadable.in_one_line
-            return TableStatus(table, False, "unreadable", "unknown", "unknown", None, None, None, None, 0, None, why)
-        last_success = heartbeat.last_success
-        age = self._workspace.clock() - last_success if last_success else None
-        failed = "failed" in (mark.fields["mysql_status"], mark.fields["redshift_status"])
+            return TableStatus(table, problem="unreadable", error=unreadable.in_one_line)
+        now, last_success = self._workspace.clock(), heartbeat.last_success
         limit = max_age if max_age is not None else self._workspace.config(table).freshness.error
-        stale = age is None or age > limit
-        error = mark.fields["last_error"]
+        live = heartbeat.fields if heartbeat.held else {}
         return TableStatus(
             table=table,
-            healthy=not failed and not stale,
-            problem="failed" if failed else "never synced" if age is None else "stale" if stale else "",
+            problem=_problem(mark, heartbeat, now - limit),
             mysql_status=mark.fields["mysql_status"],
             redshift_status=mark.fields["redshift_status"],
             lag=self._watermarks.lag(mark, heartbeat),
             last_success=last_success,
-            age=age,
-            phase=heartbeat.fields["phase"] if heartbeat.held else None,
-            rows=heartbeat.fields["rows"] if heartbeat.held else 0,
-            owner=f"{heartbeat.fields['owner']}@{heartbeat.fields['host']}" if heartbeat.held else None,
-            error=error,
+            age=now - last_success if last_success else None,
+            phase=live.get("phase"),
+            rows=live.get("rows", 0),
+            owner=f"{live['owner']}@{live['host']}" if live else None,
+            error=mark.fields["last_error"],
         )
+
+
+def _problem(mark: Watermark, heartbeat: Heartbeat, oldest: datetime) -> str:
+    """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest."""
+    statuses = (mark.fields["mysql_status"], mark.fields["redshift_status"])
+    if "failed" in statuses:
+        return "failed"
+    if "in_progress" in statuses and not heartbeat.held:
+        return "interrupted"
+    if heartbeat.last_success is None:
+        return "never synced"
+    return "stale" if heartbeat.last_success < oldest else ""
