@@ -13,7 +13,7 @@ from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config
 from wmtui.errors import SourceError
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import is_write, replica_delay
-from wmtui.sources.mysql_session import UnknownStatement
+from wmtui.sources.mysql_session import Session, UnknownStatement
 
 TOLERANCE = timedelta(seconds=3)
 
@@ -109,6 +109,31 @@ def test_a_write_that_waits_for_a_lock_counts_from_its_own_start(server_db: Data
     waiting.join()
     writer.close()
     assert abs(oldest - before) < TOLERANCE
+
+
+def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
+    server_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no running statement any more, and may have become an open transaction only now."""
+    blocker, writer = server_db.connect(), transaction(server_db)
+    blocker.cursor().execute("LOCK TABLES t WRITE")
+    waiting = Thread(target=lambda: writer.cursor().execute("INSERT INTO t VALUES (4, NOW())"))
+    waiting.start()
+    while not server_db.query("SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'"):
+        assert waiting.is_alive()
+    query = Session.query
+
+    def query_and_unlock(session: Session, sql: str, *values: Any) -> list[dict[str, Any]]:
+        found = query(session, sql, *values)
+        if "processlist" in sql or ("innodb_trx" in sql and found):
+            blocker.close()
+            waiting.join()
+        return found
+
+    monkeypatch.setattr(Session, "query", query_and_unlock)
+    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    writer.close()
+    assert oldest is not None
 
 
 def test_an_account_without_the_process_privilege_says_that_it_sees_nothing(server_db: Database) -> None:

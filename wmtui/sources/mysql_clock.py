@@ -51,13 +51,16 @@ class ServerClock:
 
 
 def server_clock(session: Session) -> ServerClock:
-    """Read the clock before the transactions: whatever starts in between is stamped later. Raises SourceError."""
+    """Read the clock before the writers: whatever starts in between is stamped later. Raises SourceError.
+
+    Statements come before transactions: a statement that gets its lock in between is seen as one or the other.
+    """
     now: datetime = session.query(_NOW)[0]["now"] - replica_delay(session)
+    starts = [row["started"] for row in session.query(_STATEMENTS) if is_write(row["statement"])]
     try:
-        starts = _open_writers(session)
+        starts += _open_writers(session)
     except PrivilegeMissing:
         return ServerClock(now, None, False)
-    starts += [row["started"] for row in session.query(_STATEMENTS) if is_write(row["statement"])]
     return ServerClock(now, min(starts, default=None), True)
 
 
