@@ -214,7 +214,7 @@ def test_parts_that_are_not_loaded_are_named_and_their_rows_are_not_missing(stac
     result = verify(stack)
     assert wrong(result) == {"missing": 1}
     assert (result.waiting_files, result.counts.waiting, result.counts.moved_on) == (1, 2, 0)
-    assert "1 committed files are not loaded yet; load them first" in stack.log()
+    assert "1 committed file is not loaded yet; load it first" in stack.log()
 
 
 def test_a_waiting_part_that_is_gone_excuses_nothing(stack: Stack) -> None:

@@ -136,12 +136,10 @@ class _Pass:
 
 
 def _not_loaded(files: int) -> str:
-    which = (
-        "1 committed file is not loaded yet; load it"
-        if files == 1
-        else f"{files} committed files are not loaded yet; load them"
-    )
-    return f"{which} first (sync --redshift-only), or see why it is held back (files)"
+    subject = "1 committed file is not loaded yet; load it"
+    if files > 1:
+        subject = f"{files} committed files are not loaded yet; load them"
+    return f"{subject} first (sync --redshift-only); `wmtui files` says what is held back, and why"
 
 
 def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
