@@ -12,6 +12,7 @@ from tests.warehouses.proxy import CommitBreaker
 from wmtui.config import Secret
 from wmtui.errors import WarehouseError
 from wmtui.model import Level
+from wmtui.warehouses import LoadRequest, LoadResult, postgres
 from wmtui.warehouses.postgres import PostgresWarehouse
 
 
@@ -91,6 +92,26 @@ def test_a_ledger_that_stays_locked_is_not_waited_for_for_ever(pg_db: Database, 
         assert len(impatient.ledger(TABLE, TARGET, 1)) == 1
         with pytest.raises(WarehouseError, match="stays locked"):
             impatient.load(request, pg_bench.open_part, lambda _file, _rows: None)
+
+
+def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
+    pg_db: Database, pg_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pg_bench.load(rows((0, at(0), "z")))
+    monkeypatch.setattr(postgres, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
+    awake = PostgresWarehouse(postgres_config(pg_db), lock_timeout=timedelta(seconds=10))
+    request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
+
+    def sleep(_session: object, asleep: LoadRequest, _staged: object) -> LoadResult:
+        awake.load(request, pg_bench.open_part, lambda _file, _rows: None)
+        return LoadResult((), asleep.files, 0)
+
+    with monkeypatch.context() as patch:
+        merges = iter((sleep, postgres.merge))
+        patch.setattr(postgres, "merge", lambda *arguments: next(merges)(*arguments))
+        with pytest.raises(WarehouseError, match="fell asleep"):
+            pg_bench.load(rows((2, at(1), "b")))
+    assert [row[0] for row in pg_bench.target()] == [0, 1]
 
 
 def test_a_server_that_is_down_is_said_plainly(pg_db: Database) -> None:

@@ -46,6 +46,7 @@ def connection_lost(error: psycopg.Error) -> bool:
 _REFUSALS: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     (pg.InsufficientPrivilege, "the warehouse lacks a privilege", "grant what is missing; `wmtui doctor` lists it"),
     (pg.InvalidSchemaName, "the warehouse lacks the schema", "create it, or correct schema in tables.yaml"),
+    (pg.IdleInTransactionSessionTimeout, "this load fell asleep while others waited for it", "run it again"),
     (pg.LockNotAvailable, "the warehouse stays locked", "another load is at work; try again when it is done"),
     (pg.QueryCanceled, "the warehouse gave up on a statement", "look for what keeps the server busy"),
 )
