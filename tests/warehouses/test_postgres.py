@@ -102,15 +102,16 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     awake = PostgresWarehouse(postgres_config(pg_db), lock_timeout=timedelta(seconds=10))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
+    merge = postgres.merge
+
     def sleep(_session: object, asleep: LoadRequest, _staged: object) -> LoadResult:
+        monkeypatch.setattr(postgres, "merge", merge)
         awake.load(request, pg_bench.open_part, lambda _file, _rows: None)
         return LoadResult((), asleep.files, 0)
 
-    with monkeypatch.context() as patch:
-        merges = iter((sleep, postgres.merge))
-        patch.setattr(postgres, "merge", lambda *arguments: next(merges)(*arguments))
-        with pytest.raises(WarehouseError, match="fell asleep"):
-            pg_bench.load(rows((2, at(1), "b")))
+    monkeypatch.setattr(postgres, "merge", sleep)
+    with pytest.raises(WarehouseError, match="fell asleep"):
+        pg_bench.load(rows((2, at(1), "b")))
     assert [row[0] for row in pg_bench.target()] == [0, 1]
 
 
