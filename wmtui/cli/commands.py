@@ -2,6 +2,7 @@
 
 import click
 
+from wmtui.cli.clean import clean
 from wmtui.cli.doctor import doctor
 from wmtui.cli.files import files
 from wmtui.cli.history import history, undo
@@ -45,6 +46,6 @@ def root(context: click.Context) -> None:
 
 for of_watermark in (history, undo, pin, unpin):
     watermark.add_command(of_watermark)
-for command in (watermark, sync, files, status, verify, doctor, locks, unlock):
+for command in (watermark, sync, files, status, verify, doctor, locks, unlock, clean):
     root.add_command(command)
 root.add_command(run, RUN)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from wmtui.model import Check
@@ -69,6 +69,17 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """Every object whose key starts with `prefix` and sorts behind `after`, in UTF-8 byte order, to the end."""
+        ...
+
+    def unfinished(self, age: timedelta, /) -> Sequence[ObjectInfo]:
+        """What writes that never ended have left, at least so old by the store's clock; none of it is an object.
+
+        A store that takes an object in one request has none.
+        """
+        ...
+
+    def discard(self, key: str, /) -> None:
+        """Remove what an unfinished write left, by the key that `unfinished` gave it."""
         ...
 
     def check(self) -> Sequence[Check]:

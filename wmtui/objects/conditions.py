@@ -6,6 +6,8 @@ from uuid import uuid4
 from wmtui.errors import ConditionsIgnored, ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.objects.base import ObjectStore
 
+PROBES = "watermark/probe/"
+"""The folder of the objects on which conditions are tried."""
 _STALE_ETAG = "0" * 32
 
 
@@ -15,7 +17,7 @@ def prove_conditions(store: ObjectStore) -> None:
     Costs six requests, once per store. A store that wants ETags unquoted in If-Match is spoken to so from then on.
     Raises ConditionsIgnored when a condition is ignored or a true one is refused, and StoreError.
     """
-    key = f"watermark/probe/{uuid4().hex}.json"
+    key = f"{PROBES}{uuid4().hex}.json"
     try:
         _prove(store, key)
     except (ObjectMissing, WriteContended) as error:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError
@@ -17,6 +17,9 @@ from wmtui.objects.walk import HIDDEN, walk
 
 _DOCUMENTS = (".json", ".txt")
 """Small and perhaps edited by hand, so that their ETag is the hash of what they hold now."""
+
+
+_TEMPORARY = f"{HIDDEN}/temporary"
 
 
 class DirectoryStore:
@@ -34,6 +37,7 @@ class DirectoryStore:
         self.quotes_etags = True
         self._hidden = self._folder / HIDDEN
         self._etags = self._hidden / "etags"
+        self._temporary = self._folder / _TEMPORARY
         self._clock = clock
 
     def uri(self, key: str) -> str:
@@ -59,16 +63,15 @@ class DirectoryStore:
         mtime_ns = int(self._clock().timestamp()) * 10**9
         etag = _hash(data)
         with self._writing("write", key):
-            temporary = self._hidden / "temporary"
-            make_folder(temporary)
-            with temporary_file(temporary, data, mtime_ns) as written, self._locked():
+            make_folder(self._temporary)
+            with temporary_file(self._temporary, data, mtime_ns) as written, self._locked():
                 self._check_conditions(key, path, if_match, if_absent)
                 make_folder(path.parent)
                 if not key.endswith(_DOCUMENTS):
                     # Before the data, which counts as foreign until both agree.
                     make_folder((self._etags / key).parent)
                     note = f"{etag} {len(data)} {mtime_ns}".encode()
-                    with temporary_file(temporary, note, mtime_ns) as noted:
+                    with temporary_file(self._temporary, note, mtime_ns) as noted:
                         move(noted, self._etags / key)
                 move(written, path)
         return etag
@@ -92,6 +95,22 @@ class DirectoryStore:
             for key in walk(folder, base, prefix, after):
                 with suppress(*ABSENT):
                     yield self._look(key, self._folder / key)
+
+    def unfinished(self, age: timedelta, /) -> Sequence[ObjectInfo]:
+        """Temporary files of processes that died while they wrote."""
+        self._require_folder()
+        before, found = self._clock() - age, []
+        with self._explained("list", _TEMPORARY):
+            for key in walk(self._temporary, f"{_TEMPORARY}/", "", ""):
+                with suppress(*ABSENT):
+                    status = (self._folder / key).stat()
+                    found.append(_described(key, "", status))
+        return [info for info in found if info.last_modified <= before]
+
+    def discard(self, key: str, /) -> None:
+        """Remove a temporary file."""
+        with self._writing("remove", key):
+            remove(self._temporary / Path(key).name)
 
     def check(self) -> Sequence[Check]:
         """Whether the folder can be listed and written; writes nothing."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,13 @@ class S3Store:
             for item in page.get("Contents", ()):
                 key = item["Key"][len(self._base) :]
                 yield ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]))
+
+    def unfinished(self, _age: timedelta, /) -> Sequence[ObjectInfo]:
+        """None: an object is written in one request, wholly or not at all."""
+        return ()
+
+    def discard(self, _key: str, /) -> None:
+        """Nothing to remove."""
 
     def check(self) -> Sequence[Check]:
         """Whether the store can be listed and read; writes nothing."""

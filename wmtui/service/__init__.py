@@ -9,6 +9,7 @@ from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.health import Health, TableStatus
 from wmtui.service.history import Entry, History
+from wmtui.service.leftovers import Found, Leftovers
 from wmtui.service.locks import Locks
 from wmtui.service.pins import Pins
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
@@ -38,7 +39,8 @@ class Service:
         self.pins = Pins(self.workspace, self.watermarks)
         self.locks = Locks(self.workspace)
         self.syncs = Syncs(self.workspace)
-        self.health = Health(self.workspace, self.watermarks)
+        self.leftovers = Leftovers(self.workspace)
+        self.health = Health(self.workspace, self.watermarks, self.leftovers)
 
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
@@ -60,6 +62,7 @@ __all__ = [
     "Author",
     "Changed",
     "Entry",
+    "Found",
     "Preview",
     "Request",
     "Row",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
 from wmtui.model import Check, Level, TableName
+from wmtui.service.leftovers import Leftovers
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
@@ -37,8 +38,9 @@ class TableStatus:
 class Health:
     """Status of tables and findings about the installation."""
 
-    def __init__(self, workspace: Workspace, watermarks: Watermarks) -> None:
+    def __init__(self, workspace: Workspace, watermarks: Watermarks, leftovers: Leftovers) -> None:
         self._workspace = workspace
+        self._leftovers = leftovers
         self._watermarks = watermarks
 
     def status(self, tables: Iterable[TableName], max_age: timedelta | None) -> list[TableStatus]:
@@ -57,12 +59,28 @@ class Health:
         findings += [*w.source.check(), *w.warehouse.check()]
         for table in tables:
             config = w.config(table)
-            findings += self._document(table)
+            unreadable = self._document(table)
+            findings += unreadable
             try:
                 findings += w.source.check_table(table, config.cursor, config.primary_key)
             except WmtuiError as error:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
+            findings += [] if unreadable else self._left_behind(table)
         return findings
+
+    def _left_behind(self, table: TableName) -> list[Check]:
+        """What crashed runs left. A store or warehouse that does not answer is a finding of its own."""
+        (found,) = self._leftovers.find([table])
+        subject = f"{table}: leftovers"
+        if isinstance(found.error, Unreachable):
+            return []
+        if found.error is not None:
+            return [Check(subject, Level.ERROR, str(found.error), found.error.next_step)]
+        if not found.leftovers:
+            return [Check(subject, Level.OK, "no run left any behind")]
+        size = sum(leftover.size for leftover in found.leftovers)
+        finding = f"{len(found.leftovers)} parts that no load will ever take, {size:,} bytes"
+        return [Check(subject, Level.WARNING, finding, f"remove them with `wmtui clean -t {table}`")]
 
     def _conditions(self) -> Check:
         subject = "conditional writes"

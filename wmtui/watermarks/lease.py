@@ -37,12 +37,16 @@ _NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "pha
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The lock document as read. age: since the last renewal, by the store's clock; etag None: no document yet."""
+    """The lock document as read. age: since the last renewal, and now: both by the store's clock.
+
+    etag, now None: no document yet.
+    """
 
     table: TableName
     fields: Mapping[str, Any]
     etag: str | None = None
     age: timedelta = timedelta(0)
+    now: datetime | None = None
 
     @property
     def held(self) -> bool:
@@ -100,7 +104,7 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
         _instant(fields["last_success"])
     except (TypeError, ValueError) as error:
         raise Unreadable(key(table), f"not a lock document: {error}") from None
-    return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified)
+    return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified, found.now)
 
 
 @dataclass

@@ -1,0 +1,84 @@
+"""`wmtui clean`: remove what crashed processes left behind."""
+
+from collections.abc import Sequence
+
+import click
+
+from wmtui.cli.invocation import Invocation, pass_invocation
+from wmtui.cli.options import Command, tables_option
+from wmtui.cli.table import show_table
+from wmtui.cli.wording import ABSENT, count
+from wmtui.errors import ConfirmationNeeded, ExitCode, combine
+from wmtui.service import Found
+
+COLUMNS = ("table", "size", "key", "why")
+
+
+@click.command(
+    cls=Command,
+    examples=["wmtui clean --dry-run", "wmtui clean -t shop.orders", "wmtui clean --yes --json"],
+)
+@tables_option
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; touch nothing.")
+@pass_invocation
+def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitCode:
+    """Remove parts that no load will ever take, and without -t the store's forgotten probes and temporary files.
+
+    Only parts of abandoned runs, and parts older than a day that no run lists; never files of other tools, nor any
+    that the ledger knows. They are listed first, and removed after a yes, under the table's lease.
+    """
+    service, options = invocation.service, invocation.options
+    found = service.leftovers.find([service.table(text) for text in tables])
+    number = sum(len(place.leftovers) for place in found)
+    if not options.json:
+        _show(invocation, found, number)
+    wanted = number > 0 and not dry_run
+    agreed = wanted and invocation.agreed(f"Remove {count(number, 'object')}?", unattended=False)
+    removed = [service.leftovers.remove(place, reason=options.reason) for place in found] if agreed else []
+    if options.json:
+        invocation.console.json(_as_json(found, removed))
+    elif agreed:
+        invocation.console.tell(f"removed {count(sum(len(place.leftovers) for place in removed), 'object')}")
+    errors = [place.error for place in (*found, *removed) if place.error is not None]
+    for error in errors:
+        invocation.report(error)
+    if wanted and not agreed:
+        raise ConfirmationNeeded("nothing was removed", "nobody said yes", "add --yes, or --dry-run to look only")
+    return combine(error.exit_code for error in errors)
+
+
+def _show(invocation: Invocation, found: Sequence[Found], number: int) -> None:
+    rows = [
+        (str(place.table or ABSENT), f"{leftover.size:,}", leftover.key, leftover.why)
+        for place in found
+        for leftover in place.leftovers
+    ]
+    if rows:
+        show_table(invocation.console, COLUMNS, rows, numbers=("size",))
+    invocation.console.tell(f"{count(number, 'leftover')} found")
+
+
+def _as_json(found: Sequence[Found], removed: Sequence[Found]) -> dict[str, object]:
+    gone = {leftover.key for place in removed for leftover in place.leftovers}
+    return {
+        "leftovers": [
+            {
+                "table": _name(place),
+                "key": leftover.key,
+                "size": leftover.size,
+                "why": leftover.why,
+                "removed": leftover.key in gone,
+            }
+            for place in found
+            for leftover in place.leftovers
+        ],
+        "errors": [
+            {"table": _name(place), "error": str(place.error)}
+            for place in (*found, *removed)
+            if place.error is not None
+        ],
+    }
+
+
+def _name(place: Found) -> str | None:
+    return None if place.table is None else str(place.table)

@@ -1,0 +1,77 @@
+"""What crashed runs left behind: parts that no load will ever take.
+
+Nobody else's file is one, nor a part that a run under way may still list, that the ledger or a load record knows, or
+whose run is unknown and recent. Each is named by its exact key.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wmtui.files.names import parse_part, table_prefix
+from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.objects import ObjectInfo, ObjectStore
+from wmtui.objects.conditions import PROBES
+from wmtui.watermarks.model import Watermark
+
+AGE = timedelta(days=1)
+"""What no document gives up must be so old, by the store's clock: by then no process is still at it."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """An object that may be removed, and why. size: bytes."""
+
+    key: str
+    size: int
+    why: str
+
+
+def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str], now: datetime) -> list[Leftover]:
+    """The leftovers of a table, by key.
+
+    loaded: URIs of files that were ever loaded, by any load. now: the store's clock. Raises Unreadable for a corrupt
+    run document, and StoreError.
+    """
+    store = RunStore(objects, mark.table)
+    runs: dict[str, Run | None] = {}
+    found = []
+    for info in objects.list(table_prefix(mark.table)):
+        name = parse_part(mark.table, info.key)
+        if name is None or name.run == mark.pending_extraction or objects.uri(info.key) in loaded:
+            continue
+        if name.run not in runs:
+            document = store.read(name.run)
+            runs[name.run] = document[0] if document else None
+        why = _why(info, name.run, runs[name.run], now)
+        if why is not None:
+            found.append(Leftover(info.key, info.size, why))
+    return found
+
+
+def _why(info: ObjectInfo, name: str, run: Run | None, now: datetime) -> str | None:
+    """Why a part is a leftover; None when it is none."""
+    if run is not None and run.state is RunState.ABANDONED:
+        return f"run {name} was abandoned"
+    if now - info.last_modified < AGE:
+        return None
+    if run is None:
+        return f"run {name} has no document"
+    if run.state is RunState.COMMITTED and all(part.key != info.key for part in run.parts):
+        return f"run {name} committed without it"
+    return None
+
+
+def leftover_probes(objects: ObjectStore) -> list[Leftover]:
+    """Probes of conditional writes whose process died before it removed them."""
+    found = []
+    for info in objects.list(PROBES):
+        # The store's clock, which only an answer tells.
+        if objects.get(info.key).now - info.last_modified >= AGE:
+            found.append(Leftover(info.key, info.size, "a probe of conditional writes"))
+    return found
+
+
+def unfinished_writes(objects: ObjectStore) -> list[Leftover]:
+    """Temporary files of a folder store whose process died before it moved them into place."""
+    return [Leftover(info.key, info.size, "a write that never ended") for info in objects.unfinished(AGE)]

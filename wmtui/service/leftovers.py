@@ -1,0 +1,97 @@
+"""Finding what crashed processes left behind, and removing exactly that."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from wmtui.errors import WmtuiError
+from wmtui.files.leftovers import Leftover, leftover_parts, leftover_probes, unfinished_writes
+from wmtui.files.loads import LoadRecords
+from wmtui.files.runs import new_run_id
+from wmtui.model import TableName
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks import lease
+
+
+@dataclass(frozen=True)
+class Found:
+    """The leftovers of one table, or why they cannot be told. table None: those of the store itself."""
+
+    table: TableName | None
+    leftovers: tuple[Leftover, ...] = ()
+    error: WmtuiError | None = None
+
+
+class Leftovers:
+    """Parts that no load will ever take, of tables; probes and temporary files, of the store."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def find(self, tables: Iterable[TableName]) -> list[Found]:
+        """The leftovers of each table; without tables, of every one and of the store. Nothing is written."""
+        asked = list(tables)
+        found = [self._explained(table) for table in asked or self._workspace.settings.tables]
+        return found if asked else [*found, self._explained(None)]
+
+    def of_table(self, table: TableName) -> list[Leftover]:
+        """The parts of a table that no load will ever take: neither a load record nor the warehouse's ledger has them,
+        in whatever epoch. Raises Unreadable, WarehouseError, StoreError.
+        """
+        w = self._workspace
+        mark, heartbeat = w.watermarks.read(table).watermark, w.heartbeat(table)
+        loaded = {entry.uri for entry in w.warehouse.ledger(str(table), w.config(table).target, 0)}
+        loaded |= {file.uri for record in LoadRecords(w.objects, table).since(None) for file in record.files}
+        return leftover_parts(w.objects, mark, loaded, heartbeat.now or w.clock())
+
+    def remove(self, found: Found, *, reason: str | None = None) -> Found:
+        """Remove what `find` found and what is still a leftover now; returns what was removed, and what kept the rest.
+
+        Parts go under the table's lease, after asking ledger and run documents anew. Raises ConfirmationNeeded where
+        changes are refused.
+        """
+        self._workspace.require_write(reason)
+        removed: list[Leftover] = []
+        try:
+            if found.table is not None and found.leftovers:
+                self._remove_parts(found.table, found.leftovers, removed)
+            elif found.table is None:
+                self._remove_of_store(found.leftovers, removed)
+        except WmtuiError as error:
+            return Found(found.table, tuple(removed), error)
+        return Found(found.table, tuple(removed))
+
+    def _explained(self, table: TableName | None) -> Found:
+        try:
+            return Found(table, tuple(self._of_store() if table is None else self.of_table(table)))
+        except WmtuiError as error:
+            return Found(table, error=error)
+
+    def _of_store(self) -> list[Leftover]:
+        objects = self._workspace.objects
+        return [*leftover_probes(objects), *unfinished_writes(objects)]
+
+    def _remove_parts(self, table: TableName, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
+        w = self._workspace
+        w.watermarks.require_conditions()
+        fence = w.watermarks.read(table).watermark.fence
+        held, _ = lease.acquire(w.objects, w.clock, w.author, table, new_run_id(w.clock()), fence=fence)
+        held.beat("cleaning")
+        try:
+            for leftover in self.of_table(table):
+                if leftover in wanted:
+                    held.check()
+                    w.objects.delete(leftover.key)
+                    removed.append(leftover)
+        finally:
+            held.release({})
+
+    def _remove_of_store(self, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
+        objects = self._workspace.objects
+        for leftovers, remove in (
+            (leftover_probes(objects), objects.delete),
+            (unfinished_writes(objects), objects.discard),
+        ):
+            for leftover in leftovers:
+                if leftover in wanted:
+                    remove(leftover.key)
+                    removed.append(leftover)
