@@ -90,12 +90,11 @@ def _entries_without_file(ledger: list[Any], files: dict[str, bytes]) -> Iterato
 
 
 def _records_against(ledger: list[Any], table: Table, epoch: int) -> Iterator[str]:
+    """A load may be recorded twice, on two days, by hosts whose clocks differ; its id tells."""
     days = [json.loads(data) for data in table.objects(f"watermark/loads/{table.full}/").values()]
-    recorded = Counter(
-        (load["load_id"], file["uri"], file["etag"])
-        for day in days for load in day["loads"] if load["epoch"] == epoch for file in load["files"]
-    )  # fmt: skip
-    entered = Counter((entry[3], entry[0], entry[1]) for entry in ledger if entry[4] == epoch)
+    loads = [load for day in days for load in day["loads"] if load["epoch"] == epoch]
+    recorded = {(load["load_id"], file["uri"], file["etag"]) for load in loads for file in load["files"]}
+    entered = {(entry[3], entry[0], entry[1]) for entry in ledger if entry[4] == epoch}
     for load, uri, _ in entered - recorded:
         yield f"load {load} of {uri} has no load record"
     for load, uri, _ in recorded - entered:

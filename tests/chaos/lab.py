@@ -1,5 +1,6 @@
 """Where chaos happens: MariaDB, S3 and PostgreSQL at REPEATABLE READ, some tables, and processes that sync them."""
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -141,6 +142,13 @@ class Table:
         """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
         found = self.lab.s3.contents(self.bucket)
         return {key[len(_ROOT) :]: data for key, data in found.items() if key.startswith(_ROOT + prefix)}
+
+    def read_to_the_end(self) -> bool:
+        """Whether the last sync's window closed behind the last write."""
+        heartbeat = json.loads(self.objects("watermark/locks/").get(self._lock.removeprefix(_ROOT), b"{}"))
+        (last,) = self.lab.mysql.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
+        reached = heartbeat.get("extracted_to")
+        return bool(reached) and datetime.fromisoformat(reached).replace(tzinfo=None) >= last
 
     @property
     def _lock(self) -> str:

@@ -1,0 +1,24 @@
+"""Kills and faults with a fixed seed; `make chaos` goes on as long as one likes."""
+
+import random
+
+import pytest
+
+from tests.chaos.campaign import Campaign, every_step
+from tests.chaos.lab import Lab
+
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
+
+SEED = 20250804
+
+
+def test_a_kill_at_a_named_step_loses_and_doubles_nothing(lab: Lab) -> None:
+    campaign = Campaign(lab, SEED)
+    campaign.by_name(random.Random(SEED).sample(every_step(), 12))
+    assert not campaign.score.differences, campaign.score
+
+
+def test_kills_and_faults_at_random_times_lose_and_double_nothing(lab: Lab) -> None:
+    campaign = Campaign(lab, SEED)
+    campaign.at_random(30)
+    assert not campaign.score.differences, campaign.score
