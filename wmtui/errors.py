@@ -77,8 +77,8 @@ class WmtuiError(Exception):
 
     @property
     def in_one_line(self) -> str:
-        """What, why and the next step."""
-        return str(self) + (f" — {self.next_step}" if self.next_step else "")
+        """What, why and the next step, whatever lines a driver's words come in."""
+        return " ".join((str(self) + (f" — {self.next_step}" if self.next_step else "")).split())
 
 
 class UsageError(WmtuiError):

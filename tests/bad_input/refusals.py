@@ -70,6 +70,14 @@ class Refusals:
         for command in commands:
             self.refused(command, code, *words)
 
+    def doctor_finds(self, code: int, *words: str) -> None:
+        """`wmtui doctor` reports it too, with a next step."""
+        found = self.operator.json("wmtui doctor -t T", code=code)
+        self._shows_no_secret()
+        errors = [finding for finding in found if finding["level"] == "error"]
+        assert [error for error in errors if not error["next_step"]] == []
+        assert any(all(word in error["finding"] for word in words) for error in errors), errors
+
     def profile(self, **changes: Any) -> None:
         """Change the profile; a mapping is merged into the one that is there."""
         profile = self.stack.document["profiles"]["test"]
@@ -101,7 +109,10 @@ class Refusals:
     def _warehouse_rows(self) -> World:
         """Rows by table; a table without rows is none."""
         schemas = "SELECT table_name FROM information_schema.tables WHERE table_schema IN ('public', 'main')"
-        rows = {name: self.stack.warehouse(f'SELECT * FROM "{name}" ORDER BY 1, 2') for (name,) in self.stack.warehouse(schemas)}
+        rows = {
+            name: self.stack.warehouse(f'SELECT * FROM "{name}" ORDER BY 1, 2')
+            for (name,) in self.stack.warehouse(schemas)
+        }
         return {f"warehouse {name}": found for name, found in rows.items() if found}
 
     def _unchanged(self, before: World, after: World, failed: str | None) -> None:
@@ -116,7 +127,8 @@ class Refusals:
             elif failed is not None and key == document:
                 assert _noted(old, new, failed), key
             else:
-                assert failed is not None and old is None and key.startswith(journal), f"{key} changed: {old} → {new}"
+                journalled = failed is not None and old is None and key.startswith(journal)
+                assert journalled, f"{key} changed: {old} → {new}"
 
     def _shows_no_secret(self) -> None:
         log = self._log.read_text() if self._log.exists() else ""

@@ -18,41 +18,68 @@ CHANGES = (
 )
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["watermark get", "watermark reset", "watermark set aug4", "files", "sync", "sync -t T", "doctor", "--run"],
+TABLE_COMMANDS = (
+    *("watermark get", "watermark set aug4", "watermark reset", "files", "sync", "doctor", "--run", "sync -t T"),
 )
-def test_an_unknown_table_names_the_nearest(refusals: Refusals, command: str) -> None:
-    schema = refusals.stack.schema
 
-    refusals.refused(f"wmtui {command} -t {schema}.ordres", 2, "unknown table", f"did you mean {schema}.orders")
-    refusals.refused(f"wmtui {command} -t orders", 2, "unknown table 'orders'", f"did you mean {schema}.orders")
+
+def test_an_unknown_table_names_the_nearest(refusals: Refusals) -> None:
+    near = f"did you mean {refusals.stack.schema}.orders"
+
+    for command in TABLE_COMMANDS:
+        refusals.refused(f"wmtui {command} -t {refusals.stack.schema}.ordres", 2, "unknown table", near)
+    refusals.refused("wmtui watermark get -t orders", 2, "unknown table 'orders'", near)
 
 
 def test_a_table_like_no_other_points_to_the_list(refusals: Refusals) -> None:
     refusals.refused("wmtui watermark get -t zzz", 2, "unknown table 'zzz'", "wmtui watermark list")
 
 
-BAD_POINTS = [
-    *("2025-13-01", "2025-02-30", "2025-08-04 25:00:00", "0000-01-01", "yesterday's", "''", "' '", "20250804"),
-    *("1754265600", "2025-08-04T00:00:00+25:00", "'2025-08-04 00:00:00Z+08:00'", "'2025-08-04 00:00:00 +08:00 Z'"),
-    *("'2025-08-04 00:00:00 UTC'", "'2025-08-04 00:00:00 Asia/Shanghai'", "2025-08-04+08:00", "٢٠٢٥-٠٨-٠٤", "-12x"),
-    *("-99999999d", "2025-08-04T00:00:00.1234567", "5h"),
-]
+BAD_POINTS = (
+    *("2025-13-01", "2025-02-30", "'2025-08-04 25:00:00'", "0000-01-01", "yesterday", "''", "' '", "20250804"),
+    *("1754265600", "2025-08-04T00:00:00.1234567", "٢٠٢٥-٠٨-٠٤", "-12x", "-99999999d", "5h"),
+)
+ZONE_MIXED_POINTS = (
+    *("2025-08-04T00:00:00+25:00", "'2025-08-04 00:00:00Z+08:00'", "'2025-08-04 00:00:00 +08:00 Z'"),
+    *("'2025-08-04 00:00:00 UTC'", "'2025-08-04 00:00:00 Asia/Shanghai'", "2025-08-04+08:00"),
+)
 
 
-@pytest.mark.parametrize("point", BAD_POINTS)
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_a_bad_timestamp_says_which_forms_there_are(refusals: Refusals, point: str) -> None:
-    point = point.replace("'s", "")
-    for command in (f"watermark set -t T {point}", f"watermark set -t T --timestamp {point}", f"watermark set {point}"):
-        refusals.refused(f"wmtui {command}", 2)
-        assert "YYYY-MM-DD" in refusals.operator.err or "presets are" in refusals.operator.err
+@pytest.mark.parametrize("points", [BAD_POINTS, ZONE_MIXED_POINTS], ids=["bad", "zone-mixed"])
+def test_a_bad_timestamp_says_which_forms_there_are(refusals: Refusals, points: tuple[str, ...]) -> None:
+    for point in points:
+        refusals.refused(f"wmtui watermark set -t T --timestamp {point}", 2)
+        assert "YYYY-MM-DD" in refusals.operator.err or "presets are aug4" in refusals.operator.err
+    refusals.refused(f"wmtui watermark set {points[0]} --yes", 2, "YYYY-MM-DD")
 
 
 def test_a_future_timestamp_needs_force(refusals: Refusals) -> None:
-    for command in ("watermark set -t T 2099-01-01", "watermark set 2099-01-01 --yes", "watermark reset 2099-01-01 --yes"):
+    for command in (
+        "watermark set -t T 2099-01-01",
+        "watermark set 2099-01-01 --yes",
+        "watermark reset 2099-01-01 --yes",
+    ):
         refusals.refused(f"wmtui {command}", 2, "is in the future", "add --force")
+
+
+@pytest.mark.parametrize("point", ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"])
+def test_the_ends_of_time_break_no_later_command(refusals: Refusals, point: str) -> None:
+    refusals.operator.type(f"wmtui watermark set '{point}' --force")
+    refusals.operator.type(f"wmtui watermark set -t T '{point}' --force")
+
+    for command in ("watermark get -t T", "watermark list", "files -t T", "sync -t T --dry-run", "sync -t T"):
+        refusals.operator.type(f"wmtui {command}")
+
+
+@pytest.mark.parametrize("kind", ["embedded"])
+@pytest.mark.parametrize(
+    ("zone", "point"), [("Asia/Shanghai", "0001-01-01"), ("America/New_York", "9999-12-31 23:00:00")]
+)
+def test_a_point_that_utc_cannot_hold_is_refused(refusals: Refusals, zone: str, point: str) -> None:
+    refusals.profile(timezone=zone)
+
+    refusals.refused(f"wmtui watermark set -t T '{point}' --force", 2, "is not a time")
 
 
 @pytest.mark.parametrize("kind", ["embedded"])
@@ -70,54 +97,57 @@ def test_an_unknown_preset_lists_those_there_are(refusals: Refusals) -> None:
         refusals.refused(f"wmtui {command}", 2, "aug4, aug1, 1day, 3days, 1week, 2weeks, 1month, quarter", "2weeks?")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "sync -t T --redshift-only --backup-only",
-        "sync -t T --reprocess",
-        "sync -t T --backup-only --reprocess",
-        "sync -t T --key k --redshift-only",
-        "sync -t T --key k --backup-only",
-        "sync -t T -t U --redshift-only --reprocess --key k",
-        "--run --redshift-only --reprocess --key k",
-        "sync -t T --limit 5 -s intra-table",
-        "sync -t T --limit 5 --redshift-only",
-        "sync -t T --redshift-only --backup-only --dry-run",
-        "sync -t T --limit 0",
-        "sync -t T --limit -5",
-        "sync -t T --workers 0",
-        "sync -t T --workers -1",
-        "sync -t T --workers 65",
-        "sync -t T -s fast",
-        "sync",
-        "--run --redshift-only --backup-only",
-        "--run watermark list",
-        "watermark set -t T --timestamp aug4 --from-file f",
-        "watermark set -t T --timestamp aug4 aug1",
-        "watermark set -t T --from-file f aug1",
-        "watermark set --timestamp aug4",
-        "watermark set --from-file f",
-        "watermark set -t T",
-        "watermark set",
-        "watermark set -t T -t U aug4",
-        "watermark reset -t T -t U",
-        "watermark reset -t T aug4",
-        "watermark reset",
-        "watermark get --show-files",
-        "watermark get -t T -t U",
-        "watermark list -t T",
-        "files",
-        "files -t T -t U",
-        "status --max-age soon",
-        "status --demo",
-        "status --demo-reset",
-        "status --demo-dir x",
-        "--demo --profile test status",
-    ],
+EXCLUSIVE_IN_SYNC = (
+    "sync -t T --redshift-only --backup-only",
+    "sync -t T --reprocess",
+    "sync -t T --backup-only --reprocess",
+    "sync -t T --key k --redshift-only",
+    "sync -t T --key k --backup-only",
+    "sync -t T -t U --redshift-only --reprocess --key k",
+    "--run --redshift-only --reprocess --key k",
+    "sync -t T --limit 5 -s intra-table",
+    "sync -t T --limit 5 --redshift-only",
+    "sync -t T --redshift-only --backup-only --dry-run",
+    "sync -t T --limit 0",
+    "sync -t T --limit -5",
+    "sync -t T --workers 0",
+    "sync -t T --workers -1",
+    "sync -t T --workers 65",
+    "sync -t T -s fast",
+    "sync",
+    "--run --redshift-only --backup-only",
+    "--run watermark list",
+    "files",
+    "files -t T -t U",
+    "status --max-age soon",
+    "status --demo",
+    "status --demo-reset",
+    "status --demo-dir x",
+    "--demo --profile test status",
 )
+EXCLUSIVE_IN_WATERMARK = (
+    "watermark set -t T --timestamp aug4 --from-file f",
+    "watermark set -t T --timestamp aug4 aug1",
+    "watermark set -t T --from-file f aug1",
+    "watermark set --timestamp aug4",
+    "watermark set --from-file f",
+    "watermark set -t T",
+    "watermark set",
+    "watermark set -t T -t U aug4",
+    "watermark reset -t T -t U",
+    "watermark reset -t T aug4",
+    "watermark reset",
+    "watermark get --show-files",
+    "watermark get -t T -t U",
+    "watermark list -t T",
+)
+
+
 @pytest.mark.parametrize("kind", ["embedded"])
-def test_words_that_exclude_each_other_or_mean_nothing_are_refused(refusals: Refusals, line: str) -> None:
-    refusals.refused(f"wmtui {line}", 2)
+@pytest.mark.parametrize("lines", [EXCLUSIVE_IN_SYNC, EXCLUSIVE_IN_WATERMARK], ids=["sync", "watermark"])
+def test_words_that_exclude_each_other_or_mean_nothing_are_refused(refusals: Refusals, lines: tuple[str, ...]) -> None:
+    for line in lines:
+        refusals.refused(f"wmtui {line}", 2)
 
 
 @pytest.fixture
@@ -129,20 +159,19 @@ def document(refusals: Refusals) -> None:
 
 
 @pytest.mark.usefixtures("document")
-@pytest.mark.parametrize("command", CHANGES)
-def test_read_only_refuses_every_change(refusals: Refusals, command: str) -> None:
-    refusals.refused(f"{command} --read-only", 2, "read-only", "leave --read-only out")
-    refusals.refused(f"{command} --read-only --yes --reason because", 2, "read-only")
+def test_read_only_refuses_every_change(refusals: Refusals) -> None:
+    for command in CHANGES:
+        refusals.refused(f"{command} --read-only --yes --reason because", 2, "read-only", "leave --read-only out")
 
 
 @pytest.mark.usefixtures("document")
-@pytest.mark.parametrize("command", CHANGES)
-def test_a_protected_profile_wants_its_name_and_a_reason(refusals: Refusals, command: str) -> None:
+def test_a_protected_profile_wants_its_name_and_a_reason(refusals: Refusals) -> None:
     refusals.profile(protected=True)
 
-    refusals.refused(command, 3, "profile test is protected", "--profile test")
-    refusals.refused(f"{command} --profile test", 2, "protected", "--profile test --reason")
-    refusals.refused(f"{command} --profile test --reason ' '", 2, "protected", "--profile test --reason")
+    for command in CHANGES:
+        refusals.refused(command, 3, "profile test is protected", "--profile test")
+        refusals.refused(f"{command} --profile test", 2, "protected", "--profile test --reason")
+    refusals.refused("wmtui watermark set -t T aug4 --profile test --reason ' '", 2, "protected", "--reason")
 
 
 @pytest.mark.usefixtures("document")
@@ -168,17 +197,12 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize(("data", "code"), FOREIGN, ids=lambda value: repr(value)[:60])
-def test_a_document_that_is_no_current_watermark_of_the_table_is_not_taken(
-    refusals: Refusals, data: bytes, code: int
-) -> None:
+def test_a_document_that_is_no_current_watermark_of_the_table_is_not_taken(refusals: Refusals) -> None:
     file = refusals.stack.path.parent / "document.json"
-    for name, table in (("T", "orders"), ("U", "items")):
-        data = data.replace(f'"{name}"'.encode(), json.dumps(str(refusals.stack.table(table))).encode())
-    file.write_bytes(data)
-
-    refusals.refused(f"wmtui watermark set -t T --from-file {file}", code)
-
-
-def test_a_document_that_is_not_there_is_told(refusals: Refusals) -> None:
+    for template, code in FOREIGN:
+        data = template
+        for name, table in ((b'"T"', "orders"), (b'"U"', "items")):
+            data = data.replace(name, json.dumps(str(refusals.stack.table(table))).encode())
+        file.write_bytes(data)
+        refusals.refused(f"wmtui watermark set -t T --from-file {file}", code)
     refusals.refused("wmtui watermark set -t T --from-file nowhere.json", 2, "cannot read nowhere.json", "No such file")
