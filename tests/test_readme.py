@@ -47,6 +47,7 @@ def test_the_readme_has_tasks_and_a_table_of_replaced_commands() -> None:
     assert len(REPLACED) >= 10
 
 
+@pytest.mark.timeout(300)  # A process for each of some seventy commands, beside other tests.
 def test_every_command_works_word_for_word_from_top_to_bottom(shell: Mapping[str, str]) -> None:
     replaced = [re.sub(r"-t T\b", f"-t {TABLE}", line) for line in REPLACED]
     for line in [*(line for block in BLOCKS for line in block.splitlines()), *replaced]:
