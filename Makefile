@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test servers bench clean
+.PHONY: help install demo test chaos servers bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test: $(INSTALLED) servers ## linters, types, architecture, then all tests
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/pytest -n auto
+
+N ?= 300
+chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000
+	$(BIN)/python -m tests.chaos -n $(N)
+	$(BIN)/pytest -m chaos tests/chaos/test_variants.py tests/chaos/test_edits.py
 
 # Tests start private servers: only the programs are needed.
 servers:

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
@@ -13,35 +14,39 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT, S3Server
 
-ROWS = int(os.environ.get("ROWS", 1_000_000))
+ROWS = int(os.environ.get("ROWS", "1000000"))
 
 
 def main() -> None:
     """Print rows/s and peak memory of a first extraction, a first load, both, and of a sync without news."""
     os.environ.update(ENVIRONMENT)
-    with MariaDB() as mariadb, Postgres() as postgres, S3Server() as s3, tempfile.TemporaryDirectory() as folder:
-        with mariadb.new_database() as source, postgres.new_database() as warehouse:
-            fill(source)
-            path = Path(folder) / "tables.yaml"
-            path.write_text(yaml.safe_dump(configuration(source, warehouse, s3)))
-            wmtui = [sys.executable, "-m", "wmtui", "--config", str(path)]
-            measure("extract", [*wmtui, "sync", "-t", f"{source.name}.orders", "--backup-only"])
-            measure("load", [*wmtui, "sync", "-t", f"{source.name}.orders", "--redshift-only"])
-            measure("extract and load", [*wmtui, "sync", "-t", f"{source.name}.twin"])
-            measure("no news", [*wmtui, "sync", "-t", f"{source.name}.twin"], rows=0)
-            assert warehouse.query("SELECT count(*), sum(id) FROM twin") == source.query(
-                "SELECT count(*), sum(id) FROM twin"
-            )
+    with ExitStack() as stack:
+        source = stack.enter_context(stack.enter_context(MariaDB()).new_database())
+        warehouse = stack.enter_context(stack.enter_context(Postgres()).new_database())
+        s3 = stack.enter_context(S3Server())
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "tables.yaml"
+        fill(source)
+        path.write_text(yaml.safe_dump(configuration(source, warehouse, s3)))
+        wmtui = [sys.executable, "-m", "wmtui", "--config", str(path)]
+        measure("extract", [*wmtui, "sync", "-t", f"{source.name}.orders", "--backup-only"])
+        measure("load", [*wmtui, "sync", "-t", f"{source.name}.orders", "--redshift-only"])
+        measure("extract and load", [*wmtui, "sync", "-t", f"{source.name}.twin"])
+        measure("no news", [*wmtui, "sync", "-t", f"{source.name}.twin"], rows=0)
+        same = "SELECT count(*), sum(id) FROM twin"
+        assert warehouse.query(same) == source.query(same)
 
 
 def fill(source: Database) -> None:
     """Two tables alike: ten columns of the common types, ten rows to a second."""
     source.execute(
-        "CREATE TABLE orders (id BIGINT PRIMARY KEY, shop INT, customer INT UNSIGNED, amount DECIMAL(12,2), rate DOUBLE,"
-        " code CHAR(12), note VARCHAR(120), day DATE, created DATETIME(6), update_at DATETIME, KEY (update_at))",
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY, shop INT, customer INT UNSIGNED, amount DECIMAL(12,2),"
+        " rate DOUBLE, code CHAR(12), note VARCHAR(120), day DATE, created DATETIME(6), update_at DATETIME,"
+        " KEY (update_at))",
+        f"SET @rows = {ROWS}",
         "INSERT INTO orders SELECT seq, seq % 1000, seq * 3 % 4000000000, seq / 7, seq / 13, LPAD(seq, 12, '0'),"
-        " CONCAT('note number ', seq, ' ', MD5(seq)), '2025-01-01' + INTERVAL seq % 365 DAY, NOW(6) - INTERVAL seq SECOND,"
-        f" NOW() - INTERVAL 10 DAY + INTERVAL seq DIV 10 SECOND FROM seq_1_to_{ROWS}",
+        " CONCAT('note number ', seq, ' ', MD5(seq)), '2025-01-01' + INTERVAL seq % 365 DAY,"
+        " NOW(6) - INTERVAL seq SECOND, NOW() - INTERVAL 10 DAY + INTERVAL seq DIV 10 SECOND"
+        " FROM seq_1_to_100000000 WHERE seq <= @rows",
         "CREATE TABLE twin LIKE orders",
         "INSERT INTO twin SELECT * FROM orders",
     )

@@ -64,7 +64,9 @@ def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
     server = f"MySQL at {config.host}:{config.port}"
     why = error.msg or str(error)
     if error.errno in _NO_PRIVILEGE:
-        return PrivilegeMissing(f"{server} denies user {config.user} a privilege", why, "have an administrator GRANT it")
+        return PrivilegeMissing(
+            f"{server} denies user {config.user} a privilege", why, "have an administrator GRANT it"
+        )
     if error.errno == 1064:
         return UnknownStatement(f"{server} does not know a statement", why, "report the server's version and this text")
     if error.errno in _ADVICE:

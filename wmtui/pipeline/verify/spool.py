@@ -148,7 +148,6 @@ def open_spool(*, keyed: bool, wanted: Sequence[bytes] | None = None) -> Iterato
         }
         try:
             with duckdb.connect(Path(folder, "spool.duckdb"), config=settings) as connection:
-                connection.begin()  # never committed: nothing need survive, so nothing is synced to disk
                 yield Spool(connection, keyed, wanted)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise TableError(
