@@ -1,12 +1,18 @@
-"""`python -m tests.chaos`: every step by name, then kills and faults at random until there are enough."""
+"""`python -m tests.chaos`: every step by name, kills and faults at random until there are enough, edits at once."""
 
 import argparse
+import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.chaos.campaign import Campaign, every_step
+from tests.chaos.editors import edit_at_once, edit_differences
 from tests.chaos.lab import private_lab
+from tests.servers.s3 import ENVIRONMENT, S3Server
+
+_EDITORS, _EDITS = 32, 50
 
 
 def main() -> int:
@@ -14,18 +20,48 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("-n", type=int, default=300, help="how many kills and faults")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--random-only", action="store_true")
+    parser.add_argument("--random-only", action="store_true", help="leave out the kills at every step by name")
+    parser.add_argument("--edits-only", action="store_true", help="only the edits at once")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wmtui-chaos-"))
-    print(f"logs of every process: {folder}")
+    print(f"logs of every process: {folder}", flush=True)
+    found = [] if asked.edits_only else _campaign(folder, asked.n, asked.seed, by_name=not asked.random_only)
+    if not asked.random_only:
+        found += _edits(folder)
+    return bool(found)
+
+
+def _campaign(folder: Path, wanted: int, seed: int, *, by_name: bool) -> list[str]:
     with private_lab(folder) as lab:
-        campaign = Campaign(lab, asked.seed)
-        if not asked.random_only:
+        campaign = Campaign(lab, seed)
+        if by_name:
             campaign.by_name(every_step())
-            print(campaign.score)
-        campaign.at_random(max(0, asked.n - campaign.score.total))
-    print(campaign.score)
-    return bool(campaign.score.differences)
+            print(campaign.score, flush=True)
+        campaign.at_random(wanted - campaign.score.total)
+    print(campaign.score, flush=True)
+    return campaign.score.differences
+
+
+def _edits(folder: Path) -> list[str]:
+    os.environ.update(ENVIRONMENT)
+    found: list[str] = []
+    with S3Server() as s3:
+        lake = folder / "lake"
+        lake.mkdir()
+        for store, endpoint in ((str(lake), ""), (f"s3://{s3.new_bucket()}/lake", s3.endpoint_url)):
+            began = time.monotonic()
+            edits = edit_at_once(store, endpoint, _EDITORS, _EDITS)
+            differences = list(edit_differences(store, endpoint, edits))
+            kind = "S3" if endpoint else "a folder"
+            print(
+                f"{_EDITORS} processes edited one watermark in {kind} {_EDITS} times each: {len(edits)} edits, "
+                f"{len(differences)} differences, {time.monotonic() - began:.0f} s",
+                *(f"  DIFFERENCE {line}" for line in differences[:20]),
+                sep="\n",
+                flush=True,
+            )
+            found += differences
+    return found
 
 
 if __name__ == "__main__":

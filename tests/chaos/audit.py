@@ -62,11 +62,11 @@ def compare_ledger(table: Table) -> Iterator[str]:
         for run in runs if run["state"] == "committed" for r in run["ranges"] for part in r["parts"]
     }  # fmt: skip
     epoch = mark.get("epoch", 1)
-    loaded = Counter((uri, etag) for uri, etag, _, _, at_epoch, *_ in ledger if at_epoch == epoch)
-    for uri, etag in loaded.keys() - parts.keys():
+    loaded = {(uri, etag) for uri, etag, _, _, at_epoch, *_ in ledger if at_epoch >= epoch}
+    for uri, etag in loaded - parts.keys():
         yield f"ledger lists {uri} {etag}, which no committed run does"
     for place, (run, part) in parts.items():
-        if run["epoch"] == epoch and not loaded[place]:
+        if run["epoch"] == epoch and place not in loaded:
             yield f"part {part['key']} of committed run {run['run']} was never loaded"
     for place, count in Counter((e[0], e[1], e[4]) for e in ledger).items():
         if count > 1:
@@ -92,9 +92,9 @@ def _entries_without_file(ledger: list[Any], files: dict[str, bytes]) -> Iterato
 def _records_against(ledger: list[Any], table: Table, epoch: int) -> Iterator[str]:
     """A load may be recorded twice, on two days, by hosts whose clocks differ; its id tells."""
     days = [json.loads(data) for data in table.objects(f"watermark/loads/{table.full}/").values()]
-    loads = [load for day in days for load in day["loads"] if load["epoch"] == epoch]
+    loads = [load for day in days for load in day["loads"] if load["epoch"] >= epoch]
     recorded = {(load["load_id"], file["uri"], file["etag"]) for load in loads for file in load["files"]}
-    entered = {(entry[3], entry[0], entry[1]) for entry in ledger if entry[4] == epoch}
+    entered = {(entry[3], entry[0], entry[1]) for entry in ledger if entry[4] >= epoch}
     for load, uri, _ in entered - recorded:
         yield f"load {load} of {uri} has no load record"
     for load, uri, _ in recorded - entered:

@@ -36,6 +36,7 @@ BEFORE: dict[str, Sequence[tuple[str | None, Sequence[str]]]] = {
     "edit": (("after:put:part#2", ()),),
 }
 """What leads to each kind of run: syncs, killed at a step or not, with options."""
+_EDITS = (("set", "--timestamp", LONG_AGO), ("reset",), ("undo",), ("pin",), ("unpin",))
 _NEEDS_NEWS = ("incremental", "intra-table", "load-only", "take over")
 _TRIES = 6
 _T = TypeVar("_T")
@@ -115,7 +116,15 @@ class Campaign:
     def _round(self, table: Table, chance: random.Random) -> None:
         """Something happens to a table."""
         happening: Callable[[Table, random.Random], None] = chance.choice(
-            (self._kill_some_time, self._kill_some_time, self._schedulers, self._pause_past_lease, self._edit)
+            (
+                self._kill_some_time,
+                self._kill_some_time,
+                self._schedulers,
+                self._pause_past_lease,
+                self._edit,
+                self._clean,
+                self._break_lease,
+            )
         )
         happening(table, chance)
 
@@ -156,7 +165,7 @@ class Campaign:
     def _edit(self, table: Table, chance: random.Random) -> None:
         """An operator moves the watermark, perhaps while a run is beginning or is killed half-way."""
         runs = [table.start(*_options(chance), order=_order(chance))] if chance.random() < 0.5 else []
-        words = chance.choice((("set", "--timestamp", LONG_AGO), ("reset",)))
+        words = chance.choice(_EDITS)
         reason = str(UUID(int=chance.getrandbits(128)))
         for agent in runs:
             agent.ended(chance.uniform(0, 1))
@@ -168,6 +177,24 @@ class Campaign:
             self.score.exits[code] += 1
         for agent in runs:
             self._ended(agent)
+
+    def _clean(self, table: Table, chance: random.Random) -> None:
+        """Leftovers are removed, perhaps while a run begins or after one was killed."""
+        agent = table.start(*_options(chance), order=_order(chance))
+        if chance.random() < 0.5:
+            self._kill(agent, chance.uniform(0, 2))
+            table.expire_lease()
+        self._ended(table.run("clean", "--yes", order=_order(chance)))
+        self._ended(agent)
+
+    def _break_lease(self, table: Table, chance: random.Random) -> None:
+        """Somebody unlocks the table under a run, dead or alive, and another run begins."""
+        agent = table.start(*_options(chance), order=_order(chance))
+        agent.ended(chance.uniform(0, 1))
+        if chance.random() < 0.3:
+            self._kill(agent, 0)
+        for other in (table.unlock(), table.start(*_options(chance), order=_order(chance)), agent):
+            self._ended(other)
 
     def _kill_at(self, kind: str, step: str) -> None:
         """Bring a fresh table where this kind of run begins, kill the run at the step, and settle."""
@@ -202,12 +229,15 @@ class Campaign:
         """One clean run, then the audit; another clean run while writers of other lanes hold reading back."""
         time.sleep(_REST_SECONDS)
         table.expire_lease()
+        table.edit("unpin")
         for _ in range(_TRIES):
             code = self._sync(table)
             if code or table.read_to_the_end():
                 break
         found = [f"{table.name}: the clean run ended with {code}"] if code else []
         found += differences(table)
+        if not found and (code := self._ended(table.run("verify"))):
+            found = [f"{table.name}: `wmtui verify` ended with {code} although nothing differs"]
         with self._lock:
             self.score.differences += found
             self.score.rows += self.lab.pg.query(f"SELECT count(*) FROM {table.name}")[0][0]

@@ -98,9 +98,14 @@ class Table:
             f" ORDER BY RAND() LIMIT {rows}",
         )
 
+    def run(self, *command: str, order: Order = PLAIN) -> Agent:
+        """Start `wmtui COMMAND -t TABLE`."""
+        made = replace(order, broken=self.broken)
+        return self.lab.nursery.start("--config", str(self.config), *command, "-t", self.full, order=made)
+
     def start(self, *options: str, order: Order = PLAIN) -> Agent:
         """Start a sync."""
-        return self._start("sync", *options, order=order)
+        return self.run("sync", *options, order=order)
 
     def sync(self, *options: str, order: Order = PLAIN) -> int:
         """Sync to the end; the exit code, or minus a signal."""
@@ -108,7 +113,7 @@ class Table:
 
     def start_edit(self, reason: str, *words: str, order: Order = PLAIN) -> Agent:
         """Start `wmtui watermark WORDS`."""
-        return self._start("watermark", *words, "--yes", "--reason", reason, order=order)
+        return self.run("watermark", *words, "--yes", "--reason", reason, order=order)
 
     def edit(self, *words: str, reason: str | None = None, order: Order = PLAIN) -> int:
         """The same to the end; the exit code, or minus a signal, which is remembered under the reason."""
@@ -129,6 +134,11 @@ class Table:
         agent.signal(signal.SIGCONT)
         return agent.wait()
 
+    def unlock(self) -> Agent:
+        """Start `wmtui unlock` with the id of whatever lease there is."""
+        lease_id = str(self._heartbeat.get("run"))
+        return self.lab.nursery.start("--config", str(self.config), "unlock", lease_id, "--yes", order=PLAIN)
+
     def expire_lease(self) -> None:
         """Let the lease of a dead process end now, as if its time had passed."""
         if self._lock in self.lab.s3.contents(self.bucket):
@@ -145,18 +155,17 @@ class Table:
 
     def read_to_the_end(self) -> bool:
         """Whether the last sync's window closed behind the last write."""
-        heartbeat = json.loads(self.objects("watermark/locks/").get(self._lock.removeprefix(_ROOT), b"{}"))
         (last,) = self.lab.mysql.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
-        reached = heartbeat.get("extracted_to")
+        reached = self._heartbeat.get("extracted_to")
         return bool(reached) and datetime.fromisoformat(reached).replace(tzinfo=None) >= last
+
+    @property
+    def _heartbeat(self) -> dict[str, Any]:
+        return dict(json.loads(self.lab.s3.contents(self.bucket).get(self._lock, b"{}")))
 
     @property
     def _lock(self) -> str:
         return f"{_ROOT}watermark/locks/{self.full}.json"
-
-    def _start(self, *argv: str, order: Order) -> Agent:
-        made = replace(order, broken=self.broken)
-        return self.lab.nursery.start("--config", str(self.config), *argv, "-t", self.full, order=made)
 
 
 @contextmanager

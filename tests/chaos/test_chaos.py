@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.campaign import Campaign, every_step
 from tests.chaos.lab import Lab
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 SEED = 20250804
 

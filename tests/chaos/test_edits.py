@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.chaos.editors import Edit, _out_of_order, edit_at_once, edit_differences
 from tests.servers.s3 import S3Server
-
-pytestmark = pytest.mark.xdist_group("chaos")
 
 
 def test_edits_of_a_folder_store_at_once_are_all_in_the_journal(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ from tests.chaos.lab import Lab
 from tests.chaos.scenarios import SCENARIOS, play
 from tests.chaos.variants import VARIANTS
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_product_survives_the_scenario(lab: Lab, name: str) -> None:
