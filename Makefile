@@ -33,8 +33,9 @@ test: $(INSTALLED) servers ## linters, types, architecture, then all tests
 	$(BIN)/pytest -n auto
 
 N ?= 300
-chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000
-	$(BIN)/python -m tests.chaos -n $(N)
+SEED ?= 1
+chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000 SEED=7
+	$(BIN)/python -m tests.chaos -n $(N) --seed $(SEED)
 	$(BIN)/pytest -m chaos tests/chaos/test_variants.py tests/chaos/test_edits.py
 
 # Tests start private servers: only the programs are needed.
