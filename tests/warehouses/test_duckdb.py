@@ -4,11 +4,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 
 import wmtui.warehouses.duckdb
@@ -74,3 +77,40 @@ def test_the_ledger_keeps_the_time_of_the_given_clock(tmp_path: Path) -> None:
     bench.warehouse = DuckDBWarehouse(DuckDBConfig(path=str(tmp_path / "dw.duckdb")), lambda: moment)
     bench.load(rows((1, at(1), "a")))
     assert [entry.loaded_at for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [moment]
+
+
+def test_a_file_that_another_thread_is_just_closing_is_opened_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = duckdb_bench(tmp_path / "dw.duckdb")
+    bench.load(rows((1, at(1), "a")))
+    connect, refusals = duckdb.connect, iter([duckdb.Error("Unique file handle conflict: Cannot attach")])
+
+    def closing(path: Path) -> duckdb.DuckDBPyConnection:
+        for refusal in refusals:
+            raise refusal
+        return connect(path)
+
+    monkeypatch.setattr(duckdb, "connect", closing)
+    assert bench.warehouse.row_count(TARGET) == 1
+
+
+def test_a_file_that_another_thread_opens_and_closes_all_the_time_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wmtui.warehouses.duckdb, "_POLL_SECONDS", 0.001)
+    bench = duckdb_bench(tmp_path / "dw.duckdb")
+    bench.load(rows((1, at(1), "a")))
+    done = Event()
+
+    def open_and_close() -> None:
+        while not done.is_set():
+            with suppress(duckdb.Error):
+                duckdb.connect(tmp_path / "dw.duckdb").close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(open_and_close)
+        try:
+            assert not any(bench.warehouse.is_empty(TARGET) for _ in range(5))
+        finally:
+            done.set()

@@ -158,3 +158,28 @@ def test_an_error_of_the_store_passes_through(bench: Bench) -> None:
 
     with pytest.raises(TableError, match="the object changed"):
         bench.warehouse.load(bench.request(bench.file(rows((1, at(1), "a")))), changed, lambda _file, _rows: None)
+
+
+def test_the_fence_is_the_highest_token_of_a_table_and_target(bench: Bench) -> None:
+    assert bench.warehouse.fence(TABLE, TARGET) == 0
+    bench.load(rows((1, at(1), "a")), token=5)
+    bench.load(rows((2, at(1), "b")), token=7, epoch=2)
+    assert bench.connect().fence(TABLE, TARGET) == 7
+    assert bench.warehouse.fence(TABLE, "items") == bench.warehouse.fence("shop.items", TARGET) == 0
+
+
+def test_a_refused_or_failed_load_does_not_raise_the_fence(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a")), token=5)
+    with pytest.raises(TableError):
+        bench.load(bench.file(rows((2, at(1), "b")), promised=2), token=9)
+    with pytest.raises(Conflict):
+        bench.load(rows((2, at(1), "b")), token=3)
+    assert bench.warehouse.fence(TABLE, TARGET) == 5
+
+
+def test_a_target_is_empty_until_it_has_a_row(bench: Bench) -> None:
+    assert bench.warehouse.is_empty(TARGET)
+    bench.load(rows((1, at(1), "a")))
+    assert not bench.warehouse.is_empty(TARGET)
+    bench.execute(f"DELETE FROM {TARGET}")
+    assert bench.warehouse.is_empty(TARGET)

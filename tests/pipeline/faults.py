@@ -1,0 +1,26 @@
+"""Runs that are killed at a named place: everything before it is durable, nothing behind it was done."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from wmtui.errors import StoreError
+from wmtui.pipeline import extraction
+
+
+def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Kill the run before it notes a part, or the end of a range, for the so-many-th time (from 1), and ever after."""
+    save = extraction.Extraction._save
+    lock = threading.Lock()
+    calls = 0
+
+    def crash(*args: Any) -> None:
+        nonlocal calls
+        with lock:
+            calls += 1
+        if calls >= number:
+            raise StoreError("killed before the run document was written")
+        save(*args)
+
+    patch.setattr(extraction.Extraction, "_save", crash)

@@ -1,0 +1,229 @@
+"""The plan of an extraction: where its window ends, how far it looks back, which earlier run counts, what is left."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+
+from tests.pipeline.plans import (
+    AT_ONCE,
+    CONFIG,
+    DATETIME,
+    HOUR,
+    MINUTE,
+    NEW_YORK,
+    NOON,
+    SECOND,
+    TIMESTAMP,
+    UTC_ZONE,
+    clock_at,
+    heartbeat,
+    mark_at,
+    planned,
+    run_to,
+    source_table,
+)
+from wmtui.config import Duration, TableConfig
+from wmtui.errors import ConfigError
+from wmtui.files.runs import Range, Run
+from wmtui.model import Order, Position, Span
+from wmtui.pipeline.plan import Previous, high_of, is_overlap, lookback_of, resumed
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import to_instant
+
+# Where a window ends.
+
+
+def test_reading_stays_behind_the_clock_by_the_lag() -> None:
+    assert high_of(clock_at(NOON), CONFIG, 0, UTC_ZONE) == NOON - 5 * SECOND
+
+
+@pytest.mark.parametrize(("digits", "unit"), [(0, 1_000_000), (3, 1_000), (6, 1)])
+def test_without_lag_the_unit_of_the_cursor_that_is_under_way_is_left_out(digits: int, unit: int) -> None:
+    now = NOON.replace(microsecond=123_456)
+    high = high_of(clock_at(now), AT_ONCE, digits, UTC_ZONE)
+    assert high.microsecond % unit == 0
+    assert now - timedelta(microseconds=2 * unit) < high <= now - timedelta(microseconds=unit)
+
+
+def test_reading_stays_below_the_oldest_writer_and_the_seconds_its_stamps_round_down() -> None:
+    assert high_of(clock_at(NOON, NOON - HOUR), CONFIG, 0, UTC_ZONE) == NOON - HOUR - 2 * SECOND
+    assert high_of(clock_at(NOON, NOON), CONFIG, 0, UTC_ZONE) == NOON - 5 * SECOND
+
+
+def test_where_the_clocks_go_forward_the_lag_is_counted_in_instants() -> None:
+    now = datetime(2026, 3, 8, 3, 0, 2)
+    assert high_of(clock_at(now), CONFIG, 0, NEW_YORK) == datetime(2026, 3, 8, 1, 59, 57)
+    writer = clock_at(now + MINUTE, oldest_writer=datetime(2026, 3, 8, 3, 0, 1))
+    assert high_of(writer, CONFIG, 0, NEW_YORK) == datetime(2026, 3, 8, 1, 59, 59)
+
+
+def test_where_the_clocks_go_back_the_lag_is_counted_in_instants() -> None:
+    second_pass = datetime(2026, 11, 1, 1, 0, 2, fold=1)
+    assert high_of(clock_at(second_pass), CONFIG, 0, NEW_YORK) == datetime(2026, 11, 1, 1, 59, 57)
+    writer = clock_at(second_pass.replace(minute=10), oldest_writer=datetime(2026, 11, 1, 1, 59))
+    assert high_of(writer, CONFIG, 0, NEW_YORK) == datetime(2026, 11, 1, 1, 58, 58)
+
+
+# How far it looks back.
+
+
+def test_the_overlap_is_longer_where_transactions_cannot_be_seen() -> None:
+    assert lookback_of(clock_at(NOON), CONFIG, source_table(), UTC_ZONE) == MINUTE
+    assert lookback_of(clock_at(NOON, sees_transactions=False), CONFIG, source_table(), UTC_ZONE) == 10 * MINUTE
+
+
+def test_the_settings_name_another_overlap() -> None:
+    config = TableConfig(lookback=Duration(minutes=3))
+    assert lookback_of(clock_at(NOON, sees_transactions=False), config, source_table(), UTC_ZONE) == 3 * MINUTE
+
+
+def test_without_primary_key_nothing_is_read_twice() -> None:
+    table = source_table(key=())
+    assert lookback_of(clock_at(NOON, sees_transactions=False), CONFIG, table, UTC_ZONE) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "lookback", "expected"),
+    [(DATETIME, 60, HOUR), (DATETIME, 7200, 2 * HOUR), (TIMESTAMP, 60, MINUTE), (TIMESTAMP, 0, timedelta(0))],
+)
+def test_wall_clock_in_a_zone_with_daylight_saving_is_read_again_for_the_hour_that_repeats(
+    cursor: pa.DataType, lookback: int, expected: timedelta
+) -> None:
+    config = TableConfig(lookback=Duration(seconds=lookback))
+    assert lookback_of(clock_at(NOON), config, source_table(cursor), NEW_YORK) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "Asia/Kolkata"])
+def test_a_zone_whose_clocks_never_change_keeps_its_overlap(zone: str) -> None:
+    assert lookback_of(clock_at(NOON), CONFIG, source_table(), ZoneInfo(zone)) == MINUTE
+
+
+@pytest.mark.parametrize("month", [1, 4, 7, 10])
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe"])
+def test_daylight_saving_is_noticed_in_every_season_and_refused_without_primary_key(zone: str, month: int) -> None:
+    now = datetime(2026, month, 15)
+    assert lookback_of(clock_at(now), CONFIG, source_table(), ZoneInfo(zone)) == HOUR
+    with pytest.raises(ConfigError, match=r"has no primary key, and .* has daylight saving"):
+        lookback_of(clock_at(now), CONFIG, source_table(key=()), ZoneInfo(zone))
+
+
+@pytest.mark.parametrize(
+    ("now", "lookback", "expected"),
+    [
+        (datetime(2026, 3, 8, 3, 0, 35), HOUR, datetime(2026, 3, 8, 1, 0, 30)),
+        (datetime(2026, 11, 1, 2, 30, 5), 2 * HOUR, datetime(2026, 11, 1, 0, 30)),
+    ],
+    ids=["forward", "back"],
+)
+def test_the_overlap_is_as_long_by_the_face_of_the_clock_as_by_the_instants_where_the_clocks_change(
+    now: datetime, lookback: timedelta, expected: datetime
+) -> None:
+    config = TableConfig(lookback=Duration(seconds=lookback.total_seconds()))
+    assert planned(mark_at(FINAL), clock_at(now), config=config, zone=NEW_YORK).seen_from == expected
+
+
+# Which earlier run counts.
+
+FINAL = Position(NOON - MINUTE, (7,))
+DONE = Range(Span(Order.CURSOR, None, Position(NOON)), done=True)
+OVERLAP = Span(Order.CURSOR, Position(NOON - HOUR), FINAL, inclusive=True)
+
+
+def test_the_previous_run_counts_up_to_its_high_or_up_to_where_the_source_was_read_since() -> None:
+    run = run_to(NOON, FINAL, DONE)
+    high = to_instant(NOON, UTC_ZONE)
+    for read_to, expected in [(None, high), (high + HOUR, high + HOUR), (high - HOUR, high)]:
+        previous = Previous.of(run, mark_at(FINAL), heartbeat(read_to), UTC_ZONE)
+        assert previous == Previous(run, expected)
+
+
+@pytest.mark.parametrize(
+    ("run", "mark"),
+    [
+        (None, mark_at(FINAL)),
+        (run_to(NOON, FINAL, DONE), mark_at(FINAL, epoch=2)),
+        (run_to(NOON, FINAL, DONE), mark_at(Position(FINAL.cursor))),
+        (run_to(NOON, FINAL, DONE), mark_at(Position(FINAL.cursor, (8,)))),
+        (run_to(NOON, None, DONE), mark_at(None)),
+        (run_to(NOON, FINAL, Range(OVERLAP), DONE), mark_at(FINAL)),
+    ],
+    ids=["none", "another epoch", "set by hand", "another position", "no position", "overlap not read to its end"],
+)
+def test_a_run_that_did_not_leave_the_watermark_where_it_is_does_not_count(run: Run | None, mark: Watermark) -> None:
+    assert Previous.of(run, mark, heartbeat(), UTC_ZONE) is None
+
+
+# What is read.
+
+
+def test_a_first_load_reads_from_the_beginning_in_the_order_of_the_key() -> None:
+    made = planned(mark_at(None), clock_at(NOON))
+    assert made.spans == (Span(Order.PRIMARY_KEY, None, Position(NOON - 5 * SECOND)),)
+    assert (made.low, made.commits_early, made.origin) == (None, False, "first load")
+
+
+def test_a_table_without_watermark_begins_at_the_system_watermark() -> None:
+    made = planned(mark_at(None), clock_at(NOON), system=NOON - HOUR)
+    assert made.spans == (Span(Order.CURSOR, Position(NOON - HOUR), Position(NOON - 5 * SECOND), inclusive=True),)
+    assert made.origin == "beginning at the system watermark"
+
+
+def test_without_primary_key_the_watermark_itself_is_left_out_and_nothing_overlaps() -> None:
+    made = planned(mark_at(Position(NOON - HOUR)), clock_at(NOON), table=source_table(key=()))
+    assert made.spans == (Span(Order.NONE, Position(NOON - HOUR), Position(NOON - 5 * SECOND)),)
+    assert (made.commits_early, made.seen_from) == (False, None)
+
+
+def test_a_position_with_key_is_read_behind_and_its_overlap_before() -> None:
+    start = Position(NOON - 30 * SECOND, (7,))
+    made = planned(mark_at(start), clock_at(NOON))
+    overlap, main = made.spans
+    assert overlap == Span(Order.CURSOR, Position(start.cursor - MINUTE), start, inclusive=True)
+    assert main == Span(Order.CURSOR, start, Position(NOON - 5 * SECOND))
+    assert (made.low, made.seen_from) == (start.cursor - MINUTE, NOON - 65 * SECOND)
+
+
+def test_a_watermark_far_below_the_last_high_needs_no_overlap() -> None:
+    start = Position(NOON - HOUR, (7,))
+    previous = Previous(run_to(NOON - MINUTE, start, DONE), to_instant(NOON - MINUTE, UTC_ZONE))
+    assert [is_overlap(span) for span in planned(mark_at(start), clock_at(NOON), previous=previous).spans] == [False]
+
+
+@pytest.mark.parametrize(
+    ("distance", "ahead"),
+    [(-10 * SECOND, None), (30 * SECOND, None), (2 * MINUTE, 2 * MINUTE), (24 * HOUR, 24 * HOUR)],
+)
+def test_a_watermark_ahead_of_the_high_reads_nothing_and_says_so_when_it_is_far(
+    distance: timedelta, ahead: timedelta | None
+) -> None:
+    high = NOON - 5 * SECOND
+    made = planned(mark_at(Position(high + distance)), clock_at(NOON))
+    assert made.empty == (distance > timedelta(0))
+    assert made.ahead == ahead
+
+
+def test_the_repeated_hour_alone_is_not_called_ahead() -> None:
+    now = datetime(2026, 11, 1, 1, 5, fold=1)
+    start = Position(datetime(2026, 11, 1, 1, 59), (7,))
+    assert planned(mark_at(start), clock_at(now), zone=NEW_YORK).ahead is None
+
+
+# What is left of an interrupted run.
+
+
+def test_what_is_left_is_behind_each_range_s_position() -> None:
+    high = Position(NOON)
+    read = Span(Order.CURSOR, None, high)
+    ranges = (
+        Range(read, position=FINAL, done=True),
+        Range(Span(Order.CURSOR, None, high, inclusive=True), position=FINAL),
+        Range(Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (1,), (9,)), position=FINAL),
+        Range(read),
+    )
+    assert resumed(run_to(NOON, None, *ranges)) == [
+        (1, Span(Order.CURSOR, FINAL, high)),
+        (2, Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (7,), (9,))),
+        (3, read),
+    ]
