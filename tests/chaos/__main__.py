@@ -7,9 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.campaign import Campaign, every_step
+from tests.chaos.campaign import Campaign
 from tests.chaos.editors import edit_at_once, edit_differences
 from tests.chaos.lab import private_lab
+from tests.chaos.steps import every_step
 from tests.servers.s3 import ENVIRONMENT, S3Server
 
 _EDITORS, _EDITS = 32, 50

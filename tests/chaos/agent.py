@@ -18,6 +18,7 @@ from typing import Any
 import botocore.session
 
 from tests.chaos import steps, variants
+from tests.chaos.processes import BUG
 from tests.servers.s3 import shared_loader
 from wmtui import model
 from wmtui.cli import invocation
@@ -68,7 +69,7 @@ def _say(*words: object) -> None:
 
 def _become(order: dict[str, Any]) -> None:
     """Be the process of an order: small parts, short leases, its clock and its fate; never returns."""
-    code = 70
+    code = BUG
     try:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)

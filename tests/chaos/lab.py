@@ -84,6 +84,10 @@ class Table:
                     self.lab.mysql.execute(statement)
                     break
 
+    def count(self) -> int:
+        """Rows in the target."""
+        return int(self.lab.pg.query(f"SELECT count(*) FROM {self.name}")[0][0])
+
     def seed(self, rows: int, *, step: int = 1) -> None:
         """Insert rows of long ago, `step` seconds between three and the next three."""
         stamp = f"'{_SEED_STAMP}' + INTERVAL CAST(seq AS SIGNED) DIV 3 * {step} SECOND"

@@ -13,6 +13,9 @@ from typing import Any, Self
 from tests.servers.s3 import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
+BUG = 70
+"""How a process ends that raised what it should have told."""
+
 _PATIENCE = 90.0
 """Seconds after which a process counts as hanging; long, because machines are slow and servers restart."""
 
@@ -49,7 +52,6 @@ class Agent:
     log: Path
     pid: int = 0
     status: int | None = None
-    counted: bool = False
     _started: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from tests.chaos.audit import differences
-from tests.chaos.campaign import LONG_AGO
+from tests.chaos.happenings import LONG_AGO
 from tests.chaos.lab import Lab, Table
 from tests.chaos.processes import Order
 from tests.servers.s3 import ignore_headers

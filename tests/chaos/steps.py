@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,25 @@ STEPS = {
     "edit": _around("put:run:abandoned", "put:watermark:run abandoned", "put:watermark:set", "put:journal"),
 }
 """What a run of each kind is made to stop at, every name once per campaign."""
+
+BEFORE: dict[str, Sequence[tuple[str | None, Sequence[str]]]] = {
+    "first load": (),
+    "incremental": ((None, ()),),
+    "intra-table": ((None, ()),),
+    "load-only": ((None, ()), (None, ("--backup-only",))),
+    "resume": (("after:put:part#2", ()),),
+    "take over": ((None, ()), ("after:put:run:committed", ())),
+    "edit": (("after:put:part#2", ()),),
+}
+"""What leads to each kind of run: syncs, each killed at a step or not, with options."""
+
+OPTIONS = {"intra-table": ("-s", "intra-table", "--workers", "2"), "load-only": ("--redshift-only",)}
+NEEDS_NEWS = ("incremental", "intra-table", "load-only", "take over")
+
+
+def every_step() -> list[tuple[str, str]]:
+    """Every step of every kind of run."""
+    return [(kind, step) for kind, steps in STEPS.items() for step in steps]
 
 
 class Steps:

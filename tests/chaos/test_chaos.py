@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from tests.chaos.campaign import Campaign, every_step
+from tests.chaos.campaign import Campaign
 from tests.chaos.lab import Lab
+from tests.chaos.steps import every_step
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -1,0 +1,80 @@
+"""What a campaign has done, counted by many threads at once."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.chaos.lab import Table
+from tests.chaos.processes import BUG, PLAIN, Agent, Order
+
+
+@dataclass
+class Score:
+    """Kills, faults, runs, rows compared and differences so far."""
+
+    seed: int
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    exits: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+    differences: list[str] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counted: set[int] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """Kills and faults."""
+        return self.kills.total() + self.faults.total()
+
+    def killed(self, how: str) -> None:
+        """Count a kill."""
+        with self._lock:
+            self.kills[how] += 1
+
+    def struck(self, fault: str) -> None:
+        """Count a fault."""
+        with self._lock:
+            self.faults[fault] += 1
+
+    def compared(self, rows: int, differences: Iterable[str]) -> None:
+        """Note what an audit looked at and found."""
+        with self._lock:
+            self.rows += rows
+            self.differences += differences
+
+    def sync(self, table: Table, *options: str, order: Order = PLAIN) -> int:
+        """Sync a table to the end; the exit code, or minus a signal."""
+        return self.ended(table.start(*options, order=order))
+
+    def ended(self, agent: Agent) -> int:
+        """Wait for a process and count it, once; the exit code, or minus a signal."""
+        code = agent.wait()
+        with self._lock:
+            if agent.pid not in self._counted:
+                self._counted.add(agent.pid)
+                self.exits[code] += 1
+                if code == BUG:
+                    self.differences.append(f"wmtui {' '.join(agent.argv)} has a bug, see {agent.log}")
+        return code
+
+    def kill(self, agent: Agent, delay: float) -> None:
+        """Kill a process after so many seconds, unless it has ended by then."""
+        if not agent.ended(delay) and agent.signal(signal.SIGKILL):
+            self.killed("at a random time")
+        self.ended(agent)
+
+    def __str__(self) -> str:
+        lines = [
+            f"seed {self.seed}: {self.kills.total()} kills, {self.faults.total()} faults, {self.exits.total()} runs, "
+            f"{self.rows} rows, {len(self.differences)} differences, {time.monotonic() - self._started:.0f} s"
+        ]
+        for title, counts in (("kills", self.kills), ("faults", self.faults), ("exit codes", self.exits)):
+            lines.append(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+        lines += [f"  DIFFERENCE {line}" for line in self.differences]
+        if self.differences:
+            lines.append(f"  again: make chaos SEED={self.seed}")
+        return "\n".join(lines)
