@@ -178,7 +178,7 @@ def test_a_dry_run_shows_what_would_be_done_and_touches_nothing(wmtui: Wmtui, st
 
     assert (found["mode"], found["error"]) == ("automated", None)
     extract = found["extract"]
-    assert (extract["low"], extract["origin"]) == (None, "from the beginning")
+    assert (extract["low"], extract["origin"]) == (None, "first load")
     assert (extract["strategy"], extract["order"], extract["spans"]) == ("sequential", "primary_key", 1)
     assert extract["estimated_rows"] == 3
     assert found["load"]["found"] == 0

@@ -1,7 +1,7 @@
 """The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wmtui.config import TableConfig
 from wmtui.errors import (
@@ -92,7 +92,9 @@ def _extract_and_load(job: Job, account: _Account) -> None:
     stage = "mysql_status"
     try:
         mark = job.backend.watermarks.current(job.table)
-        if job.options.extract and not leaves_manual(job, mark):
+        if job.options.extract and leaves_manual(job, mark):
+            job = replace(job, options=replace(job.options, extract=False))
+        if job.options.extract:
             mark = _extract(job, mark, account)
         stage = "redshift_status"
         if job.options.load:

@@ -6,7 +6,6 @@ one's window in primary-key ranges in parallel.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from wmtui.config import TableConfig
 from wmtui.model import Strategy, TableName
@@ -33,8 +32,3 @@ def sync_tables(
         return [sync(job) for job in jobs]
     with ThreadPoolExecutor(workers, thread_name_prefix="table") as pool:
         return list(pool.map(sync, jobs))
-
-
-def load_only(options: Options) -> Options:
-    """The same sync without extraction, for tables whose manual watermark a run leaves manual."""
-    return replace(options, extract=False)
