@@ -7,7 +7,7 @@ It says what, why and the next step on stderr; it ends with the exit code of its
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -42,33 +42,29 @@ class Refusals:
 
     def refused(
         self,
-        command: str,
+        commands: str | Iterable[str],
         code: int,
         *words: str,
         failed: str | None = None,
         during: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Type a command that must fail, plainly and with --debug; words: all of them are told.
+        """Type commands that must fail, each plainly and with --debug; words: all of them are told.
 
         failed: the status field of T that notes the failure, the only change besides the freed lease.
-        during: what is true only while the command runs.
+        during: what is true only while the commands run.
         """
         before = self._world()
         with during():
-            self.operator.type(command, code=code)
-            told = self.operator.err
-            self._shows_no_secret()
-            self.operator.type(f"{command} --debug --log-file {self._log}", code=code)
-            self._shows_no_secret()
-        assert "Traceback" not in told
-        assert _explains(told), told
-        assert [word for word in words if word not in told] == [], told
+            for command in [commands] if isinstance(commands, str) else commands:
+                self.operator.type(command, code=code)
+                told = self.operator.err
+                self._shows_no_secret()
+                self.operator.type(f"{command} --debug --log-file {self._log}", code=code)
+                self._shows_no_secret()
+                assert "Traceback" not in told
+                assert _explains(told), told
+                assert [word for word in words if word not in told] == [], told
         self._unchanged(before, self._world(), failed)
-
-    def refused_everywhere(self, commands: tuple[str, ...], code: int, *words: str) -> None:
-        """The same for several commands."""
-        for command in commands:
-            self.refused(command, code, *words)
 
     def doctor_finds(self, code: int, *words: str) -> None:
         """`wmtui doctor` reports it too, with a next step."""

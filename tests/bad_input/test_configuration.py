@@ -38,15 +38,13 @@ def test_a_wrong_file_is_told_with_its_line(refusals: Refusals, find: str, repla
     assert find in text
     refusals.write(text.replace(find, replacement, 1))
 
-    for command in ANY_COMMAND:
-        refusals.refused(command, 3, str(refusals.stack.path), "line ", *words)
+    refusals.refused(ANY_COMMAND, 3, str(refusals.stack.path), "line ", *words)
 
 
 def test_an_unset_variable_is_told_with_its_line(refusals: Refusals) -> None:
     refusals.monkeypatch.delenv("DB_PASSWORD")
 
-    for command in ANY_COMMAND:
-        refusals.refused(command, 3, "environment variable DB_PASSWORD is not set", "line ", "export DB_PASSWORD")
+    refusals.refused(ANY_COMMAND, 3, "environment variable DB_PASSWORD is not set", "line ", "export DB_PASSWORD")
 
 
 def test_a_variable_of_the_wrong_form_is_told_without_its_value(refusals: Refusals) -> None:

@@ -67,8 +67,7 @@ def test_a_corrupt_watermark_is_reported_and_kept(refusals: Refusals) -> None:
     for fields in WRONG_FIELDS:
         refusals.put(key, json.dumps({**json.loads(good), **fields}).encode())
         refusals.refused("wmtui watermark get -t T", 1, key, "restore an earlier version")
-    for command in (*READS, *EDITS, *SYNCS):
-        refusals.refused(command, 1, key, "restore an earlier version")
+    refusals.refused((*READS, *EDITS, *SYNCS), 1, key, "restore an earlier version")
 
 
 def test_other_tables_go_on_beside_a_corrupt_watermark(refusals: Refusals) -> None:
@@ -94,12 +93,10 @@ WRONG_LOCKS = (
 def test_a_corrupt_lock_is_reported_and_kept(refusals: Refusals) -> None:
     for fields in WRONG_LOCKS:
         key = garble(refusals, "locks", **fields)
-        for command in ("wmtui status", "wmtui watermark list", "wmtui sync -t T"):
-            refusals.refused(command, 1, key, "restore an earlier version")
+        refusals.refused(("wmtui status", "wmtui watermark list", SYNCS[0]), 1, key, "restore an earlier version")
         refusals.put(key, b'{"token": 1}')
     garble(refusals, "locks")
-    for command in ("wmtui status", "wmtui watermark list", "wmtui files -t T", *EDITS, *SYNCS):
-        refusals.refused(command, 1, key, "restore an earlier version")
+    refusals.refused((*READS[1:], *EDITS, *SYNCS), 1, key, "restore an earlier version")
 
 
 def test_other_tables_go_on_beside_a_corrupt_lock(refusals: Refusals) -> None:
@@ -129,9 +126,9 @@ WRONG_RUNS = (
 def test_a_corrupt_run_document_is_reported_and_kept(refusals: Refusals) -> None:
     refusals.operator.type("wmtui sync -t T --backup-only")
     key = garble(refusals, "runs")
-    for command in ("wmtui files -t T", "wmtui watermark list", *SYNCS[:2]):
-        failed = None if "sync" not in command else "redshift_status" if "only" in command else "mysql_status"
-        refusals.refused(command, 1, key, "restore an earlier version", failed=failed)
+    refusals.refused(("wmtui files -t T", "wmtui watermark list"), 1, key, "restore an earlier version")
+    refusals.refused(SYNCS[0], 1, key, "restore an earlier version", failed="mysql_status")
+    refusals.refused(SYNCS[1], 1, key, "restore an earlier version", failed="redshift_status")
 
 
 def test_a_run_document_with_a_wrong_field_is_reported(refusals: Refusals) -> None:
@@ -176,8 +173,8 @@ def test_a_corrupt_system_watermark_is_reported_and_kept(refusals: Refusals) -> 
     for data in (b"", b"soon", b"\xff\xfe", b"2025-08-04T00:00:00Z", b"2025-08-04 00:00:00\n2025-08-05 00:00:00"):
         refusals.put(SYSTEM, data)
         refusals.refused("wmtui watermark get", 1, SYSTEM, "restore an earlier version")
-    for command in ("wmtui watermark set aug4 --force", "wmtui watermark reset 1week --force"):
-        refusals.refused(command, 1, SYSTEM, "restore an earlier version")
+    moves = ("wmtui watermark set aug4 --force", "wmtui watermark reset 1week --force")
+    refusals.refused(moves, 1, SYSTEM, "restore an earlier version")
 
 
 def test_a_corrupt_system_watermark_stops_only_tables_that_need_it(refusals: Refusals) -> None:

@@ -74,9 +74,8 @@ def test_a_table_that_a_live_run_holds_is_told_with_its_holder(refusals: Refusal
     refusals.monkeypatch.setattr("tests.bad_input.refusals._facts", lambda lock: lock)
     refusals.put(key, lock)
 
-    for command in ("sync -t T", LOAD.removeprefix("wmtui "), "watermark set -t T aug4", "watermark reset -t T"):
-        refusals.refused(f"wmtui {command}", 5, "is held by ann on batch-1 (pid 4242)", "phase staging", "wait for it")
-    refusals.refused("wmtui watermark set -t T aug4 --force", 5, "is held by ann")
+    commands = ("wmtui sync -t T", LOAD, "wmtui watermark set -t T aug4 --force", "wmtui watermark reset -t T --force")
+    refusals.refused(commands, 5, "is held by ann on batch-1 (pid 4242)", "phase staging", "wait for it")
     refusals.operator.type("wmtui watermark get -t T")
 
 

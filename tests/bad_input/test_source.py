@@ -22,8 +22,7 @@ embedded = pytest.mark.parametrize("kind", ["embedded"])
 def fails(refusals: Refusals, code: int, *words: str, doctor: int | None = None) -> None:
     """Every way to read T fails, and is noted; what needs no source goes on."""
     refusals.refused("wmtui sync -t T --dry-run", code, *words)
-    for command in SYNCS:
-        refusals.refused(command, code, *words, failed="mysql_status")
+    refusals.refused(SYNCS, code, *words, failed="mysql_status")
     refusals.doctor_finds(doctor or (4 if code == 4 else 1), words[0])
     refusals.operator.type("wmtui watermark get -t T")
     assert "failed" in refusals.operator.out
@@ -157,8 +156,7 @@ def test_a_zero_date_is_refused_with_its_column(refusals: Refusals) -> None:
     stack.source(f"SET STATEMENT sql_mode = '' FOR UPDATE {stack.schema}.orders SET born = '0000-00-00' WHERE id = 3")
     refusals.monkeypatch.setattr(refusals.stack, "source_rows", lambda _: None)
 
-    for command in SYNCS:
-        refusals.refused(command, 1, "born", "0000-00-00", failed="mysql_status")
+    refusals.refused(SYNCS, 1, "born", "0000-00-00", failed="mysql_status")
 
 
 @embedded

@@ -25,6 +25,7 @@ CHANGES = (
     "wmtui sync -t T --dry-run",
     "wmtui --run",
 )
+EDITS = tuple(command for command in CHANGES if "--dry-run" not in command)
 COMMANDS = (*READS, *CHANGES)
 ONE_OF_EACH = (READS[2], CHANGES[0], CHANGES[4])
 
@@ -36,7 +37,7 @@ embedded = pytest.mark.parametrize("kind", ["embedded"])
 def test_a_missing_bucket_is_told_by_name(refusals: Refusals) -> None:
     refusals.profile(store="s3://no-such-bucket/lake")
 
-    refusals.refused_everywhere(ONE_OF_EACH, 4, "the bucket no-such-bucket does not exist", "check `store`")
+    refusals.refused(ONE_OF_EACH, 4, "the bucket no-such-bucket does not exist", "check `store`")
     refusals.doctor_finds(4, "no-such-bucket does not exist")
 
 
@@ -59,7 +60,7 @@ def test_refused_credentials_are_told(
     refusals.monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
     s3.faults.add(refuse(status, code), times=None)
 
-    refusals.refused_everywhere(ONE_OF_EACH, 4, *words)
+    refusals.refused(ONE_OF_EACH, 4, *words)
     refusals.doctor_finds(4, words[0])
 
 
@@ -68,14 +69,14 @@ def test_missing_credentials_are_told(refusals: Refusals) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         refusals.monkeypatch.delenv(name)
 
-    refusals.refused_everywhere(ONE_OF_EACH, 4, "no usable credentials", "aws sso login")
+    refusals.refused(ONE_OF_EACH, 4, "no usable credentials", "aws sso login")
 
 
 @servers
 def test_an_unknown_aws_profile_is_told(refusals: Refusals) -> None:
     refusals.profile(s3={"profile": "nobody"})
 
-    refusals.refused_everywhere(COMMANDS, 4, "nobody", "s3.profile")
+    refusals.refused(COMMANDS, 4, "nobody", "s3.profile")
 
 
 @servers
@@ -87,7 +88,7 @@ def test_an_unknown_aws_profile_is_told(refusals: Refusals) -> None:
 def test_a_dead_endpoint_is_told_with_its_address(refusals: Refusals, endpoint: str, words: str) -> None:
     refusals.profile(s3={"endpoint_url": endpoint})
 
-    refusals.refused_everywhere(ONE_OF_EACH, 4, endpoint, words)
+    refusals.refused(ONE_OF_EACH, 4, endpoint, words)
 
 
 @servers
@@ -96,9 +97,7 @@ def test_a_store_that_hangs_is_given_up_on(refusals: Refusals, s3: S3Server) -> 
     released = threading.Event()
     s3.faults.add(hold(threading.Event(), released), times=None)
     try:
-        refusals.refused_everywhere(
-            ("wmtui watermark get -t T", "wmtui sync -t T"), 4, "does not answer", s3.endpoint_url
-        )
+        refusals.refused(("wmtui watermark get -t T", "wmtui sync -t T"), 4, "does not answer", s3.endpoint_url)
     finally:
         released.set()
 
@@ -108,7 +107,7 @@ def test_a_store_that_hangs_is_given_up_on(refusals: Refusals, s3: S3Server) -> 
 def test_a_store_that_fails_is_told_with_its_words(refusals: Refusals, s3: S3Server, code: str) -> None:
     s3.faults.add(refuse(503, code), times=None)
 
-    refusals.refused_everywhere(ONE_OF_EACH, 4, code, "try again")
+    refusals.refused(ONE_OF_EACH, 4, code, "try again")
 
 
 @servers
@@ -116,8 +115,7 @@ def test_a_store_that_fails_is_told_with_its_words(refusals: Refusals, s3: S3Ser
 def test_a_store_that_ignores_conditions_is_read_but_not_edited(refusals: Refusals, s3: S3Server, header: str) -> None:
     s3.faults.add(ignore_headers(header), times=None)
 
-    edits = tuple(command for command in CHANGES if "--dry-run" not in command)
-    refusals.refused_everywhere(edits, 4, "does not check conditional writes", header, "reading still works")
+    refusals.refused(EDITS, 4, "does not check conditional writes", header, "reading still works")
     refusals.doctor_finds(4, "does not check conditional writes")
     for command in READS:
         refusals.operator.type(command)
@@ -127,8 +125,7 @@ def test_a_store_that_ignores_conditions_is_read_but_not_edited(refusals: Refusa
 def test_a_role_that_may_only_read_is_told_what_it_lacks(refusals: Refusals, s3: S3Server) -> None:
     s3.faults.add(refuse(403, "AccessDenied"), method="PUT|DELETE", times=None)
 
-    edits = tuple(command for command in CHANGES if "--dry-run" not in command)
-    refusals.refused_everywhere(edits, 4, "s3:PutObject")
+    refusals.refused(EDITS, 4, "s3:PutObject")
     for command in READS:
         refusals.operator.type(command)
 
@@ -137,7 +134,7 @@ def test_a_role_that_may_only_read_is_told_what_it_lacks(refusals: Refusals, s3:
 def test_a_missing_folder_is_told(refusals: Refusals) -> None:
     refusals.profile(store="nowhere/lake")
 
-    refusals.refused_everywhere(COMMANDS, 4, "nowhere/lake does not exist", "mounted", "mkdir -p")
+    refusals.refused(COMMANDS, 4, "nowhere/lake does not exist", "mounted", "mkdir -p")
     refusals.doctor_finds(4, "nowhere/lake does not exist")
     assert not (refusals.stack.path.parent / "nowhere").exists()
 
@@ -147,7 +144,7 @@ def test_a_folder_below_a_file_is_told(refusals: Refusals) -> None:
     (refusals.stack.path.parent / "file").write_text("")
     for store in ("file", "file/lake"):
         refusals.profile(store=store)
-        refusals.refused_everywhere(ONE_OF_EACH, 4, f"{store} does not exist", "no such folder")
+        refusals.refused(ONE_OF_EACH, 4, f"{store} does not exist", "no such folder")
 
 
 @contextmanager
@@ -176,9 +173,8 @@ def failing_disk(monkeypatch: pytest.MonkeyPatch, number: int, concerns: Callabl
     ids=["full", "denied", "read-only"],
 )
 def test_a_folder_that_takes_no_document_is_told(refusals: Refusals, number: int, words: list[str]) -> None:
-    edits = tuple(command for command in CHANGES if "--dry-run" not in command)
     with failing_disk(refusals.monkeypatch, number, lambda _: True):
-        refusals.refused_everywhere(edits, 4, *words)
+        refusals.refused(EDITS, 4, *words)
         for command in READS:
             refusals.operator.type(command)
 
@@ -189,7 +185,7 @@ def test_a_folder_without_room_for_its_own_files_is_told(refusals: Refusals) -> 
     (refusals.stack.path.parent / "lake2/.wmtui").write_text("a file where a folder should be")
     refusals.profile(store="lake2")
 
-    refusals.refused_everywhere(("wmtui watermark set -t T aug4", "wmtui sync -t T", "wmtui --run"), 4, "cannot write")
+    refusals.refused(("wmtui watermark set -t T aug4", "wmtui sync -t T", "wmtui --run"), 4, "cannot write")
 
 
 def test_a_part_that_finds_no_room_loses_nothing(refusals: Refusals, kind: str, request: pytest.FixtureRequest) -> None:

@@ -15,6 +15,9 @@ CHANGES = (
     "wmtui sync -t T",
     "wmtui sync -t T --redshift-only",
     "wmtui --run",
+    "wmtui watermark undo -t T",
+    "wmtui watermark unpin -t T",
+    "wmtui clean",
 )
 
 
@@ -26,8 +29,8 @@ TABLE_COMMANDS = (
 def test_an_unknown_table_names_the_nearest(refusals: Refusals) -> None:
     near = f"did you mean {refusals.stack.schema}.orders"
 
-    for command in TABLE_COMMANDS:
-        refusals.refused(f"wmtui {command} -t {refusals.stack.schema}.ordres", 2, "unknown table", near)
+    commands = (f"wmtui {command} -t {refusals.stack.schema}.ordres" for command in TABLE_COMMANDS)
+    refusals.refused(commands, 2, "unknown table", near)
     refusals.refused("wmtui watermark get -t orders", 2, "unknown table 'orders'", near)
 
 
@@ -48,19 +51,13 @@ ZONE_MIXED_POINTS = (
 @pytest.mark.parametrize("kind", ["embedded"])
 @pytest.mark.parametrize("points", [BAD_POINTS, ZONE_MIXED_POINTS], ids=["bad", "zone-mixed"])
 def test_a_bad_timestamp_says_which_forms_there_are(refusals: Refusals, points: tuple[str, ...]) -> None:
-    for point in points:
-        refusals.refused(f"wmtui watermark set -t T --timestamp {point}", 2)
-        assert "YYYY-MM-DD" in refusals.operator.err or "presets are aug4" in refusals.operator.err
+    refusals.refused((f"wmtui watermark set -t T --timestamp {point}" for point in points), 2, "YYYY-MM-DD")
     refusals.refused(f"wmtui watermark set {points[0]} --yes", 2, "YYYY-MM-DD")
 
 
 def test_a_future_timestamp_needs_force(refusals: Refusals) -> None:
-    for command in (
-        "watermark set -t T 2099-01-01",
-        "watermark set 2099-01-01 --yes",
-        "watermark reset 2099-01-01 --yes",
-    ):
-        refusals.refused(f"wmtui {command}", 2, "is in the future", "add --force")
+    commands = ("set -t T 2099-01-01", "set 2099-01-01 --yes", "reset 2099-01-01 --yes")
+    refusals.refused((f"wmtui watermark {command}" for command in commands), 2, "is in the future", "add --force")
 
 
 @pytest.mark.parametrize("point", ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"])
@@ -93,8 +90,9 @@ def test_an_unknown_preset_lists_those_there_are(refusals: Refusals) -> None:
     refusals.stack.document["presets"] = {"quarter": "2025-07-01 00:00:00"}
     refusals.profile()
 
-    for command in ("watermark set -t T 2week", "watermark set 2week --force", "watermark reset 2week --force"):
-        refusals.refused(f"wmtui {command}", 2, "aug4, aug1, 1day, 3days, 1week, 2weeks, 1month, quarter", "2weeks?")
+    commands = ("set -t T 2week", "set 2week --force", "reset 2week --force")
+    known = "aug4, aug1, 1day, 3days, 1week, 2weeks, 1month, quarter"
+    refusals.refused((f"wmtui watermark {command}" for command in commands), 2, known, "did you mean 2weeks?")
 
 
 EXCLUSIVE_IN_SYNC = (
@@ -146,8 +144,7 @@ EXCLUSIVE_IN_WATERMARK = (
 @pytest.mark.parametrize("kind", ["embedded"])
 @pytest.mark.parametrize("lines", [EXCLUSIVE_IN_SYNC, EXCLUSIVE_IN_WATERMARK], ids=["sync", "watermark"])
 def test_words_that_exclude_each_other_or_mean_nothing_are_refused(refusals: Refusals, lines: tuple[str, ...]) -> None:
-    for line in lines:
-        refusals.refused(f"wmtui {line}", 2)
+    refusals.refused((f"wmtui {line}" for line in lines), 2)
 
 
 @pytest.fixture
@@ -160,17 +157,17 @@ def document(refusals: Refusals) -> None:
 
 @pytest.mark.usefixtures("document")
 def test_read_only_refuses_every_change(refusals: Refusals) -> None:
-    for command in CHANGES:
-        refusals.refused(f"{command} --read-only --yes --reason because", 2, "read-only", "leave --read-only out")
+    commands = (f"{command} --read-only --yes --reason because" for command in CHANGES)
+    refusals.refused(commands, 2, "read-only", "leave --read-only out")
 
 
 @pytest.mark.usefixtures("document")
 def test_a_protected_profile_wants_its_name_and_a_reason(refusals: Refusals) -> None:
     refusals.profile(protected=True)
 
-    for command in CHANGES:
-        refusals.refused(command, 3, "profile test is protected", "--profile test")
-        refusals.refused(f"{command} --profile test", 2, "protected", "--profile test --reason")
+    refusals.refused(CHANGES, 3, "profile test is protected", "--profile test")
+    named = (f"{command} --profile test" for command in CHANGES)
+    refusals.refused(named, 2, "profile test is protected", "--profile test --reason")
     refusals.refused("wmtui watermark set -t T aug4 --profile test --reason ' '", 2, "protected", "--reason")
 
 
