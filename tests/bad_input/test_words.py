@@ -17,7 +17,6 @@ CHANGES = (
     "wmtui --run",
     "wmtui watermark undo -t T",
     "wmtui watermark unpin -t T",
-    "wmtui clean",
 )
 
 
