@@ -7,7 +7,6 @@ import pytest
 from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import ExitCode
 from wmtui.model import Strategy
-from wmtui.watermarks.timestamps import format_instant
 
 
 def test_a_first_sync_brings_every_row(stack: Stack) -> None:
@@ -174,8 +173,6 @@ def test_a_part_written_in_the_very_second_of_a_set_is_loaded_by_that_sync(tmp_p
     stack.clock.stand_still(microsecond=400_000)
     stack.create()
     stack.reload(orders={"lag": "0s"})
-    stack.insert((1, 1, None, stack.ago(seconds=2)))
-    stack.service.watermarks.set(stack.table(), str(stack.ago(seconds=3)))
-    floor = {"load_floor": format_instant(stack.clock().replace(microsecond=0))}
-    stack.service.workspace.watermarks.change(stack.table(), "set", lambda _: floor)
+    stack.insert((1, 1, None, stack.ago(seconds=0)))
+    stack.service.watermarks.set(stack.table(), str(stack.ago(seconds=0)))
     assert stack.sync_one().rows_loaded == 1
