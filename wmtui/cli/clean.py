@@ -7,9 +7,9 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
-from wmtui.cli.wording import ABSENT, count
 from wmtui.errors import ConfirmationNeeded, ExitCode, combine
 from wmtui.service import Found
+from wmtui.service.wording import ABSENT, count
 
 COLUMNS = ("table", "size", "key", "why")
 

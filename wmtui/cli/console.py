@@ -12,6 +12,7 @@ import click
 from wmtui.errors import UsageError, WmtuiError
 from wmtui.model import utc_now
 from wmtui.pipeline.events import Severity
+from wmtui.service.wording import printable
 from wmtui.watermarks.timestamps import format_instant
 
 
@@ -57,11 +58,6 @@ class Console:
     def ask(self, question: str) -> bool:
         """Ask for yes or no on stderr; Ctrl-C and end of input raise click.Abort."""
         return click.confirm(printable(question), err=True)
-
-
-def printable(text: str) -> str:
-    """Text from outside, safe for a terminal: control characters but the end of a line are spelled out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:

@@ -7,9 +7,9 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
-from wmtui.cli.wording import status
 from wmtui.errors import ExitCode, combine
 from wmtui.model import Check, Level, TableName
+from wmtui.service.wording import status
 
 COLUMNS = ("level", "subject", "finding", "next step")
 

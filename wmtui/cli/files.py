@@ -7,10 +7,10 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.cli.table import show_table
-from wmtui.cli.wording import count, instant
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import explain
 from wmtui.model import TableName
+from wmtui.service.wording import count, instant
 
 COLUMNS = ("verdict", "last modified", "size", "reason", "key")
 

@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from wmtui.cli.changed import show_changed
-from wmtui.cli.console import printable
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
-from wmtui.cli.wording import ABSENT
 from wmtui.errors import ExitCode, Unreadable
 from wmtui.service import Entry
+from wmtui.service.wording import ABSENT, printable
 
 _VALUE_WIDTH = 40
 """Longer values are cut for people; --json has them whole."""

@@ -9,9 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from wmtui.cli.console import Console, printable
+from wmtui.cli.console import Console
 from wmtui.cli.progress import TableProgress, tell
 from wmtui.pipeline.events import Event, Progress, TableResult
+from wmtui.service.wording import printable
 
 _REFRESH_SECONDS = 0.1
 
@@ -32,7 +33,10 @@ class LiveDisplay:
         """Move the table's line, or print above all of them."""
         if isinstance(event, Progress):
             now = time.monotonic()
-            self._tables.setdefault(event.table, TableProgress(event, now, now)).advance(event, now)
+            if event.table not in self._tables:
+                self._tables[event.table] = TableProgress(event, now, now)
+                self._drawn = 0.0  # A table that begins is seen at once, however short its sync.
+            self._tables[event.table].advance(event, now)
             return
         if isinstance(event, TableResult):
             self._tables.pop(event.table, None)

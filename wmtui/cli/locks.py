@@ -7,8 +7,8 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
-from wmtui.cli.wording import span
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable
+from wmtui.service.wording import span
 from wmtui.watermarks.lease import Heartbeat
 
 COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen")

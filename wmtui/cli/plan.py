@@ -5,9 +5,9 @@ from typing import Any
 
 from wmtui.cli import files
 from wmtui.cli.invocation import Invocation
-from wmtui.cli.wording import count, point
 from wmtui.errors import ExitCode
 from wmtui.service import Preview, Request
+from wmtui.service.wording import count, point
 from wmtui.watermarks.timestamps import format_wall
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wmtui.cli.console import Console
-from wmtui.cli.wording import count
 from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
+from wmtui.service.wording import count
 
 _LINE_SECONDS = 5.0
 """A table's progress lines are at least so far apart where they cannot replace each other."""

@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from wmtui.cli import wording
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
 from wmtui.config import Duration
 from wmtui.errors import ExitCode
-from wmtui.service import TableStatus
+from wmtui.service import TableStatus, wording
 
 COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
 

@@ -13,11 +13,11 @@ from wmtui.cli.options import Command, tables_option
 from wmtui.cli.progress import tell
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
-from wmtui.cli.wording import status
 from wmtui.errors import ExitCode, UsageError, combine
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Event, Message, TableResult
 from wmtui.service import Request
+from wmtui.service.wording import status
 
 COLUMNS = ("table", "status", "extracted", "loaded", "files written", "files loaded", "seconds")
 

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from wmtui.cli.console import Console, printable
-from wmtui.cli.wording import STYLES
+from wmtui.cli.console import Console
+from wmtui.service.wording import STYLES, printable
 
 if TYPE_CHECKING:
     from rich.text import Text

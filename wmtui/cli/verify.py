@@ -7,15 +7,14 @@ from typing import Any
 
 import click
 
-from wmtui.cli.console import printable
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
-from wmtui.cli.wording import ABSENT
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
 from wmtui.pipeline.verify import FINDINGS, Example, Verification
+from wmtui.service.wording import ABSENT, printable
 
 COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "never read")
 _LONGEST = 60

@@ -8,10 +8,10 @@ from wmtui.cli.document import read_document
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.table import show_table
-from wmtui.cli.wording import count
-from wmtui.cli.wording import point as in_words
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
 from wmtui.model import TableName
+from wmtui.service.wording import count
+from wmtui.service.wording import point as in_words
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall
 

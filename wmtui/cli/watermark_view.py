@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from wmtui.cli import wording
-from wmtui.cli.console import printable
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
-from wmtui.service import Row, Service
+from wmtui.service import Row, Service, wording
+from wmtui.service.wording import printable
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import describe, pin_at
 from wmtui.watermarks.timestamps import format_instant, format_wall

@@ -58,3 +58,8 @@ def point(wall: datetime | None, zone: ZoneInfo) -> str:
 def count(number: int, noun: str) -> str:
     """`1 file`, `2,000 files`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """Text from outside, safe for a terminal: control characters but the end of a line are spelled out."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
