@@ -1,14 +1,13 @@
 """A watermark that was just changed."""
 
-from wmtui.cli import watermark_view as view
 from wmtui.cli.invocation import Invocation
-from wmtui.service import Changed
+from wmtui.service import Changed, describe
 from wmtui.watermarks.model import Watermark
 
 
 def show_changed(invocation: Invocation, changed: Changed) -> None:
     """The document re-read, and which files are loaded and rows extracted because of it."""
-    show_document(invocation, changed.mark, view.consequence(invocation.service, changed.mark, changed.selection))
+    show_document(invocation, changed.mark, describe.consequence(invocation.service, changed.mark, changed.selection))
 
 
 def show_document(invocation: Invocation, mark: Watermark, consequence: list[str]) -> None:
@@ -19,4 +18,4 @@ def show_document(invocation: Invocation, mark: Watermark, consequence: list[str
         for line in consequence:
             console.tell(line)
     else:
-        console.data("\n".join((view.document(invocation.service, mark), "", *consequence)))
+        console.data("\n".join((describe.document(invocation.service, mark), "", *consequence)))

@@ -10,6 +10,7 @@ from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
 from wmtui.model import TableName
+from wmtui.service import describe
 from wmtui.service.wording import count
 from wmtui.service.wording import point as in_words
 from wmtui.watermarks.model import Watermark
@@ -54,7 +55,7 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return
-    console.data(view.document(service, mark))
+    console.data(describe.document(service, mark))
     if files is not None:
         console.data(f"\n{count(len(files), 'file')} loaded in epoch {mark.epoch}")
         show_table(console, ("loaded at", "load", "key"), [(f["loaded_at"], f["load_id"], f["key"]) for f in files])

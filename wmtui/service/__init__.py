@@ -7,6 +7,7 @@ from wmtui.config import Settings
 from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
+from wmtui.service.drafts import Draft
 from wmtui.service.health import Health, TableStatus
 from wmtui.service.history import Entry, History
 from wmtui.service.leftovers import Found, Leftovers
@@ -53,6 +54,10 @@ class Service:
         low = None if since is None else self.watermarks.point(since)
         return verify(self.workspace, tables, since=low, examples=examples, emit=emit, stop=stop)
 
+    def draft(self, table: TableName) -> Draft:
+        """A change of a table's watermark that somebody is still thinking about. Raises Unreadable."""
+        return Draft(self.workspace, self.watermarks, table)
+
     def files(self, table: TableName) -> Selection:
         """Every file of a table with its verdict, by the load records."""
         return file_selection(self.workspace, table)
@@ -61,6 +66,7 @@ class Service:
 __all__ = [
     "Author",
     "Changed",
+    "Draft",
     "Entry",
     "Found",
     "Preview",

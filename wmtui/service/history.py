@@ -62,17 +62,24 @@ class History:
         return [*self._workspace.each(read, wanted if last is None else wanted[-last:]), *outside]
 
     def undo(
-        self, table: TableName, to: int | None = None, *, force: bool = False, reason: str | None = None
+        self,
+        table: TableName,
+        to: int | None = None,
+        *,
+        force: bool = False,
+        reason: str | None = None,
+        seen: Watermark | None = None,
     ) -> Changed:
         """Take the last change back, or go back to how the change of serial `to` left the watermark.
 
         This is a change of its own, so that it can be undone too. A pending run is settled first. What loads and runs
-        did to store and warehouse stays. Raises UsageError when there is nothing to undo, ConfirmationNeeded where
+        did to store and warehouse stays. seen: the watermark somebody looked at when deciding; None: the one that is
+        there now. Raises UsageError when there is nothing to undo, ConfirmationNeeded where
         moving back doubles rows, Pinned, LeaseHeld during a run, Conflict when the watermark changes meanwhile, and
         Unreadable.
         """
         self._workspace.require_write(reason)
-        seen = self._watermarks.get(table)
+        seen = seen or self._watermarks.get(table)
         earlier = self._before(table, seen) if to is None else self._left_by(table, seen, to)
         if not difference({**seen.content, **patch_undo(seen, earlier)}, seen.content):
             raise UsageError(

@@ -102,10 +102,20 @@ class Watermarks:
             text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
         )
 
-    def set(self, table: TableName, text: str, *, force: bool = False, reason: str | None = None) -> Changed:
+    def set(
+        self,
+        table: TableName,
+        text: str,
+        *,
+        force: bool = False,
+        reason: str | None = None,
+        seen: Watermark | None = None,
+    ) -> Changed:
         """Place a table's watermark at a point by hand.
 
-        Raises UsageError for a bad point, ConfirmationNeeded where moving back doubles rows, LeaseHeld during a run.
+        seen: the watermark somebody looked at when deciding; None: it is placed whatever is there. Raises UsageError
+        for a bad point, ConfirmationNeeded where moving back doubles rows, LeaseHeld during a run, and Conflict when
+        the watermark is no longer the one seen.
         """
         self._workspace.require_write(reason)
         wall = self.point(text, force=force)
@@ -116,16 +126,19 @@ class Watermarks:
                 self.refuse_doubling(table, force)
             return patch
 
-        return self.change(table, "set", edit, reason=reason)
+        return self.change(table, "set", edit, reason=reason, seen=seen)
 
-    def reset(self, table: TableName, *, force: bool = False, reason: str | None = None) -> Changed:
+    def reset(
+        self, table: TableName, *, force: bool = False, reason: str | None = None, seen: Watermark | None = None
+    ) -> Changed:
         """Make a table new again, in the next epoch. Data in the store and the warehouse is never touched.
 
-        Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run.
+        seen: as for `set`. Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run, and
+        Conflict when the watermark is no longer the one seen.
         """
         self._workspace.require_write(reason)
         self.refuse_doubling(table, force)
-        return self.change(table, "reset", patch_reset, reason=reason)
+        return self.change(table, "reset", patch_reset, reason=reason, seen=seen)
 
     def import_document(
         self, table: TableName, document: Mapping[str, Any], *, force: bool = False, reason: str | None = None

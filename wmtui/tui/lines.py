@@ -1,0 +1,140 @@
+"""A list of lines that draws only what is seen: 10,000 tables and 1,000,000 files cost what one screenful costs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from wmtui.tui.cells import KINDS, Line, segments
+
+Draw = Callable[[Any, int], Line]
+"""Draws an item so many cells wide."""
+
+
+class LineList(ScrollView, can_focus=True):
+    """Items, a line each, with a cursor. empty: what is shown for none."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", *(f"lines--{kind}" for kind in KINDS)}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("home,g", "first", "First", show=False),
+        Binding("end,G", "last", "Last", show=False),
+        Binding("enter", "open", "Open", show=False),
+    ]
+    cursor: reactive[int] = reactive(0)
+
+    class Moved(Message):
+        """The cursor is on another item, or on another content of it."""
+
+        def __init__(self, sender: "LineList") -> None:
+            super().__init__()
+            self.list = sender
+
+        @property
+        def control(self) -> "LineList":
+            """Whose cursor it is."""
+            return self.list
+
+    class Opened(Moved):
+        """Somebody pressed enter on an item, or clicked it a second time."""
+
+    def __init__(self, draw: Draw, *, empty: str = "nothing here", **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._draw = draw
+        self.items: Sequence[Any] = ()
+        self.empty = empty
+
+    @property
+    def current(self) -> Any | None:
+        """The item under the cursor."""
+        return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
+
+    def show(self, items: Sequence[Any], cursor: int | None = None) -> None:
+        """Other items; the cursor stays where it is unless it is told."""
+        self.items = items
+        self.virtual_size = Size(self.size.width, max(1, len(items)))
+        self.set_reactive(LineList.cursor, max(0, min(self.cursor if cursor is None else cursor, len(items) - 1)))
+        self._reveal()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        width, index = self.size.width, y + self.scroll_offset.y
+        ascii_only = self.app.has_class("ascii")
+        base = self.rich_style
+        styles = {kind: self.get_component_rich_style(f"lines--{kind}", partial=True) for kind in KINDS}
+        if not self.items and index == 0:
+            line: Line = [(self.empty, "dim")]
+        elif index >= len(self.items):
+            return Strip.blank(width, base)
+        else:
+            line = self._draw(self.items[index], width)
+            if index == self.cursor:
+                base = base + self.get_component_rich_style("lines--cursor", partial=True)
+                if not self.has_focus:
+                    base = base.without_color + self.rich_style if self.app.no_color else base
+        return Strip(segments(line, base, styles, ascii_only)).adjust_cell_length(width, base)
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Draw the two lines anew, and tell."""
+        for index in (before, now):
+            self.refresh(Region(0, index - self.scroll_offset.y, self.size.width, 1))
+        self._reveal()
+        self.post_message(self.Moved(self))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """It never leaves the items."""
+        return max(0, min(cursor, len(self.items) - 1))
+
+    def action_move(self, by: int) -> None:
+        """So many items down."""
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        """So many screenfuls down."""
+        self.cursor += by * max(1, self.size.height - 1)
+
+    def action_first(self) -> None:
+        """To the first item."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """To the last item."""
+        self.cursor = len(self.items) - 1
+
+    def action_open(self) -> None:
+        """Tell that the current item is to be opened."""
+        if self.current is not None:
+            self.post_message(self.Opened(self))
+
+    def on_click(self, event: Click) -> None:
+        """Select; a second click opens."""
+        offset = event.get_content_offset(self)
+        index = -1 if offset is None else offset.y + self.scroll_offset.y
+        if 0 <= index < len(self.items):
+            if index == self.cursor:
+                self.action_open()
+            self.cursor = index
+
+    def on_resize(self, _: Resize) -> None:
+        """The items are as wide as the list."""
+        self.virtual_size = Size(self.size.width, max(1, len(self.items)))
+        self._reveal()
+
+    def _reveal(self) -> None:
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        if height <= 0:
+            return
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+        elif self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
