@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from wmtui.cli.console import Console
-from wmtui.cli.progress import TableProgress, tell
+from wmtui.cli.progress import tell
 from wmtui.pipeline.events import Event, Progress, TableResult
+from wmtui.service.progress import TableProgress
 from wmtui.service.wording import printable
 
 _REFRESH_SECONDS = 0.1

@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from wmtui.cli.console import Console
 from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
+from wmtui.service.progress import TableProgress, ending
 from wmtui.service.wording import count
 
 _LINE_SECONDS = 5.0
@@ -28,31 +28,6 @@ class Display(Protocol):
     def tick(self) -> None:
         """Time has passed."""
         ...
-
-
-@dataclass
-class TableProgress:
-    """A table under way. began: of its sync; phase_began: of the phase its rows count in; monotonic seconds."""
-
-    progress: Progress
-    began: float
-    phase_began: float
-
-    def advance(self, progress: Progress, now: float) -> None:
-        """Take in how far it has come."""
-        if progress.phase is not self.progress.phase:
-            self.phase_began = now
-        self.progress = progress
-
-    def rate(self, now: float) -> int:
-        """Rows per second in this phase."""
-        return int(self.progress.rows / (now - self.phase_began)) if now > self.phase_began else 0
-
-    @property
-    def parts(self) -> str:
-        """Parts written, or files staged of those to load."""
-        p = self.progress
-        return f"{p.parts} of {count(p.files, 'file')}" if p.files else count(p.parts, "part")
 
 
 class PlainDisplay:
@@ -88,15 +63,9 @@ def tell(console: Console, event: Message | TableResult) -> None:
     """A message, or how a table ended, as a line."""
     if isinstance(event, TableResult):
         severity = Severity.WARNING if event.status is Status.NOTHING_SELECTED else Severity.INFO
-        console.tell(f"{event.table}: {_ending(event)}", severity)
+        console.tell(f"{event.table}: {ending(event)}", severity)
     else:
         console.tell(f"{event.table}: {event.text}" if event.table else event.text, event.severity)
-
-
-def _ending(result: TableResult) -> str:
-    extracted = f"{count(result.rows_extracted, 'row')} extracted into {count(result.files_written, 'file')}"
-    loaded = f"{count(result.rows_loaded, 'row')} loaded from {count(result.files_loaded, 'file')}"
-    return f"{result.status.value.replace('_', ' ')}, {extracted}, {loaded}, {result.seconds:.1f} s"
 
 
 @contextmanager

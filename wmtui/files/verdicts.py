@@ -260,12 +260,16 @@ def _holds_rows_from(file: Candidate, point: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a table's files, and for nothing selected what would let files in."""
+    """What became of a table's files, and for nothing selected what would let files in.
+
+    enter_at: the point that lets in what is out for its time, wall clock in the profile's zone; None: there is none.
+    """
 
     found: int
     selected: int
     reasons: Mapping[Reason, int]
     hint: str
+    enter_at: datetime | None = None
 
     def __str__(self) -> str:
         return f"Found {self.found} files, filtered to {self.selected} files for loading"
@@ -282,21 +286,19 @@ def summarise(
     """Count verdicts by reason; when nothing is selected, name the change that would let files in."""
     reasons = Counter(v.reason for v in verdicts)
     selected = sum(reasons[r] for r in SELECTED)
-    hints = [] if selected else [*_hint_at_point(verdicts, epoch, loaded, zone, reprocess), *_hints(reasons)]
-    return Summary(len(verdicts), selected, dict(reasons), "; ".join(hints))
+    enter_at = None if selected else _opening_point(verdicts, zone)
+    hints = [] if selected else [*_hints(reasons)]
+    if enter_at is not None:
+        basis = Basis(epoch, after=to_instant(enter_at, zone))
+        entering = sum(v.selected for v in judge((v.file for v in verdicts), basis, loaded, reprocess))
+        hints.insert(0, f"{_files(entering, 'enters', 'enter')} if you set {format_wall(enter_at)}")
+    return Summary(len(verdicts), selected, dict(reasons), "; ".join(hints), enter_at)
 
 
-def _hint_at_point(
-    verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess
-) -> list[str]:
-    """The point that lets every file in that is out for its time, and how many files it lets in."""
+def _opening_point(verdicts: Sequence[Verdict], zone: ZoneInfo) -> datetime | None:
+    """The latest point, to the second, that every file lies behind that is out for its time."""
     missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
-    if not missed:
-        return []
-    wall = to_wall(min(missed) - timedelta(seconds=1), zone)
-    basis = Basis(epoch, after=to_instant(wall, zone))
-    entering = sum(v.selected for v in judge((v.file for v in verdicts), basis, loaded, reprocess))
-    return [f"{_files(entering, 'enters', 'enter')} if you set {format_wall(wall)}"]
+    return to_wall(min(missed) - timedelta(seconds=1), zone) if missed else None
 
 
 def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from wmtui.service.health import Health, TableStatus
 from wmtui.service.history import Entry, History
 from wmtui.service.leftovers import Found, Leftovers
 from wmtui.service.locks import Locks
+from wmtui.service.overview import Look, Overview
 from wmtui.service.pins import Pins
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
 from wmtui.service.verifications import verify
@@ -42,6 +43,7 @@ class Service:
         self.syncs = Syncs(self.workspace)
         self.leftovers = Leftovers(self.workspace)
         self.health = Health(self.workspace, self.watermarks, self.leftovers)
+        self.overview = Overview(self.workspace, self.health)
 
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
@@ -69,6 +71,7 @@ __all__ = [
     "Draft",
     "Entry",
     "Found",
+    "Look",
     "Preview",
     "Request",
     "Row",

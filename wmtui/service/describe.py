@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wmtui.files.selection import Selection
+from wmtui.files.verdicts import Reason
 from wmtui.service import wording
 from wmtui.service.wording import printable
 from wmtui.watermarks.model import Watermark
@@ -22,10 +23,15 @@ def document(service: "Service", mark: Watermark) -> str:
     shown["last_mysql_data_timestamp"] = wording.point(mark.data_timestamp, service.workspace.zone)
     shown["mode"] = mode(mark, service.workspace.clock())
     if mark.fields["pin"] is not None:
-        shown["pin"] = f"{mark.fields['pin'].get('owner')}: {describe(mark.fields['pin'])}"
+        shown["pin"] = pin(mark)
     shown["serial"] = f"{mark.serial}, {metadata.get('updated_at') or 'never changed by wmtui'}"
     width = max(len(name) for name in shown)
     return printable("\n".join(f"{name:{width}}  {value}" for name, value in shown.items()))
+
+
+def pin(mark: Watermark) -> str:
+    """Who holds a pinned watermark, why and until when."""
+    return f"{mark.fields['pin'].get('owner')}: {describe(mark.fields['pin'])}"
 
 
 def mode(mark: Watermark, now: datetime) -> str:
@@ -47,6 +53,36 @@ def consequence(service: "Service", mark: Watermark, selection: Selection) -> li
     else:
         where = "at the beginning"
     return [*lines, f"extraction will begin {where}"]
+
+
+def effect(before: Watermark, now: Selection, after: Watermark, then: Selection) -> list[str]:
+    """What moving a watermark would change for the next sync: files that enter and leave, rows read again or never.
+
+    before, now: the watermark as it is and its files; after, then: as it would be.
+    """
+    old, new = ({file.key: file for file in selection.selected} for selection in (now, then))
+    entering = [file for key, file in new.items() if key not in old]
+    leaving = len(old.keys() - new.keys())
+    size = wording.size(sum(file.size for file in entering))
+    rows = [file.part.rows for file in entering if file.part is not None and file.part.rows is not None]
+    known = f", {wording.count(sum(rows), 'row')}" if rows else ""
+    about = f", at least{known[1:]}" if rows and len(rows) < len(entering) else known
+    lines = [f"+{wording.count(len(entering), 'file')}, {size}{about}" if entering else "no file enters"]
+    if leaving:
+        lines.append(f"{wording.count(leaving, 'file')} waiting now would not be loaded any more")
+    if skipped := then.summary.reasons.get(Reason.LOADED):
+        lines.append(f"{skipped:,} already loaded {'is' if skipped == 1 else 'are'} skipped")
+    return [*lines, *_moved(before, after)]
+
+
+def _moved(before: Watermark, after: Watermark) -> list[str]:
+    """What happens to the rows between two positions."""
+    old, new = before.data_timestamp, after.data_timestamp
+    if old is None or new is None or old == new:
+        return []
+    if new > old:
+        return [f"rows of {wording.span(new - old)} are passed over: they are not read any more"]
+    return [f"rows of {wording.span(old - new)} are read again"]
 
 
 def _value(value: Any) -> str:

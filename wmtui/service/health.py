@@ -101,9 +101,17 @@ class Health:
     def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
         try:
             heartbeat = self._workspace.heartbeat(table)
-            mark = self._watermarks.get(table)
-        except Unreadable as unreadable:
-            return TableStatus(table, problem="unreadable", error=unreadable.in_one_line)
+            return self.judge(self._watermarks.get(table), heartbeat, max_age)
+        except Unreadable as error:
+            return self.unreadable(table, error)
+
+    def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
+        """The status of a table whose documents cannot be read."""
+        return TableStatus(table, problem="unreadable", error=error.in_one_line)
+
+    def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
+        """The status that watermark and lock document give a table. max_age: as for `status`."""
+        table = mark.table
         now, last_success = self._workspace.clock(), heartbeat.last_success
         limit = max_age if max_age is not None else self._workspace.config(table).freshness.error
         live = heartbeat.fields if heartbeat.held else {}

@@ -20,7 +20,7 @@ from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.store import Author, WatermarkStore
 
-_READERS = 32
+READERS = 32
 """Documents read at once; a GET waits far longer for the network than it computes."""
 
 _T = TypeVar("_T")
@@ -110,5 +110,5 @@ class Workspace:
         items = list(items)
         if len(items) <= 1:
             return [work(item) for item in items]
-        with ThreadPoolExecutor(min(_READERS, len(items)), thread_name_prefix="read") as pool:
+        with ThreadPoolExecutor(min(READERS, len(items)), thread_name_prefix="read") as pool:
             return list(pool.map(work, items))

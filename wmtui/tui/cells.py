@@ -1,10 +1,13 @@
 """Text in cells: cutting, padding, and what each glyph's colour means."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
+from textual.strip import Strip
+from textual.widget import Widget
 
 from wmtui.service.wording import printable
 
@@ -12,13 +15,24 @@ Piece = tuple[str, str]
 """A text and its kind: "" as its surroundings, or one of `KINDS`."""
 Line = list[Piece]
 
-KINDS = ("good", "bad", "warn", "busy", "dim")
+KINDS = ("good", "bad", "warn", "busy", "dim", "strong")
+COMPONENTS = {f"kind--{kind}" for kind in KINDS}
+"""Component classes of a widget that draws lines."""
+KIND_CSS = "\n".join(
+    f"& > .kind--{kind} {{ {style} }}"
+    for kind, style in {
+        **{kind: f"color: ${kind};" for kind in KINDS[:-1]},
+        "strong": "color: $accent; text-style: bold;",
+    }.items()
+)
+"""Their styles, for the widget's own CSS."""
 
+BARS = "▁▂▃▄▅▆▇█"
 _KIND_OF_GLYPH = {"✓": "good", "✗": "bad", "!": "warn", "▸": "busy", "·": "dim", "?": "warn"}
-_ASCII = str.maketrans({
-    "✓": "+", "✗": "x", "·": ".", "▸": ">", "…": "~", "│": "|", "●": "*", "→": ">", "—": "-", "▁": "_", "▂": "_",
-    "▃": ":", "▄": ":", "▅": "=", "▆": "=", "▇": "#", "█": "#",
-})  # fmt: skip
+_ASCII = str.maketrans(
+    "✓✗·▸…│●→—▁▂▃▄▅▆▇█▲├┤─",
+    "+x.>~|*>-__::==##^[]-",
+)
 
 
 def kind_of(text: str) -> str:
@@ -29,11 +43,15 @@ def kind_of(text: str) -> str:
 def plain(text: str, ascii_only: bool) -> str:
     """Text that no terminal takes for a command; with ascii_only also without glyphs it may not have."""
     text = printable(text).replace("\n", " ")
-    return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii_only else text
+    if ascii_only and not text.isascii():
+        cells = (c.translate(_ASCII) for c in text)
+        return "".join(c if c.isascii() else "?" * cell_len(c) for c in cells)
+    return text
 
 
 def fit(text: str, width: int) -> str:
     """Exactly so many cells: padded, or cut at the end."""
+    text = printable(text)
     if cell_len(text) > width > 1:
         return set_cell_size(text, width - 1) + "…"
     return set_cell_size(text, max(width, 0))
@@ -41,18 +59,14 @@ def fit(text: str, width: int) -> str:
 
 def fit_middle(text: str, width: int) -> str:
     """Exactly so many cells: padded, or cut in the middle, where names of tables differ least."""
+    text = printable(text)
     if cell_len(text) <= width or width < 5:
         return fit(text, width)
     head = set_cell_size(text, (width - 1) // 2)
-    tail = text
+    tail = text[-width:]
     while cell_len(tail) > width - 1 - cell_len(head):
         tail = tail[1:]
     return set_cell_size(f"{head}…{tail}", width)
-
-
-def segments(line: Iterable[Piece], base: Style, styles: dict[str, Style], ascii_only: bool) -> list[Segment]:
-    """The pieces in their colours over a base style."""
-    return [Segment(plain(text, ascii_only), base + styles[kind] if kind else base) for text, kind in line]
 
 
 def columns(cells: Iterable[tuple[str, int, str]]) -> Line:
@@ -64,10 +78,45 @@ def columns(cells: Iterable[tuple[str, int, str]]) -> Line:
     return line[:-1]
 
 
-BARS = "▁▂▃▄▅▆▇█"
-
-
-def bars(amounts: list[int]) -> str:
+def bars(amounts: Sequence[int]) -> str:
     """A bar of one cell for each amount, the highest as high as the line; nothing for none."""
     top = max(amounts, default=0)
     return "".join(" " if not n else BARS[max(0, (n * len(BARS) - 1) // top)] for n in amounts)
+
+
+def strip(widget: Widget, line: Line, width: int, base: Style) -> Strip:
+    """A line as a widget draws it over a base style, exactly so many cells."""
+    ascii_only = widget.app.has_class("ascii")
+    segments = []
+    for text, kind in line:
+        style = base + widget.get_component_rich_style(f"kind--{kind}", partial=True) if kind else base
+        segments.append(Segment(plain(text, ascii_only), style))
+    return Strip(segments).adjust_cell_length(width, base)
+
+
+def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
+    """Texts for a widget's border, in which no character is markup."""
+    for name, text in (("border_title", title), ("border_subtitle", subtitle)):
+        setattr(widget, name, Content(printable(text)) if text else None)
+
+
+class Plate(Widget):
+    """Lines that do not move and take no focus."""
+
+    COMPONENT_CLASSES = COMPONENTS
+    DEFAULT_CSS = f"Plate {{ height: 1; {KIND_CSS} }}"
+
+    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines = list(lines)
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Other lines."""
+        if self._lines != list(lines):
+            self._lines = list(lines)
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        line = self._lines[y] if y < len(self._lines) else []
+        return strip(self, line, self.size.width, self.rich_style)

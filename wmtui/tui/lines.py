@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from wmtui.tui.cells import KINDS, Line, segments
+from wmtui.tui.cells import COMPONENTS, KIND_CSS, Line, strip
 
 Draw = Callable[[Any, int], Line]
 """Draws an item so many cells wide."""
@@ -20,7 +20,17 @@ Draw = Callable[[Any, int], Line]
 class LineList(ScrollView, can_focus=True):
     """Items, a line each, with a cursor. empty: what is shown for none."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", *(f"lines--{kind}" for kind in KINDS)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", "lines--cursor-blurred", *COMPONENTS}
+    DEFAULT_CSS = f"""
+    LineList {{
+        height: 1fr;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        {KIND_CSS}
+        & > .lines--cursor {{ background: $primary 30%; text-style: bold; }}
+        & > .lines--cursor-blurred {{ background: $primary 12%; }}
+    }}
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -69,20 +79,15 @@ class LineList(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         width, index = self.size.width, y + self.scroll_offset.y
-        ascii_only = self.app.has_class("ascii")
         base = self.rich_style
-        styles = {kind: self.get_component_rich_style(f"lines--{kind}", partial=True) for kind in KINDS}
-        if not self.items and index == 0:
-            line: Line = [(self.empty, "dim")]
-        elif index >= len(self.items):
+        if not self.items:
+            return strip(self, [(self.empty if index == 0 else "", "dim")], width, base)
+        if index >= len(self.items):
             return Strip.blank(width, base)
-        else:
-            line = self._draw(self.items[index], width)
-            if index == self.cursor:
-                base = base + self.get_component_rich_style("lines--cursor", partial=True)
-                if not self.has_focus:
-                    base = base.without_color + self.rich_style if self.app.no_color else base
-        return Strip(segments(line, base, styles, ascii_only)).adjust_cell_length(width, base)
+        if index == self.cursor:
+            name = "lines--cursor" if self.has_focus else "lines--cursor-blurred"
+            base += self.get_component_rich_style(name, partial=True)
+        return strip(self, self._draw(self.items[index], width), width, base)
 
     def watch_cursor(self, before: int, now: int) -> None:
         """Draw the two lines anew, and tell."""

@@ -1,0 +1,92 @@
+"""All tables at a glance, told one by one as they are read."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from wmtui.errors import Unreachable, Unreadable
+from wmtui.model import TableName
+from wmtui.service.health import Health, TableStatus
+from wmtui.service.workspace import READERS, Workspace
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
+
+
+@dataclass(frozen=True)
+class Look:
+    """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
+
+    waiting: files the next load takes; None: not counted yet.
+    """
+
+    status: TableStatus
+    mark: Watermark | None = None
+    heartbeat: Heartbeat | None = None
+    waiting: int | None = None
+
+    @property
+    def table(self) -> TableName:
+        """The table."""
+        return self.status.table
+
+
+class Overview:
+    """Reads many tables without waiting for the last one."""
+
+    def __init__(self, workspace: Workspace, health: Health) -> None:
+        self._workspace = workspace
+        self._health = health
+
+    def look(self, table: TableName) -> Look:
+        """One table, its waiting files not counted. Raises StoreError."""
+        workspace = self._workspace
+        try:
+            heartbeat = workspace.heartbeat(table)
+            mark = workspace.watermarks.read(table).watermark
+        except Unreadable as error:
+            return Look(self._health.unreadable(table, error))
+        return Look(self._health.judge(mark, heartbeat), mark, heartbeat)
+
+    def look_at(
+        self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool
+    ) -> None:
+        """Read tables and tell of each, in any order; then, if asked, count their waiting files and tell again.
+
+        Ends early once `stop` is set. Raises StoreError when the store refuses or does not answer.
+        """
+        found: list[Look] = []
+
+        def read(table: TableName) -> None:
+            if not stop.is_set():
+                found.append(self.look(table))
+                tell(found[-1])
+
+        files = self._workspace.new_filter()
+
+        def count(look: Look) -> None:
+            if look.mark is None or look.heartbeat is None or stop.is_set():
+                return
+            system = self._workspace.watermarks.system() if look.mark.position is None else None
+            target = self._workspace.config(look.table).target
+            try:
+                selection = files.select(look.mark, target, look.heartbeat, system)
+            except Unreadable as error:
+                tell(Look(self._health.unreadable(look.table, error)))
+            else:
+                tell(replace(look, waiting=selection.summary.selected))
+
+        self._each(read, tables, stop)
+        if waiting:
+            self._each(count, list(found), stop)
+
+    def _each(self, work: "Callable[..., None]", items: Iterable[object], stop: threading.Event) -> None:
+        """Do it for every item at once; the first failure ends the rest."""
+        with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                for future in futures:
+                    future.result()
+            except Unreachable:
+                stop.set()
+                raise

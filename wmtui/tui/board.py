@@ -1,0 +1,127 @@
+"""What the list of tables shows: what was read of each, in an order, narrowed by a pattern. Nothing here draws."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from wmtui.config import Settings
+from wmtui.model import TableName
+from wmtui.service import Look
+from wmtui.service.progress import TableProgress
+
+
+class Order(StrEnum):
+    """How tables are sorted."""
+
+    CONFIGURED = "as configured"
+    URGENCY = "what needs you first"
+    NAME = "by name"
+    LAG = "by lag"
+
+
+_URGENCY = {"unreadable": 0, "failed": 1, "interrupted": 2, "stale": 3, "never synced": 4, "": 6}
+_NEVER = timedelta.max
+
+
+@dataclass
+class Board:
+    """Every configured table. running: what this screen's own syncs do; queued: tables that wait for a worker."""
+
+    settings: Settings
+    looks: dict[TableName, Look] = field(default_factory=dict)
+    running: dict[TableName, TableProgress] = field(default_factory=dict)
+    queued: set[TableName] = field(default_factory=set)
+    marked: set[TableName] = field(default_factory=set)
+    order: Order = Order.CONFIGURED
+    pattern: str = ""
+
+    @property
+    def tables(self) -> tuple[TableName, ...]:
+        """Every table, in the order of tables.yaml."""
+        return tuple(self.settings.tables)
+
+    def visible(self) -> list[TableName]:
+        """The tables whose name or problem holds every word of the pattern, in order."""
+        wanted = self.pattern.lower().split()
+        tables = [table for table in self.tables if all(word in self._text(table) for word in wanted)]
+        if self.order is Order.NAME:
+            tables.sort(key=str)
+        elif self.order is Order.LAG:
+            tables.sort(key=self._lag, reverse=True)
+        elif self.order is Order.URGENCY:
+            tables.sort(key=self._urgency)
+        return tables
+
+    def take(self, look: Look) -> None:
+        """Take in what was read; a count of waiting files that was known stays until there is a new one."""
+        known = self.looks.get(look.table)
+        if look.waiting is None and known is not None and known.mark is not None and look.mark is not None:
+            same = known.mark.serial == look.mark.serial
+            look = Look(look.status, look.mark, look.heartbeat, known.waiting if same else None)
+        self.looks[look.table] = look
+
+    def problems(self) -> Counter[str]:
+        """How many tables have which problem; healthy ones are not in it."""
+        return Counter(look.status.problem for look in self.looks.values() if look.status.problem)
+
+    def causes(self) -> list[tuple[str, list[TableName]]]:
+        """What went wrong, each cause once with its tables, the commonest first."""
+        found: dict[str, list[TableName]] = {}
+        for table, look in self.looks.items():
+            if look.status.problem:
+                found.setdefault(cause(look), []).append(table)
+        return sorted(found.items(), key=lambda group: -len(group[1]))
+
+    def runs_elsewhere(self) -> list[Look]:
+        """Tables that another process works on."""
+        return [look for table, look in self.looks.items() if look.status.phase and table not in self.running]
+
+    def targets(self, current: TableName | None) -> list[TableName]:
+        """What an action is about: the marked tables, else the current one."""
+        if self.marked:
+            return [table for table in self.tables if table in self.marked]
+        return [] if current is None else [current]
+
+    def _text(self, table: TableName) -> str:
+        look = self.looks.get(table)
+        status = look.status if look else None
+        words = (status.problem, status.mysql_status, status.redshift_status) if status else ()
+        manual = "manual" if look and look.mark and look.mark.is_manual else ""
+        return " ".join((str(table), manual, *words)).lower()
+
+    def _lag(self, table: TableName) -> timedelta:
+        look = self.looks.get(table)
+        lag = look.status.lag if look else None
+        return _NEVER if lag is None else lag
+
+    def _urgency(self, table: TableName) -> tuple[int, timedelta]:
+        look = self.looks.get(table)
+        if look is None:
+            return (7, timedelta(0))
+        held_back = look.mark is not None and look.mark.is_manual and look.waiting == 0
+        urgency = 5 if held_back and not look.status.problem else _URGENCY.get(look.status.problem, 5)
+        return (urgency, -(look.status.lag or timedelta(0)))
+
+
+def cause(look: Look) -> str:
+    """Why a table has a problem, without its name, so that equal causes are equal texts."""
+    status = look.status
+    text = status.error or ""
+    for name in (str(status.table), status.table.key):
+        text = text.replace(name, "…")
+    return f"{status.problem}: {text}" if text else status.problem
+
+
+def age(look: Look, now: datetime, read: datetime) -> timedelta | None:
+    """How long ago the run of another process was heard of."""
+    return None if look.heartbeat is None else look.heartbeat.age + (now - read)
+
+
+def found(tables: Iterable[TableName], text: str) -> TableName | None:
+    """The table that a typed name means: equal, else the first that begins so, else that holds it."""
+    text = text.strip().lower()
+    names = [(str(table).lower(), table) for table in tables]
+    tests = (str.__eq__, str.startswith, str.__contains__)
+    return next((table for test in tests for name, table in names if test(name, text)), None) if text else None

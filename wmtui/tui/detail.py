@@ -1,0 +1,302 @@
+"""One table: its watermark, its files with their verdicts, its history."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.events import Click, Resize
+from textual.message import Message
+from textual.widgets import ContentSwitcher
+
+from wmtui.errors import Unreadable
+from wmtui.files.verdicts import Verdict
+from wmtui.model import TableName
+from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
+from wmtui.service.wording import printable
+from wmtui.tui.cells import Line, Plate, bars, kind_of, set_title
+from wmtui.tui.crew import Failure, words
+from wmtui.tui.drawing import file_line, lag_bar
+from wmtui.tui.histogram import Histogram
+from wmtui.tui.lines import LineList
+
+TABS = ("fields", "files", "history")
+KEPT = ("all", "kept", "dropped")
+_LABEL = 14
+HISTORY_SHOWN = 200
+"""Newest changes read; `wmtui watermark history` shows all."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A line of the watermark. value: what is copied."""
+
+    label: str
+    text: str
+    value: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of the history: of which entry, and what it says."""
+
+    entry: Entry | Unreadable
+    line: Line
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What was read of a table, and what takes long to derive from it."""
+
+    draft: Draft
+    selection: Selection
+    shown: Mapping[str, Sequence[Verdict]]
+    histogram: Histogram | None
+    fields: Sequence[tuple[str, str, str]]
+
+
+def read(service: Service, table: TableName) -> Detail:
+    """Everything but the history. Raises Unreadable and StoreError."""
+    draft = service.draft(table)
+    now = draft.now()
+    newest = sorted(now.selection.verdicts, key=lambda v: v.file.last_modified, reverse=True)
+    kept = [verdict for verdict in newest if verdict.selected]
+    dropped = [verdict for verdict in newest if not verdict.selected]
+    shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
+    look = service.overview.look(table)
+    return Detail(draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+
+
+def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
+    """The watermark in words: label, text, kind."""
+    mark, heartbeat, zone = look.mark, look.heartbeat, service.workspace.zone
+    assert mark is not None
+    assert heartbeat is not None
+    f, status = mark.fields, look.status
+    limit = service.workspace.config(mark.table).freshness.error
+    loads, *rest = describe.consequence(service, mark, selection)
+    glyphs = [wording.status(f[name]) for name in ("mysql_status", "redshift_status")]
+    shown = [
+        ("data up to", wording.point(mark.data_timestamp, zone), "strong"),
+        ("mode", describe.mode(mark, service.workspace.clock()), ""),
+        ("MySQL", f"{glyphs[0]}, {wording.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
+        ("Redshift", f"{glyphs[1]}, {wording.count(f['redshift_rows_loaded'], 'row')} loaded", kind_of(glyphs[1])),
+        ("lag", f"{wording.span(status.lag)}  {lag_bar(status.lag, limit, 8)}", ""),
+        ("last success", wording.instant(status.last_success), ""),
+        ("next load", loads.removeprefix("loading now would say: "), ""),
+        *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
+    ]
+    if f["last_error"]:
+        shown.insert(1, ("last error", f["last_error"], "bad"))
+    if look.status.phase:
+        age = wording.span(heartbeat.age)
+        run = f"▸ {status.phase}, {status.rows:,} rows, {status.owner}, heard of {age} ago, lock {heartbeat.lease_id}"
+        shown.insert(1, ("running", run, "busy"))
+    if f["pin"] is not None:
+        shown.insert(1, ("pin", describe.pin(mark), "warn"))
+    document = describe.document(service, mark).splitlines()
+    return [
+        *shown,
+        ("", "", ""),
+        *((line.split("  ", 1)[0], line.split("  ", 1)[-1].strip(), "dim") for line in document),
+    ]
+
+
+class Tabs(Plate):
+    """The names of the tabs; a click chooses one."""
+
+    class Chosen(Message):
+        """Somebody clicked a tab."""
+
+        def __init__(self, tab: str) -> None:
+            super().__init__()
+            self.tab = tab
+
+    def mark(self, current: str, names: Sequence[str]) -> None:
+        """Show which one is open."""
+        line: Line = [(" ", "")]
+        for tab, name in zip(TABS, names, strict=True):
+            line += [(f"[{name}]" if tab == current else f" {name} ", "strong" if tab == current else "dim"), (" ", "")]
+        self._names = list(names)
+        self.show([line])
+
+    def on_click(self, event: Click) -> None:
+        """Which name is there?"""
+        left = 1
+        for tab, name in zip(TABS, self._names, strict=True):
+            if left <= event.x < left + len(name) + 2:
+                self.post_message(self.Chosen(tab))
+            left += len(name) + 3
+
+
+class DetailPane(Vertical):
+    """The pane of one table."""
+
+    def __init__(self) -> None:
+        super().__init__(id="detail", classes="pane")
+        self.table: TableName | None = None
+        self.detail: Detail | None = None
+        self.entries: list[Entry | Unreadable] | None = None
+        self.kept = "all"
+        self.tab = "fields"
+
+    def compose(self) -> ComposeResult:
+        """Tabs above, one of three lists below."""
+        yield Tabs(id="tabs")
+        with ContentSwitcher(initial="fields"):
+            yield LineList(_field_line, empty="reading…", id="fields")
+            with Vertical(id="files"):
+                yield Plate(id="file-summary")
+                yield LineList(self._file_line, empty="no files", id="file-list")
+            with Vertical(id="history"):
+                yield Plate(id="history-summary")
+                yield LineList(_change_line, empty="reading…", id="changes")
+
+    def on_mount(self) -> None:
+        """Nothing is known yet."""
+        self._head()
+
+    def on_resize(self, _: Resize) -> None:
+        """Long values are wrapped, and pictures are as wide as the pane."""
+        self._draw()
+
+    @property
+    def lines(self) -> LineList:
+        """The list that is shown."""
+        return self.query_one({"fields": "#fields", "files": "#file-list", "history": "#changes"}[self.tab], LineList)
+
+    def begin(self, table: TableName | None) -> None:
+        """Another table: what was shown is not about it."""
+        if table != self.table:
+            self.table, self.detail, self.entries = table, None, None
+            self._say("reading…" if table else "no table")
+            self._draw()
+
+    def take(self, detail: Detail) -> None:
+        """What was read of the table."""
+        self.detail = detail
+        self._draw()
+
+    def take_history(self, entries: "list[Entry | Unreadable]") -> None:
+        """The table's changes, oldest first."""
+        self.entries = entries
+        self._draw()
+
+    def fail(self, failure: Failure) -> None:
+        """It cannot be read."""
+        self.detail = None
+        self._say(words(failure))
+        self._draw()
+
+    def open(self, tab: str) -> None:
+        """Show a tab and give its list the focus."""
+        self.tab = tab
+        self.query_one(ContentSwitcher).current = tab
+        self._head()
+        self.lines.focus()
+
+    def toggle_kept(self) -> None:
+        """All files, only those that are loaded next, only the others."""
+        self.kept = KEPT[(KEPT.index(self.kept) + 1) % len(KEPT)]
+        self._draw_files()
+
+    def _say(self, text: str) -> None:
+        for identity in ("#fields", "#file-list", "#changes"):
+            lines = self.query_one(identity, LineList)
+            lines.empty = printable(text)
+
+    def _draw(self) -> None:
+        self._head()
+        self._draw_fields()
+        self._draw_files()
+        self._draw_history()
+
+    def _head(self) -> None:
+        s = self.detail.selection.summary if self.detail else None
+        files = f"Files {s.selected:,}/{s.found:,}" if s else "Files"
+        self.query_one(Tabs).mark(self.tab, ("Watermark", files, "History"))
+        set_title(self, f"2 {self.table or 'Watermark'}")
+
+    def _draw_fields(self) -> None:
+        lines = self.query_one("#fields", LineList)
+        width = max(10, lines.size.width - _LABEL - 1)
+        items = []
+        for label, text, kind in self.detail.fields if self.detail else ():
+            name = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
+            for number, piece in enumerate(textwrap.wrap(text, width) or [""]):
+                items.append(Field(name if number == 0 else "", piece, text, kind))
+        lines.show(items)
+
+    def _draw_files(self) -> None:
+        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", Plate)
+        if self.detail is None:
+            lines.show(())
+            head.show(())
+            return
+        summary, width = self.detail.selection.summary, max(10, lines.size.width)
+        text = f"{summary}" + (f"; {summary.hint}" if summary.hint else "")
+        shown: list[Line] = [[(piece, "strong" if summary.held_back else "")] for piece in textwrap.wrap(text, width)]
+        if self.detail.histogram is not None:
+            shown += self.detail.histogram.lines(width)
+        head.styles.height = len(shown)
+        head.show(shown)
+        lines.empty = f"no files are {self.kept}" if self.kept != "all" else "no files of this table are in the store"
+        lines.show(self.detail.shown[self.kept])
+
+    def _draw_history(self) -> None:
+        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", Plate)
+        if self.entries is None:
+            head.show(())
+            lines.show(())
+            return
+        lines.empty = "nobody has changed it yet"
+        lines.show([change for entry in reversed(self.entries) for change in _changes(entry)])
+        head.show([sparkline(self.entries, lines.size.width)])
+
+    def _file_line(self, verdict: Verdict, width: int) -> Line:
+        assert self.detail is not None
+        return file_line(verdict, self.detail.selection.loaded, width)
+
+
+def _field_line(field: Field, width: int) -> Line:
+    return [(field.label.ljust(_LABEL + 1)[: _LABEL + 1], "dim"), (field.text[:width], field.kind)]
+
+
+def _change_line(change: Change, _: int) -> Line:
+    return change.line
+
+
+def _changes(entry: Entry | Unreadable) -> list[Change]:
+    if isinstance(entry, Unreadable):
+        return [Change(entry, [(f"✗ {entry}", "bad")])]
+    who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
+    number = f"{entry.serial or wording.ABSENT:>4} "
+    at = (entry.at or wording.ABSENT).replace("T", " ").removesuffix("Z")[:19]
+    head: Line = [(number, "dim"), (f"{at} ", ""), (f"{entry.action} ", "strong"), (who, "dim")]
+    why = [Change(entry, [(f"     “{entry.reason}”", "")])] if entry.reason else []
+    diff = [
+        Change(entry, [(f"     {name} ", "dim"), (f"{_value(old)} → {_value(new)}", "")])
+        for name, (old, new) in entry.diff.items()
+    ]
+    return [Change(entry, head), *why, *diff]
+
+
+def _value(value: object) -> str:
+    text = wording.ABSENT if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def sparkline(entries: Sequence[Entry | Unreadable], width: int) -> Line:
+    """Rows extracted per run, the newest at the right."""
+    rows = [
+        int(entry.diff["mysql_rows_extracted"][1] or 0)
+        for entry in entries
+        if isinstance(entry, Entry) and "mysql_rows_extracted" in entry.diff and entry.action != "reset"
+    ]
+    label = "rows per run "
+    shown = rows[-max(1, width - len(label) - 14) :]
+    if not any(shown):
+        return [("no run has changed it yet", "dim")]
+    return [(label, "dim"), (bars(shown), "busy"), (f" max {max(shown):,}", "dim")]

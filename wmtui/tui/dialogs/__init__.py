@@ -1,0 +1,1 @@
+"""Boxes over the screen: what is asked before anything is changed."""

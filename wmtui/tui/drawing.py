@@ -1,0 +1,162 @@
+"""How tables, files, changes and log lines look as lines of text, so many cells wide."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.cells import cell_len
+
+from wmtui.config import TableConfig
+from wmtui.files.verdicts import Verdict, explain
+from wmtui.model import TableName
+from wmtui.pipeline.events import Severity
+from wmtui.service import Look, wording
+from wmtui.service.progress import TableProgress
+from wmtui.tui.board import Board
+from wmtui.tui.cells import BARS, Line, columns, fit, fit_middle, kind_of
+from wmtui.watermarks.pins import pin_at
+
+WIDE, WIDEST = 50, 84
+"""From so many cells on a line of the table list has words beside its glyphs, then mode and last success too."""
+
+
+def table_header(width: int) -> Line:
+    """The names of the columns of `table_line`."""
+    cells = _layout(width, ["Table", "MySQL", "Redshift", "Lag", "", "Files", "Mode", "Last success"])
+    return columns([(text, cell, "dim") for text, cell, _ in cells])
+
+
+def table_line(board: Board, table: TableName, now: datetime, clock: float, width: int) -> Line:
+    """One table of the list. now: aware UTC. clock: monotonic seconds."""
+    name = ("● " if table in board.marked else "") + str(table)
+    progress, look = board.running.get(table), board.looks.get(table)
+    if progress is not None:
+        return _busy(name, _how_far(progress, clock), width)
+    if table in board.queued:
+        return _busy(name, "· waiting for its turn", width)
+    if look is None:
+        return columns([(fit_middle(name, _name_width(width)), _name_width(width), ""), ("…", 1, "dim")])
+    status = look.status
+    if look.mark is None:
+        return _busy(name, "✗ unreadable", width, "bad")
+    if status.phase:
+        return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
+    words = _words(look, board.settings.tables[table], now)
+    return columns(_layout(width, [name, *words]))
+
+
+def _words(look: Look, config: TableConfig, now: datetime) -> list[str]:
+    status = look.status
+    mysql = "! interrupted" if status.problem == "interrupted" else wording.status(status.mysql_status)
+    age = "never" if status.age is None else wording.span(status.age)
+    limit = config.freshness.error
+    stale = "! " if status.problem == "stale" else ""
+    waiting = "" if look.waiting is None else str(look.waiting)
+    return [
+        mysql, wording.status(status.redshift_status), short_span(status.lag), lag_bar(status.lag, limit), waiting,
+        _mode(look, now), stale + age,
+    ]  # fmt: skip
+
+
+def _mode(look: Look, now: datetime) -> str:
+    assert look.mark is not None
+    pin = "pinned " if pin_at(look.mark, now) else ""
+    return pin + ("manual" if look.mark.is_manual else "auto")
+
+
+def _name_width(width: int) -> int:
+    return _layout(width, ["x"] * 8)[0][1]
+
+
+def _layout(width: int, texts: list[str]) -> list[tuple[str, int, str]]:
+    """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
+    name, mysql, redshift, lag, bar, files, mode, success = texts
+    kinds = (kind_of(mysql), kind_of(redshift))
+    if width < WIDE:
+        heading = mysql == "MySQL"
+        glyphs = ["M" if heading else mysql[:1], "R" if heading else redshift[:1]]
+        cells = [(glyphs[0], 1, kinds[0]), (glyphs[1], 1, kinds[1]), (bar[:1], 1, ""), (lag, -3, "")]
+        if width > 38:
+            cells.append((files, -5, ""))
+    else:
+        cells = [(mysql, 9, kinds[0]), (redshift, 9, kinds[1]), (bar, 4, "busy"), (lag, -3, ""), (files, -5, "")]
+        if width >= WIDEST:
+            cells += [(mode, 13, "dim" if mode == "auto" else ""), (success, -12, kind_of(success))]
+    rest = width - sum(abs(cell) + 1 for _, cell, _ in cells)
+    return [(fit_middle(name, rest), rest, ""), *cells]
+
+
+def _busy(name: str, text: str, width: int, kind: str = "busy") -> Line:
+    first = _name_width(width)
+    return columns([(fit_middle(name, first), first, ""), (text, max(0, width - first - 1), kind)])
+
+
+def _how_far(progress: TableProgress, clock: float) -> str:
+    p = progress.progress
+    rate = f" {progress.rate(clock):,}/s" if progress.rate(clock) else ""
+    return f"▸ {p.phase.value} {p.rows:,}{rate} {clock - progress.began:.0f}s"
+
+
+def short_span(length: timedelta | None) -> str:
+    """A length of time in at most three cells: `45s`, `12m`, `5h`, `4d`."""
+    if length is None:
+        return wording.ABSENT
+    seconds = int(length.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{min(seconds // size, 99)}{unit}"
+    return f"{seconds}s"
+
+
+def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
+    """How much of the allowed age the lag is; full: at the limit or over it."""
+    if lag is None or not limit:
+        return ""
+    eighths = min(int(lag / limit * width * len(BARS)) + 1, width * len(BARS))
+    if eighths == width * len(BARS):
+        return BARS[-1] * width
+    full, rest = divmod(eighths, len(BARS))
+    return BARS[-1] * full + (BARS[rest - 1] if rest else "")
+
+
+def file_line(verdict: Verdict, loaded: object, width: int) -> Line:
+    """A file with its verdict: in or out, when, why, and as much of its name as fits."""
+    why = explain(verdict, loaded)  # type: ignore[arg-type]
+    at = wording.instant(verdict.file.last_modified)[5:-1].replace("T", " ")
+    sign = "✓ in " if verdict.selected else "· out"
+    name = verdict.file.key.rsplit("/", 1)[-1]
+    head = [(sign, 5, "good" if verdict.selected else "dim"), (at, 14, ""), (wording.size(verdict.file.size), -8, "")]
+    used = sum(abs(cell) + 1 for _, cell, _ in head)
+    if width - used < 60:
+        return columns([*head, (why, width - used, "")])
+    reason = min(46, (width - used) // 2)
+    return columns(
+        [*head, (why, reason, ""), (fit_middle(name, width - used - reason - 1), width - used - reason - 1, "dim")]
+    )
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of the sync log. at: aware UTC."""
+
+    at: datetime
+    severity: Severity
+    table: str
+    text: str
+
+    def __str__(self) -> str:
+        about = f"{self.table}: " if self.table else ""
+        return f"{wording.instant(self.at)} {self.severity.value.upper():7} {about}{self.text}"
+
+
+_KIND_OF_SEVERITY = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.DEBUG: "dim", Severity.INFO: ""}
+
+
+def log_line(line: LogLine, width: int) -> Line:
+    """A line of the sync log."""
+    kind = _KIND_OF_SEVERITY[line.severity]
+    name = line.table.rsplit(".", 1)[-1] if width < 90 else line.table
+    cells = [(f"{line.at:%H:%M:%S}", 8, "dim"), (line.severity.value, 7, kind)]
+    if name:
+        cells.append((fit_middle(name, min(cell_len(name), 34)), min(cell_len(name), 34), "dim"))
+    used = sum(cell + 1 for _, cell, _ in cells)
+    return columns([*cells, (fit(line.text, max(0, width - used)), max(0, width - used), kind)])

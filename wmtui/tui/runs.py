@@ -1,0 +1,112 @@
+"""Syncs that the screen started: each table by itself, so many at once, in the background."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from wmtui.errors import ExitCode, WmtuiError
+from wmtui.model import TableName
+from wmtui.pipeline.events import Event, Message, Severity, Status, Stop, TableResult
+from wmtui.service import Request, Service
+
+AT_ONCE = 4
+"""Tables that are synced at the same time; more wait for their turn."""
+
+
+@dataclass
+class Job:
+    """The sync of one table."""
+
+    service: Service
+    table: TableName
+    request: Request
+    stop: Stop = field(default_factory=Stop)
+
+
+class Runs:
+    """Starts, counts and stops them. events: what they tell, for the screen to take when it likes."""
+
+    def __init__(self) -> None:
+        self.events: deque[Event] = deque()
+        self._lock = threading.Lock()
+        self._waiting: deque[Job] = deque()
+        self._running: dict[TableName, Job] = {}
+
+    @property
+    def running(self) -> set[TableName]:
+        """Tables being synced."""
+        with self._lock:
+            return set(self._running)
+
+    @property
+    def waiting(self) -> set[TableName]:
+        """Tables that wait for their turn."""
+        with self._lock:
+            return {job.table for job in self._waiting}
+
+    @property
+    def busy(self) -> bool:
+        """Something runs or waits."""
+        with self._lock:
+            return bool(self._running or self._waiting)
+
+    def start(self, service: Service, request: Request) -> list[TableName]:
+        """Sync the tables asked for; returns those that were not under way already."""
+        with self._lock:
+            known = {*self._running, *(job.table for job in self._waiting)}
+            new = [table for table in request.tables if table not in known]
+            self._waiting.extend(Job(service, table, replace(request, tables=(table,))) for table in new)
+        self._fill()
+        return new
+
+    def cancel(self, table: TableName) -> bool:
+        """Stop a table between two parts, or take it off the queue; False when it was neither running nor waiting."""
+        with self._lock:
+            for job in self._waiting:
+                if job.table == table:
+                    self._waiting.remove(job)
+                    self.events.append(Message(str(table), Severity.INFO, "taken off the queue"))
+                    return True
+            running = self._running.get(table)
+            if running is None:
+                return False
+            running.stop.request()
+        self.events.append(Message(str(table), Severity.INFO, "stopping between parts…"))
+        return True
+
+    def cancel_all(self) -> None:
+        """Stop everything between parts."""
+        for table in self.waiting | self.running:
+            self.cancel(table)
+
+    def _fill(self) -> None:
+        with self._lock:
+            while self._waiting and len(self._running) < AT_ONCE:
+                job = self._waiting.popleft()
+                self._running[job.table] = job
+                threading.Thread(target=self._work, args=(job,), name=f"sync {job.table}", daemon=True).start()
+
+    def _work(self, job: Job) -> None:
+        told = False
+
+        def emit(event: Event) -> None:
+            nonlocal told
+            told = told or isinstance(event, TableResult)
+            self.events.append(event)
+
+        error: str | None = None
+        code = ExitCode.TABLE_FAILED
+        try:
+            for result in job.service.syncs.sync(job.request, emit=emit, stop=job.stop):
+                if not told:
+                    emit(result)
+        except WmtuiError as failure:
+            error, code = failure.in_one_line, failure.exit_code
+        except Exception as bug:  # noqa: BLE001 - a thread's exception would vanish
+            error = f"this is a bug in wmtui ({type(bug).__name__})"
+        finally:
+            with self._lock:
+                del self._running[job.table]
+            if error is not None:
+                emit(TableResult(str(job.table), Status.FAILED, code, error=error))
+            self._fill()
