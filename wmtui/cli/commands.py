@@ -1,5 +1,8 @@
 """The tree of commands."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from wmtui.cli.clean import clean
@@ -9,11 +12,12 @@ from wmtui.cli.history import history, undo
 from wmtui.cli.locks import locks, unlock
 from wmtui.cli.options import Group
 from wmtui.cli.pin import pin, unpin
+from wmtui.cli.screen import Size, open_screen, save_picture
 from wmtui.cli.status import status
 from wmtui.cli.sync import run, sync
 from wmtui.cli.verify import verify
 from wmtui.cli.watermark import watermark
-from wmtui.errors import UsageError
+from wmtui.errors import ExitCode, UsageError
 
 RUN = "--run"
 """Written as an option, for cron lines; it is a command of that name, which takes the options of `sync`."""
@@ -30,6 +34,8 @@ class _Root(Group):
     cls=_Root,
     invoke_without_command=True,
     examples=[
+        "wmtui",
+        "wmtui --screenshot status.png --size 160x50",
         "wmtui watermark list",
         "wmtui sync -t shop.orders --dry-run",
         "wmtui --profile prod --run --json",
@@ -37,11 +43,28 @@ class _Root(Group):
     ],
 )
 @click.version_option(package_name="wmtui", message="%(prog)s %(version)s")
+@click.option("--screenshot", type=click.Path(path_type=Path), metavar="FILE", help="Save a picture: .svg or .png.")
+@click.option("--size", type=Size(), metavar="COLSxLINES", help="Size of the picture (default: 120x40).")
+@click.option("-t", "--table", metavar="SCHEMA.TABLE", help="The table that screen or picture begin with.")
+@click.option("--theme", metavar="NAME", help="Theme of screen or picture.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw screen or picture with ASCII characters only.")
 @click.pass_context
-def root(context: click.Context) -> None:
-    """See, edit and trust the watermark of every table between MySQL, S3 and the warehouse."""
-    if context.invoked_subcommand is None:
-        raise UsageError("which command?", f"there are {', '.join(root.commands)}", "see `wmtui --help`")
+def root(context: click.Context, /, screenshot: Path | None, size: tuple[int, int] | None, **shown: Any) -> ExitCode:
+    """See, edit and trust the watermark of every table between MySQL, S3 and the warehouse.
+
+    Without a command it opens the screen.
+    """
+    if context.invoked_subcommand is not None:
+        given = {"--screenshot": screenshot, "--size": size, "--theme": shown["theme"], "-t": shown["table"]}
+        for name, value in given.items():
+            if value is not None:
+                raise UsageError(f"{name} goes without a command", "it is about the screen", f"leave {name} out")
+        return ExitCode.DONE
+    if screenshot is not None:
+        return ExitCode(save_picture(context.obj, screenshot, size or (120, 40), **shown))
+    if size is not None:
+        raise UsageError("--size goes with --screenshot", "the screen is as large as the terminal", "leave it out")
+    return ExitCode(open_screen(context.obj, **shown))
 
 
 for of_watermark in (history, undo, pin, unpin):

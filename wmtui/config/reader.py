@@ -36,6 +36,7 @@ def load(path: str | Path = DEFAULT_PATH, profile: str | None = None, env: Mappi
         tables=_tables(document, top),
         presets=_presets(document, top.presets),
         warnings=tuple(profiles.literal_passwords(document, top.profiles)),
+        profiles=tuple(top.profiles),
     )
 
 

@@ -172,6 +172,7 @@ class Settings:
     """The configuration as one profile sees it.
 
     named: the profile was asked for by name, which a protected one requires. warnings: for stderr, once.
+    profiles: the names of all there are.
     """
 
     path: Path
@@ -181,6 +182,7 @@ class Settings:
     tables: Mapping[TableName, TableConfig]
     presets: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:

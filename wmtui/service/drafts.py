@@ -35,6 +35,10 @@ class Draft:
         """The watermark as it is, and the files the next load takes."""
         return self._changed(self.seen)
 
+    def again(self) -> Watermark:
+        """The watermark as it is in the store now, whatever was seen. Raises Unreadable."""
+        return self._watermarks.get(self.table)
+
     def _changed(self, mark: Watermark) -> Changed:
         system = self._watermarks.system() if mark.position is None else None
         target = self._workspace.config(self.table).target

@@ -17,18 +17,25 @@ from wmtui.watermarks.model import Watermark
 class Look:
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
-    waiting: files the next load takes; None: not counted yet.
+    waiting: files the next load takes; None: not counted yet. held_back: it takes none although there are files that
+    another watermark would let in.
     """
 
     status: TableStatus
     mark: Watermark | None = None
     heartbeat: Heartbeat | None = None
     waiting: int | None = None
+    held_back: bool = False
 
     @property
     def table(self) -> TableName:
         """The table."""
         return self.status.table
+
+    @property
+    def serial(self) -> int | None:
+        """The watermark's serial; None when it cannot be read."""
+        return None if self.mark is None else self.mark.serial
 
 
 class Overview:
@@ -74,7 +81,7 @@ class Overview:
             except Unreadable as error:
                 tell(Look(self._health.unreadable(look.table, error)))
             else:
-                tell(replace(look, waiting=selection.summary.selected))
+                tell(replace(look, waiting=selection.summary.selected, held_back=selection.summary.held_back))
 
         self._each(read, tables, stop)
         if waiting:

@@ -36,7 +36,6 @@ ACTIONS = (
     Action("filter", "slash", "Tables: filter (in the log: search)", "Filter"),
     Action("tab('files')", "f", "Files: show every verdict", "Files"),
     Action("help", "question_mark,f1", "Help: keys", "Help"),
-    Action("command_palette", "ctrl+p", "Help: all commands", "Commands"),
     Action("reset", "r", "Watermark: reset", changes=True),
     Action("pin", "P", "Watermark: pin or unpin", changes=True),
     Action("system", "S", "System watermark: set", changes=True),
@@ -69,3 +68,12 @@ ACTIONS = (
     Action("back", "escape", "View: back"),
 )
 CHANGES = {action.name.split("(")[0] for action in ACTIONS if action.changes}
+
+_NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "exclamation_mark": "!", "left_square_bracket": "[",
+          "right_square_bracket": "]", "escape": "Esc", "space": "Space"}  # fmt: skip
+
+
+def format_key(key: str) -> str:
+    """A key as it is printed on a keyboard: `ctrl+s` is ^s."""
+    key = key.strip()
+    return _NAMES.get(key, key.replace("ctrl+", "^"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ class Order(StrEnum):
     LAG = "by lag"
 
 
-_URGENCY = {"unreadable": 0, "failed": 1, "interrupted": 2, "stale": 3, "never synced": 4, "": 6}
+_URGENCY = ("unreadable", "failed", "interrupted", "held back", "stale", "never synced")
 _NEVER = timedelta.max
 
 
@@ -57,20 +57,19 @@ class Board:
     def take(self, look: Look) -> None:
         """Take in what was read; a count of waiting files that was known stays until there is a new one."""
         known = self.looks.get(look.table)
-        if look.waiting is None and known is not None and known.mark is not None and look.mark is not None:
-            same = known.mark.serial == look.mark.serial
-            look = Look(look.status, look.mark, look.heartbeat, known.waiting if same else None)
+        if look.waiting is None and known is not None and known.serial == look.serial:
+            look = replace(look, waiting=known.waiting, held_back=known.held_back)
         self.looks[look.table] = look
 
     def problems(self) -> Counter[str]:
         """How many tables have which problem; healthy ones are not in it."""
-        return Counter(look.status.problem for look in self.looks.values() if look.status.problem)
+        return Counter(filter(None, map(problem_of, self.looks.values())))
 
     def causes(self) -> list[tuple[str, list[TableName]]]:
         """What went wrong, each cause once with its tables, the commonest first."""
         found: dict[str, list[TableName]] = {}
         for table, look in self.looks.items():
-            if look.status.problem:
+            if problem_of(look):
                 found.setdefault(cause(look), []).append(table)
         return sorted(found.items(), key=lambda group: -len(group[1]))
 
@@ -87,7 +86,7 @@ class Board:
     def _text(self, table: TableName) -> str:
         look = self.looks.get(table)
         status = look.status if look else None
-        words = (status.problem, status.mysql_status, status.redshift_status) if status else ()
+        words = (problem_of(look), status.mysql_status, status.redshift_status) if look and status else ()
         manual = "manual" if look and look.mark and look.mark.is_manual else ""
         return " ".join((str(table), manual, *words)).lower()
 
@@ -99,19 +98,26 @@ class Board:
     def _urgency(self, table: TableName) -> tuple[int, timedelta]:
         look = self.looks.get(table)
         if look is None:
-            return (7, timedelta(0))
-        held_back = look.mark is not None and look.mark.is_manual and look.waiting == 0
-        urgency = 5 if held_back and not look.status.problem else _URGENCY.get(look.status.problem, 5)
+            return (len(_URGENCY) + 1, timedelta(0))
+        problem = problem_of(look)
+        urgency = _URGENCY.index(problem) if problem in _URGENCY else len(_URGENCY)
         return (urgency, -(look.status.lag or timedelta(0)))
+
+
+def problem_of(look: Look) -> str:
+    """What is wrong with a table; "" for nothing. Files that wait for another watermark are a problem too."""
+    if look.status.problem in ("", "stale", "never synced") and look.held_back:
+        return "held back"
+    return look.status.problem
 
 
 def cause(look: Look) -> str:
     """Why a table has a problem, without its name, so that equal causes are equal texts."""
-    status = look.status
+    problem, status = problem_of(look), look.status
     text = status.error or ""
     for name in (str(status.table), status.table.key):
         text = text.replace(name, "…")
-    return f"{status.problem}: {text}" if text else status.problem
+    return f"{problem}: {text}" if text else problem
 
 
 def age(look: Look, now: datetime, read: datetime) -> timedelta | None:

@@ -2,26 +2,42 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from wmtui.config import TableConfig
 from wmtui.files.verdicts import Verdict, explain
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity
 from wmtui.service import Look, wording
 from wmtui.service.progress import TableProgress
-from wmtui.tui.board import Board
-from wmtui.tui.cells import BARS, Line, columns, fit, fit_middle, kind_of
+from wmtui.tui.board import Board, problem_of
+from wmtui.tui.cells import Line, columns, fit, fit_middle, kind_of
 from wmtui.watermarks.pins import pin_at
 
-WIDE, WIDEST = 50, 84
-"""From so many cells on a line of the table list has words beside its glyphs, then mode and last success too."""
+WIDE, WIDEST = 50, 88
+"""From so many cells on a line of the table list has a word for how the table is, then a word for each side too."""
+
+
+class _Cells(NamedTuple):
+    """The texts of a line of the table list."""
+
+    name: str = "Table"
+    mysql: str = "MySQL"
+    redshift: str = "Redshift"
+    how: str = "State"
+    lag: str = "Lag"
+    bar: str = ""
+    files: str = "Files"
+    success: str = "Last success"
+
+
+_HEADING = _Cells()
 
 
 def table_header(width: int) -> Line:
     """The names of the columns of `table_line`."""
-    cells = _layout(width, ["Table", "MySQL", "Redshift", "Lag", "", "Files", "Mode", "Last success"])
+    cells = _layout(width, _HEADING)
     return columns([(text, cell, "dim") for text, cell, _ in cells])
 
 
@@ -34,55 +50,54 @@ def table_line(board: Board, table: TableName, now: datetime, clock: float, widt
     if table in board.queued:
         return _busy(name, "· waiting for its turn", width)
     if look is None:
-        return columns([(fit_middle(name, _name_width(width)), _name_width(width), ""), ("…", 1, "dim")])
+        return _busy(name, "…", width, "dim")
     status = look.status
     if look.mark is None:
         return _busy(name, "✗ unreadable", width, "bad")
     if status.phase:
         return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
-    words = _words(look, board.settings.tables[table], now)
-    return columns(_layout(width, [name, *words]))
-
-
-def _words(look: Look, config: TableConfig, now: datetime) -> list[str]:
-    status = look.status
+    limit = board.settings.tables[table].freshness.error
     mysql = "! interrupted" if status.problem == "interrupted" else wording.status(status.mysql_status)
-    age = "never" if status.age is None else wording.span(status.age)
-    limit = config.freshness.error
-    stale = "! " if status.problem == "stale" else ""
-    waiting = "" if look.waiting is None else str(look.waiting)
-    return [
-        mysql, wording.status(status.redshift_status), short_span(status.lag), lag_bar(status.lag, limit), waiting,
-        _mode(look, now), stale + age,
-    ]  # fmt: skip
+    success = "never" if status.age is None else wording.span(status.age)
+    waiting = "" if look.waiting is None else f"{look.waiting:,}"
+    lag, bar = short_span(status.lag), lag_bar(status.lag, limit)
+    redshift = wording.status(status.redshift_status)
+    cells = _Cells(name, mysql, redshift, state(look, now), lag, bar, waiting, success)
+    late = status.lag is not None and status.lag >= limit
+    return columns(
+        [(text, cell, "warn" if late and text == bar and bar else kind) for text, cell, kind in _layout(width, cells)]
+    )
 
 
-def _mode(look: Look, now: datetime) -> str:
+def state(look: Look, now: datetime) -> str:
+    """How a table is, as glyph and word: what is wrong, else what is special."""
     assert look.mark is not None
-    pin = "pinned " if pin_at(look.mark, now) else ""
-    return pin + ("manual" if look.mark.is_manual else "auto")
+    problem = problem_of(look)
+    if problem:
+        return f"{'✗' if problem in ('failed', 'interrupted') else '!'} {problem}"
+    if pin_at(look.mark, now):
+        return "· pinned"
+    if look.mark.is_manual:
+        return "· manual"
+    return "· pending" if look.status.redshift_status == "pending" else "✓ ok"
+
+
+def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
+    """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
+    c, wide, widest = cells, width >= WIDE, width >= WIDEST
+    sides = (c.mysql, c.redshift) if widest else ("M", "R") if c is _HEADING else (c.mysql[:1], c.redshift[:1])
+    found = [(side, 13 if widest else 1, kind_of(side)) for side in sides]
+    if wide:
+        found.append((c.how, 14, kind_of(c.how)))
+    found += [(c.lag, -3, ""), (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"), (c.files, -5, "")]
+    if widest:
+        found.append((c.success, -12, ""))
+    rest = width - sum(abs(cell) + 1 for _, cell, _ in found)
+    return [(fit_middle(c.name, rest), rest, ""), *found]
 
 
 def _name_width(width: int) -> int:
-    return _layout(width, ["x"] * 8)[0][1]
-
-
-def _layout(width: int, texts: list[str]) -> list[tuple[str, int, str]]:
-    """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
-    name, mysql, redshift, lag, bar, files, mode, success = texts
-    kinds = (kind_of(mysql), kind_of(redshift))
-    if width < WIDE:
-        heading = mysql == "MySQL"
-        glyphs = ["M" if heading else mysql[:1], "R" if heading else redshift[:1]]
-        cells = [(glyphs[0], 1, kinds[0]), (glyphs[1], 1, kinds[1]), (bar[:1], 1, ""), (lag, -3, "")]
-        if width > 38:
-            cells.append((files, -5, ""))
-    else:
-        cells = [(mysql, 9, kinds[0]), (redshift, 9, kinds[1]), (bar, 4, "busy"), (lag, -3, ""), (files, -5, "")]
-        if width >= WIDEST:
-            cells += [(mode, 13, "dim" if mode == "auto" else ""), (success, -12, kind_of(success))]
-    rest = width - sum(abs(cell) + 1 for _, cell, _ in cells)
-    return [(fit_middle(name, rest), rest, ""), *cells]
+    return _layout(width, _HEADING)[0][1]
 
 
 def _busy(name: str, text: str, width: int, kind: str = "busy") -> Line:
@@ -111,11 +126,8 @@ def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
     """How much of the allowed age the lag is; full: at the limit or over it."""
     if lag is None or not limit:
         return ""
-    eighths = min(int(lag / limit * width * len(BARS)) + 1, width * len(BARS))
-    if eighths == width * len(BARS):
-        return BARS[-1] * width
-    full, rest = divmod(eighths, len(BARS))
-    return BARS[-1] * full + (BARS[rest - 1] if rest else "")
+    halves = min(int(lag / limit * width * 2) + 1, width * 2)
+    return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
 def file_line(verdict: Verdict, loaded: object, width: int) -> Line:

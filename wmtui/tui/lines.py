@@ -25,10 +25,11 @@ class LineList(ScrollView, can_focus=True):
     LineList {{
         height: 1fr;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         overflow-x: hidden;
         {KIND_CSS}
-        & > .lines--cursor {{ background: $primary 30%; text-style: bold; }}
-        & > .lines--cursor-blurred {{ background: $primary 12%; }}
+        & > .lines--cursor {{ background: $cursor; text-style: bold; }}
+        & > .lines--cursor-blurred {{ background: $cursor-blurred; }}
     }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -88,6 +88,7 @@ def _theme(name: str, file: ThemeFile) -> Theme:
                 Color.parse(value)
             except ColorParseError:
                 raise ValueError(f"{field} is {value!r}, not a colour such as #7aa2c9") from None
+    background, primary = Color.parse(file.background), Color.parse(file.primary)
     kinds = {kind: colours.pop(kind) for kind in ("good", "bad", "warn", "busy", "dim")}
     colours |= {"name": name, "success": kinds["good"], "error": kinds["bad"], "warning": kinds["warn"]}
     accent, on_accent = colours["accent"], colours["background"]
@@ -95,6 +96,8 @@ def _theme(name: str, file: ThemeFile) -> Theme:
         **colours,
         variables={
             **kinds,
+            "cursor": background.blend(primary, 0.35).hex,
+            "cursor-blurred": background.blend(primary, 0.15).hex,
             "block-cursor-background": colours["primary"],
             "block-cursor-foreground": on_accent,
             "border": accent,

@@ -1,0 +1,115 @@
+"""`wmtui` alone opens the screen; `--screenshot` saves a picture of it, for which no terminal is needed."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wmtui.cli.invocation import Invocation
+from wmtui.config import DEFAULT_PATH, load
+from wmtui.errors import ExitCode, UsageError, WmtuiError
+from wmtui.service import Service
+
+if TYPE_CHECKING:
+    from wmtui.tui.app import WmtuiApp
+
+_GRACE_SECONDS = 10.0
+"""How long a screen that ends waits for its syncs to stop between parts; the next run resumes what is cut off then."""
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """Columns and lines, as `120x40`."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Both numbers; at least 80x24, the smallest that has room for every pane."""
+        columns, _, lines = str(value).lower().partition("x")
+        if not (columns.isdigit() and lines.isdigit()):
+            self.fail(f"{value!r} is not a size such as 120x40", param, ctx)
+        if not (80 <= int(columns) <= 500 and 24 <= int(lines) <= 200):
+            self.fail(f"{value} is not between 80x24 and 500x200", param, ctx)
+        return int(columns), int(lines)
+
+
+def open_screen(invocation: Invocation, *, table: str | None, theme: str | None, ascii_only: bool) -> int:
+    """Open the screen at the terminal; returns the exit code. Raises UsageError where there is none."""
+    if not (sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the screen needs a terminal",
+            "input or output is no terminal here",
+            "name a command, see `wmtui --help`; `wmtui --screenshot status.png` saves a picture",
+        )
+    app = _make(invocation, table, theme, ascii_only, None)
+    code = app.run()
+    _end(app)
+    return ExitCode.DONE if code is None else code
+
+
+def save_picture(
+    invocation: Invocation, path: Path, size: tuple[int, int], *, table: str | None, theme: str | None, ascii_only: bool
+) -> int:
+    """Save a picture of every table, what is failed and stale first; returns the exit code."""
+    from wmtui.tui.picture import check
+
+    check(path)
+    app = _make(invocation, table, theme, ascii_only, path)
+    code = app.run(headless=True, size=size)
+    if isinstance(app.failure, WmtuiError):
+        raise app.failure
+    invocation.console.tell(f"saved {path}")
+    _end(app)
+    return code or ExitCode.DONE
+
+
+def _make(
+    invocation: Invocation, table: str | None, theme: str | None, ascii_only: bool, picture: Path | None
+) -> "WmtuiApp":
+    service, options = invocation.service, invocation.options
+    from wmtui.tui.app import Start, WmtuiApp
+
+    path = options.config or DEFAULT_PATH
+
+    def reopen(name: str) -> Service:
+        return Service(load(path, name), read_only=options.read_only)
+
+    words = ("--demo",) if options.demo else ("--config", str(options.config)) if options.config else ()
+    return WmtuiApp(
+        Start(
+            service=service,
+            reopen=None if options.demo else reopen,
+            profiles=service.workspace.settings.profiles,
+            options=words,
+            theme=theme,
+            ascii_only=ascii_only or _needs_ascii(),
+            guide=options.demo and picture is None,
+            table=None if table is None else service.table(table),
+            picture=picture,
+        )
+    )
+
+
+def _needs_ascii() -> bool:
+    """The locale cannot write the glyphs."""
+    encoding = (sys.stdout.encoding or "") if sys.stdout else ""
+    try:
+        "✓│".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def _end(app: "WmtuiApp") -> None:
+    """Leave at once, whatever server a thread still waits for; syncs get some time to stop between parts."""
+    app.runs.cancel_all()
+    until = time.monotonic() + _GRACE_SECONDS
+    while app.runs.busy and time.monotonic() < until:
+        time.sleep(0.05)
+    if app.crew.busy or app.runs.busy:
+        code = app.return_value if isinstance(app.return_value, int) else ExitCode.DONE
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(int(code))

@@ -1,0 +1,714 @@
+"""The application: three panes, a status bar, a footer. It reads and changes everything through `service`."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
+from textual.timer import Timer
+from textual.widgets import Footer, Input
+
+from wmtui.errors import ConfigError, ExitCode, WmtuiError
+from wmtui.model import TableName
+from wmtui.pipeline.events import Event, Message, Phase, Progress, Severity, TableResult
+from wmtui.service import Look, Service
+from wmtui.service.progress import TableProgress
+from wmtui.tui import detail, themes
+from wmtui.tui.actions import ACTIONS, CHANGES
+from wmtui.tui.board import Board, Order
+from wmtui.tui.cells import Line, Plate, set_title
+from wmtui.tui.crew import Crew, Failure, Ready, words
+from wmtui.tui.detail import DetailPane
+from wmtui.tui.drawing import LogLine, table_header, table_line
+from wmtui.tui.equal import Equal
+from wmtui.tui.guide import Guide, Step
+from wmtui.tui.lines import LineList
+from wmtui.tui.log import LogPane, as_line
+from wmtui.tui.operations import Operations
+from wmtui.tui.palette import Commands
+from wmtui.tui.preferences import keymap, remembered_theme
+from wmtui.tui.runs import Runs
+from wmtui.tui.status_bar import Situation, status_line
+
+REFRESH_SECONDS = 30.0
+LIVE_SECONDS = 5.0
+"""How often tables are read anew; those that somebody works on more often."""
+BACK_OFF_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""Waits between tries while the store does not answer."""
+SETTLE_SECONDS = 0.15
+"""A table is read once the cursor has stayed on it for so long: holding a key must not flood the store."""
+FLUSH_SECONDS = 0.1
+_MANY_TABLES = 200
+"""With more tables than this, waiting files are counted when somebody asks, not at every refresh."""
+
+
+@dataclass
+class Start:
+    """How the screen is opened.
+
+    reopen: reads configuration, environment and credentials anew, for a profile by name. profiles: those there are.
+    options: of equal commands. guide: the table the demo begins with. picture: where to save one, then leave.
+    """
+
+    service: Service
+    reopen: Callable[[str], Service] | None = None
+    profiles: Sequence[str] = ()
+    options: tuple[str, ...] = ()
+    theme: str | None = None
+    ascii_only: bool = False
+    guide: bool = False
+    table: TableName | None = None
+    picture: Path | None = None
+
+
+@dataclass
+class _Reading:
+    """Tables being read. number: of the newest request; late answers to older ones are dropped."""
+
+    number: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+    found: "deque[tuple[int, Look]]" = field(default_factory=deque)
+    busy: bool = False
+    done_at: float | None = None
+    failures: int = 0
+    why: str = ""
+    due: float = 0.0
+    live_due: float = 0.0
+
+
+class WmtuiApp(App[int]):
+    """The screen of one profile at a time. clock: monotonic seconds, for ages and rates."""
+
+    TITLE = "wmtui"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding for action in ACTIONS]
+    COMMANDS: ClassVar[set[Any]] = {Commands}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, start: Start, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.start = start
+        self.service = start.service
+        self.clock = clock
+        self.crew = Crew(self)
+        self.runs = Runs()
+        self.board = Board(self.service.workspace.settings)
+        self.operations = Operations(self)
+        self.locked = self.service.workspace.settings.profile.protected
+        self.failure: Failure | None = None
+        """Why a picture could not be made."""
+        self.keys = {action.id: action.keys for action in ACTIONS}
+        """The keys of every action, the user's own included."""
+        self._reading = _Reading()
+        self._settling: Timer | None = None
+        self._detail_number = 0
+        self._log_prompt = False
+        self._guide = Guide() if start.guide else None
+        self._pictured = False
+        if start.picture is not None:
+            self.board.order = Order.URGENCY
+        self.set_class(start.ascii_only, "ascii")
+        self.theme_problems = self._choose_theme()
+
+    def _choose_theme(self) -> list[str]:
+        """The theme asked for, else the one remembered, else ours; the first must exist."""
+        if self.start.theme is not None:
+            self.register_theme(themes.read(themes.path_of(self.start.theme)))
+            self.theme = self.start.theme
+            return []
+        problems = []
+        for name in (remembered_theme() or themes.DEFAULT, themes.DEFAULT):
+            try:
+                self.register_theme(themes.read(themes.path_of(name)))
+            except ConfigError as error:
+                problems.append(error.in_one_line)
+            else:
+                self.theme = name
+                return problems
+        return problems
+
+    def compose(self) -> ComposeResult:
+        """Status, guide, panes, prompt, footer."""
+        yield Plate(id="status")
+        yield Plate(id="guide")
+        with Horizontal(id="top"):
+            with Vertical(id="tables", classes="pane"):
+                yield Plate(id="header")
+                yield LineList(self._table_line, empty="no table matches: Esc shows all", id="table-list")
+            yield DetailPane()
+        yield LogPane()
+        yield Input(id="prompt")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Show what is known without asking anybody, then ask."""
+        keys, problems = keymap({action.id for action in ACTIONS})
+        self.keys.update(keys)
+        self.set_keymap(keys)
+        for problem in (*self.theme_problems, *problems, *self.service.workspace.settings.warnings):
+            self.say(problem, Severity.WARNING)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self._terminated, int(number))
+        self.arrange(self.start.table or self._first_table())
+        self.tables_list.focus()
+        self.set_interval(FLUSH_SECONDS, self._take_news)
+        self.set_interval(1.0, self._tick)
+        self.refresh_tables()
+        self._settle()
+        self._show_guide()
+
+    # What is shown
+
+    @property
+    def tables_list(self) -> LineList:
+        """The list of tables."""
+        return self.screen_stack[0].query_one("#table-list", LineList)
+
+    @property
+    def detail_pane(self) -> DetailPane:
+        """The pane of one table."""
+        return self.screen_stack[0].query_one(DetailPane)
+
+    @property
+    def log_pane(self) -> LogPane:
+        """The sync log."""
+        return self.screen_stack[0].query_one(LogPane)
+
+    @property
+    def current(self) -> TableName | None:
+        """The table under the cursor."""
+        table = self.tables_list.current
+        return table if isinstance(table, TableName) else None
+
+    @property
+    def equal(self) -> Equal:
+        """Makes the equal commands of this profile."""
+        options = self.start.options
+        settings = self.service.workspace.settings
+        named = () if "--demo" in options else ("--profile", settings.profile_name)
+        return Equal((*options, *(named if settings.named or settings.profile.protected else ())))
+
+    def say(self, text: str, severity: Severity = Severity.INFO, table: TableName | None = None) -> None:
+        """A line in the log; warnings and errors as a toast too."""
+        about = "" if table is None else str(table)
+        self.log_pane.add([LogLine(self.service.workspace.clock(), severity, about, text)])
+        if severity in (Severity.WARNING, Severity.ERROR) and not self.is_headless:
+            self.notify(text, severity="warning" if severity is Severity.WARNING else "error", markup=False)
+
+    def arrange(self, current: TableName | None = None) -> None:
+        """Order and filter the list anew; the cursor stays on its table where that is still shown."""
+        current = current or self.current
+        visible = self.board.visible()
+        at = visible.index(current) if current in visible else min(self.tables_list.cursor, max(0, len(visible) - 1))
+        self.tables_list.show(visible, at)
+        self._titles(len(visible))
+
+    def _titles(self, shown: int) -> None:
+        board, pane = self.board, self.screen_stack[0].query_one("#tables")
+        total = len(board.tables)
+        count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
+        parts = [
+            f"/{board.pattern}" if board.pattern else "",
+            f"{len(board.marked)} marked" if board.marked else "",
+            "" if board.order is Order.CONFIGURED else board.order.value,
+            count,
+        ]
+        set_title(pane, "1 Tables", " · ".join(part for part in parts if part))
+
+    def _table_line(self, table: TableName, width: int) -> Line:
+        return table_line(self.board, table, self.service.workspace.clock(), self.clock(), width)
+
+    def show_status(self) -> None:
+        """Draw the first line anew."""
+        reading, now = self._reading, self.clock()
+        situation = Situation(
+            seen=None if reading.done_at is None else timedelta(seconds=int(now - reading.done_at)),
+            offline=reading.why,
+            retry=max(0, round(reading.due - now)),
+            reading=reading.busy,
+            read_only=self.service.workspace.read_only,
+            locked=self.locked,
+        )
+        plate = self.screen_stack[0].query_one("#status", Plate)
+        stamp = ""
+        if self.start.picture is not None:
+            author = self.service.workspace.author
+            stamp = f"{author.host}  {self.service.workspace.clock():%Y-%m-%d %H:%M:%S} UTC"
+        width = max(20, self.size.width - 2)
+        plate.show([status_line(self.service.workspace.settings, self.board, situation, width, stamp)])
+
+    def _show_guide(self) -> None:
+        plate = self.screen_stack[0].query_one("#guide", Plate)
+        plate.display = self._guide is not None
+        if self._guide is not None:
+            plate.show([[("demo ", "strong"), (self._guide.text, "")]])
+
+    def guide(self, step: Step) -> None:
+        """Something of the demo's round was done."""
+        if self._guide is not None:
+            self._guide.done(step)
+            self._show_guide()
+
+    def _first_table(self) -> TableName | None:
+        """The demo begins where the reader is led: the first table, which loads nothing."""
+        return self.board.tables[0] if self.board.tables else None
+
+    def on_resize(self, _: Resize) -> None:
+        """The header is as wide as the list."""
+        self.call_after_refresh(self._draw_header)
+        self.show_status()
+
+    def _draw_header(self) -> None:
+        width = self.tables_list.size.width
+        self.screen_stack[0].query_one("#header", Plate).show([table_header(width)])
+
+    # Reading
+
+    def refresh_tables(self, tables: Iterable[TableName] | None = None, *, waiting: bool = True) -> None:
+        """Read tables in the background; None: all, the shown ones first."""
+        reading, service = self._reading, self.service
+        if tables is None:
+            reading.stop.set()
+            reading.stop = threading.Event()
+            reading.number += 1
+            reading.busy = True
+            reading.due = self.clock() + REFRESH_SECONDS
+            shown = self.board.visible()
+            chosen = dict.fromkeys([*shown, *self.board.tables])
+            done: Callable[[None], None] = self._all_read
+        else:
+            chosen = dict.fromkeys(tables)
+            done = self._some_read
+        number, stop, found = reading.number, reading.stop, reading.found
+
+        def tell(look: Look) -> None:
+            found.append((number, look))
+
+        def failed(failure: Failure) -> None:
+            if number == self._reading.number:
+                self._not_read(failure)
+
+        def finished(_: None) -> None:
+            if number == self._reading.number:
+                done(None)
+
+        self.crew.do(lambda: service.overview.look_at(chosen, tell, stop, waiting=waiting), finished, failed)
+
+    def _all_read(self, _: None) -> None:
+        reading = self._reading
+        if reading.why:
+            self.say("the store answers again")
+        reading.busy, reading.failures, reading.why = False, 0, ""
+        reading.done_at = self.clock()
+        self._take_news()
+        self.show_status()
+
+    def _some_read(self, _: None) -> None:
+        self._take_news()
+
+    def _not_read(self, failure: Failure) -> None:
+        reading = self._reading
+        wait = BACK_OFF_SECONDS[min(reading.failures, len(BACK_OFF_SECONDS) - 1)]
+        reading.busy, reading.failures = False, reading.failures + 1
+        reading.due = self.clock() + wait
+        if reading.why != words(failure):
+            self.say(words(failure), Severity.ERROR)
+        reading.why = words(failure)
+        self.failure = failure
+        self.show_status()
+
+    def _take_news(self) -> None:
+        """Take in what threads told since the last time; at most ten times a second, whatever they tell."""
+        changed = self._take_looks() | self._take_events()
+        if changed:
+            self.arrange()
+            self.show_status()
+        elif self.board.running:
+            self.tables_list.refresh()
+        self._picture_when_complete()
+
+    def _take_looks(self) -> bool:
+        reading, any_new = self._reading, False
+        while reading.found:
+            number, look = reading.found.popleft()
+            if number == reading.number:
+                self.board.take(look)
+                any_new = True
+        return any_new
+
+    def _take_events(self) -> bool:
+        events, lines = self.runs.events, []
+        if not events and not self.board.queued:
+            return False
+        names = {str(table): table for table in self.board.tables} if events else {}
+        ended: list[TableName] = []
+        while events:
+            event = events.popleft()
+            line = as_line(event, self.service.workspace.clock())
+            if line is not None:
+                lines.append(line)
+            table = names.get(event.table)
+            if table is not None:
+                self._take_event(table, event)
+                if isinstance(event, TableResult):
+                    ended.append(table)
+        self.board.queued = self.runs.waiting
+        self.log_pane.add(lines)
+        if ended:
+            self._syncs_ended(ended)
+        return True
+
+    def _take_event(self, table: TableName, event: Event) -> None:
+        running = self.board.running
+        if isinstance(event, TableResult):
+            running.pop(table, None)
+            self.operations.outcomes.append(event)
+        elif isinstance(event, Progress):
+            now = self.clock()
+            running.setdefault(table, TableProgress(event, now, now)).advance(event, now)
+        elif isinstance(event, Message) and table in self.runs.running:
+            now = self.clock()
+            running.setdefault(table, TableProgress(Progress(str(table), Phase.STARTING), now, now))
+
+    def _syncs_ended(self, tables: list[TableName]) -> None:
+        self.refresh_tables(tables)
+        if self.current in tables:
+            self.read_detail()
+        if not self.runs.busy:
+            self.operations.syncs_done()
+
+    def _tick(self) -> None:
+        """Once a second: ages grow, and what is old is read anew."""
+        now, reading = self.clock(), self._reading
+        self.show_status()
+        if self.start.picture is not None:
+            return
+        if now >= reading.due and not reading.busy:
+            self.refresh_tables(waiting=len(self.board.tables) <= _MANY_TABLES)
+        elif now >= reading.live_due and not reading.why:
+            reading.live_due = now + LIVE_SECONDS
+            live = [look.table for look in self.board.runs_elsewhere()]
+            if live:
+                self.refresh_tables(live, waiting=False)
+
+    @on(LineList.Moved, "#table-list")
+    def _settle(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE_SECONDS, self.read_detail)
+
+    def read_detail(self) -> None:
+        """Read the table under the cursor."""
+        table, pane, service = self.current, self.detail_pane, self.service
+        pane.begin(table)
+        self._detail_number += 1
+        if table is None:
+            return
+        number = self._detail_number
+
+        def current(go_on: Callable[[Any], None]) -> Callable[[Any], None]:
+            return lambda result: go_on(result) if number == self._detail_number else None
+
+        self.crew.do(lambda: detail.read(service, table), current(self._take_detail), current(pane.fail))
+        if pane.tab == "history":
+            self.read_history()
+
+    def _take_detail(self, found: detail.Detail) -> None:
+        self.detail_pane.take(found)
+
+    def read_history(self) -> None:
+        """Read the changes of the table under the cursor."""
+        table, pane, service = self.current, self.detail_pane, self.service
+        if table is None:
+            return
+        number = self._detail_number
+
+        def take(entries: list[Any]) -> None:
+            if number == self._detail_number:
+                pane.take_history(entries)
+
+        self.crew.do(lambda: service.history.entries(table, detail.HISTORY_SHOWN), take, pane.fail)
+
+    @on(Ready)
+    def _continue(self, message: Ready) -> None:
+        message.go_on()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Changes are off, and greyed, where they are refused."""
+        if action in CHANGES and self.service.workspace.read_only:
+            return None
+        if action == "command_palette" and self.screen.is_modal:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_pane(self, number: int) -> None:
+        """Focus a pane."""
+        targets = {1: self.tables_list, 2: self.detail_pane.lines, 3: self.log_pane.lines}
+        targets[number].focus()
+
+    def action_tab(self, tab: str) -> None:
+        """Open a tab of the detail pane."""
+        self.detail_pane.open(tab)
+        if tab == "history" and self.detail_pane.entries is None:
+            self.read_history()
+        if tab == "files":
+            self.guide(Step.WHY_SEEN)
+
+    def action_next_tab(self, by: int) -> None:
+        """The tab beside the open one."""
+        tabs = detail.TABS
+        self.action_tab(tabs[(tabs.index(self.detail_pane.tab) + by) % len(tabs)])
+
+    @on(detail.Tabs.Chosen)
+    def _tab_clicked(self, message: detail.Tabs.Chosen) -> None:
+        self.action_tab(message.tab)
+
+    @on(LineList.Opened, "#table-list")
+    def _table_opened(self) -> None:
+        self.detail_pane.lines.focus()
+
+    @on(LineList.Moved, "#log-lines")
+    def _log_moved(self, message: LineList.Moved) -> None:
+        pane = self.log_pane
+        pane.follow(message.list.cursor >= len(message.list.items) - 1)
+
+    def action_kept(self) -> None:
+        """Other files."""
+        self.action_tab("files")
+        self.detail_pane.toggle_kept()
+
+    def action_zoom(self) -> None:
+        """The focused pane alone, or all of them again."""
+        screen = self.screen
+        zoomed = screen.query(".zoomed-pane")
+        if zoomed:
+            zoomed.remove_class("zoomed-pane")
+            screen.remove_class("zoomed")
+        elif self.focused is not None:
+            for node in self.focused.ancestors_with_self:
+                if getattr(node, "id", None) in ("tables", "detail", "log", "top"):
+                    node.add_class("zoomed-pane")
+            screen.add_class("zoomed")
+        self.call_after_refresh(self._draw_header)
+
+    def action_order(self) -> None:
+        """The next order."""
+        orders = list(Order)
+        self.board.order = orders[(orders.index(self.board.order) + 1) % len(orders)]
+        self.arrange()
+
+    def action_mark(self) -> None:
+        """Mark the table under the cursor, or unmark it; then the next one."""
+        table = self.current
+        if table is not None:
+            self.board.marked ^= {table}
+            self.arrange()
+            self.tables_list.action_move(1)
+
+    def action_mark_all(self) -> None:
+        """Mark every table shown; if they are marked, none."""
+        shown = set(self.board.visible())
+        self.board.marked = set() if self.board.marked >= shown else self.board.marked | shown
+        self.arrange()
+
+    def action_refresh(self) -> None:
+        """Read everything anew."""
+        self.refresh_tables()
+        self.read_detail()
+
+    def action_filter(self) -> None:
+        """Narrow the tables, or search the log if that has the focus."""
+        self._log_prompt = self.focused is self.log_pane.lines
+        prompt = self.screen.query_one("#prompt", Input)
+        prompt.display = True
+        prompt.placeholder = "search the log" if self._log_prompt else "filter tables by name, mode or problem"
+        prompt.value = self.log_pane.pattern if self._log_prompt else self.board.pattern
+        prompt.focus()
+
+    @on(Input.Changed, "#prompt")
+    def _narrowed(self, message: Input.Changed) -> None:
+        if self._log_prompt:
+            self.log_pane.search(message.value)
+        elif message.value != self.board.pattern:
+            self.board.pattern = message.value
+            self.arrange()
+            self._settle()
+
+    @on(Input.Submitted, "#prompt")
+    def _narrowed_enough(self) -> None:
+        self.screen.query_one("#prompt", Input).display = False
+        (self.log_pane.lines if self._log_prompt else self.tables_list).focus()
+
+    async def action_back(self) -> None:
+        """Out of the prompt, the zoom, the detail; then of the filter, the marks, the guide."""
+        prompt = self.screen.query_one("#prompt", Input)
+        if prompt.display:
+            prompt.value = ""
+            self._narrowed_enough()
+        elif self.screen.has_class("zoomed"):
+            self.action_zoom()
+        elif self.focused is not self.tables_list:
+            self.tables_list.focus()
+        elif self.board.pattern:
+            self.board.pattern = ""
+            self.arrange()
+        elif self.board.marked:
+            self.board.marked = set()
+            self.arrange()
+        elif self._guide is not None:
+            self._guide = None
+            self._show_guide()
+
+    def action_follow(self) -> None:
+        """Follow the log, or stop following."""
+        self.log_pane.follow(not self.log_pane.following)
+
+    def action_level(self) -> None:
+        """Hide less severe lines."""
+        self.log_pane.louder()
+
+    async def action_quit(self) -> None:
+        """Leave; ask first while something runs."""
+        self.operations.quit()
+
+    def leave(self, code: int = ExitCode.DONE) -> None:
+        """End the screen; the terminal is restored."""
+        self._reading.stop.set()
+        self.exit(int(code))
+
+    def _terminated(self, number: int) -> None:
+        self.runs.cancel_all()
+        self.leave(128 + number)
+
+    def action_sync(self) -> None:
+        """Ask which sync, then start it."""
+        self.operations.sync()
+
+    def action_edit(self) -> None:
+        """Place watermarks by hand."""
+        self.operations.edit()
+
+    def action_undo(self) -> None:
+        """Take the last change back."""
+        self.operations.undo()
+
+    def action_restore(self) -> None:
+        """Go back to an entry of the history."""
+        self.operations.restore()
+
+    def action_reset(self) -> None:
+        """Make tables new again."""
+        self.operations.reset()
+
+    def action_pin(self) -> None:
+        """Pin the watermark, or unpin it."""
+        self.operations.pin()
+
+    def action_system(self) -> None:
+        """Move the system watermark."""
+        self.operations.system()
+
+    def action_cancel(self) -> None:
+        """Stop syncs between parts."""
+        self.operations.cancel()
+
+    def action_unlock(self) -> None:
+        """Break a dead run's lock."""
+        self.operations.unlock()
+
+    def action_jump(self) -> None:
+        """Go to a table by name."""
+        self.operations.jump()
+
+    def action_problems(self) -> None:
+        """What is wrong, each cause once."""
+        self.operations.problems()
+
+    def action_copy(self) -> None:
+        """Copy the line under the cursor."""
+        self.operations.copy()
+
+    def action_save_log(self) -> None:
+        """Save the log."""
+        self.operations.save_log()
+
+    def action_profile(self) -> None:
+        """Switch the profile."""
+        self.operations.profile()
+
+    def action_theme(self) -> None:
+        """Choose a theme."""
+        self.operations.theme()
+
+    def action_picture(self) -> None:
+        """Save a picture of the screen."""
+        self.operations.picture()
+
+    def action_help(self) -> None:
+        """Show every key."""
+        self.operations.help()
+
+    # Profiles
+
+    def take_service(self, service: Service, *, unlocked: bool) -> None:
+        """Another profile, or the same one opened anew: nothing that was read counts any more."""
+        self.service = service
+        self.locked = service.workspace.settings.profile.protected and not unlocked
+        marked, order = self.board.marked, self.board.order
+        same = service.workspace.settings.profile_name == self.board.settings.profile_name
+        self.board = Board(service.workspace.settings, order=order)
+        if same:
+            self.board.marked = marked & set(self.board.tables)
+        self._reading.stop.set()
+        self._reading = _Reading(number=self._reading.number + 1)
+        self.detail_pane.begin(None)
+        self.arrange(self.current)
+        self.show_status()
+        self.refresh_tables()
+        self._settle()
+
+    # Pictures
+
+    def _picture_when_complete(self) -> None:
+        """For `--screenshot`: save the picture once everything has been read, then leave."""
+        if self.start.picture is None or self._pictured or self.crew.busy or self._reading.busy:
+            return
+        if self.failure is not None:
+            self._pictured = True
+            self.leave(ExitCode.UNREACHABLE)
+        elif self.detail_pane.table != (wanted := self.start.table or next(iter(self.board.visible()), None)):
+            self.arrange(wanted)
+            self.read_detail()
+        else:
+            self._pictured = True
+            self.call_after_refresh(self._take_picture, self.start.picture)
+
+    def _take_picture(self, path: Path) -> None:
+        from wmtui.tui import picture
+
+        try:
+            picture.save(self.export_screenshot(title=self.picture_title()), path)
+        except WmtuiError as error:
+            self.failure = error
+        self.leave(ExitCode.DONE if self.failure is None else ExitCode.USAGE)
+
+    def picture_title(self) -> str:
+        """Profile, host and UTC time."""
+        workspace = self.service.workspace
+        at: datetime = workspace.clock()
+        return f"wmtui · {workspace.settings.profile_name} · {workspace.author.host} · {at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,100 @@
+"""Choosing one of many: a table, a theme, a profile; and lists that are only looked at."""
+
+from collections.abc import Callable, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from wmtui.tui.cells import Line
+from wmtui.tui.dialogs.base import Dialog
+from wmtui.tui.lines import LineList
+
+Choice = tuple[str, str]
+"""What is chosen, and a word about it."""
+
+
+class Pick(Dialog[str]):
+    """One of many, narrowed by typing; dismissed with it. seen: called with what the cursor is on."""
+
+    DEFAULT_CSS = "Pick #choices { height: 14; margin-top: 1; }"
+
+    def __init__(
+        self, title: str, choices: Sequence[Choice], *, current: str = "", seen: Callable[[str], None] | None = None
+    ) -> None:
+        super().__init__(title, yes="Choose")
+        self._choices = choices
+        self._current = current
+        self._seen = seen
+
+    def body(self) -> ComposeResult:
+        """Where to type, and what is left."""
+        yield Input(placeholder="type to narrow", id="pattern")
+        yield LineList(_choice_line, empty="nothing is called so", id="choices")
+
+    def on_mount(self) -> None:
+        """All, the cursor on the current one."""
+        super().on_mount()
+        names = [name for name, _ in self._choices]
+        self.lines.show(self._choices, names.index(self._current) if self._current in names else 0)
+        self.ready(bool(self._choices))
+
+    @property
+    def lines(self) -> LineList:
+        """The choices."""
+        return self.query_one("#choices", LineList)
+
+    def on_key(self, event: object) -> None:
+        """Up and down move the cursor also while one types."""
+        key = getattr(event, "key", "")
+        if self.focused is not self.lines and key in ("up", "down"):
+            self.lines.action_move(1 if key == "down" else -1)
+
+    @on(Input.Changed, "#pattern")
+    def _narrow(self, message: Input.Changed) -> None:
+        wanted = message.value.lower().split()
+        left = [choice for choice in self._choices if all(word in " ".join(choice).lower() for word in wanted)]
+        self.lines.show(left, 0)
+        self.ready(bool(left))
+        self._tell()
+
+    @on(LineList.Moved, "#choices")
+    def _tell(self) -> None:
+        if self._seen is not None and self.lines.current is not None:
+            self._seen(self.lines.current[0])
+
+    @on(LineList.Opened, "#choices")
+    def _opened(self) -> None:
+        self.act()
+
+    def act(self) -> None:
+        """Choose what the cursor is on."""
+        if self.lines.current is not None:
+            self.dismiss(self.lines.current[0])
+
+
+class Look(Dialog[None]):
+    """Lines to look at."""
+
+    DEFAULT_CSS = "Look #lines { height: auto; max-height: 24; }"
+
+    def __init__(self, title: str, lines: Sequence[Line]) -> None:
+        super().__init__(title, no="Close")
+        self._lines = lines
+
+    def body(self) -> ComposeResult:
+        """The lines."""
+        yield LineList(lambda line, _: line, id="lines")
+
+    def on_mount(self) -> None:
+        """They can be scrolled."""
+        super().on_mount()
+        lines = self.query_one("#lines", LineList)
+        lines.show(self._lines)
+        lines.styles.height = min(24, max(1, len(self._lines)))
+        lines.focus()
+
+
+def _choice_line(choice: Choice, _: int) -> Line:
+    name, about = choice
+    return [(name, ""), (f"  {about}" if about else "", "dim")]

@@ -1,0 +1,154 @@
+"""Starting a sync: of what kind, and what it would do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from wmtui.model import Strategy, TableName
+from wmtui.pipeline.events import Event
+from wmtui.service import Preview, Request, Service, wording
+from wmtui.tui.cells import Line
+from wmtui.tui.dialogs.base import Dialog, Reason
+from wmtui.tui.equal import Equal
+from wmtui.tui.lines import LineList
+from wmtui.tui.paragraphs import Paragraphs
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sync. options: of the equal command."""
+
+    title: str
+    options: tuple[str, ...]
+    request: Request
+
+
+KINDS = (
+    Kind("Full: extract, then load", (), Request()),
+    Kind("Redshift only: load files that are in the store", ("--redshift-only",), Request(redshift_only=True)),
+    Kind("Backup only: extract into the store", ("--backup-only",), Request(backup_only=True)),
+    Kind("Full, in key ranges side by side", ("-s", "intra-table"), Request(strategy=Strategy.INTRA_TABLE)),
+)
+
+
+class SyncDialog(Dialog[Request]):
+    """Which sync. manual: tables whose watermark somebody placed; a full sync makes them automated."""
+
+    DEFAULT_CSS = "SyncDialog #kinds { height: 4; margin-bottom: 1; }"
+
+    def __init__(
+        self, service: Service, tables: Sequence[TableName], manual: Sequence[TableName], equal: Equal
+    ) -> None:
+        name = str(tables[0]) if len(tables) == 1 else f"{len(tables)} tables"
+        super().__init__(f"Sync {name}", yes="Start")
+        self._service = service
+        self._tables = tables
+        self._manual = manual
+        self._equal = equal
+
+    def body(self) -> ComposeResult:
+        """The kinds, a warning, the plan."""
+        yield LineList(lambda kind, _: [(kind.title, "")], id="kinds")
+        yield Paragraphs(id="warning")
+        yield Paragraphs(id="plan")
+        yield Reason(self._service.workspace.settings.profile.protected)
+
+    def on_mount(self) -> None:
+        """A manual watermark is usually meant to load what is there: that is offered first."""
+        super().on_mount()
+        kinds = self.query_one("#kinds", LineList)
+        kinds.show(KINDS, 1 if self._manual else 0)
+        kinds.focus()
+        self._changed()
+
+    @property
+    def _kind(self) -> Kind:
+        kind = self.query_one("#kinds", LineList).current
+        assert isinstance(kind, Kind)
+        return kind
+
+    @property
+    def _reason(self) -> str:
+        return self.query_one("#reason", Input).value.strip()
+
+    @on(LineList.Opened, "#kinds")
+    def _opened(self) -> None:
+        self._yes_pressed()
+
+    @on(LineList.Moved, "#kinds")
+    def _changed(self) -> None:
+        kind = self._kind
+        full = not kind.request.redshift_only
+        warning = ""
+        if self._manual and full:
+            whose = str(self._manual[0]) if len(self._manual) == 1 else f"{len(self._manual)} tables"
+            warning = (
+                f"! the watermark of {whose} is manual: this reads the source from there and makes it automated. "
+                "Redshift only keeps it."
+            )
+        self.query_one("#warning", Paragraphs).show([[(warning, "warn")]] if warning else [])
+        self._check()
+        plan = self.query_one("#plan", Paragraphs)
+        if len(self._tables) > 1:
+            plan.show([])
+            return
+        plan.show([[("asking what it would do…", "dim")]])
+        request = self._request()
+        self.ask(lambda: self._service.syncs.preview(request, emit=_unheard), self._show_plan)
+
+    @on(Input.Changed)
+    def _check(self) -> None:
+        required = self._service.workspace.settings.profile.protected
+        self.ready(bool(self._reason) or not required)
+        words = [word for table in self._tables for word in ("-t", str(table))]
+        several = ("-s", "inter-table") if len(self._tables) > 1 and "-s" not in self._kind.options else ()
+        self.equal(self._equal.command("sync", *words, *self._kind.options, *several, reason=self._reason))
+
+    def failed(self, _: object) -> None:
+        """The plan is a courtesy: a sync may be started without it."""
+        self.query_one("#plan", Paragraphs).show([[("what it would do is not known", "dim")]])
+
+    def _show_plan(self, previews: list[Preview]) -> None:
+        self.query_one("#plan", Paragraphs).show(plan_lines(previews[0], self._service.workspace.zone))
+
+    def _request(self) -> Request:
+        kind = self._kind.request
+        return Request(
+            tables=tuple(self._tables),
+            redshift_only=kind.redshift_only,
+            backup_only=kind.backup_only,
+            strategy=kind.strategy,
+            reason=self._reason or None,
+        )
+
+    def act(self) -> None:
+        """Start it."""
+        self.dismiss(self._request())
+
+
+def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
+    """What a sync would do, in lines."""
+    if preview.error is not None:
+        return [[(preview.error.in_one_line, "bad")]]
+    lines: list[Line] = []
+    if preview.plan is not None:
+        plan = preview.plan
+        low = "the beginning" if plan.low is None else wording.point(plan.low, zone)
+        lines.append([(f"reads from {low}, {plan.origin}", "")])
+        lines.append(
+            [(f"  to {wording.point(plan.high, zone)}, about {wording.count(preview.estimate or 0, 'row')}", "")]
+        )
+    if preview.selection is not None:
+        summary = preview.selection.summary
+        lines.append([(f"loads {wording.count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
+        if summary.held_back:
+            lines.append([(summary.hint, "warn")])
+    return lines
+
+
+def _unheard(_: Event) -> None:
+    """A preview's messages are in its result."""
