@@ -272,7 +272,7 @@ class WmtuiApp(App[int]):
         self.show_status()
 
     def _draw_header(self) -> None:
-        width = self.tables_list.size.width
+        width = self.tables_list.line_width
         self.screen_stack[0].query_one("#header", Plate).show([table_header(width)])
 
     # Reading

@@ -1,7 +1,7 @@
 """One table: its watermark, its files with their verdicts, its history."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -20,10 +20,18 @@ from wmtui.tui.crew import Failure, words
 from wmtui.tui.drawing import file_line, lag_bar
 from wmtui.tui.histogram import Histogram
 from wmtui.tui.lines import LineList
+from wmtui.watermarks.model import Watermark
 
 TABS = ("fields", "files", "history")
 KEPT = ("all", "kept", "dropped")
 _LABEL = 14
+WHOLE_LINE = "\0"
+"""The label of a text that begins at the left."""
+_SHOWN = {
+    "table_name", "last_mysql_data_timestamp", "mode", "mysql_status", "redshift_status", "mysql_rows_extracted",
+    "redshift_rows_loaded", "last_error", "pin",
+}  # fmt: skip
+"""Fields that have a line in words."""
 HISTORY_SHOWN = 200
 """Newest changes read; `wmtui watermark history` shows all."""
 
@@ -36,6 +44,7 @@ class Field:
     text: str
     value: str
     kind: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,12 +105,15 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         shown.insert(1, ("running", run, "busy"))
     if f["pin"] is not None:
         shown.insert(1, ("pin", describe.pin(mark), "warn"))
-    document = describe.document(service, mark).splitlines()
-    return [
-        *shown,
-        ("", "", ""),
-        *((line.split("  ", 1)[0], line.split("  ", 1)[-1].strip(), "dim") for line in document),
-    ]
+    return [*shown, ("", "", ""), *_bookkeeping(service, mark)]
+
+
+def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
+    """The document's other fields, those of other tools too: the whole line is the text."""
+    for line in describe.document(service, mark).splitlines():
+        name, _, value = line.partition(" ")
+        if name not in _SHOWN:
+            yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
 
 
 class Tabs(Plate):
@@ -167,6 +179,11 @@ class DetailPane(Vertical):
         """The list that is shown."""
         return self.query_one({"fields": "#fields", "files": "#file-list", "history": "#changes"}[self.tab], LineList)
 
+    @property
+    def _width(self) -> int:
+        """Cells of a line in any of the lists, also in those that are not shown: their scrollbar takes one."""
+        return self.content_size.width - 1
+
     def begin(self, table: TableName | None) -> None:
         """Another table: what was shown is not about it."""
         if table != self.table:
@@ -221,9 +238,12 @@ class DetailPane(Vertical):
 
     def _draw_fields(self) -> None:
         lines = self.query_one("#fields", LineList)
-        width = max(10, lines.size.width - _LABEL - 1)
+        width = max(10, self._width - _LABEL - 1)
         items = []
         for label, text, kind in self.detail.fields if self.detail else ():
+            if label == WHOLE_LINE:
+                items.append(Field("", text, text.split(None, 1)[-1], kind, whole=True))
+                continue
             name = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
             for number, piece in enumerate(textwrap.wrap(text, width) or [""]):
                 items.append(Field(name if number == 0 else "", piece, text, kind))
@@ -235,7 +255,7 @@ class DetailPane(Vertical):
             lines.show(())
             head.show(())
             return
-        summary, width = self.detail.selection.summary, max(10, lines.size.width)
+        summary, width = self.detail.selection.summary, max(10, self._width)
         text = f"{summary}" + (f"; {summary.hint}" if summary.hint else "")
         shown: list[Line] = [[(piece, "strong" if summary.held_back else "")] for piece in textwrap.wrap(text, width)]
         if self.detail.histogram is not None:
@@ -253,7 +273,7 @@ class DetailPane(Vertical):
             return
         lines.empty = "nobody has changed it yet"
         lines.show([change for entry in reversed(self.entries) for change in _changes(entry)])
-        head.show([sparkline(self.entries, lines.size.width)])
+        head.show([sparkline(self.entries, self._width)])
 
     def _file_line(self, verdict: Verdict, width: int) -> Line:
         assert self.detail is not None
@@ -261,6 +281,8 @@ class DetailPane(Vertical):
 
 
 def _field_line(field: Field, width: int) -> Line:
+    if field.whole:
+        return [(field.text[:width], field.kind)]
     return [(field.label.ljust(_LABEL + 1)[: _LABEL + 1], "dim"), (field.text[:width], field.kind)]
 
 

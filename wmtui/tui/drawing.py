@@ -87,9 +87,12 @@ def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
     c, wide, widest = cells, width >= WIDE, width >= WIDEST
     sides = (c.mysql, c.redshift) if widest else ("M", "R") if c is _HEADING else (c.mysql[:1], c.redshift[:1])
     found = [(side, 13 if widest else 1, kind_of(side)) for side in sides]
-    if wide:
-        found.append((c.how, 14, kind_of(c.how)))
-    found += [(c.lag, -3, ""), (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"), (c.files, -5, "")]
+    found.append((c.how if wide else c.how[:1], 14 if wide else 1, kind_of(c.how)))
+    found += [
+        (c.lag, -3, ""),
+        (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"),
+        (c.files, -5 if wide else -4, ""),
+    ]
     if widest:
         found.append((c.success, -12, ""))
     rest = width - sum(abs(cell) + 1 for _, cell, _ in found)

@@ -30,7 +30,7 @@ class Guide:
 
     def done(self, step: Step) -> None:
         """Something was done; what comes before it counts as done too."""
-        if step is self.step + 1 or (step is Step.EDITED and self.step < step):
+        if step == self.step + 1 or (step is Step.EDITED and self.step < step):
             self.step = step
 
     @property

@@ -69,17 +69,22 @@ class LineList(ScrollView, can_focus=True):
         """The item under the cursor."""
         return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
 
+    @property
+    def line_width(self) -> int:
+        """Cells of a line: what the scrollbar leaves."""
+        return self.scrollable_content_region.width
+
     def show(self, items: Sequence[Any], cursor: int | None = None) -> None:
         """Other items; the cursor stays where it is unless it is told."""
         self.items = items
-        self.virtual_size = Size(self.size.width, max(1, len(items)))
+        self.virtual_size = Size(self.line_width, max(1, len(items)))
         self.set_reactive(LineList.cursor, max(0, min(self.cursor if cursor is None else cursor, len(items) - 1)))
         self._reveal()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
-        width, index = self.size.width, y + self.scroll_offset.y
+        width, index = self.line_width, y + self.scroll_offset.y
         base = self.rich_style
         if not self.items:
             return strip(self, [(self.empty if index == 0 else "", "dim")], width, base)
@@ -133,7 +138,7 @@ class LineList(ScrollView, can_focus=True):
 
     def on_resize(self, _: Resize) -> None:
         """The items are as wide as the list."""
-        self.virtual_size = Size(self.size.width, max(1, len(self.items)))
+        self.virtual_size = Size(self.line_width, max(1, len(self.items)))
         self._reveal()
 
     def _reveal(self) -> None:

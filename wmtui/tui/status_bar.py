@@ -48,11 +48,11 @@ def status_line(settings: Settings, board: Board, now: Situation, width: int, ho
         left += [(" · ", "dim"), (f"▸ {elsewhere} running elsewhere", "busy")]
     left += [(" · ", "dim"), *_seen(now)]
     right = _right(settings, now, host_and_time)
-    used = sum(cell_len(text) for text, _ in [*left, *right])
-    if used > width:
-        left = [piece for piece in left if piece[0].strip() != settings.store.root]
-        used = sum(cell_len(text) for text, _ in [*left, *right])
-    return [*left, (" " * max(1, width - used), ""), *right]
+    room = width - sum(cell_len(text) for text, _ in right)
+    while sum(cell_len(text) for text, _ in left) > room and len(left) > 4:
+        left.pop(2 if len(left) > 5 and left[2][0].strip() == settings.store.root else -3)
+    used = sum(cell_len(text) for text, _ in left)
+    return [*left, (" " * max(1, room - used), ""), *right]
 
 
 def _seen(now: Situation) -> Line:

@@ -7,7 +7,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from wmtui.tui.cells import Line, set_title
@@ -42,8 +46,9 @@ class Dialog(ModalScreen[_T | None]):
         #body { height: auto; }
         #buttons { height: 1; align-horizontal: right; margin-top: 1; }
         #buttons Button { margin-left: 2; }
-        Button { min-width: 10; height: 1; border: none; padding: 0 1; background: $panel; color: $foreground; }
+        Button { min-width: 10; padding: 0 1; background: $panel; color: $foreground; }
         Button:focus { background: $accent; color: $background; text-style: bold; }
+        Button:disabled { color: $dim; }
         Input { border: none; height: 1; background: $panel; padding: 0 1; margin: 0; }
         Input:focus { background: $primary 25%; border: none; }
     }
@@ -65,9 +70,9 @@ class Dialog(ModalScreen[_T | None]):
             yield Paragraphs(id="said")
             yield Paragraphs(id="equal")
             with Horizontal(id="buttons"):
-                yield Button(self._no, id="no")
+                yield Button(self._no, id="no", compact=True)
                 if self._yes:
-                    yield Button(self._yes, id="yes", disabled=True)
+                    yield Button(self._yes, id="yes", disabled=True, compact=True)
 
     def body(self) -> ComposeResult:
         """What the dialog is about."""
@@ -137,6 +142,37 @@ class Reason(Input):
 
     def __init__(self, required: bool) -> None:
         super().__init__(placeholder="reason (required here)" if required else "reason, for the journal", id="reason")
+
+
+class Tick(Widget, can_focus=True):
+    """Something that is on or off, and says so without colour."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]
+    DEFAULT_CSS = """
+    Tick { height: 1; }
+    Tick:focus { background: $primary 25%; }
+    """
+    on = reactive(False)
+
+    class Changed(Message):
+        """Somebody toggled it."""
+
+    def __init__(self, text: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._text = text
+
+    def render(self) -> Content:
+        """A box, crossed or empty, and what it is about."""
+        return Content(f"[{'x' if self.on else ' '}] {self._text}")
+
+    def action_switch(self) -> None:
+        """On, or off."""
+        self.on = not self.on
+        self.post_message(self.Changed())
+
+    def on_click(self) -> None:
+        """As a key does."""
+        self.action_switch()
 
 
 class Ask(Dialog[str]):

@@ -7,14 +7,14 @@ from functools import partial
 from textual import on
 from textual.app import ComposeResult
 from textual.timer import Timer
-from textual.widgets import Checkbox, Input
+from textual.widgets import Input
 
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
 from wmtui.service import Changed, Draft, Service, describe, wording
 from wmtui.tui.cells import Line
 from wmtui.tui.crew import Failure, words
-from wmtui.tui.dialogs.base import Dialog, Reason
+from wmtui.tui.dialogs.base import Dialog, Reason, Tick
 from wmtui.tui.equal import Equal
 from wmtui.tui.lines import LineList
 from wmtui.tui.paragraphs import Paragraphs
@@ -47,8 +47,6 @@ class Edit(Dialog[Edited | ConflictFound]):
     Edit {
         #presets { height: 5; margin-top: 1; }
         #effects { height: auto; max-height: 12; margin: 1 0; }
-        Checkbox { border: none; background: transparent; padding: 0; height: 1; }
-        Checkbox:focus { border: none; background: $primary 25%; }
     }
     """
 
@@ -72,7 +70,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         if len(self._tables) > 1:
             yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
         yield Reason(self._service.workspace.settings.profile.protected)
-        yield Checkbox("force: accept a point in the future, and doubled rows", id="force", compact=True)
+        yield Tick("force: accept a point in the future, and doubled rows", id="force")
 
     def on_mount(self) -> None:
         """Read what is there now, and what the presets mean."""
@@ -97,7 +95,7 @@ class Edit(Dialog[Edited | ConflictFound]):
     @property
     def force(self) -> bool:
         """Somebody ticked it."""
-        return self.query_one("#force", Checkbox).value
+        return self.query_one("#force", Tick).on
 
     def _take(self, drafts: list[Draft]) -> None:
         self._drafts = drafts
@@ -128,7 +126,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         point.focus()
 
     @on(Input.Changed, "#point")
-    @on(Checkbox.Changed)
+    @on(Tick.Changed)
     def _typed_something(self) -> None:
         self._good = False
         self._check()
