@@ -37,7 +37,7 @@ def test_every_command_explains_itself_with_examples(wmtui: Wmtui, command: list
     assert " ".join(["Usage: wmtui", *command]) in found.out
     examples = found.out.partition("Examples:\n")[2].splitlines()
     assert 2 <= len(examples) <= 6
-    assert all("wmtui " in example for example in examples)
+    assert all("wmtui" in example for example in examples)
     assert found.out.count("--read-only") >= 1
 
 
