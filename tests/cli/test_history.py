@@ -170,6 +170,44 @@ def test_undo_goes_back_to_any_serial(wmtui: Wmtui) -> None:
     assert found.json["metadata"]["serial"] == 4
 
 
+def test_an_edit_is_taken_back_behind_what_runs_wrote_since(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("sync", *ORDERS, "--backup-only")
+    wmtui("watermark", "set", *ORDERS, "aug4")
+    before = document(wmtui)
+    wmtui("watermark", "set", *ORDERS, "aug1", "--reason", "too early")
+    wmtui("sync", *ORDERS, "--redshift-only")
+
+    way = stack.service.history.last_edit(stack.table())
+
+    assert way is not None
+    assert way.edit is not None
+    assert (way.edit.reason, way.to) == ("too early", 3)
+    assert wmtui("watermark", "undo", *ORDERS, "--to", "3").code == 0
+    after = document(wmtui)
+    changed = {name for name in before if before[name] != after.get(name)} - {"metadata", "fence"}
+    assert not changed
+    assert not {name for name in after if after[name] != before.get(name)} - {"metadata", "fence"}
+
+
+def test_going_back_to_before_all_changes_makes_a_new_table_of_it(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("watermark", "set", *ORDERS, "aug4")
+    wmtui("watermark", "set", *ORDERS, "aug1")
+
+    found = wmtui("watermark", "undo", *ORDERS, "--to", "0", "--force", "--json")
+
+    assert (found.code, found.json["last_mysql_data_timestamp"]) == (0, None)
+    assert stack.service.history.way_back(stack.table(), 2).diff["last_mysql_data_timestamp"] == (
+        None,
+        "2025-08-01 00:00:00",
+    )
+
+
+def test_without_an_edit_by_hand_there_is_no_way_back(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("sync", *ORDERS)
+
+    assert stack.service.history.last_edit(stack.table()) is None
+
+
 def test_undo_of_the_first_change_makes_a_new_table_of_it(wmtui: Wmtui) -> None:
     new = document(wmtui)
     wmtui("watermark", "set", *ORDERS, "aug4")
@@ -185,7 +223,7 @@ def test_undo_of_the_first_change_makes_a_new_table_of_it(wmtui: Wmtui) -> None:
         ([], (), "nothing is known of what was before"),
         (["aug4"], ("--to", "7"), "has no change 7"),
         (["aug4"], ("--to", "1"), "the watermark is as it was then"),
-        (["aug4"], ("--to", "0"), "--to"),
+        (["aug4"], ("--to", "-1"), "--to"),
         (["aug4"], ("--read-only",), "read-only"),
     ],
 )

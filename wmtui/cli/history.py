@@ -1,6 +1,5 @@
 """`wmtui watermark history` and `undo`."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +10,8 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable
 from wmtui.service import Entry
+from wmtui.service.history import diff_lines
 from wmtui.service.wording import ABSENT, printable
-
-_VALUE_WIDTH = 40
-"""Longer values are cut for people; --json has them whole."""
 
 
 @click.command(
@@ -52,7 +49,12 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
     ],
 )
 @table_option
-@click.option("--to", type=click.IntRange(1), metavar="SERIAL", help="Go back to how this change left the watermark.")
+@click.option(
+    "--to",
+    type=click.IntRange(0),
+    metavar="SERIAL",
+    help="Go back to how this change left the watermark; 0: before all.",
+)
 @pass_invocation
 def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
     """Take the last change of a watermark back; undoing that takes it back again.
@@ -87,12 +89,5 @@ def _lines(entry: Entry | Unreadable) -> Iterator[str]:
     who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
     why = f": {entry.reason}" if entry.reason else ""
     yield f"{serial:>4}  {entry.at or ABSENT}  {who}  {entry.action}{why}"
-    for name, (old, new) in entry.diff.items():
-        yield f"      {name}  {_value(old)} → {_value(new)}"
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
+    for name, change in diff_lines(entry.diff):
+        yield f"      {name}  {change}"

@@ -9,7 +9,7 @@ from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.drafts import Draft
 from wmtui.service.health import Health, TableStatus
-from wmtui.service.history import Entry, History
+from wmtui.service.history import Entry, History, WayBack
 from wmtui.service.leftovers import Found, Leftovers
 from wmtui.service.locks import Locks
 from wmtui.service.overview import Look, Overview
@@ -78,4 +78,5 @@ __all__ = [
     "Selection",
     "Service",
     "TableStatus",
+    "WayBack",
 ]

@@ -1,17 +1,25 @@
 """What happened to a watermark, and going back."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wmtui.errors import Unreadable, UsageError
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
+from wmtui.service.wording import ABSENT
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import documents
 from wmtui.watermarks.journal import Journal, difference
 from wmtui.watermarks.model import Json, Watermark, patch_undo
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
+BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})
+"""What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
+_VALUE_WIDTH = 40
+RECENT = 200
+"""Among so many of the newest changes an edit is looked for."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,20 @@ class Entry:
     action: str
     reason: str | None
     diff: dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """What an `undo` would change, not made yet.
+
+    to: as `History.undo` takes it; None: before the last change. seen: the watermark this was computed on. diff: the
+    fields that would change, each from → to. edit: the change that is taken back, where it is one.
+    """
+
+    to: int | None
+    seen: Watermark
+    diff: dict[str, tuple[Any, Any]]
+    edit: Entry | None = None
 
 
 class History:
@@ -61,6 +83,26 @@ class History:
 
         return [*self._workspace.each(read, wanted if last is None else wanted[-last:]), *outside]
 
+    def last_edit(self, table: TableName) -> "WayBack | None":
+        """The newest change that somebody made by hand, and what taking it back would change; None when there is none.
+
+        What runs wrote about themselves since then is not of interest to somebody who takes an edit back. Raises
+        Unreadable, and UsageError where nothing is known of what was before.
+        """
+        seen = self._watermarks.get(table)
+        entries = self.entries(table, RECENT)
+        edits = [entry for entry in entries if isinstance(entry, Entry) and entry.action in BY_HAND]
+        if not edits:
+            return None
+        newest = edits[-1]
+        to = None if newest is entries[-1] or newest.serial is None else newest.serial - 1
+        return WayBack(to, seen, self._diff(seen, self._earlier(table, seen, to)), newest)
+
+    def way_back(self, table: TableName, to: int) -> "WayBack":
+        """What going back to how a change left the watermark would change. Raises Unreadable, UsageError."""
+        seen = self._watermarks.get(table)
+        return WayBack(to, seen, self._diff(seen, self._earlier(table, seen, to)))
+
     def undo(
         self,
         table: TableName,
@@ -80,11 +122,13 @@ class History:
         """
         self._workspace.require_write(reason)
         seen = seen or self._watermarks.get(table)
-        earlier = self._before(table, seen) if to is None else self._left_by(table, seen, to)
-        if not difference({**seen.content, **patch_undo(seen, earlier)}, seen.content):
+        earlier = self._earlier(table, seen, to)
+        if not self._diff(seen, earlier):
             raise UsageError(
                 f"nothing to undo for {table}",
-                "the watermark is as it was then" if to else "the last change left every field that undo restores",
+                "the watermark is as it was then"
+                if to is not None
+                else "the last change left every field that undo restores",
                 f"see `wmtui watermark history -t {table}`, then name a serial with --to",
             )
 
@@ -94,6 +138,13 @@ class History:
             return patch_undo(mark, earlier)
 
         return self._watermarks.change(table, "undo", edit, reason=reason, seen=seen)
+
+    def _earlier(self, table: TableName, seen: Watermark, to: int | None) -> Watermark:
+        return self._before(table, seen) if to is None else self._left_by(table, seen, to)
+
+    @staticmethod
+    def _diff(seen: Watermark, earlier: Watermark) -> dict[str, tuple[Any, Any]]:
+        return difference(seen.content, {**seen.content, **patch_undo(seen, earlier)})
 
     def _outside(self, table: TableName) -> list[Entry | Unreadable]:
         found = self._workspace.watermarks.unadopted(table)
@@ -116,20 +167,33 @@ class History:
         return self._document(table, content, seen.serial)
 
     def _left_by(self, table: TableName, seen: Watermark, serial: int) -> Watermark:
-        """The document as the change of a serial left it."""
-        riding = seen.change if seen.serial == serial else None
-        entry = riding or Journal(self._workspace.objects, table).get(serial)
-        if entry is None:
+        """The document as the change of a serial left it; the one before the first change for 0."""
+        wanted, side = (serial, "after") if serial else (1, "before")
+        riding = seen.change if seen.serial == wanted else None
+        entry = riding or Journal(self._workspace.objects, table).get(wanted)
+        if entry is None or not entry[side]:
             raise UsageError(
                 f"{table} has no change {serial}",
                 f"its last one is {seen.serial}",
                 f"see `wmtui watermark history -t {table}` for the serials",
             )
-        return self._document(table, entry["after"], serial)
+        return self._document(table, entry[side], serial)
 
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
         key = Journal(self._workspace.objects, table).key(serial)
         return Watermark.decode(table, documents.encode(content), key)
+
+
+def diff_lines(diff: Mapping[str, tuple[Any, Any]]) -> list[tuple[str, str]]:
+    """Each field, and how its value changes, for people; long values are cut, --json has them whole."""
+    return [(name, f"{_value(old)} → {_value(new)}") for name, (old, new) in diff.items()]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
 
 
 def _entry(entry: Json) -> Entry:

@@ -14,6 +14,7 @@ from wmtui.errors import Unreadable
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
+from wmtui.service.history import diff_lines
 from wmtui.service.wording import printable
 from wmtui.tui.cells import Line, Plate, bars, kind_of, set_title
 from wmtui.tui.crew import Failure, words
@@ -298,16 +299,8 @@ def _changes(entry: Entry | Unreadable) -> list[Change]:
     at = (entry.at or wording.ABSENT).replace("T", " ").removesuffix("Z")[:19]
     head: Line = [(number, "dim"), (f"{at} ", ""), (f"{entry.action} ", "strong"), (who, "dim")]
     why = [Change(entry, [(f"     “{entry.reason}”", "")])] if entry.reason else []
-    diff = [
-        Change(entry, [(f"     {name} ", "dim"), (f"{_value(old)} → {_value(new)}", "")])
-        for name, (old, new) in entry.diff.items()
-    ]
+    diff = [Change(entry, [(f"     {name} ", "dim"), (change, "")]) for name, change in diff_lines(entry.diff)]
     return [Change(entry, head), *why, *diff]
-
-
-def _value(value: object) -> str:
-    text = wording.ABSENT if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def sparkline(entries: Sequence[Entry | Unreadable], width: int) -> Line:

@@ -108,9 +108,14 @@ def _busy(name: str, text: str, width: int, kind: str = "busy") -> Line:
     return columns([(fit_middle(name, first), first, ""), (text, max(0, width - first - 1), kind)])
 
 
+_TELLING_SECONDS = 1.0
+"""A speed says nothing before."""
+
+
 def _how_far(progress: TableProgress, clock: float) -> str:
     p = progress.progress
-    rate = f" {progress.rate(clock):,}/s" if progress.rate(clock) else ""
+    tells = clock - progress.phase_began >= _TELLING_SECONDS and progress.rate(clock)
+    rate = f" {progress.rate(clock):,}/s" if tells else ""
     return f"▸ {p.phase.value} {p.rows:,}{rate} {clock - progress.began:.0f}s"
 
 

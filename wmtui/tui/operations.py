@@ -8,7 +8,8 @@ from wmtui.errors import ExitCode, UsageError, WmtuiError
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity, Status, TableResult
-from wmtui.service import Changed, Draft, Entry, Request, Service, describe, wording
+from wmtui.service import Changed, Entry, Request, Service, WayBack, describe, wording
+from wmtui.service.history import diff_lines
 from wmtui.tui import picture, themes
 from wmtui.tui.actions import ACTIONS, format_key
 from wmtui.tui.board import found
@@ -117,23 +118,15 @@ class Operations:
             self._allowed(lambda: self._undo(table))
 
     def _undo(self, table: TableName) -> None:
-        service = self._app.service
+        history = self._app.service.history
 
-        def last() -> tuple[Draft, list[object]]:
-            return service.draft(table), list(service.history.entries(table, 1))
+        def ask(way: WayBack | None) -> None:
+            if way is None or way.edit is None:
+                self._failed(UsageError(f"nothing to undo for {table}", "nobody has moved it by hand yet"), table)
+            else:
+                self._ask_undo(table, way, f"Undo “{way.edit.action}” of {table}")
 
-        def ask(read: tuple[Draft, list[object]]) -> None:
-            draft, entries = read
-            newest = entries[-1] if entries else None
-            if not isinstance(newest, Entry):
-                self._failed(UsageError(f"nothing to undo for {table}", "nobody has changed it yet"), table)
-                return
-            back: list[Line] = [
-                [(f"  {name}  ", "dim"), (f"{new} → {old}", "")] for name, (old, new) in newest.diff.items()
-            ]
-            self._ask_undo(draft, None, f"Undo “{newest.action}” of {table}", back)
-
-        self._app.crew.do(last, ask, lambda failure: self._failed(failure, table))
+        self._app.crew.do(lambda: history.last_edit(table), ask, lambda failure: self._failed(failure, table))
 
     def restore(self) -> None:
         """Go back to how the history's entry under the cursor left the watermark."""
@@ -149,24 +142,24 @@ class Operations:
             self._allowed(lambda: self._restore(table, serial))
 
     def _restore(self, table: TableName, serial: int) -> None:
-        service = self._app.service
+        history = self._app.service.history
 
-        def ask(draft: Draft) -> None:
-            title = f"Restore {table} as change {serial} left it"
-            effect = texts("its fields go back to what they were then, as a new change; data stays")
-            self._ask_undo(draft, serial, title, effect)
+        def ask(way: WayBack) -> None:
+            self._ask_undo(table, way, f"Restore {table} as change {serial} left it")
 
-        self._app.crew.do(lambda: service.draft(table), ask, lambda failure: self._failed(failure, table))
+        self._app.crew.do(lambda: history.way_back(table, serial), ask, lambda failure: self._failed(failure, table))
 
-    def _ask_undo(self, draft: Draft, to: int | None, title: str, effect: Sequence[Line]) -> None:
-        app, service, table = self._app, self._app.service, draft.table
-        options = () if to is None else ("--to", str(to))
+    def _ask_undo(self, table: TableName, way: WayBack, title: str) -> None:
+        app, service = self._app, self._app.service
+        options = () if way.to is None else ("--to", str(way.to))
+        fields: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
+        effect = fields or texts("nothing would change: the watermark is as it was then")
         note = texts("what was extracted and loaded meanwhile stays", kind="dim")
 
         def do(reason: str | None) -> None:
             if reason is None:
                 return
-            work = lambda: service.history.undo(table, to, reason=reason or None, seen=draft.seen)  # noqa: E731
+            work = lambda: service.history.undo(table, way.to, reason=reason or None, seen=way.seen)  # noqa: E731
             app.crew.do(work, done, lambda failure: self._failed(failure, table))
 
         def done(changed: Changed) -> None:

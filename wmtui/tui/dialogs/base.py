@@ -27,6 +27,8 @@ class Dialog(ModalScreen[_T | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
         Binding("ctrl+c", "leave", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
     ]
     DEFAULT_CSS = """
     Dialog {
