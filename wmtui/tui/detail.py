@@ -273,7 +273,7 @@ class DetailPane(Vertical):
             lines.show(())
             return
         lines.empty = "nobody has changed it yet"
-        lines.show([change for entry in reversed(self.entries) for change in _changes(entry)])
+        lines.show([change for entry in reversed(self.entries) for change in _changes(entry, self._width)])
         head.show([sparkline(self.entries, self._width)])
 
     def _file_line(self, verdict: Verdict, width: int) -> Line:
@@ -291,7 +291,7 @@ def _change_line(change: Change, _: int) -> Line:
     return change.line
 
 
-def _changes(entry: Entry | Unreadable) -> list[Change]:
+def _changes(entry: Entry | Unreadable, width: int) -> list[Change]:
     if isinstance(entry, Unreadable):
         return [Change(entry, [(f"✗ {entry}", "bad")])]
     who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
@@ -299,7 +299,12 @@ def _changes(entry: Entry | Unreadable) -> list[Change]:
     at = (entry.at or wording.ABSENT).replace("T", " ").removesuffix("Z")[:19]
     head: Line = [(number, "dim"), (f"{at} ", ""), (f"{entry.action} ", "strong"), (who, "dim")]
     why = [Change(entry, [(f"     “{entry.reason}”", "")])] if entry.reason else []
-    diff = [Change(entry, [(f"     {name} ", "dim"), (change, "")]) for name, change in diff_lines(entry.diff)]
+    diff = []
+    for name, change in diff_lines(entry.diff):
+        if len(name) + len(change) + 6 <= width:
+            diff.append(Change(entry, [(f"     {name} ", "dim"), (change, "")]))
+        else:
+            diff += [Change(entry, [(f"     {name}", "dim")]), Change(entry, [(f"       {change}", "")])]
     return [Change(entry, head), *why, *diff]
 
 

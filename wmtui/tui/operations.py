@@ -151,9 +151,11 @@ class Operations:
 
     def _ask_undo(self, table: TableName, way: WayBack, title: str) -> None:
         app, service = self._app, self._app.service
+        if not way.diff:
+            app.say(f"nothing would change for {table}: its watermark is as it was then", Severity.WARNING)
+            return
         options = () if way.to is None else ("--to", str(way.to))
-        fields: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
-        effect = fields or texts("nothing would change: the watermark is as it was then")
+        effect: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
         note = texts("what was extracted and loaded meanwhile stays", kind="dim")
 
         def do(reason: str | None) -> None:

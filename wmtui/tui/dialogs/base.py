@@ -81,6 +81,10 @@ class Dialog(ModalScreen[_T | None]):
         yield from ()
 
     def on_mount(self) -> None:
+        """Textual calls the `on_mount` of every class of a widget; `begin` is called once."""
+        self.begin()
+
+    def begin(self) -> None:
         """Nothing is changed by an Enter too many: Cancel has the focus unless there is something to type."""
         set_title(self.query_one("#box"), self._title)
         inputs = self.query(Input)
@@ -209,9 +213,9 @@ class Ask(Dialog[str]):
         if self._required is not None:
             yield Reason(self._required)
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Cancel has the focus, unless something must be typed."""
-        super().on_mount()
+        super().begin()
         if not self._typed:
             self.query_one("#no").focus()
         self._check()

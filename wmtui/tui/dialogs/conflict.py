@@ -29,9 +29,9 @@ class ConflictDialog(Dialog[str]):
         yield Paragraphs([[("yours", "strong")]])
         yield Paragraphs([[("  last_mysql_data_timestamp  ", "dim"), (self._point, "")]])
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Read theirs."""
-        super().on_mount()
+        super().begin()
         self.ask(self._seen.again, self._show)
 
     def _show(self, theirs: Watermark) -> None:

@@ -72,9 +72,9 @@ class Edit(Dialog[Edited | ConflictFound]):
         yield Reason(self._service.workspace.settings.profile.protected)
         yield Tick("force: accept a point in the future, and doubled rows", id="force")
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Read what is there now, and what the presets mean."""
-        super().on_mount()
+        super().begin()
         self.say("reading…", "dim")
         self.ask(lambda: [self._service.draft(table) for table in self._tables], self._take)
 

@@ -32,9 +32,9 @@ class Pick(Dialog[str]):
         yield Input(placeholder="type to narrow", id="pattern")
         yield LineList(_choice_line, empty="nothing is called so", id="choices")
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """All, the cursor on the current one."""
-        super().on_mount()
+        super().begin()
         names = [name for name, _ in self._choices]
         self.lines.show(self._choices, names.index(self._current) if self._current in names else 0)
         self.ready(bool(self._choices))
@@ -86,9 +86,9 @@ class Look(Dialog[None]):
         """The lines."""
         yield LineList(lambda line, _: line, id="lines")
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """They can be scrolled."""
-        super().on_mount()
+        super().begin()
         lines = self.query_one("#lines", LineList)
         lines.show(self._lines)
         lines.styles.height = min(24, max(1, len(self._lines)))

@@ -57,9 +57,9 @@ class SyncDialog(Dialog[Request]):
         yield Paragraphs(id="plan")
         yield Reason(self._service.workspace.settings.profile.protected)
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """A manual watermark is usually meant to load what is there: that is offered first."""
-        super().on_mount()
+        super().begin()
         kinds = self.query_one("#kinds", LineList)
         kinds.show(KINDS, 1 if self._manual else 0)
         kinds.focus()

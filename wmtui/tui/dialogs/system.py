@@ -32,9 +32,9 @@ class SystemDialog(Dialog[str]):
         yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
         yield Reason(self._service.workspace.settings.profile.protected)
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Read where it is now."""
-        super().on_mount()
+        super().begin()
         self.ask(self._service.watermarks.system, self._show)
 
     @property
