@@ -24,6 +24,11 @@ class Action:
         return self.title.split(" (")[0].lower().replace(": ", ".").replace(" ", "-")
 
     @property
+    def area(self) -> str:
+        """What it is about: the word before the colon."""
+        return self.title.partition(":")[0]
+
+    @property
     def binding(self) -> Binding:
         """Its keys for the screen."""
         return Binding(self.keys, self.name, self.footer or self.title, show=bool(self.footer), id=self.id)

@@ -461,6 +461,15 @@ class WmtuiApp(App[int]):
         targets = {1: self.tables_list, 2: self.detail_pane.lines, 3: self.log_pane.lines}
         targets[number].focus()
 
+    @property
+    def focused_pane(self) -> tuple[str, tuple[str, ...]]:
+        """Its name, and the areas of the actions that belong there."""
+        if self.focused is self.log_pane.lines:
+            return "3 Sync log", ("Log", "Sync")
+        if self.focused is self.detail_pane.lines:
+            return "2 Watermark", ("Watermark", "Files", "History")
+        return "1 Tables", ("Tables", "Sync", "Watermark")
+
     def action_tab(self, tab: str) -> None:
         """Open a tab of the detail pane."""
         self.detail_pane.open(tab)

@@ -91,7 +91,7 @@ def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
     found += [
         (c.lag, -3, ""),
         (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"),
-        (c.files, -5 if wide else -4, ""),
+        (c.files, -5, ""),
     ]
     if widest:
         found.append((c.success, -12, ""))

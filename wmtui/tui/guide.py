@@ -14,12 +14,13 @@ class Step(IntEnum):
 
 
 _TEXTS = {
-    Step.OPENED: "This table has files in the store, and loads 0 of them. Why? Press f.",
-    Step.WHY_SEEN: "By so much each file missed it. e edits; ↓ Enter takes the point that lets files in; Enter saves.",
+    Step.OPENED: "This table has files in the store, and loads none. Why? Press f.",
+    Step.WHY_SEEN: "By so much each file missed it. e edits; ↓ Enter Enter lets them in.",
     Step.EDITED: "Saved, and in the history. Now load them: press s, then Enter.",
-    Step.SYNCED: "Loaded, exactly once. Take the edit back with u; h shows who did what.",
-    Step.UNDONE: "That is the round: why, edit, sync, undo. ? shows every key. Esc closes this line.",
+    Step.SYNCED: "Loaded, exactly once. u takes the edit back; h shows who did what.",
+    Step.UNDONE: "That is the round: why, edit, sync, undo. ? shows every key.",
 }
+"""Each fits a line of 80 cells."""
 
 
 class Guide:

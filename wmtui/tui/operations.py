@@ -1,5 +1,6 @@
 """What the keys do that ask or change something. Each change is one call of `service`, made off the screen's thread."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from wmtui.pipeline.events import Severity, Status, TableResult
 from wmtui.service import Changed, Entry, Request, Service, WayBack, describe, wording
 from wmtui.service.history import diff_lines
 from wmtui.tui import picture, themes
-from wmtui.tui.actions import ACTIONS, format_key
+from wmtui.tui.actions import ACTIONS, Action, format_key
 from wmtui.tui.board import found
 from wmtui.tui.cells import Line
 from wmtui.tui.crew import Failure, words
@@ -19,7 +20,7 @@ from wmtui.tui.detail import Change, Field
 from wmtui.tui.dialogs.base import Ask, texts
 from wmtui.tui.dialogs.conflict import ConflictDialog
 from wmtui.tui.dialogs.edit import ConflictFound, Edit, Edited
-from wmtui.tui.dialogs.pick import Look, Pick
+from wmtui.tui.dialogs.pick import LOOK_WIDTH, Look, Pick
 from wmtui.tui.dialogs.pin import PinDialog
 from wmtui.tui.dialogs.sync import SyncDialog
 from wmtui.tui.dialogs.system import SystemDialog
@@ -100,7 +101,7 @@ class Operations:
             except WmtuiError as error:
                 return table, error
 
-        typed = settings.profile_name if len(tables) > 1 else str(tables[0])
+        typed = settings.profile_name if len(tables) > 1 else ""
         required = settings.profile.protected
         app.push_screen(Ask(f"Reset {name}", effect, command, yes="Reset", typed=typed, reason_required=required), do)
 
@@ -327,19 +328,32 @@ class Operations:
         lines: list[Line] = []
         for cause, tables in self._app.board.causes():
             kind = "warn" if cause in ("stale", "never synced") else "bad"
-            lines += [[(f"{wording.count(len(tables), 'table')}: ", "strong"), (cause, kind)]]
+            first, *rest = textwrap.wrap(f"{wording.count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
+            number, _, said = first.partition(": ")
+            lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]
             lines += [[(f"  {table}", "")] for table in tables]
         self._app.push_screen(Look("Problems by cause", lines or texts("✓ nothing is wrong", kind="good")))
 
     def help(self) -> None:
-        """Every key, the footer's first."""
-        lines: list[Line] = [[("in every list: ", "dim"), ("j k g G, arrows, PgUp PgDn, Enter, mouse", "")]]
-        for action in ACTIONS:
-            keys = ", ".join(format_key(key) for key in self._app.keys[action.id].split(","))
-            lines.append([(f"{keys:18}", "strong"), (action.title, "")])
-        lines += texts("", "Statuses: ✓ good  · pending  ▸ running  ! look here  ✗ failed")
-        lines += texts("Tables: MySQL and Redshift status, lag with a bar against its limit, files the next load takes")
+        """Every key, those of the focused pane first."""
+        pane, areas = self._app.focused_pane
+        here = [action for action in ACTIONS if action.area in areas]
+        lines: list[Line] = [
+            [(f"in {pane}", "dim")],
+            *map(self._help_line, here),
+            [("j k g G ↑ ↓ PgUp PgDn Enter", "strong"), ("  move and open, in every list; the mouse does too", "")],
+            [],
+            [("everywhere", "dim")],
+            *(self._help_line(action) for action in ACTIONS if action not in here),
+            [],
+        ]
+        lines += texts("statuses: ✓ good  · pending  ▸ running  ! look here  ✗ failed")
+        lines += texts("tables: status in MySQL and Redshift, lag with a bar against its limit, files waiting")
         self._app.push_screen(Look("Keys", lines))
+
+    def _help_line(self, action: Action) -> Line:
+        keys = ", ".join(format_key(key) for key in self._app.keys[action.id].split(","))
+        return [(f"{keys:18}", "strong"), (action.title, "")]
 
     def copy(self) -> None:
         """Copy what the cursor is on."""

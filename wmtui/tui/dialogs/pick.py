@@ -1,9 +1,11 @@
 """Choosing one of many: a table, a theme, a profile; and lists that are only looked at."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from wmtui.tui.cells import Line
@@ -17,6 +19,10 @@ Choice = tuple[str, str]
 class Pick(Dialog[str]):
     """One of many, narrowed by typing; dismissed with it. seen: called with what the cursor is on."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+    ]
     DEFAULT_CSS = "Pick #choices { height: 14; margin-top: 1; }"
 
     def __init__(
@@ -44,11 +50,9 @@ class Pick(Dialog[str]):
         """The choices."""
         return self.query_one("#choices", LineList)
 
-    def on_key(self, event: object) -> None:
+    def action_move(self, by: int) -> None:
         """Up and down move the cursor also while one types."""
-        key = getattr(event, "key", "")
-        if self.focused is not self.lines and key in ("up", "down"):
-            self.lines.action_move(1 if key == "down" else -1)
+        self.lines.action_move(by)
 
     @on(Input.Changed, "#pattern")
     def _narrow(self, message: Input.Changed) -> None:
@@ -73,10 +77,16 @@ class Pick(Dialog[str]):
             self.dismiss(self.lines.current[0])
 
 
+LOOK_WIDTH = 78
+"""Cells of a line to look at, at 80 columns."""
+
+
+_FRAME = 4
+"""Lines of a box around its body: border and buttons."""
+
+
 class Look(Dialog[None]):
     """Lines to look at."""
-
-    DEFAULT_CSS = "Look #lines { height: auto; max-height: 24; }"
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
         super().__init__(title, no="Close")
@@ -91,8 +101,13 @@ class Look(Dialog[None]):
         super().begin()
         lines = self.query_one("#lines", LineList)
         lines.show(self._lines)
-        lines.styles.height = min(24, max(1, len(self._lines)))
         lines.focus()
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """The button stays in sight."""
+        room = self.app.size.height - _FRAME
+        self.query_one("#lines", LineList).styles.height = max(1, min(room, len(self._lines)))
 
 
 def _choice_line(choice: Choice, _: int) -> Line:
