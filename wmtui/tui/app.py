@@ -491,6 +491,10 @@ class WmtuiApp(App[int]):
     def _table_opened(self) -> None:
         self.detail_pane.lines.focus()
 
+    @on(LineList.Opened, "#fields, #file-list, #changes, #log-lines")
+    def _line_opened(self, message: LineList.Opened) -> None:
+        self.operations.whole(message.list.current)
+
     @on(LineList.Moved, "#log-lines")
     def _log_moved(self, message: LineList.Moved) -> None:
         pane = self.log_pane

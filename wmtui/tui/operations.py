@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wmtui.errors import ExitCode, UsageError, WmtuiError
-from wmtui.files.verdicts import Verdict
+from wmtui.files.verdicts import Loads, Verdict, explain
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity, Status, TableResult
 from wmtui.service import Changed, Entry, Request, Service, WayBack, describe, wording
@@ -86,9 +86,8 @@ class Operations:
             effect += texts(f"! {whose}reading again appends the same rows once more", kind="warn")
 
         def command(reason: str) -> str:
-            more = f" (and {len(tables) - 1} more)" if len(tables) > 1 else ""
-            words_ = ("watermark", "reset", "-t", str(tables[0]), "--yes")
-            return app.equal.command(*words_, reason=reason, force=bool(doubled)) + more
+            words_ = ("watermark", "reset", "--yes")
+            return app.equal.command(*words_, tables=tables, single=True, reason=reason, force=bool(doubled))
 
         def do(reason: str | None) -> None:
             if reason is not None:
@@ -171,7 +170,7 @@ class Operations:
 
         required = service.workspace.settings.profile.protected
         command = lambda reason: app.equal.command(  # noqa: E731
-            "watermark", "undo", "-t", str(table), *options, reason=reason
+            "watermark", "undo", *options, tables=[table], reason=reason
         )
         app.push_screen(Ask(title, [*effect, *note], command, yes="Undo", reason_required=required), do)
 
@@ -203,7 +202,7 @@ class Operations:
             return
         effect = texts(f"held by {describe.pin(mark)}", "runs extract it again, and anybody may move it")
         command = lambda reason: app.equal.command(  # noqa: E731
-            "watermark", "unpin", "-t", str(table), reason=reason
+            "watermark", "unpin", tables=[table], reason=reason
         )
         required = service.workspace.settings.profile.protected
         ask = Ask(f"Unpin the watermark of {table}", effect, command, yes="Unpin", reason_required=required)
@@ -341,19 +340,26 @@ class Operations:
         lines: list[Line] = [
             [(f"in {pane}", "dim")],
             *map(self._help_line, here),
-            [("j k g G ↑ ↓ PgUp PgDn Enter", "strong"), ("  move and open, in every list; the mouse does too", "")],
+            [("j k g G ↑ ↓ PgUp PgDn Enter", "strong"), ("  move and open, in every list; or the mouse", "")],
             [],
             [("everywhere", "dim")],
             *(self._help_line(action) for action in ACTIONS if action not in here),
             [],
         ]
         lines += texts("statuses: ✓ good  · pending  ▸ running  ! look here  ✗ failed")
-        lines += texts("tables: status in MySQL and Redshift, lag with a bar against its limit, files waiting")
+        lines += texts("columns: status in MySQL and Redshift, lag and its share of the limit, files")
         self._app.push_screen(Look("Keys", lines))
 
     def _help_line(self, action: Action) -> Line:
         keys = ", ".join(format_key(key) for key in self._app.keys[action.id].split(","))
         return [(f"{keys:18}", "strong"), (action.title, "")]
+
+    def whole(self, item: object) -> None:
+        """Everything about a line, which a pane may be too narrow for."""
+        detail = self._app.detail_pane.detail
+        title, text = _whole(item, detail.selection.loaded if detail else {})
+        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, LOOK_WIDTH) or [""]]
+        self._app.push_screen(Look(title, texts(*lines)))
 
     def copy(self) -> None:
         """Copy what the cursor is on."""
@@ -515,6 +521,22 @@ class Operations:
     def _stamp(self) -> str:
         workspace = self._app.service.workspace
         return f"{workspace.settings.profile_name}-{workspace.clock():%Y%m%dT%H%M%SZ}"
+
+
+def _whole(item: object, loaded: Loads) -> tuple[str, str]:
+    """A title, and every word of it."""
+    if isinstance(item, Verdict):
+        file = item.file
+        found = [f"{file.uri}", "", f"{'loaded next' if item.selected else 'left out'}: {explain(item, loaded)}"]
+        found += [f"modified {wording.instant(file.last_modified)}, {wording.size(file.size)}, ETag {file.etag}"]
+        return "File", "\n".join(found)
+    if isinstance(item, Change) and isinstance(item.entry, Entry):
+        entry = item.entry
+        found = [f"{entry.action} by {entry.actor or 'somebody'}@{entry.host or '?'} at {entry.at or '?'}"]
+        found += [f"because: {entry.reason}"] if entry.reason else []
+        found += ["", *(f"{name}: {before} → {after}" for name, (before, after) in entry.diff.items())]
+        return f"Change {entry.serial or 'made outside'}", "\n".join(found)
+    return "Line", _copied(item) or ""
 
 
 def _copied(item: object) -> str | None:

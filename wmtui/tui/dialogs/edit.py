@@ -140,10 +140,9 @@ class Edit(Dialog[Edited | ConflictFound]):
         required = self._service.workspace.settings.profile.protected
         typed = all(box.value.strip() == self._typed for box in self.query("#typed").results(Input))
         self.ready(self._good and typed and (bool(self.reason) or not required))
-        of = [word for table in self._tables[:1] for word in ("-t", str(table))]
-        words_ = ("watermark", "set", *of, "--timestamp", self.point or "…")
-        more = f" (and {len(self._tables) - 1} more tables)" if len(self._tables) > 1 else ""
-        self.equal(self._equal.command(*words_, reason=self.reason, force=self.force) + more)
+        words_ = ("watermark", "set", "--timestamp", self.point or "…")
+        equal = self._equal.command(*words_, tables=self._tables, single=True, reason=self.reason, force=self.force)
+        self.equal(equal)
 
     def _judge(self) -> None:
         """Ask what the point would do."""

@@ -42,6 +42,7 @@ class Pick(Dialog[str]):
         """All, the cursor on the current one."""
         super().begin()
         names = [name for name, _ in self._choices]
+        self.lines.styles.height = max(3, min(14, len(names)))
         self.lines.show(self._choices, names.index(self._current) if self._current in names else 0)
         self.ready(bool(self._choices))
 
@@ -77,7 +78,7 @@ class Pick(Dialog[str]):
             self.dismiss(self.lines.current[0])
 
 
-LOOK_WIDTH = 78
+LOOK_WIDTH = 75
 """Cells of a line to look at, at 80 columns."""
 
 

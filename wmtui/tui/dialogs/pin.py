@@ -29,7 +29,7 @@ class PinDialog(Dialog[tuple[str, str]]):
         reason, until = (self.query_one(f"#{name}", Input).value.strip() for name in ("reason", "until"))
         self.ready(bool(reason))
         more = ("--until", until) if until else ()
-        self.equal(self._equal.command("watermark", "pin", "-t", str(self._table), *more, reason=reason or "…"))
+        self.equal(self._equal.command("watermark", "pin", *more, tables=[self._table], reason=reason or "…"))
 
     def act(self) -> None:
         """Pin it."""

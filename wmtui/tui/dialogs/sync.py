@@ -104,9 +104,8 @@ class SyncDialog(Dialog[Request]):
     def _check(self) -> None:
         required = self._service.workspace.settings.profile.protected
         self.ready(bool(self._reason) or not required)
-        words = [word for table in self._tables for word in ("-t", str(table))]
         several = ("-s", "inter-table") if len(self._tables) > 1 and "-s" not in self._kind.options else ()
-        self.equal(self._equal.command("sync", *words, *self._kind.options, *several, reason=self._reason))
+        self.equal(self._equal.command("sync", *self._kind.options, *several, tables=self._tables, reason=self._reason))
 
     def failed(self, _: object) -> None:
         """The plan is a courtesy: a sync may be started without it."""
