@@ -41,6 +41,7 @@ ACTIONS = (
     Action("filter", "slash", "Tables: filter (in the log: search)", "Filter"),
     Action("tab('files')", "f", "Files: show every verdict", "Files"),
     Action("help", "question_mark,f1", "Help: keys", "Help"),
+    Action("command_palette", "ctrl+p", "View: commands", "Commands"),
     Action("reset", "r", "Watermark: reset", changes=True),
     Action("pin", "P", "Watermark: pin or unpin", changes=True),
     Action("system", "S", "System watermark: set", changes=True),

@@ -16,6 +16,7 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
+from textual.strip import Strip
 from textual.timer import Timer
 from textual.widgets import Footer, Input
 
@@ -87,6 +88,18 @@ class _Reading:
     live_due: float = 0.0
 
 
+class Heading(Plate):
+    """The names of the columns, over the list of tables and as wide as its lines."""
+
+    def __init__(self) -> None:
+        super().__init__(id="header")
+
+    def render_line(self, y: int) -> Strip:
+        """The names."""
+        self._lines = [table_header(self.app.query_one("#table-list", LineList).line_width)]
+        return super().render_line(y)
+
+
 class WmtuiApp(App[int]):
     """The screen of one profile at a time. clock: monotonic seconds, for ages and rates."""
 
@@ -144,12 +157,12 @@ class WmtuiApp(App[int]):
         yield Plate(id="guide")
         with Horizontal(id="top"):
             with Vertical(id="tables", classes="pane"):
-                yield Plate(id="header")
+                yield Heading()
                 yield LineList(self._table_line, empty="no table matches: Esc shows all", id="table-list")
             yield DetailPane()
         yield LogPane()
         yield Input(id="prompt")
-        yield Footer(compact=True)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show what is known without asking anybody, then ask."""
@@ -267,13 +280,8 @@ class WmtuiApp(App[int]):
         return self.board.tables[0] if self.board.tables else None
 
     def on_resize(self, _: Resize) -> None:
-        """The header is as wide as the list."""
-        self.call_after_refresh(self._draw_header)
+        """More, or less, fits into the line at the top."""
         self.show_status()
-
-    def _draw_header(self) -> None:
-        width = self.tables_list.line_width
-        self.screen_stack[0].query_one("#header", Plate).show([table_header(width)])
 
     # Reading
 
@@ -517,7 +525,6 @@ class WmtuiApp(App[int]):
                 if getattr(node, "id", None) in ("tables", "detail", "log", "top"):
                     node.add_class("zoomed-pane")
             screen.add_class("zoomed")
-        self.call_after_refresh(self._draw_header)
 
     def action_order(self) -> None:
         """The next order."""

@@ -96,8 +96,9 @@ def strip(widget: Widget, line: Line, width: int, base: Style) -> Strip:
 
 def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
     """Texts for a widget's border, in which no character is markup."""
+    ascii_only = widget.app.has_class("ascii")
     for name, text in (("border_title", title), ("border_subtitle", subtitle)):
-        setattr(widget, name, Content(printable(text)) if text else None)
+        setattr(widget, name, Content(plain(text, ascii_only)) if text else None)
 
 
 class Plate(Widget):

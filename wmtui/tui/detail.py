@@ -16,7 +16,7 @@ from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
 from wmtui.service.history import diff_lines
 from wmtui.service.wording import printable
-from wmtui.tui.cells import Line, Plate, bars, kind_of, set_title
+from wmtui.tui.cells import Line, Plate, bars, fit_middle, kind_of, set_title
 from wmtui.tui.crew import Failure, words
 from wmtui.tui.drawing import file_line, lag_bar
 from wmtui.tui.histogram import Histogram
@@ -235,7 +235,9 @@ class DetailPane(Vertical):
         s = self.detail.selection.summary if self.detail else None
         files = f"Files {s.selected:,}/{s.found:,}" if s else "Files"
         self.query_one(Tabs).mark(self.tab, ("Watermark", files, "History"))
-        set_title(self, f"2 {self.table or 'Watermark'}")
+        name = str(self.table or "Watermark")
+        room = max(_LABEL, self.size.width - 8)
+        set_title(self, f"2 {fit_middle(name, room).rstrip() if len(name) > room else name}")
 
     def _draw_fields(self) -> None:
         lines = self.query_one("#fields", LineList)
