@@ -49,7 +49,7 @@ class _Root(Group):
 @click.option("--theme", metavar="NAME", help="Theme of screen or picture.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw screen or picture with ASCII characters only.")
 @click.pass_context
-def root(context: click.Context, /, screenshot: Path | None, size: tuple[int, int] | None, **shown: Any) -> ExitCode:
+def root(context: click.Context, /, screenshot: Path | None, size: tuple[int, int] | None, **shown: Any) -> int:
     """See, edit and trust the watermark of every table between MySQL, S3 and the warehouse.
 
     Without a command it opens the screen.
@@ -61,10 +61,10 @@ def root(context: click.Context, /, screenshot: Path | None, size: tuple[int, in
                 raise UsageError(f"{name} goes without a command", "it is about the screen", f"leave {name} out")
         return ExitCode.DONE
     if screenshot is not None:
-        return ExitCode(save_picture(context.obj, screenshot, size or (120, 40), **shown))
+        return save_picture(context.obj, screenshot, size or (120, 40), **shown)
     if size is not None:
         raise UsageError("--size goes with --screenshot", "the screen is as large as the terminal", "leave it out")
-    return ExitCode(open_screen(context.obj, **shown))
+    return open_screen(context.obj, **shown)
 
 
 for of_watermark in (history, undo, pin, unpin):
