@@ -418,8 +418,16 @@ class WmtuiApp(App[int]):
             self._settling.stop()
         self._settling = self.set_timer(SETTLE_SECONDS, self.read_detail)
 
+    @property
+    def settling(self) -> bool:
+        """The cursor moved a moment ago, and its table is not being read yet."""
+        return self._settling is not None
+
     def read_detail(self) -> None:
         """Read the table under the cursor."""
+        if self._settling is not None:
+            self._settling.stop()
+            self._settling = None
         table, pane, service = self.current, self.detail_pane, self.service
         pane.begin(table)
         self._detail_number += 1

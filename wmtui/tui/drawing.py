@@ -138,13 +138,20 @@ def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
     return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
+_NARROW_FILE = 50
+"""Below, a file's size gives way to the reason."""
+
+
 def file_line(verdict: Verdict, loaded: object, width: int) -> Line:
     """A file with its verdict: in or out, when, why, and as much of its name as fits."""
     why = explain(verdict, loaded)  # type: ignore[arg-type]
     at = wording.instant(verdict.file.last_modified)[5:-1].replace("T", " ")
     sign = "✓ in " if verdict.selected else "· out"
     name = verdict.file.key.rsplit("/", 1)[-1]
-    head = [(sign, 5, "good" if verdict.selected else "dim"), (at, 14, ""), (wording.size(verdict.file.size), -8, "")]
+    kind = "good" if verdict.selected else "dim"
+    if width < _NARROW_FILE:
+        return columns([(sign[0], 1, kind), (at, 14, ""), (why, width - 17, "")])
+    head = [(sign, 5, kind), (at, 14, ""), (wording.size(verdict.file.size), -8, "")]
     used = sum(abs(cell) + 1 for _, cell, _ in head)
     if width - used < 60:
         return columns([*head, (why, width - used, "")])

@@ -9,6 +9,7 @@ from textual.containers import Vertical
 
 from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
 from wmtui.service.progress import ending
+from wmtui.service.wording import count
 from wmtui.tui.cells import set_title
 from wmtui.tui.drawing import LogLine, log_line
 from wmtui.tui.lines import LineList
@@ -89,7 +90,8 @@ class LogPane(Vertical):
         self._title()
 
     def _title(self) -> None:
-        state = "following" if self.following else f"paused, {self._missed:,} new lines" if self._missed else "paused"
+        missed = f", {count(self._missed, 'new line')}" if self._missed else ""
+        state = "following" if self.following else f"paused{missed}"
         level = "" if self.level is Severity.INFO else f"from {self.level.value} · "
         search = f"/{self.pattern} · " if self.pattern else ""
         set_title(self, "3 Sync log", f"{search}{level}{state}")
