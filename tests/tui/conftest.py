@@ -1,8 +1,9 @@
 """The screen without a terminal, over embedded pipelines; tests press keys and read what is drawn."""
 
 import shutil
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from textual.pilot import Pilot
 
 from tests.stack import Stack, ago, embedded_stack
 from wmtui import config
-from wmtui.service import Service
+from wmtui.pipeline import extraction, parts
+from wmtui.service import Author, Service
 from wmtui.tui.app import Start, WmtuiApp
+from wmtui.watermarks import lease
+from wmtui.watermarks.lease import Lease
 
 PATIENCE_SECONDS = 20.0
+RUN_ID = "0198a4f3c0001a2b3c"
 
 
 class Screen:
@@ -121,12 +126,13 @@ def stack(built: Stack, tmp_path: Path) -> Stack:
 async def opened(service: Service, *, size: tuple[int, int] = (120, 40), **start: Any) -> AsyncIterator[Screen]:
     """The screen of a service; what still runs at the end is stopped."""
     app = WmtuiApp(Start(service=service, **start))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot)
         await screen.settle()
         yield screen
         app.runs.cancel_all()
-        await screen.settle()
+        if app.return_value is None:
+            await screen.settle()
 
 
 @pytest.fixture
@@ -141,3 +147,34 @@ def open_screen(stack: Stack) -> Open:
         return opened(given.pop("service", stack.service), **given)
 
     return make
+
+
+@pytest.fixture
+def other_run(stack: Stack) -> Iterator[Lease]:
+    """A live run of another host that holds shop.orders."""
+    author = Author("cron", "etl-worker")
+    held, _ = lease.acquire(stack.service.workspace.objects, stack.clock, author, stack.table(), RUN_ID)
+    held.beat("extracting", 1200)
+    held.renew()
+    yield held
+    held.release({})
+
+
+@pytest.fixture
+def slow_source(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """shop.items has rows, whose second batch only comes once this is called."""
+    monkeypatch.setattr(extraction, "BATCH_ROWS", 1)
+    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    stack.insert(*[(number, "1.00", "new", stack.ago(minutes=9)) for number in range(1, 9)], name="items")
+    source, go_on = stack.service.workspace.source, threading.Event()
+    read = source.read
+
+    def slow(*args: Any) -> Iterator[Any]:
+        for number, batch in enumerate(read(*args)):
+            if number:
+                go_on.wait(PATIENCE_SECONDS)
+            yield batch
+
+    monkeypatch.setattr(source, "read", slow)
+    yield go_on.set
+    go_on.set()

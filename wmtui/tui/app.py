@@ -340,6 +340,8 @@ class WmtuiApp(App[int]):
 
     def _take_news(self) -> None:
         """Take in what threads told since the last time; at most ten times a second, whatever they tell."""
+        if not self.is_running:  # The screen is being taken down, its widgets first.
+            return
         changed = self._take_looks() | self._take_events()
         if changed:
             self.arrange()
@@ -400,6 +402,8 @@ class WmtuiApp(App[int]):
 
     def _tick(self) -> None:
         """Once a second: ages grow, and what is old is read anew."""
+        if not self.is_running:
+            return
         now, reading = self.clock(), self._reading
         self.show_status()
         if self.start.picture is not None:
@@ -460,7 +464,8 @@ class WmtuiApp(App[int]):
 
     @on(Ready)
     def _continue(self, message: Ready) -> None:
-        message.go_on()
+        if self.is_running:
+            message.go_on()
 
     # Keys
 

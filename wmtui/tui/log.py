@@ -98,12 +98,11 @@ class LogPane(Vertical):
 
 
 def as_line(event: Event, at: datetime) -> LogLine | None:
-    """An event as a line of the log; progress is none."""
+    """An event as a line of the log; progress is none. Why a sync failed is a message of its own, before its end."""
     if isinstance(event, Progress):
         return None
     if isinstance(event, Message):
         return LogLine(at, event.severity, event.table, event.text)
     assert isinstance(event, TableResult)
     loud = {Status.FAILED: Severity.ERROR, Status.SUCCESS: Severity.INFO}.get(event.status, Severity.WARNING)
-    text = f"{ending(event)}: {event.error}" if event.error else ending(event)
-    return LogLine(at, loud, event.table, text)
+    return LogLine(at, loud, event.table, ending(event))

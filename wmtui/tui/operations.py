@@ -56,6 +56,7 @@ class Operations:
         if isinstance(outcome, ConflictFound):
             self._app.push_screen(ConflictDialog(outcome.draft, outcome.point), self._edit_theirs)
             return
+        self._app.board.marked.clear()
         for changed in outcome.changed:
             self._changed("set", changed)
         for table, failure in outcome.refused:
@@ -105,6 +106,7 @@ class Operations:
         app.push_screen(Ask(f"Reset {name}", effect, command, yes="Reset", typed=typed, reason_required=required), do)
 
     def _all_reset(self, outcomes: "list[tuple[TableName, Changed | WmtuiError]]") -> None:
+        self._app.board.marked.clear()
         for table, outcome in outcomes:
             if isinstance(outcome, Changed):
                 self._changed("reset", outcome)
@@ -469,7 +471,8 @@ class Operations:
             if what in ("finish", "abort"):
                 if what == "abort":
                     app.runs.cancel_all()
-                app.say(f"leaving once {len(app.runs.running)} syncs have ended")
+                left = len(app.runs.running)
+                app.say(f"leaving once {wording.count(left, 'sync')} {'has' if left == 1 else 'have'} ended")
                 app.set_interval(0.1, lambda: None if app.runs.busy else app.leave(ExitCode.DONE))
 
         running = len(app.runs.running) + len(app.runs.waiting)

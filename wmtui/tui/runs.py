@@ -108,5 +108,6 @@ class Runs:
             with self._lock:
                 del self._running[job.table]
             if error is not None:
+                emit(Message(str(job.table), Severity.ERROR, error))
                 emit(TableResult(str(job.table), Status.FAILED, code, error=error))
             self._fill()
