@@ -28,7 +28,7 @@ from wmtui.service.progress import TableProgress
 from wmtui.tui import detail, themes
 from wmtui.tui.actions import ACTIONS, CHANGES
 from wmtui.tui.board import Board, Order
-from wmtui.tui.cells import Line, Plate, set_title
+from wmtui.tui.cells import Line, Plate, plain, set_title
 from wmtui.tui.crew import Crew, Failure, Ready, words
 from wmtui.tui.detail import DetailPane
 from wmtui.tui.drawing import LogLine, table_header, table_line
@@ -219,7 +219,11 @@ class WmtuiApp(App[int]):
         about = "" if table is None else str(table)
         self.log_pane.add([LogLine(self.service.workspace.clock(), severity, about, text)])
         if severity in (Severity.WARNING, Severity.ERROR) and not self.is_headless:
-            self.notify(text, severity="warning" if severity is Severity.WARNING else "error", markup=False)
+            self.notify(text, severity="warning" if severity is Severity.WARNING else "error")
+
+    def notify(self, message: str, **options: Any) -> None:
+        """A toast; nothing in it is markup, or a command to the terminal."""
+        super().notify(plain(message, self.has_class("ascii")), markup=False, **options)
 
     def arrange(self, current: TableName | None = None) -> None:
         """Order and filter the list anew; the cursor stays on its table where that is still shown."""

@@ -253,13 +253,13 @@ class Operations:
                 causes.setdefault((result.error or "").replace(result.table, "…"), []).append(result.table)
         for cause, names in causes.items():
             whose = names[0] if len(names) == 1 else f"{len(names)} tables, first {names[0]}"
-            self._app.notify(f"{whose}: {cause}", severity="error", markup=False, timeout=15)
+            self._app.notify(f"{whose}: {cause}", severity="error", timeout=15)
         good = [result for result in outcomes if result.status is Status.SUCCESS]
         if good:
             rows = sum(result.rows_loaded for result in good)
             extracted = sum(result.rows_extracted for result in good)
             about = f"{wording.count(extracted, 'row')} extracted, {rows:,} loaded"
-            self._app.notify(f"✓ {wording.count(len(good), 'table')} synced, {about}", markup=False)
+            self._app.notify(f"✓ {wording.count(len(good), 'table')} synced, {about}")
             if rows:
                 self._app.guide(Step.SYNCED)
 
@@ -370,7 +370,7 @@ class Operations:
         text = _copied(current) if current is not None else None
         if text:
             self._app.copy_to_clipboard(text)
-            self._app.notify(f"copied {text[:80]}", markup=False)
+            self._app.notify(f"copied {text[:80]}")
 
     def save_log(self) -> None:
         """Save what the log shows."""
@@ -380,7 +380,7 @@ class Operations:
         except OSError as error:
             self._failed(UsageError(f"cannot write {path}", error.strerror or "", "start wmtui where you may write"))
         else:
-            self._app.notify(f"saved {path.resolve()}", markup=False)
+            self._app.notify(f"saved {path.resolve()}")
 
     def picture(self) -> None:
         """Save what is shown as SVG and PNG, in the folder wmtui was started in."""
@@ -394,7 +394,7 @@ class Operations:
 
         app.crew.do(
             save,
-            lambda _: app.notify(f"saved {paths[0].resolve()} and .png", markup=False),
+            lambda _: app.notify(f"saved {paths[0].resolve()} and .png"),
             self._failed,
         )
 
