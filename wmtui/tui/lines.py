@@ -1,5 +1,6 @@
 """A list of lines that draws only what is seen: 10,000 tables and 1,000,000 files cost what one screenful costs."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -87,7 +88,8 @@ class LineList(ScrollView, can_focus=True):
         width, index = self.line_width, y + self.scroll_offset.y
         base = self.rich_style
         if not self.items:
-            return strip(self, [(self.empty if index == 0 else "", "dim")], width, base)
+            pieces = textwrap.wrap(self.empty, max(10, width))
+            return strip(self, [(pieces[index] if index < len(pieces) else "", "dim")], width, base)
         if index >= len(self.items):
             return Strip.blank(width, base)
         if index == self.cursor:
