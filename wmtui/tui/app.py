@@ -16,8 +16,12 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Footer, Input
 
 from wmtui.errors import ConfigError, ExitCode, WmtuiError
@@ -100,6 +104,20 @@ class Heading(Plate):
         return super().render_line(y)
 
 
+class _PlainScrollBar(ScrollBarRender):
+    """Scrollbars whose ends are not drawn with fractions of a cell."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+class Main(Screen[None]):
+    """The screen behind all dialogs."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual draws everything anew when the focus moves; the two panes concerned do that for themselves."""
+
+
 class WmtuiApp(App[int]):
     """The screen of one profile at a time. clock: monotonic seconds, for ages and rates."""
 
@@ -132,6 +150,7 @@ class WmtuiApp(App[int]):
         if start.picture is not None:
             self.board.order = Order.URGENCY
         self.set_class(start.ascii_only, "ascii")
+        ScrollBar.renderer = _PlainScrollBar if start.ascii_only else ScrollBarRender
         self.theme_problems = self._choose_theme()
 
     def _choose_theme(self) -> list[str]:
@@ -150,6 +169,10 @@ class WmtuiApp(App[int]):
                 self.theme = name
                 return problems
         return problems
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The panes."""
+        return Main(id="_default")
 
     def compose(self) -> ComposeResult:
         """Status, guide, panes, prompt, footer."""
@@ -351,7 +374,7 @@ class WmtuiApp(App[int]):
             self.arrange()
             self.show_status()
         elif self.board.running:
-            self.tables_list.refresh()
+            self.tables_list.redraw()
         self._picture_when_complete()
 
     def _take_looks(self) -> bool:
@@ -572,10 +595,15 @@ class WmtuiApp(App[int]):
         """Narrow the tables, or search the log if that has the focus."""
         self._log_prompt = self.focused is self.log_pane.lines
         prompt = self.screen.query_one("#prompt", Input)
-        prompt.display = True
+        self._show_prompt(True)
         prompt.placeholder = "search the log" if self._log_prompt else "filter tables by name, mode or problem"
         prompt.value = self.log_pane.pattern if self._log_prompt else self.board.pattern
         prompt.focus()
+
+    def _show_prompt(self, on: bool) -> None:
+        """It takes the footer's line, so that nothing else moves."""
+        self.screen.query_one("#prompt", Input).display = on
+        self.screen.query_one(Footer).display = not on
 
     @on(Input.Changed, "#prompt")
     def _narrowed(self, message: Input.Changed) -> None:
@@ -588,7 +616,7 @@ class WmtuiApp(App[int]):
 
     @on(Input.Submitted, "#prompt")
     def _narrowed_enough(self) -> None:
-        self.screen.query_one("#prompt", Input).display = False
+        self._show_prompt(False)
         (self.log_pane.lines if self._log_prompt else self.tables_list).focus()
 
     async def action_back(self) -> None:

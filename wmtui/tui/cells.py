@@ -98,7 +98,9 @@ def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
     """Texts for a widget's border, in which no character is markup."""
     ascii_only = widget.app.has_class("ascii")
     for name, text in (("border_title", title), ("border_subtitle", subtitle)):
-        setattr(widget, name, Content(plain(text, ascii_only)) if text else None)
+        content = Content(plain(text, ascii_only)) if text else None
+        if getattr(widget, name) != (content.markup if content else None):
+            setattr(widget, name, content)
 
 
 class Plate(Widget):

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Click, Resize
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
 from wmtui.errors import Unreadable
@@ -26,6 +27,8 @@ from wmtui.watermarks.model import Watermark
 TABS = ("fields", "files", "history")
 KEPT = ("all", "kept", "dropped")
 _LABEL = 14
+PATIENCE_SECONDS = 0.3
+"""So long the table before stays in sight while another is read, which spares the eye and slow connections."""
 WHOLE_LINE = "\0"
 """The label of a text that begins at the left."""
 _SHOWN = {
@@ -152,6 +155,7 @@ class DetailPane(Vertical):
         self.table: TableName | None = None
         self.detail: Detail | None = None
         self.entries: list[Entry | Unreadable] | None = None
+        self._waiting: Timer | None = None
         self.kept = "all"
         self.tab = "fields"
 
@@ -186,16 +190,21 @@ class DetailPane(Vertical):
         return self.content_size.width - 1
 
     def begin(self, table: TableName | None) -> None:
-        """Another table: what was shown is not about it."""
+        """Another table: what is shown of the one before goes when this one is read, or soon if that takes long."""
         if table != self.table:
             self.table, self.detail, self.entries = table, None, None
             self._say("reading…" if table else "no table")
-            self._draw()
+            self._stop_waiting()
+            self._waiting = self.set_timer(PATIENCE_SECONDS if table else 0, self._draw)
 
     def take(self, detail: Detail) -> None:
         """What was read of the table."""
         self.detail = detail
-        self._draw()
+        self._head()
+        self._draw_fields()
+        self._draw_files()
+        if self.tab != "history" or self.entries is not None:
+            self._draw()
 
     def take_history(self, entries: "list[Entry | Unreadable]") -> None:
         """The table's changes, oldest first."""
@@ -225,7 +234,13 @@ class DetailPane(Vertical):
             lines = self.query_one(identity, LineList)
             lines.empty = printable(text)
 
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+
     def _draw(self) -> None:
+        self._stop_waiting()
         self._head()
         self._draw_fields()
         self._draw_files()

@@ -42,7 +42,7 @@ class LineList(ScrollView, can_focus=True):
         Binding("end,G", "last", "Last", show=False),
         Binding("enter", "open", "Open", show=False),
     ]
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class Moved(Message):
         """The cursor is on another item, or on another content of it."""
@@ -64,6 +64,7 @@ class LineList(ScrollView, can_focus=True):
         self._draw = draw
         self.items: Sequence[Any] = ()
         self.empty = empty
+        self._drawn: dict[int, Strip] = {}
 
     @property
     def current(self) -> Any | None:
@@ -78,13 +79,29 @@ class LineList(ScrollView, can_focus=True):
     def show(self, items: Sequence[Any], cursor: int | None = None) -> None:
         """Other items; the cursor stays where it is unless it is told."""
         self.items = items
-        self.virtual_size = Size(self.line_width, max(1, len(items)))
+        self._fit()
         self.set_reactive(LineList.cursor, max(0, min(self.cursor if cursor is None else cursor, len(items) - 1)))
         self._reveal()
-        self.refresh()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the lines that look otherwise now: a slow connection should carry no more than that."""
+        for y in range(self.size.height):
+            before = self._drawn.get(y)
+            if before is None or before != self.render_line(y):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _fit(self) -> None:
+        """A list shorter than the pane counts as high as it, so that its length alone changes no layout."""
+        height = self.scrollable_content_region.height
+        self.virtual_size = Size(self.line_width, max(1, len(self.items), height))
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
+        self._drawn[y] = self._line_at(y)
+        return self._drawn[y]
+
+    def _line_at(self, y: int) -> Strip:
         width, index = self.line_width, y + self.scroll_offset.y
         base = self.rich_style
         if not self.items:
@@ -140,7 +157,7 @@ class LineList(ScrollView, can_focus=True):
 
     def on_resize(self, _: Resize) -> None:
         """The items are as wide as the list."""
-        self.virtual_size = Size(self.line_width, max(1, len(self.items)))
+        self._fit()
         self._reveal()
 
     def _reveal(self) -> None:

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import Reactive, reactive
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input
@@ -55,6 +55,8 @@ class Dialog(ModalScreen[_T | None]):
         Input:focus { background: $primary 25%; border: none; }
     }
     """
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def __init__(self, title: str, *, yes: str = "", no: str = "Cancel") -> None:
         super().__init__()
