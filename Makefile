@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## sync an embedded sandbox and compare source and warehouse
+demo: $(INSTALLED) ## the screen on an embedded sandbox; without a terminal a sync that is killed, resumed and verified
 	$(BIN)/python -m wmtui.demo
 
 test: $(INSTALLED) servers ## linters, types, architecture, then all tests

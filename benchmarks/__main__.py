@@ -1,10 +1,10 @@
-"""Run the benchmarks named, or all of them: `python -m benchmarks [sync|command|verdicts] …`."""
+"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync] …`."""
 
 import sys
 
-from benchmarks import command, sync, verdicts
+from benchmarks import command, screen, sync, verdicts
 
-BENCHMARKS = {"verdicts": verdicts.main, "command": command.main, "sync": sync.main}
+BENCHMARKS = {"verdicts": verdicts.main, "command": command.main, "screen": screen.main, "sync": sync.main}
 
 
 def main(names: list[str]) -> int:

@@ -9,7 +9,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,23 +22,33 @@ _OF_OUR_TERMINAL = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
 
 
 class Terminal:
-    """Runs `python -m wmtui …` at a terminal of so many columns and lines."""
+    """Runs `python -m wmtui …`, or another Python program, at a terminal of so many columns and lines.
+
+    emulated: what the terminal shows can be asked for, which costs time; otherwise only what was written.
+    """
 
     def __init__(
-        self, *arguments: str, cwd: Path, size: tuple[int, int] = (120, 40), environment: Mapping[str, str] = {}
+        self,
+        *arguments: str,
+        cwd: Path,
+        size: tuple[int, int] = (120, 40),
+        environment: Mapping[str, str] = {},
+        program: Sequence[str] = ("-m", "wmtui"),
+        emulated: bool = True,
     ) -> None:
         self._ours, theirs = pty.openpty()
         self._theirs = theirs
         self.before = termios.tcgetattr(theirs)
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
+        self._emulated = emulated
         self._lock = threading.Lock()
-        self.output = b""
+        self.output = bytearray()
         """Everything the program wrote."""
         self.resize(*size)
         kept = {name: value for name, value in os.environ.items() if name not in _OF_OUR_TERMINAL}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "wmtui", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=cwd,
             env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
             stdin=theirs,
@@ -68,7 +78,8 @@ class Terminal:
                 return
             with self._lock:
                 self.output += data
-                self._stream.feed(data)
+                if self._emulated:
+                    self._stream.feed(data)
 
     @property
     def text(self) -> str:

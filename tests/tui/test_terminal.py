@@ -21,7 +21,8 @@ def folder(stack: Stack) -> Path:
 
 
 def test_the_demo_leads_from_a_table_that_loads_nothing_through_why_edit_sync_and_undo(tmp_path: Path) -> None:
-    with Terminal("--demo", "--demo-dir", str(tmp_path / "demo"), cwd=tmp_path) as terminal:
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    with Terminal(program=("-m", "wmtui.demo"), cwd=tmp_path, environment=environment) as terminal:
         terminal.see(
             "36 tables", "! held back", "demo 1/5", "Press f", "2 settlement.settlement_normal_delivery_detail"
         )

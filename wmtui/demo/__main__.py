@@ -1,5 +1,6 @@
-"""`make demo`: sync a sandbox of its own and show that source and warehouse hold the same rows."""
+"""`make demo`: the screen on a sandbox; without a terminal the proof that a killed run loses and doubles nothing."""
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -7,33 +8,90 @@ from pathlib import Path
 
 from wmtui.demo import open_demo
 from wmtui.demo.proof import Comparison, both_sides, compare
-from wmtui.errors import ExitCode, WmtuiError, combine
+from wmtui.errors import ExitCode, Unreadable, WmtuiError, combine
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Event, Stop, TableResult
 from wmtui.service import Request, Service
 from wmtui.watermarks.timestamps import to_wall
 
+_PROGRAM = (sys.executable, "-m", "wmtui", "--demo")
 
-def main() -> ExitCode:
-    """Make a sandbox, sync every table twice, compare, remove it; the exit code says whether all is as it should be."""
-    with tempfile.TemporaryDirectory(prefix="wmtui-demo-") as place:
-        try:
+
+def main() -> int:
+    """Open the screen, or make a sandbox, prove and remove it; returns the exit code."""
+    try:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            return subprocess.call(_PROGRAM)
+        with tempfile.TemporaryDirectory(prefix="wmtui-demo-") as place:
             settings, clock = open_demo(Path(place, "sandbox"), False, print)
             return prove(Service(settings, clock=clock))
-        except WmtuiError as error:
-            print(f"wmtui: {error.in_one_line}", file=sys.stderr)
-            return error.exit_code
-        except KeyboardInterrupt:
-            return ExitCode.INTERRUPTED
+    except WmtuiError as error:
+        print(f"wmtui: {error.in_one_line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
 
 
 def prove(service: Service) -> ExitCode:
-    """Sync every table, manual ones too, and print what source and warehouse hold then."""
-    first, again = _sync(service, "syncing every table"), _sync(service, "syncing again")
+    """Sync every table, manual ones too, kill that, sync again, and print what source and warehouse hold then."""
+    _follow_hints(service)
+    _kill_half_way(service)
+    first, again = _sync(service, "syncing again"), _sync(service, "and again")
     moved_again = sum(result.rows_extracted + result.rows_loaded for result in again)
+    verified = _verify(service)
     shown = show(compare_all(service))
     codes = [ExitCode.TABLE_FAILED if moved_again else ExitCode.DONE, *(r.exit_code for r in (*first, *again))]
-    return combine([shown, *codes])
+    return combine([shown, verified, *codes])
+
+
+def _follow_hints(service: Service) -> None:
+    """Where files are held back by a manual watermark, place it as the summary says."""
+    for table in service.workspace.settings.tables:
+        summary = service.files(table).summary
+        if summary.held_back and summary.hint and service.watermarks.get(table).is_manual:
+            print(f"{table}: {summary}; {summary.hint}")
+            service.watermarks.set(table, summary.hint.rpartition(" set ")[2], reason="as the summary says")
+
+
+def _kill_half_way(service: Service) -> None:
+    """Kill a sync of all tables once a third is done, and end the leases it leaves, as an operator would."""
+    tables = service.workspace.settings.tables
+    named = [word for table in tables for word in ("-t", str(table))]
+    command = [
+        *_PROGRAM,
+        "--demo-dir",
+        str(service.workspace.settings.path.parent),
+        "sync",
+        *named,
+        "-s",
+        "inter-table",
+    ]
+    print("syncing every table", flush=True)
+    done = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            done += ": success" in line
+            if done == len(tables) // 3:
+                process.kill()
+                break
+    held = [lock for lock in service.locks.held() if not isinstance(lock, Unreadable)]
+    names = ", ".join(str(lock.table) for lock in held) or "none"
+    print(f"kill -9: {done} of {len(tables)} tables were done; at work on {names}")
+    for lock in held:
+        service.locks.unlock(lock, reason="killed")
+
+
+def _verify(service: Service) -> ExitCode:
+    """Row by row, by primary key and digest."""
+    results = service.verify(service.workspace.settings.tables, since=None, examples=0, emit=_unheard, stop=Stop())
+    errors = [found for _, found in results if isinstance(found, WmtuiError)]
+    found = [found for _, found in results if not isinstance(found, WmtuiError)]
+    for error in errors:
+        print(f"  {error.in_one_line}")
+    sums = {name: sum(getattr(f.counts, name) for f in found) for name in ("missing", "extra", "doubled", "differing")}
+    print(f"verify: {sum(f.compared for f in found)} rows compared, " + ", ".join(f"{n} {w}" for w, n in sums.items()))
+    return ExitCode.TABLE_FAILED if errors or any(sums.values()) else ExitCode.DONE
 
 
 def show(found: Sequence[Comparison]) -> ExitCode:
@@ -45,7 +103,8 @@ def show(found: Sequence[Comparison]) -> ExitCode:
         print(f"wrong: {', '.join(wrong)}")
         return ExitCode.TABLE_FAILED
     source, arrived, left_out = (sum(getattr(c, name) for c in found) for name in ("source", "warehouse", "excluded"))
-    print(f"{len(found)} tables: source {source} = warehouse {arrived} + {left_out} left out on purpose, 0 doubled")
+    purpose = f" + {left_out} left out on purpose" if left_out else ""
+    print(f"{len(found)} tables: source {source} = warehouse {arrived}{purpose}, 0 doubled")
     return ExitCode.DONE
 
 

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
 from wmtui.errors import Unreadable
-from wmtui.files.verdicts import Verdict
+from wmtui.files.verdicts import Loads, Verdict
 from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
 from wmtui.service.history import diff_lines
@@ -156,6 +156,7 @@ class DetailPane(Vertical):
         self.detail: Detail | None = None
         self.entries: list[Entry | Unreadable] | None = None
         self._waiting: Timer | None = None
+        self._loaded: Loads = {}
         self.kept = "all"
         self.tab = "fields"
 
@@ -273,6 +274,7 @@ class DetailPane(Vertical):
             lines.show(())
             head.show(())
             return
+        self._loaded = self.detail.selection.loaded
         summary, width = self.detail.selection.summary, max(10, self._width)
         text = f"{summary}" + (f"; {summary.hint}" if summary.hint else "")
         shown: list[Line] = [[(piece, "strong" if summary.held_back else "")] for piece in textwrap.wrap(text, width)]
@@ -294,8 +296,7 @@ class DetailPane(Vertical):
         head.show([sparkline(self.entries, self._width)])
 
     def _file_line(self, verdict: Verdict, width: int) -> Line:
-        assert self.detail is not None
-        return file_line(verdict, self.detail.selection.loaded, width)
+        return file_line(verdict, self._loaded, width)
 
 
 def _field_line(field: Field, width: int) -> Line:

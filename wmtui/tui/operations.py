@@ -132,8 +132,8 @@ class Operations:
 
     def restore(self) -> None:
         """Go back to how the history's entry under the cursor left the watermark."""
-        table = self._app.current
         pane = self._app.detail_pane
+        table = pane.table
         chosen = pane.lines.current if pane.entries is not None else None
         if table is None or not isinstance(chosen, Change) or not isinstance(chosen.entry, Entry):
             self._app.say("open the history with h, and go to the change to go back to", Severity.WARNING)
