@@ -13,6 +13,11 @@ from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT, S3Server, shared_loader
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`: half as many again as there are processors, because tests wait for servers and leases."""
+    return max(2, (os.cpu_count() or 2) * 3 // 2)
+
+
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDB]:
     """The MariaDB server of this process. A test that kills it must start it again."""

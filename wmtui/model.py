@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Struct
 
 Clock = Callable[[], datetime]
 """Returns now as an aware UTC time; injected so that tests and the demo decide what now is."""
@@ -36,8 +36,7 @@ def encode_name(name: str) -> str:
     return "".join(c if _PLAIN.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
 
 
-@dataclass(frozen=True, order=True)
-class TableName:
+class TableName(Struct, frozen=True, order=True):
     """A source table. A dot or percent sign inside a name is written percent-encoded: `shop.v1%2E2`."""
 
     schema: str
@@ -76,8 +75,7 @@ class Order(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Struct, frozen=True):
     """A place in the total order (cursor, primary key) of a table's rows.
 
     key: primary key of the row, or None when only the time is known.
@@ -87,8 +85,7 @@ class Position:
     key: Key | None = None
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """The rows one reader reads: a half-open window of the cursor, optionally cut to a range of primary keys.
 
     after: rows strictly behind this position; with `after.key` None, rows with cursor > after.cursor, or >= when
@@ -114,8 +111,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """One finding of `doctor`: what was looked at, how it is, and what to do about it."""
 
     subject: str

@@ -4,9 +4,10 @@ Each is applied inside the process of an agent, before it runs; the product itse
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import wraps
 from typing import Any
+
+from msgspec.structs import replace
 
 from wmtui.files import runs
 from wmtui.model import Span

@@ -4,10 +4,10 @@ Guards against a clean-up that deletes files never loaded, or of another table.
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.clock import HandClock
 from tests.files.conftest import TABLE, Lake, new_run

@@ -5,11 +5,11 @@ did not parse, or behind an error taken for an empty folder; and against listing
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.clock import NOON, HandClock
 from tests.files.conftest import HOUR, TABLE, Lake, automated, manual

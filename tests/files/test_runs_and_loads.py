@@ -4,10 +4,10 @@ Guards against a retried chunk that counts twice, and against files loaded again
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from tests.clock import NOON
 from tests.files.conftest import TABLE, new_run

@@ -5,7 +5,6 @@ empty results without a reason, and a hint that promises what following it does 
 """
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.clock import NOON
 from tests.files.conftest import UTC_ZONE, automated, manual

@@ -1,10 +1,10 @@
 """Watermarks placed by hand: a run respects them, loads what it reads behind them, and bad points are refused."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.stack import Stack
 from wmtui.errors import ConfirmationNeeded, UsageError

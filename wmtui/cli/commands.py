@@ -1,29 +1,45 @@
 """The tree of commands."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from wmtui.cli.clean import clean
-from wmtui.cli.doctor import doctor
-from wmtui.cli.files import files
-from wmtui.cli.history import history, undo
-from wmtui.cli.locks import locks, unlock
 from wmtui.cli.options import Group
-from wmtui.cli.pin import pin, unpin
 from wmtui.cli.screen import Size, open_screen, save_picture
-from wmtui.cli.status import status
-from wmtui.cli.sync import run, sync
-from wmtui.cli.verify import verify
-from wmtui.cli.watermark import watermark
 from wmtui.errors import ExitCode, UsageError
 
 RUN = "--run"
 """Written as an option, for cron lines; it is a command of that name, which takes the options of `sync`."""
+_COMMANDS = {
+    "clean": "clean",
+    "doctor": "doctor",
+    "files": "files",
+    "locks": "locks",
+    RUN: "sync:run",
+    "status": "status",
+    "sync": "sync",
+    "unlock": "locks:unlock",
+    "verify": "verify",
+    "watermark": "watermark",
+}
+"""Where each command is, below `wmtui.cli`: the module, and the name in it where that is another."""
 
 
 class _Root(Group):
+    """Imports the command that is asked for; nobody waits for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, own_name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"wmtui.cli.{module}"), own_name or module)
+        return command
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if RUN in args:
             args = ["--", RUN, *(argument for argument in args if argument != RUN)]
@@ -65,10 +81,3 @@ def root(context: click.Context, /, screenshot: Path | None, size: tuple[int, in
     if size is not None:
         raise UsageError("--size goes with --screenshot", "the screen is as large as the terminal", "leave it out")
     return open_screen(context.obj, **shown)
-
-
-for of_watermark in (history, undo, pin, unpin):
-    watermark.add_command(of_watermark)
-for command in (watermark, sync, files, status, verify, doctor, locks, unlock, clean):
-    root.add_command(command)
-root.add_command(run, RUN)

@@ -1,8 +1,9 @@
 """Events and results of a sync as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from wmtui.errors import ExitCode
 from wmtui.model import utc_now

@@ -1,18 +1,17 @@
 """Options that every command takes, before or after its name, merged into one value."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from wmtui.config import DEFAULT_PATH
 from wmtui.errors import UsageError
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """The global options as given anywhere on the command line; of one given twice the later counts."""
 
     config: Path | None = None

@@ -1,11 +1,11 @@
 """`wmtui verify`: does the warehouse have what the source had at the watermark's position?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import click
+from msgspec.structs import asdict
 
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option

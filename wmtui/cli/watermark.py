@@ -5,8 +5,10 @@ import click
 from wmtui.cli import watermark_view as view
 from wmtui.cli.changed import show_changed
 from wmtui.cli.document import read_document
+from wmtui.cli.history import history, undo
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
+from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
 from wmtui.model import TableName
@@ -30,6 +32,10 @@ class _PointCommand(Command):
 @click.group(cls=Group, examples=["wmtui watermark list", "wmtui watermark get -t shop.orders"])
 def watermark() -> None:
     """Look at watermarks and move them."""
+
+
+for of_watermark in (history, undo, pin, unpin):
+    watermark.add_command(of_watermark)
 
 
 @watermark.command(

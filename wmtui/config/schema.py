@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct, field
 
 from wmtui.model import TableName
 
@@ -107,8 +107,7 @@ SourceConfig = MySQLConfig | DuckDBConfig
 WarehouseConfig = PostgresConfig | RedshiftConfig | DuckDBConfig
 
 
-@dataclass(frozen=True)
-class StoreConfig:
+class StoreConfig(Struct, frozen=True):
     """Where the store's root is: `s3://bucket[/prefix]` or an absolute folder."""
 
     root: str
@@ -167,8 +166,7 @@ class TopLevel(_Strict, frozen=True):
     presets: dict[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The configuration as one profile sees it.
 
     named: the profile was asked for by name, which a protected one requires. warnings: for stderr, once.

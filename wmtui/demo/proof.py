@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+from msgspec import Struct
 
 from wmtui.config import DuckDBConfig, Settings, TableConfig
 from wmtui.model import TableName
@@ -14,8 +14,7 @@ from wmtui.warehouses.sql import quote
 _SOURCE, _WAREHOUSE = "source_side", "warehouse_side"
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The rows of one table on both sides.
 
     doubled: rows of the warehouse beyond the first of each key. strange: those that the source does not have so.

@@ -1,7 +1,8 @@
 """The tables of the sandbox: what they are called, how large they are, and what happened to each."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from wmtui.model import TableName
 
@@ -19,8 +20,7 @@ class State(StrEnum):
     HELD_BACK = "filtered to 0"
 
 
-@dataclass(frozen=True)
-class DemoTable:
+class DemoTable(Struct, frozen=True):
     """One table. columns: those between key and cursor. days: its first row is this much older than the sandbox's
     moment. quiet: the newest row's age in seconds. primary_key "": it has none.
     """

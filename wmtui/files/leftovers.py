@@ -5,8 +5,9 @@ whose run is unknown and recent. Each is named by its exact key.
 """
 
 from collections.abc import Container
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from wmtui.files.names import parse_part, table_prefix
 from wmtui.files.runs import Run, RunState, RunStore
@@ -18,8 +19,7 @@ AGE = timedelta(days=1)
 """What no document gives up must be so old, by the store's clock: by then no process is still at it."""
 
 
-@dataclass(frozen=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """An object that may be removed, and why. size: bytes."""
 
     key: str

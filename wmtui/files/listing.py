@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import date
+
+from msgspec import Struct, field
 
 from wmtui.files.names import FLAT_PREFIX, ROOT, FlatNames, day_folder, parse_part, table_prefix
 from wmtui.files.runs import Run, RunStore
@@ -15,8 +16,7 @@ from wmtui.objects import ObjectInfo, ObjectStore
 _READERS = 16
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The candidates of one table, oldest first, and what the listing saw besides.
 
     prefixes: what was listed. unparsed: keys below the table's folder that are no Parquet files. ambiguous: flat names

@@ -6,11 +6,11 @@ exists.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import Instant, TableName
@@ -21,8 +21,7 @@ _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}\.json", re.ASCII)
 _ATTEMPTS = 20
 
 
-@dataclass(frozen=True)
-class LoadedFile:
+class LoadedFile(Struct, frozen=True):
     """One file of a load, as the ledger has it."""
 
     key: str
@@ -31,8 +30,7 @@ class LoadedFile:
     rows: int
 
 
-@dataclass(frozen=True)
-class LoadRecord:
+class LoadRecord(Struct, frozen=True):
     """One load: which files it committed into which target, in which epoch. Times are aware UTC."""
 
     load_id: str
@@ -44,8 +42,7 @@ class LoadRecord:
     files: tuple[LoadedFile, ...]
 
 
-@dataclass(frozen=True)
-class _Day:
+class _Day(Struct, frozen=True):
     table: str
     loads: tuple[LoadRecord, ...] = ()
     version: Literal[1] = 1

@@ -7,8 +7,9 @@ below `incremental/<table>/`, and the older flat layout
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
+
+from msgspec import Struct
 
 from wmtui.model import TableName
 
@@ -21,8 +22,7 @@ _FLAT = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class PartName:
+class PartName(Struct, frozen=True):
     """What the name of one of our own parts says."""
 
     run: str

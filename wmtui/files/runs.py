@@ -7,12 +7,13 @@ import contextlib
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
@@ -31,8 +32,7 @@ class RunState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """One durable Parquet file. size: bytes."""
 
     key: str
@@ -43,8 +43,7 @@ class Part:
     max_cursor: WallTime
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """One reader's span, how far behind durable parts it has come, and those parts.
 
     position: the last row read so far; None: nothing yet. newest: of the rows *written*, the greatest position.
@@ -59,8 +58,7 @@ class Range:
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column as the run read it: the source's own type and the Arrow type it became."""
 
     name: str
@@ -68,8 +66,7 @@ class Column:
     arrow_type: str
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """One extraction run of one table; its JSON document has these very fields.
 
     low, high: the window; low None: from the beginning.

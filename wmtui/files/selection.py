@@ -5,9 +5,10 @@ Preview, run, explanation and screen all go through `FileFilter.select`.
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from wmtui.errors import UsageError
 from wmtui.files.listing import Lister, Listing
@@ -22,8 +23,7 @@ _ZONE_SLACK = timedelta(days=1)
 """Writers name day folders by their own clock: a folder may be a day off the file's LastModified."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What `select` found: the basis it judged by, a verdict per candidate, and the summary.
 
     by_ledger: the warehouse's ledger said what is loaded; otherwise the load records did.
@@ -42,8 +42,7 @@ class Selection:
         return [v.file for v in self.verdicts if v.selected]
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What the caller asks for besides the rules.
 
     reprocess: files loaded before again; keys: only these. all_days: list everything, not from the watermark's day.
@@ -52,6 +51,9 @@ class Choice:
     reprocess: bool = False
     keys: tuple[str, ...] = ()
     all_days: bool = False
+
+
+_RULES_ONLY = Choice()
 
 
 class FileFilter:
@@ -70,7 +72,7 @@ class FileFilter:
         system: datetime | None,
         *,
         ledger: Loads | None = None,
-        choice: Choice = Choice(),
+        choice: Choice = _RULES_ONLY,
     ) -> Selection:
         """Judge every file of a table by a watermark.
 

@@ -1,7 +1,8 @@
 """What becomes of a run that began and whose end the watermark has not seen."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wmtui.errors import Unreadable
 from wmtui.files.runs import Run, RunState, RunStore

@@ -13,12 +13,12 @@ The rules, the first that applies decides:
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct
 
 from wmtui.files.runs import RunState
 from wmtui.watermarks.model import Watermark
@@ -140,8 +140,7 @@ class Verdict(_Record, frozen=True):
 _UTC = ZoneInfo("UTC")
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """What of a watermark the rules look at; instants are aware UTC.
 
     after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
@@ -258,8 +257,7 @@ def _holds_rows_from(file: Candidate, point: datetime) -> bool:
     return file.part is not None and file.part.max_cursor is not None and file.part.max_cursor >= point
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What became of a table's files, and for nothing selected what would let files in.
 
     enter_at: the point that lets in what is out for its time, wall clock in the profile's zone; None: there is none.

@@ -1,15 +1,15 @@
 """The small surface wmtui needs of an object store; S3 and a local folder both provide it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from wmtui.model import Check
 
 
-@dataclass(frozen=True)
-class ObjectInfo:
+class ObjectInfo(Struct, frozen=True):
     """One object as a listing or HEAD shows it.
 
     last_modified: aware UTC, whole seconds, by the store's clock. etag: without surrounding quotes. size: bytes.
@@ -21,8 +21,7 @@ class ObjectInfo:
     last_modified: datetime
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True):
     """An object with its content. `now` is the store's own clock at the answer (HTTP Date), aware UTC."""
 
     info: ObjectInfo

@@ -1,7 +1,5 @@
 """What S3 and botocore say, told to an operator: what failed, why, and the next step."""
 
-from dataclasses import dataclass
-
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -16,6 +14,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from msgspec import Struct
 
 from wmtui.errors import StoreError
 
@@ -53,8 +52,7 @@ _ANSWERS = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """The bucket and the endpoint that messages name."""
 
     bucket: str

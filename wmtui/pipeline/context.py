@@ -1,7 +1,8 @@
 """What every stage of a sync works with."""
 
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from wmtui.config import TableConfig
 from wmtui.files.selection import FileFilter
@@ -15,8 +16,7 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(Struct, frozen=True):
     """One profile's adapters and stores, shared by all tables of a sync."""
 
     objects: ObjectStore
@@ -29,8 +29,7 @@ class Backend:
     author: Author
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What a sync is asked to do.
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
@@ -47,8 +46,7 @@ class Options:
     keep_manual: bool = False
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """One table and what is asked of it; enough to plan and to choose files, not to change anything.
 
     heartbeat: the lock document as it was found.
@@ -75,8 +73,7 @@ def leaves_manual(scope: Scope, mark: Watermark) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Job(Scope):
+class Job(Scope, frozen=True):
     """The sync of one table under its lease."""
 
     lease: Lease

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from wmtui.errors import ExitCode, Interrupted
 
@@ -38,8 +39,7 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """A line for the log."""
 
     table: str
@@ -47,8 +47,7 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a table has come. rows, parts: of the phase; files: total to load, 0 while extracting."""
 
     table: str
@@ -58,8 +57,7 @@ class Progress:
     files: int = 0
 
 
-@dataclass(frozen=True)
-class TableResult:
+class TableResult(Struct, frozen=True):
     """How the sync of one table ended. error: what, why and the next step, in one text."""
 
     table: str

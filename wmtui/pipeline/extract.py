@@ -1,7 +1,8 @@
 """The extracting half of a sync: settle what an earlier run left, plan, read, commit."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wmtui.errors import Interrupted, TableError, UsageError
 from wmtui.files.runs import Run, RunStore

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import PreconditionFailed, StoreError, WriteContended
 from wmtui.files.names import part_key
@@ -35,8 +36,7 @@ BATCH_ROWS = 10_000
 _CONTENDED = 5
 
 
-@dataclass(frozen=True)
-class Extracted:
+class Extracted(Struct, frozen=True):
     """What an extraction left. run None: there was no news, and nothing was written.
 
     high: how far the source was read if `complete`, wall clock in the profile's zone.

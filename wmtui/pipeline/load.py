@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Struct
 
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
@@ -29,8 +29,7 @@ over.
 """
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What a load left."""
 
     mark: Watermark

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec import Struct
 
 from wmtui.model import Order, Position
 from wmtui.sources import SourceTable
@@ -21,8 +21,7 @@ enough to hold two per reader.
 """
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """The rows of one part before it is written, and how far the reader had come behind them.
 
     position: of the last row read, None in any order. newest: the greatest of the rows in it; of equal cursors the

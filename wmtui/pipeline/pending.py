@@ -1,7 +1,8 @@
 """The run a watermark waits for: what it is, and whether it can go on. Looking changes nothing."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from wmtui.errors import ConfigError
 from wmtui.files.runs import Column, Run, RunState, RunStore
@@ -23,8 +24,7 @@ class PendingKind(StrEnum):
     STALE = "stale"
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """The run a watermark waits for, with its document's ETag."""
 
     kind: PendingKind

@@ -1,9 +1,10 @@
 """What an extraction will read: the window, cut into spans. Pure rules, the same for preview and run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from wmtui.config import TableConfig
 from wmtui.errors import ConfigError
@@ -26,8 +27,7 @@ REPEATED_HOUR = timedelta(hours=1)
 """The least overlap of a DATETIME cursor in a zone with daylight saving: in autumn its values go back that far."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The window one extraction reads.
 
     low, high: wall clock in the profile's zone; low None: from the beginning. spans: the overlap first, if any.
@@ -55,8 +55,7 @@ class Plan:
         return not self.spans
 
 
-@dataclass(frozen=True)
-class Previous:
+class Previous(Struct, frozen=True):
     """The last committed run, when it left the watermark where it is now, and up to which instant the source was read
     since.
     """

@@ -1,7 +1,9 @@
 """The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
 
 import time
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.config import TableConfig
 from wmtui.errors import (
@@ -26,8 +28,7 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, to_instant
 
 
-@dataclass
-class _Account:
+class _Account(Struct):
     """What a table's sync has done so far."""
 
     rows_extracted: int = 0

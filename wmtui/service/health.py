@@ -1,8 +1,9 @@
 """Is every table as fresh as it should be, and is everything in place for the next run?"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
 from wmtui.model import Check, Level, TableName
@@ -13,8 +14,7 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
 
-@dataclass(frozen=True)
-class TableStatus:
+class TableStatus(Struct, frozen=True):
     """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None."""
 
     table: TableName

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.errors import Unreadable, UsageError
 from wmtui.model import TableName
@@ -22,8 +23,7 @@ RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One change. at: ISO 8601, UTC. diff: the fields it changed, each from → to.
 
     serial, at, actor, host None: made outside wmtui since the last change; the next change adopts it.
@@ -38,8 +38,7 @@ class Entry:
     diff: dict[str, tuple[Any, Any]]
 
 
-@dataclass(frozen=True)
-class WayBack:
+class WayBack(Struct, frozen=True):
     """What an `undo` would change, not made yet.
 
     to: as `History.undo` takes it; None: before the last change. seen: the watermark this was computed on. diff: the

@@ -1,7 +1,8 @@
 """Finding what crashed processes left behind, and removing exactly that."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wmtui.errors import WmtuiError
 from wmtui.files.leftovers import Leftover, leftover_parts, leftover_probes, unfinished_writes
@@ -12,8 +13,7 @@ from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """The leftovers of one table, or why they cannot be told. table None: those of the store itself."""
 
     table: TableName | None

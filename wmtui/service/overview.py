@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import Unreachable, Unreadable
 from wmtui.model import TableName
@@ -13,8 +15,7 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
     waiting: files the next load takes; None: not counted yet. held_back: it takes none although there are files that

@@ -1,13 +1,12 @@
 """How far the sync of a table has come, and how it ended; command line and screen show the same."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from wmtui.pipeline.events import Progress, TableResult
 from wmtui.service.wording import count
 
 
-@dataclass
-class TableProgress:
+class TableProgress(Struct):
     """A table under way. began: of its sync; phase_began: of the phase its rows count in; monotonic seconds."""
 
     progress: Progress

@@ -1,8 +1,10 @@
 """Running syncs, and showing beforehand what one would do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import ConfirmationNeeded, UsageError, WmtuiError
 from wmtui.files.selection import Choice, Selection
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from wmtui.pipeline.plan import Plan
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a sync is asked to do. tables: empty for every configured one, as cron wants it."""
 
     tables: tuple[TableName, ...] = ()
@@ -33,8 +34,7 @@ class Request:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a sync of one table would do now. plan, estimate: None when nothing would be extracted. selection: the
     files that would be loaded besides the parts still to be written; None when nothing would be loaded.
     """

@@ -5,9 +5,10 @@ unpinned first, which the journal shows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError
 from wmtui.files.selection import Choice, Selection
@@ -23,8 +24,7 @@ from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes."""
 
     table: TableName
@@ -35,8 +35,7 @@ class Row:
     error: Unreadable | None
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """A watermark as it is after a change, and which files the next load takes because of it."""
 
     mark: Watermark

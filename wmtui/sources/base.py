@@ -1,9 +1,10 @@
 """What the pipeline needs of a source database."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from wmtui.model import Check, Key, Span, TableName
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True)
-class SourceTable:
+class SourceTable(Struct, frozen=True):
     """A table as the source describes it.
 
     schema: pinned Arrow schema; each field's metadata holds the source's own type under b"source_type".
@@ -29,8 +29,7 @@ class SourceTable:
     nullable_cursor: bool
 
 
-@dataclass(frozen=True)
-class SourceClock:
+class SourceClock(Struct, frozen=True):
     """How far it is safe to read now.
 
     now: the source's clock (on a replica: the time of the last applied change), wall clock in the profile's zone.

@@ -1,10 +1,10 @@
 """A DuckDB file as a source: the sandbox of the demo."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from wmtui.config import DuckDBConfig
 from wmtui.errors import ConfigError, SourceError, UnsupportedValue

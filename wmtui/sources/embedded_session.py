@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
@@ -18,8 +19,7 @@ PATIENCE = 5.0
 _RETRY_EVERY = 0.05
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(Struct, frozen=True):
     """An open file; its times with zone are shown in UTC.
 
     dialect: qualifies names by the catalogue, which is named after the file as a schema may be too.

@@ -3,9 +3,10 @@
 Names are compared exactly in Python: MySQL compares them without regard to case even where they are case-sensitive.
 """
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.model import TableName
 from wmtui.sources.fit import missing_schema, missing_table
@@ -34,16 +35,14 @@ FROM information_schema.tables WHERE table_schema = %(schema)s AND table_name = 
 """
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(Struct, frozen=True):
     """An index: its columns in order ("" for an expression or a prefix), and whether it is unique and NOT NULL."""
 
     columns: tuple[str, ...]
     unique_not_null: bool
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """A table's engine, estimated rows, and bytes of data and indexes; None where the server does not say (a view)."""
 
     engine: str | None

@@ -6,9 +6,10 @@ All times here are UTC without zone.
 import random
 import re
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.errors import SourceError
 from wmtui.sources.mysql_session import PrivilegeMissing, Session, UnknownStatement
@@ -41,8 +42,7 @@ _WRITE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class ServerClock:
+class ServerClock(Struct, frozen=True):
     """now: the last applied source time on a replica. oldest_writer: None if none is open or none may be seen."""
 
     now: datetime

@@ -1,11 +1,11 @@
 """How large a span of a MySQL table is and where to cut it, without reading it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from wmtui.model import Key, KeyValue, Position, Span
 from wmtui.sources import mysql_catalog as catalog

@@ -1,8 +1,7 @@
 """MySQL column types as exact Arrow types; what cannot be carried exactly is refused by name."""
 
-from dataclasses import dataclass
-
 import pyarrow as pa
+from msgspec import Struct
 
 from wmtui.errors import UnsupportedValue
 from wmtui.model import TableName
@@ -35,8 +34,7 @@ _MAX_DIGITS = 38
 """Digits of a decimal128, and of every warehouse's DECIMAL."""
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column as information_schema describes it.
 
     data_type: `bigint`. column_type: `bigint(20) unsigned`. extra: `on update current_timestamp()`.

@@ -1,7 +1,8 @@
 """Cutting a span into primary-key ranges that cover it whatever is inserted meanwhile."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wmtui.model import Key, Span
 

@@ -1,11 +1,11 @@
 """The SQL both sources share: quoted names, bound values, and the rows of a span."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from msgspec import Struct, field
 
 from wmtui.model import Key, KeyValue, Order, Position, Span, TableName
 from wmtui.sources.base import SourceTable
@@ -13,8 +13,7 @@ from wmtui.sources.cursor import column_time
 from wmtui.sources.keys import UNSIGNED_64, timestamp_text
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """How a database writes a quoted name, a named parameter, and the type of a time without zone.
 
     catalogue: quoted ahead of every schema where a schema's name alone may be ambiguous.
@@ -48,8 +47,7 @@ MYSQL = Dialect(quote="`", marker="%({})s", timestamp="DATETIME(6)")
 DUCKDB = Dialect(quote='"', marker="${}", timestamp="TIMESTAMP")
 
 
-@dataclass
-class Parameters:
+class Parameters(Struct):
     """The bound values of one statement, by name."""
 
     dialect: Dialect

@@ -1,12 +1,10 @@
 """What an operator can do: one table for keys, footer, help, palette and the user's keymap."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.binding import Binding
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(Struct, frozen=True):
     """name: of the `action_` method, its arguments included. keys: comma-separated. title: as "area: verb".
 
     footer: its word there; "" for none. changes: it changes something, so it is off where that is refused.

@@ -6,11 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from msgspec import Struct, field
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
@@ -58,8 +58,7 @@ _MANY_TABLES = 200
 """With more tables than this, waiting files are counted when somebody asks, not at every refresh."""
 
 
-@dataclass
-class Start:
+class Start(Struct):
     """How the screen is opened.
 
     reopen: reads configuration, environment and credentials anew, for a profile by name. profiles: those there are.
@@ -77,8 +76,7 @@ class Start:
     picture: Path | None = None
 
 
-@dataclass
-class _Reading:
+class _Reading(Struct):
     """Tables being read. number: of the newest request; late answers to older ones are dropped."""
 
     number: int = 0
@@ -202,9 +200,13 @@ class WmtuiApp(App[int]):
         self.tables_list.focus()
         self.set_interval(FLUSH_SECONDS, self._take_news)
         self.set_interval(1.0, self._tick)
+        self._show_guide()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Ask, once the first frame is there: threads would take processor time from it."""
         self.refresh_tables()
         self._settle()
-        self._show_guide()
 
     # What is shown
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wmtui.config import Settings
 from wmtui.model import TableName
@@ -25,8 +27,7 @@ _URGENCY = ("unreadable", "failed", "interrupted", "held back", "stale", "never 
 _NEVER = timedelta.max
 
 
-@dataclass
-class Board:
+class Board(Struct):
     """Every configured table. running: what this screen's own syncs do; queued: tables that wait for a worker."""
 
     settings: Settings

@@ -1,6 +1,7 @@
 """Text in cells: cutting, padding, and what each glyph's colour means."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -12,20 +13,14 @@ from textual.widget import Widget
 from wmtui.service.wording import printable
 
 Piece = tuple[str, str]
-"""A text and its kind: "" as its surroundings, or one of `KINDS`."""
+"""A text and its kind: "" as its surroundings, or one of `KIND_STYLES`."""
 Line = list[Piece]
 
-KINDS = ("good", "bad", "warn", "busy", "dim", "strong")
-COMPONENTS = {f"kind--{kind}" for kind in KINDS}
-"""Component classes of a widget that draws lines."""
-KIND_CSS = "\n".join(
-    f"& > .kind--{kind} {{ {style} }}"
-    for kind, style in {
-        **{kind: f"color: ${kind};" for kind in KINDS[:-1]},
-        "strong": "color: $accent; text-style: bold;",
-    }.items()
-)
-"""Their styles, for the widget's own CSS."""
+KIND_STYLES = {
+    **{kind: f"${kind}" for kind in ("good", "bad", "warn", "busy", "dim")},
+    "strong": "bold $accent",
+}
+"""How each kind looks, in the colours of the theme."""
 
 BARS = "▁▂▃▄▅▆▇█"
 _KIND_OF_GLYPH = {"✓": "good", "✗": "bad", "!": "warn", "▸": "busy", "·": "dim", "?": "warn"}
@@ -86,12 +81,22 @@ def bars(amounts: Sequence[int]) -> str:
 
 def strip(widget: Widget, line: Line, width: int, base: Style) -> Strip:
     """A line as a widget draws it over a base style, exactly so many cells."""
-    ascii_only = widget.app.has_class("ascii")
+    ascii_only, colours = widget.app.has_class("ascii"), widget.app.theme_variables
     segments = []
     for text, kind in line:
-        style = base + widget.get_component_rich_style(f"kind--{kind}", partial=True) if kind else base
-        segments.append(Segment(plain(text, ascii_only), style))
+        segments.append(Segment(plain(text, ascii_only), base + _style(kind, colours) if kind else base))
     return Strip(segments).adjust_cell_length(width, base)
+
+
+def _style(kind: str, colours: Mapping[str, str]) -> Style:
+    """The style of a kind. Not by the stylesheet: as a part of every widget they cost a tenth of the first frame."""
+    *bold, name = KIND_STYLES[kind].split()
+    return _foreground(colours[name.removeprefix("$")], bool(bold))
+
+
+@cache
+def _foreground(colour: str, bold: bool) -> Style:
+    return Style(color=colour, bold=bold or None)
 
 
 def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
@@ -106,8 +111,7 @@ def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
 class Plate(Widget):
     """Lines that do not move and take no focus."""
 
-    COMPONENT_CLASSES = COMPONENTS
-    DEFAULT_CSS = f"Plate {{ height: 1; {KIND_CSS} }}"
+    DEFAULT_CSS = "Plate { height: 1; }"
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -6,9 +6,9 @@ touches widgets.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from textual.app import App
 from textual.message import Message
 
@@ -25,8 +25,7 @@ class Ready(Message):
         self.go_on = go_on
 
 
-@dataclass(frozen=True)
-class Bug:
+class Bug(Struct, frozen=True):
     """An exception that no user can cause. Its text is not shown: nobody vouches for it."""
 
     name: str

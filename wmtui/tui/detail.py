@@ -2,8 +2,8 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Click, Resize
@@ -40,8 +40,7 @@ HISTORY_SHOWN = 200
 """Newest changes read; `wmtui watermark history` shows all."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """A line of the watermark. value: what is copied."""
 
     label: str
@@ -51,16 +50,14 @@ class Field:
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """A line of the history: of which entry, and what it says."""
 
     entry: Entry | Unreadable
     line: Line
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """What was read of a table, and what takes long to derive from it."""
 
     draft: Draft

@@ -1,9 +1,9 @@
 """How tables, files, changes and log lines look as lines of text, so many cells wide."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.files.verdicts import Verdict, explain
@@ -161,8 +161,7 @@ def file_line(verdict: Verdict, loaded: object, width: int) -> Line:
     )
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """A line of the sync log. at: aware UTC."""
 
     at: datetime

@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wmtui.model import TableName
 
@@ -10,8 +11,7 @@ _NAMED = 3
 """More tables than these are counted, not named."""
 
 
-@dataclass(frozen=True)
-class Equal:
+class Equal(Struct, frozen=True):
     """options: how the screen was started: `--demo`, or configuration and profile."""
 
     options: tuple[str, ...] = ()

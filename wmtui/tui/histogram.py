@@ -1,8 +1,9 @@
 """When a table's files were written, in a line; and below it where watermark and session window lie."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Basis
@@ -12,8 +13,7 @@ _BINS = 512
 """Files are counted once, in so many bins, and drawn at any width from these."""
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(Struct, frozen=True):
     """first, last: ends of the axis, aware UTC. counts: files per bin."""
 
     first: datetime

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from wmtui.tui.cells import COMPONENTS, KIND_CSS, Line, strip
+from wmtui.tui.cells import Line, strip
 
 Draw = Callable[[Any, int], Line]
 """Draws an item so many cells wide."""
@@ -21,17 +21,16 @@ Draw = Callable[[Any, int], Line]
 class LineList(ScrollView, can_focus=True):
     """Items, a line each, with a cursor. empty: what is shown for none."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", "lines--cursor-blurred", *COMPONENTS}
-    DEFAULT_CSS = f"""
-    LineList {{
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", "lines--cursor-blurred"}
+    DEFAULT_CSS = """
+    LineList {
         height: 1fr;
         scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
         overflow-x: hidden;
-        {KIND_CSS}
-        & > .lines--cursor {{ background: $cursor; text-style: bold; }}
-        & > .lines--cursor-blurred {{ background: $cursor-blurred; }}
-    }}
+        & > .lines--cursor { background: $cursor; text-style: bold; }
+        & > .lines--cursor-blurred { background: $cursor-blurred; }
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False),

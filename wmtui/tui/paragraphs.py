@@ -6,9 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from wmtui.service.wording import printable
-from wmtui.tui.cells import Line, plain
-
-_STYLES = {"good": "$good", "bad": "$bad", "warn": "$warn", "busy": "$busy", "dim": "$dim", "strong": "bold $accent"}
+from wmtui.tui.cells import KIND_STYLES, Line, plain
 
 
 class Paragraphs(Static):
@@ -33,7 +31,7 @@ class Paragraphs(Static):
         for line in self._shown:
             content = Content("")
             for text, kind in line:
-                content += Content.styled(plain(printable(text), ascii_only), _STYLES.get(kind, ""))
+                content += Content.styled(plain(printable(text), ascii_only), KIND_STYLES.get(kind, ""))
             pieces.append(content)
         self.update(Content("\n").join(pieces))
 

@@ -2,7 +2,9 @@
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wmtui.errors import ExitCode, WmtuiError
 from wmtui.model import TableName
@@ -13,8 +15,7 @@ AT_ONCE = 4
 """Tables that are synced at the same time; more wait for their turn."""
 
 
-@dataclass
-class Job:
+class Job(Struct):
     """The sync of one table."""
 
     service: Service

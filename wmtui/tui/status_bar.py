@@ -1,8 +1,8 @@
 """The first line: where one is, what is wrong, and how old what is shown is."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.config import Settings
@@ -11,8 +11,7 @@ from wmtui.tui.board import Board
 from wmtui.tui.cells import Line
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """seen: how long ago the tables were read; None: not yet. offline: why they could not be, "" if they could.
 
     retry: seconds until the next try. reading: tables are being read now.

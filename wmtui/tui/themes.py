@@ -1,11 +1,11 @@
 """Themes: those in `themes/`, and the user's own; a file each."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
+from msgspec import Struct
 from textual.theme import Theme
 
 from wmtui.errors import ConfigError
@@ -35,8 +35,7 @@ class ThemeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dim: str
 
 
-@dataclass(frozen=True)
-class Themes:
+class Themes(Struct, frozen=True):
     """The themes that can be chosen, by name, and what is wrong with files that hold none."""
 
     files: dict[str, Path]

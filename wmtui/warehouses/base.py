@@ -1,9 +1,10 @@
 """What the pipeline needs of a warehouse."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from wmtui.model import Check
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-@dataclass(frozen=True)
-class LoadFile:
+class LoadFile(Struct, frozen=True):
     """A file to load: address and ETag as the ledger holds them, and the rows it promises (None: its footer's)."""
 
     key: str
@@ -23,8 +23,7 @@ class LoadFile:
     rows: int | None
 
 
-@dataclass(frozen=True)
-class LoadRequest:
+class LoadRequest(Struct, frozen=True):
     """One load of one table.
 
     load_id: unique; the ledger rows carry it. epoch: counts resets. token: the fence of the lease held.
@@ -44,8 +43,7 @@ class LoadRequest:
     reprocess: bool = False
 
 
-@dataclass(frozen=True)
-class LoadResult:
+class LoadResult(Struct, frozen=True):
     """What a load did: files committed now, those another load had already committed, and rows staged of the former."""
 
     loaded: tuple[LoadFile, ...]
@@ -53,8 +51,7 @@ class LoadResult:
     rows: int
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(Struct, frozen=True):
     """One committed file: which load brought it, and when (aware UTC, by the warehouse's clock)."""
 
     uri: str

@@ -1,9 +1,9 @@
 """Where a file's columns land: matched to the target by name, refused where the target would change a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
+from msgspec import Struct
 
 from wmtui.errors import TableError
 from wmtui.warehouses.types import landing_type, sql_type
@@ -12,8 +12,7 @@ Columns = Mapping[str, str]
 """A table's columns in order: name to declared type."""
 
 
-@dataclass(frozen=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """One column of a file on its way: its name there, its name in the target, and the Arrow type it travels in."""
 
     source: str

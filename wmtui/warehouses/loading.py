@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Struct
 
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
@@ -47,8 +47,7 @@ class Session(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(Struct, frozen=True):
     """What lies in the session's staging table.
 
     target: the target's columns at that time, empty when it is to be created. columns: those of staging.

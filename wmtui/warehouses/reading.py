@@ -1,17 +1,16 @@
 """What is read of a target: the columns asked for, by the names and types it has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
+from msgspec import Struct
 
 from wmtui.errors import TableError
 from wmtui.warehouses.landing import Columns, match
 from wmtui.warehouses.types import arrow_type
 
 
-@dataclass(frozen=True)
-class ReadColumn:
+class ReadColumn(Struct, frozen=True):
     """A column asked for: its name there, its name in the target, and the Arrow type of what it declares, if any."""
 
     name: str

@@ -11,9 +11,10 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct, field
 
 from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable, WmtuiError
 from wmtui.model import Clock, TableName
@@ -35,8 +36,7 @@ _FREE: Json = {
 _NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
 
 
-@dataclass(frozen=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """The lock document as read. age: since the last renewal, and now: both by the store's clock.
 
     etag, now None: no document yet.
@@ -107,8 +107,7 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified, found.now)
 
 
-@dataclass
-class Lease:
+class Lease(Struct):
     """A lease that is held; renewed by a thread of its own until released."""
 
     table: TableName

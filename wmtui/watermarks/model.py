@@ -5,9 +5,10 @@ business: a patch names fields, a field not named stays as it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.errors import Unreadable
 from wmtui.model import Key, Position, TableName
@@ -41,8 +42,7 @@ OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin")
 """What no other document may bring: neither `undo` nor an import changes it. The pin is somebody's word, not state."""
 
 
-@dataclass(frozen=True)
-class Watermark:
+class Watermark(Struct, frozen=True):
     """One table's watermark: up to which point its data has been extracted and loaded.
 
     fields: the JSON document, unknown fields included. All times are UTC but `data_timestamp`, which is wall clock

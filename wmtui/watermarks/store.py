@@ -6,9 +6,10 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreError, Unreadable
 from wmtui.model import Clock, TableName
@@ -28,16 +29,14 @@ Edit = Callable[[Watermark], Mapping[str, Any]]
 """Computes the patch from the document as it is; called anew after every lost race."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document."""
 
     watermark: Watermark
     etag: str | None
 
 
-@dataclass(frozen=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who changes a watermark, for the journal."""
 
     actor: str

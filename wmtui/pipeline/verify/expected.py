@@ -6,12 +6,12 @@ without cursor, and stretches that an operator skipped.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
 
 from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Span
@@ -22,8 +22,7 @@ from wmtui.sources import SourceTable
 from wmtui.sources.cursor import column_time
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Cursor values that were extracted: after `low` (at it too when `inclusive`; None: from the beginning) up to and
     including `high` (None: without end). Wall clock in the profile's zone.
     """
@@ -54,8 +53,7 @@ def _stretch(r: Range) -> Stretch | None:
     return Stretch(r.span.after.cursor if r.span.after else None, r.span.inclusive, high)
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(Struct, frozen=True):
     """Where the source is compared. position: the watermark's; None: nothing was extracted. known: digests of rows of
     the overlap, which begins at `overlap`, that were extracted; read: what was extracted at all.
     """

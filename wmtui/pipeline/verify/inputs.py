@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.pipeline.context import Scope
@@ -17,8 +18,7 @@ from wmtui.watermarks.model import Watermark
 _READERS = 16
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """mark: the watermark, read before anything else. waiting: committed files of this epoch that are not loaded."""
 
     mark: Watermark

@@ -1,13 +1,14 @@
 """What a comparison found. Nothing here needs a database or Arrow."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from wmtui.model import KeyValue
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """How many rows are how.
 
     missing: expected, and not there. extra: not in the source. doubled: beyond the first of their key, or without a
@@ -34,8 +35,7 @@ FINDINGS = ("missing", "extra", "doubled", "differing")
 """The counts that say the warehouse is wrong."""
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Struct, frozen=True):
     """One row that is wrong, by column.
 
     key: empty without a primary key. source, warehouse: the columns that differ and what either side has, as text;
@@ -48,8 +48,7 @@ class Example:
     warehouse: Mapping[str, str | None] | None
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """How a warehouse's table compares. position: of the watermark, in words. ahead: source rows that the next
     extraction reads. outside: those that none read or will read. waiting_files: committed, and not loaded.
     """

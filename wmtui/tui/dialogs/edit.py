@@ -1,9 +1,9 @@
 """Placing watermarks by hand: the point, what it means, and what the next sync would do because of it, as one types."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.timer import Timer
@@ -24,16 +24,14 @@ SETTLE_SECONDS = 0.15
 """A point is judged once nobody typed for so long."""
 
 
-@dataclass(frozen=True)
-class Edited:
+class Edited(Struct, frozen=True):
     """What was saved. refused: tables that were not changed, and why. changed: the others."""
 
     changed: Sequence[Changed]
     refused: Sequence[tuple[TableName, Failure]]
 
 
-@dataclass(frozen=True)
-class ConflictFound:
+class ConflictFound(Struct, frozen=True):
     """The watermark was changed by somebody else while this one thought about it."""
 
     draft: Draft

@@ -1,9 +1,9 @@
 """Starting a sync: of what kind, and what it would do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
@@ -18,8 +18,7 @@ from wmtui.tui.lines import LineList
 from wmtui.tui.paragraphs import Paragraphs
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of sync. options: of the equal command."""
 
     title: str
