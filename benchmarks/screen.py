@@ -157,6 +157,7 @@ def press_in_the_list(folder: Path, count: int) -> None:
             digits = wanted[-5:]
             taken += [press(terminal, digit, f"/{digits[: n + 1]} ".encode()) for n, digit in enumerate(digits)]
             terminal.send("\x1b")
+            time.sleep(0.5)  # Escape and the next key at once would be one key, with Alt.
         report(f"filter, {count:,} tables", taken, terminal)
 
 

@@ -36,6 +36,9 @@ def encode_name(name: str) -> str:
     return "".join(c if _PLAIN.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
 
 
+_SEPARATORS = re.compile("[.%]")
+
+
 class TableName(Struct, frozen=True, order=True):
     """A source table. A dot or percent sign inside a name is written percent-encoded: `shop.v1%2E2`."""
 
@@ -51,7 +54,7 @@ class TableName(Struct, frozen=True, order=True):
         return cls(unquote(parts[0], errors="strict"), unquote(parts[1], errors="strict"))
 
     def __str__(self) -> str:
-        return ".".join(re.sub(r"[.%]", lambda m: f"%{ord(m[0]):02X}", part) for part in (self.schema, self.name))
+        return ".".join(_SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", part) for part in (self.schema, self.name))
 
     @property
     def key(self) -> str:

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from tests.stack import Stack
-from tests.tui.conftest import RUN_ID, Open, Screen
+from tests.tui.conftest import RUN_ID, Open
+from tests.tui.screen import Screen
 from wmtui.config import load
 from wmtui.service import Service
 

@@ -10,7 +10,8 @@ import yaml
 from textual.widgets import Input
 
 from tests.stack import Stack
-from tests.tui.conftest import Open, Screen, opened
+from tests.tui.conftest import Open, opened
+from tests.tui.screen import Screen
 from wmtui import config
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from tests.stack import Stack
-from tests.tui.conftest import Open, Screen
+from tests.tui.conftest import Open
+from tests.tui.screen import Screen
 from wmtui.tui.actions import ACTIONS, format_key
 
 ORDERS, ITEMS, LINES = "shop.orders", "shop.items", "shop.lines"
@@ -61,6 +63,34 @@ async def test_numbers_and_tab_give_the_focus_to_a_pane_enter_opens_and_escape_g
         assert app.focused is app.detail_pane.lines
 
 
+async def type_at_once(screen: Screen, text: str) -> None:
+    """As a paste or a slow connection delivers it."""
+    for character in text:
+        key = {"/": "slash", " ": "space", "\n": "enter", "-": "minus"}.get(character, character)
+        screen.app.post_message(Key(key, None if character == "\n" else character))
+    await screen.settle()
+
+
+async def test_letters_typed_at_once_behind_a_key_that_moves_the_focus_are_no_commands(open_screen: Open) -> None:
+    async with open_screen() as screen:
+        await type_at_once(screen, "/jorders")
+        await screen.see("/jorders", "no table matches")
+        assert not screen.app.screen.is_modal
+
+
+async def test_letters_typed_at_once_behind_a_key_that_opens_a_dialog_are_typed_there(
+    open_screen: Open, stack: Stack
+) -> None:
+    async with open_screen() as screen:
+        await type_at_once(screen, "e3h ago")
+        await screen.see("Edit the watermark of shop.orders", "3h ago", "+3 files")
+        await type_at_once(screen, "\n")
+        await screen.hear("set:")
+        await type_at_once(screen, "jjkjs")
+        await screen.see("Sync shop.lines")
+    assert stack.mark()["backup_strategy"] == "manual_cli"
+
+
 async def test_tabs_open_by_their_letters_and_by_brackets(open_screen: Open) -> None:
     async with open_screen() as screen:
         await screen.press("f")
@@ -73,6 +103,15 @@ async def test_tabs_open_by_their_letters_and_by_brackets(open_screen: Open) -> 
         await screen.see("[Files 0/3]")
         await screen.press("left_square_bracket", "left_square_bracket")
         await screen.see("[History]")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_every_line_of_every_list_can_be_scrolled_into_its_pane(open_screen: Open, size: tuple[int, int]) -> None:
+    async with open_screen(size=size) as screen:
+        pane = screen.app.detail_pane
+        for key in ("w", "f", "h"):
+            await screen.press(key)
+            assert pane.content_region.contains_region(pane.lines.region), key
 
 
 async def test_files_may_be_narrowed_to_those_kept_and_those_dropped(open_screen: Open) -> None:

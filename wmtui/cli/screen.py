@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _GRACE_SECONDS = 10.0
 """How long a screen that ends waits for its syncs to stop between parts; the next run resumes what is cut off then."""
 
+_FRAMES_PER_SECOND = 120
+"""A key's effect is painted with the next frame, or the one after that."""
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads tables may keep the screen's thread waiting."""
+
 
 class Size(click.ParamType[tuple[int, int]]):
     """Columns and lines, as `120x40`."""
@@ -69,6 +75,8 @@ def _make(
     invocation: Invocation, table: str | None, theme: str | None, ascii_only: bool, picture: Path | None
 ) -> "WmtuiApp":
     service, options = invocation.service, invocation.options
+    os.environ.setdefault("TEXTUAL_FPS", str(_FRAMES_PER_SECOND))
+    sys.setswitchinterval(_SWITCH_SECONDS)
     from wmtui.tui.app import Start, WmtuiApp
 
     path = options.config or DEFAULT_PATH

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct, field
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
@@ -38,6 +38,7 @@ from wmtui.tui.detail import DetailPane
 from wmtui.tui.drawing import LogLine, table_header, table_line
 from wmtui.tui.equal import Equal
 from wmtui.tui.guide import Guide, Step
+from wmtui.tui.keyboard import Typist
 from wmtui.tui.lines import LineList
 from wmtui.tui.log import LogPane, as_line
 from wmtui.tui.operations import Operations
@@ -116,7 +117,7 @@ class Main(Screen[None]):
     """Textual draws everything anew when the focus moves; the two panes concerned do that for themselves."""
 
 
-class WmtuiApp(App[int]):
+class WmtuiApp(Typist[int]):
     """The screen of one profile at a time. clock: monotonic seconds, for ages and rates."""
 
     TITLE = "wmtui"

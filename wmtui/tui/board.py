@@ -1,7 +1,7 @@
 """What the list of tables shows: what was read of each, in an order, narrowed by a pattern. Nothing here draws."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -37,6 +37,8 @@ class Board(Struct):
     marked: set[TableName] = field(default_factory=set)
     order: Order = Order.CONFIGURED
     pattern: str = ""
+    _problems: Counter[str] = field(default_factory=Counter)
+    _texts: dict[TableName, str] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[TableName, ...]:
@@ -45,8 +47,10 @@ class Board(Struct):
 
     def visible(self) -> list[TableName]:
         """The tables whose name or problem holds every word of the pattern, in order."""
-        wanted = self.pattern.lower().split()
-        tables = [table for table in self.tables if all(word in self._text(table) for word in wanted)]
+        tables = list(self.tables)
+        for word in self.pattern.lower().split():
+            texts = self._searched()
+            tables = [table for table in tables if word in texts[table]]
         if self.order is Order.NAME:
             tables.sort(key=str)
         elif self.order is Order.LAG:
@@ -60,17 +64,22 @@ class Board(Struct):
         known = self.looks.get(look.table)
         if look.waiting is None and known is not None and known.serial == look.serial:
             look = replace(look, waiting=known.waiting, held_back=known.held_back)
+        if known is not None:
+            self._problems[problem_of(known)] -= 1
+        self._problems[problem_of(look)] += 1
         self.looks[look.table] = look
+        self._texts[look.table] = _text(look)
 
-    def problems(self) -> Counter[str]:
-        """How many tables have which problem; healthy ones are not in it."""
-        return Counter(filter(None, map(problem_of, self.looks.values())))
+    def problems(self) -> Mapping[str, int]:
+        """How many tables have which problem."""
+        return {problem: count for problem, count in self._problems.items() if problem and count}
 
     def causes(self) -> list[tuple[str, list[TableName]]]:
-        """What went wrong, each cause once with its tables, the commonest first."""
+        """What went wrong, each cause once with its tables, the commonest first, else in the order of tables.yaml."""
         found: dict[str, list[TableName]] = {}
-        for table, look in self.looks.items():
-            if problem_of(look):
+        for table in self.tables:
+            look = self.looks.get(table)
+            if look is not None and problem_of(look):
                 found.setdefault(cause(look), []).append(table)
         return sorted(found.items(), key=lambda group: -len(group[1]))
 
@@ -84,12 +93,11 @@ class Board(Struct):
             return [table for table in self.tables if table in self.marked]
         return [] if current is None else [current]
 
-    def _text(self, table: TableName) -> str:
-        look = self.looks.get(table)
-        status = look.status if look else None
-        words = (problem_of(look), status.mysql_status, status.redshift_status) if look and status else ()
-        manual = "manual" if look and look.mark and look.mark.is_manual else ""
-        return " ".join((str(table), manual, *words)).lower()
+    def _searched(self) -> Mapping[TableName, str]:
+        """What a pattern is looked for in; only the name of a table that was not read yet."""
+        if len(self._texts) < len(self.settings.tables):
+            self._texts = {table: str(table).lower() for table in self.tables} | self._texts
+        return self._texts
 
     def _lag(self, table: TableName) -> timedelta:
         look = self.looks.get(table)
@@ -110,6 +118,13 @@ def problem_of(look: Look) -> str:
     if look.status.problem in ("", "stale", "never synced") and look.held_back:
         return "held back"
     return look.status.problem
+
+
+def _text(look: Look) -> str:
+    """What a pattern is looked for in."""
+    manual = "manual" if look.mark and look.mark.is_manual else ""
+    words = (str(look.table), manual, problem_of(look), look.status.mysql_status, look.status.redshift_status)
+    return " ".join(words).lower()
 
 
 def cause(look: Look) -> str:

@@ -193,7 +193,10 @@ class DetailPane(Vertical):
             self.table, self.detail, self.entries = table, None, None
             self._say("reading…" if table else "no table")
             self._stop_waiting()
-            self._waiting = self.set_timer(PATIENCE_SECONDS if table else 0, self._draw)
+            if table is None:
+                self._draw()
+            else:
+                self._waiting = self.set_timer(PATIENCE_SECONDS, self._draw)
 
     def take(self, detail: Detail) -> None:
         """What was read of the table."""

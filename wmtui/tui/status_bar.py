@@ -1,5 +1,6 @@
 """The first line: where one is, what is wrong, and how old what is shown is."""
 
+import os
 from datetime import timedelta
 
 from msgspec import Struct
@@ -29,29 +30,53 @@ _ORDER = ("unreadable", "failed", "interrupted", "held back", "stale", "never sy
 
 
 def status_line(settings: Settings, board: Board, now: Situation, width: int, host_and_time: str = "") -> Line:
-    """The line; the right end says what may be changed."""
+    """The line; the right end says what may be changed. Without room, the place goes first, then lesser problems."""
     name = settings.profile_name
-    left: Line = [("wmtui ", "strong"), (f" {name} ", "bad" if settings.profile.protected else "good")]
-    left.append((f" {settings.store.root}  ", "dim"))
-    left.append((wording.count(len(board.tables), "table"), ""))
-    problems = board.problems()
-    for problem in _ORDER:
-        if problems[problem]:
-            kind = "bad" if problem in ("failed", "unreadable", "interrupted") else "warn"
-            left += [(" · ", "dim"), (f"{problems[problem]:,} {problem}", kind)]
-    busy = len(board.running)
-    if busy or board.queued:
-        waiting = f", {len(board.queued)} waiting" if board.queued else ""
-        left += [(" · ", "dim"), (f"▸ {busy} syncing{waiting}", "busy")]
-    if elsewhere := len(board.runs_elsewhere()):
-        left += [(" · ", "dim"), (f"▸ {elsewhere} running elsewhere", "busy")]
-    left += [(" · ", "dim"), *_seen(now)]
+    head: Line = [("wmtui ", "strong"), (f" {name} ", "bad" if settings.profile.protected else "good")]
+    place: Line = [(f" {_place(settings.store.root)}  ", "dim")]
+    found = _problems(board)
+    tail = [*_under_way(board), (" · ", "dim"), *_seen(now)]
     right = _right(settings, now, host_and_time)
-    room = width - sum(cell_len(text) for text, _ in right)
-    while sum(cell_len(text) for text, _ in left) > room and len(left) > 4:
-        left.pop(2 if len(left) > 5 and left[2][0].strip() == settings.store.root else -3)
-    used = sum(cell_len(text) for text, _ in left)
-    return [*left, (" " * max(1, room - used), ""), *right]
+
+    def left() -> Line:
+        return [*head, *place, (wording.count(len(board.tables), "table"), ""), *found, *tail]
+
+    room = width - _width(right)
+    while _width(left()) > room and (place or found):
+        if place:
+            place.clear()
+        else:
+            del found[-2:]
+    return [*left(), (" " * max(1, room - _width(left())), ""), *right]
+
+
+def _width(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
+
+
+def _problems(board: Board) -> Line:
+    counts, line = board.problems(), []
+    for problem in _ORDER:
+        if problem in counts:
+            kind = "bad" if problem in ("failed", "unreadable", "interrupted") else "warn"
+            line += [(" · ", "dim"), (f"{counts[problem]:,} {problem}", kind)]
+    return line
+
+
+def _under_way(board: Board) -> Line:
+    line: Line = []
+    if board.running or board.queued:
+        waiting = f", {len(board.queued)} waiting" if board.queued else ""
+        line += [(" · ", "dim"), (f"▸ {len(board.running)} syncing{waiting}", "busy")]
+    if elsewhere := len(board.runs_elsewhere()):
+        line += [(" · ", "dim"), (f"▸ {elsewhere} running elsewhere", "busy")]
+    return line
+
+
+def _place(root: str) -> str:
+    """Where the store is; the user's home folder is `~`, as in a shell's prompt."""
+    home = os.environ.get("HOME") or "/"
+    return f"~{root.removeprefix(home)}" if root.startswith(f"{home}/") else root
 
 
 def _seen(now: Situation) -> Line:

@@ -1,0 +1,71 @@
+"""Keys typed ahead, as a paste or a slow connection delivers them, go where the keys before them lead.
+
+Textual passes every key to the widget that has the focus when the key arrives, also while a key before it is still on
+its way to move the focus or to open a dialog: of `/reset` typed at once, `r`, `e` and `s` would be commands.
+"""
+
+import time
+from collections import deque
+from typing import Generic, TypeVar
+
+from textual import on
+from textual.app import App
+from textual.dom import DOMNode
+from textual.events import Event, Key
+from textual.message import Message
+
+HELD_SECONDS = 2.0
+"""No key waits longer than this for a dialog that takes none, or for the key before it."""
+_AGAIN_SECONDS = 0.02
+
+_Result = TypeVar("_Result")
+
+
+class KeyTaken(Message):
+    """Goes the way of a key, behind it: when it arrives, everybody has had the key. number: which key."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Typist(App[_Result], Generic[_Result]):
+    """An application that takes one key at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: deque[Key] = deque()
+        self._key = 0
+        self._target: DOMNode | None = None
+        """Who has the newest key, until everybody has had it."""
+        self._since = 0.0
+
+    async def on_event(self, event: Event) -> None:
+        """Keys queue up; everything else goes on as always."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            self._typed.append(event)
+            if len(self._typed) == 1:
+                await self._type()
+        else:
+            await super().on_event(event)
+
+    async def _type(self) -> None:
+        """Pass the next key on, once the one before was taken and the screen can take it."""
+        if not self._typed:
+            return
+        under_way = self._target is not None and self._target.is_attached
+        opening = self.screen.is_modal and self.focused is None
+        if (under_way or opening) and time.monotonic() < self._since + HELD_SECONDS:
+            self.set_timer(_AGAIN_SECONDS, self._type)
+            return
+        self._key += 1
+        self._since = time.monotonic()
+        target = self._target = self.focused or self.screen
+        await super().on_event(self._typed.popleft())
+        target.post_message(KeyTaken(self._key))
+
+    @on(KeyTaken)
+    def _take(self, taken: KeyTaken) -> None:
+        if taken.number == self._key:
+            self._target = None
+            self.call_later(self._type)  # Behind the focus that the key may have asked for.
