@@ -7,10 +7,10 @@ INSTALLED := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos servers bench clean
+.PHONY: help install demo test chaos servers bench screenshots clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## wmtui and its tools in .venv, versions as in constraints.txt
 
@@ -53,6 +53,9 @@ servers:
 
 bench: $(INSTALLED) servers ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
+
+screenshots: $(INSTALLED) ## draw the pictures of the documentation anew
+	$(BIN)/python -m tests.tui.scenes docs
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

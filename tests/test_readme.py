@@ -1,4 +1,4 @@
-"""Every command in the README does what it says, typed into a shell on the demo's sandbox."""
+"""Every command in the README and the docs does what it says, typed into a shell on the demo's sandbox."""
 
 import os
 import re
@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from wmtui.demo import open_demo
+from wmtui.tui.actions import ACTIONS, format_key
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", README) if "wmtui " in block]
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+README, SCREEN = (page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", README + SCREEN) if "wmtui " in block]
 REPLACED = re.findall(r"(?m)^\| `python -m src[^|]*\| `(wmtui [^`]*)` \|$", README)
 TABLE = "settlement.settlement_claim_detail"
 
@@ -45,6 +48,23 @@ def type_line(line: str, shell: Mapping[str, str]) -> None:
 def test_the_readme_has_tasks_and_a_table_of_replaced_commands() -> None:
     assert len(BLOCKS) >= 10
     assert len(REPLACED) >= 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_and_page_that_is_linked_is_there(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
+    assert links
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_key_of_the_screen_is_documented() -> None:
+    for action in ACTIONS:
+        keys = " ".join(f"`{format_key(key)}`" for key in action.keys.split(","))
+        assert f"| {keys} | {action.title} | `{action.id}` |" in SCREEN
+
+
+def test_every_theme_is_documented() -> None:
+    assert all(f"`{theme.stem}`" in SCREEN for theme in (ROOT / "themes").glob("*.yaml"))
 
 
 @pytest.mark.timeout(300)  # A process for each of some seventy commands, beside other tests.

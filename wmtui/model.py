@@ -28,11 +28,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def encode_name(name: str) -> str:
     """Percent-encode every byte outside A-Za-z0-9_- (a dot too), so that no two names share an object key."""
+    if _PLAIN.fullmatch(name):
+        return name
     return "".join(c if _PLAIN.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
 
 

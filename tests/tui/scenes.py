@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from msgspec import Struct
+from textual.widgets import Input
 
 from tests.tui.screen import Screen
 from wmtui.demo import open_demo
@@ -102,12 +103,13 @@ def open_service(home: Path) -> Service:
 
 @asynccontextmanager
 async def opened(service: Service, size: tuple[int, int], theme: str) -> AsyncIterator[Screen]:
-    """The demo's screen as it opens; its clocks stand still."""
+    """The demo's screen as it opens; its clocks stand still, and no cursor blinks."""
     app = WmtuiApp(Start(service=service, options=("--demo",), theme=theme, guide=True), clock=_Standing())
-    async with app.run_test(size=size) as pilot:
-        screen = Screen(app, pilot)
-        await screen.settle()
-        yield screen
+    with patch.object(Input, "cursor_blink", False):
+        async with app.run_test(size=size) as pilot:
+            screen = Screen(app, pilot)
+            await screen.settle()
+            yield screen
 
 
 async def drawn(screen: Screen, scene: Scene) -> str:
@@ -131,6 +133,7 @@ async def draw(folder: Path, service: Service) -> None:
     """Draw the pictures of the README."""
     for theme in dict.fromkeys(PICTURES.values()):
         async with opened(service, (120, 40), theme) as screen:
+            folder.mkdir(parents=True, exist_ok=True)
             for scene in SCENES:
                 if PICTURES.get(scene.name) == theme:
                     picture.save(await drawn(screen, scene), folder / f"{scene.name}.png")

@@ -1,6 +1,7 @@
 """The application: three panes, a status bar, a footer. It reads and changes everything through `service`."""
 
 import asyncio
+import gc
 import signal
 import threading
 import time
@@ -143,6 +144,7 @@ class WmtuiApp(Typist[int]):
         self._reading = _Reading()
         self._settling: Timer | None = None
         self._detail_number = 0
+        self._collected = self.clock()
         self._log_prompt = False
         self._guide = Guide() if start.guide else None
         self._pictured = False
@@ -330,10 +332,11 @@ class WmtuiApp(Typist[int]):
         else:
             chosen = dict.fromkeys(tables)
             done = self._some_read
-        number, stop, found = reading.number, reading.stop, reading.found
+        number, stop, found, first = reading.number, reading.stop, reading.found, reading.done_at is None
 
         def tell(look: Look) -> None:
             found.append((number, look))
+            self.give_way(hurry=first)
 
         def failed(failure: Failure) -> None:
             if number == self._reading.number:
@@ -436,6 +439,7 @@ class WmtuiApp(Typist[int]):
             return
         now, reading = self.clock(), self._reading
         self.show_status()
+        self._collect_garbage(now)
         if self.start.picture is not None:
             return
         if now >= reading.due and not reading.busy:
@@ -445,6 +449,13 @@ class WmtuiApp(Typist[int]):
             live = [look.table for look in self.board.runs_elsewhere()]
             if live:
                 self.refresh_tables(live, waiting=False)
+
+    def _collect_garbage(self, now: float) -> None:
+        """All of it stops everything for a moment; nobody notices while nobody types."""
+        age = now - self._collected
+        if age >= REFRESH_SECONDS * (1 if self.quiet else 20):
+            gc.collect()
+            self._collected = now
 
     @on(LineList.Moved, "#table-list")
     def _settle(self) -> None:

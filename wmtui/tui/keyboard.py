@@ -16,6 +16,9 @@ from textual.message import Message
 
 HELD_SECONDS = 2.0
 """No key waits longer than this for a dialog that takes none, or for the key before it."""
+QUIET_SECONDS = 2.0
+TYPING_SECONDS = 0.3
+_WAY_SECONDS = 0.1
 _AGAIN_SECONDS = 0.02
 
 _Result = TypeVar("_Result")
@@ -39,6 +42,18 @@ class Typist(App[_Result], Generic[_Result]):
         self._target: DOMNode | None = None
         """Who has the newest key, until everybody has had it."""
         self._since = 0.0
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody typed for a while."""
+        return time.monotonic() - self._since > QUIET_SECONDS
+
+    def give_way(self, *, hurry: bool) -> None:
+        """For threads that work through much: leave the processor to the screen, most of it while somebody types."""
+        if time.monotonic() - self._since < TYPING_SECONDS:
+            time.sleep(_WAY_SECONDS)
+        elif not hurry:
+            time.sleep(_WAY_SECONDS / 3)
 
     async def on_event(self, event: Event) -> None:
         """Keys queue up; everything else goes on as always."""
