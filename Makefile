@@ -26,19 +26,19 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## the screen on an embedded sandbox; without a terminal a sync that is killed, resumed and verified
 	$(BIN)/python -m wmtui.demo
 
-test: $(INSTALLED) servers ## linters, types, architecture, then all tests
+test: $(INSTALLED) servers ## linters, types, architecture, all tests, then some minutes of kills and faults
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n 2 -m chaos
 
 N ?= 300
 SEED ?= 1
 chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000 SEED=7
 	$(BIN)/python -m tests.chaos -n $(N) --seed $(SEED)
-	$(BIN)/pytest -m chaos tests/chaos/test_variants.py tests/chaos/test_edits.py
 
 # Tests start private servers: only the programs are needed.
 servers:

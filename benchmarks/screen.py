@@ -173,10 +173,12 @@ def press_in_the_files(folder: Path) -> None:
         newest = FIRST_FILE + timedelta(seconds=FILES - 1)
         taken = [press(terminal, "j", row(newest - timedelta(seconds=n + 1))) for n in range(PRESSES)]
         report(f"down, {FILES:,} files", taken, terminal)
+        terminal.send("g")
         taken = []
         for _ in range(PRESSES // 10):
-            terminal.send("v")
-            taken += [press(terminal, "v", row(MARK)), press(terminal, "v", row(newest))]
+            calm(terminal)
+            terminal.send("t")
+            taken += [press(terminal, "t", row(MARK)), press(terminal, "t", row(newest))]
         report(f"only dropped, then all, {FILES:,} files", taken, terminal)
 
 
