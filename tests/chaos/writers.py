@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mysql.connector
+from _mysql_connector import MySQLInterfaceError  # which commit and rollback raise as it is
 
 from tests.chaos.lab import Lab, Table
 
@@ -56,7 +57,7 @@ class Writers:
     def _repeat(self, work: Callable[..., None], chance: random.Random) -> None:
         """Do the work on one connection; on a new one after an error, because servers are killed meanwhile."""
         while not self._stop.is_set():
-            with suppress(mysql.connector.Error), _connection(self.lab) as connection:
+            with suppress(mysql.connector.Error, MySQLInterfaceError), _connection(self.lab) as connection:
                 while not self._stop.wait(chance.uniform(0, 2 * self.pace.pause)):
                     work(connection, chance)
             self._stop.wait(0.1)

@@ -3,20 +3,25 @@
 Guards against a retried chunk that counts twice, and against files loaded again because their record was pruned.
 """
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.clock import NOON
+from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, new_run
 from wmtui.errors import Conflict, Unreadable
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords, loaded_files
 from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
 from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
+from wmtui.objects.directory import DirectoryStore
 
+ROOT = Path(__file__).parents[2]
 CURSOR = datetime(2025, 8, 9, 20, 0, 1, 250000)
 FULL = replace(
     new_run(),
@@ -216,3 +221,35 @@ def test_a_run_sorts_behind_earlier_ones_also_by_a_slow_clock() -> None:
     second = new_run_id(NOON - timedelta(hours=3), first)
     assert second > first
     assert run_started(second) - run_started(first) == timedelta(milliseconds=1)
+
+
+_READ_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+from tests.clock import HandClock
+from tests.files.conftest import TABLE
+from wmtui.files.loads import LoadRecords
+from wmtui.files.runs import RunStore
+from wmtui.objects.directory import DirectoryStore
+
+store = DirectoryStore(Path(sys.argv[1]), HandClock())
+together = threading.Barrier(16)
+sys.setswitchinterval(1e-5)
+
+def read():
+    together.wait()
+    assert RunStore(store, TABLE).read(sys.argv[2])
+    assert list(LoadRecords(store, TABLE).since(None))
+
+threads = [threading.Thread(target=read) for _ in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_many_threads_may_be_the_first_of_a_process_to_read_documents(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path, HandClock())
+    RunStore(store, TABLE).create(FULL)
+    LoadRecords(store, TABLE).add(record("load-1"))
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", _READ_AT_ONCE, str(tmp_path), FULL.run], check=True, cwd=ROOT)

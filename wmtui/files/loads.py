@@ -48,6 +48,10 @@ class _Day(Struct, frozen=True):
     version: Literal[1] = 1
 
 
+_DECODER = msgspec.json.Decoder(_Day)
+"""Made at once: msgspec crashes the process when two threads are the first to decode one type."""
+
+
 class LoadRecords:
     """The load records of one table."""
 
@@ -85,7 +89,7 @@ class LoadRecords:
     def _read(self, key: str) -> tuple[_Day, str]:
         found = self._objects.get(key)
         try:
-            day = msgspec.json.decode(found.data, type=_Day)
+            day = _DECODER.decode(found.data)
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):

@@ -124,6 +124,10 @@ class Run(Struct, frozen=True):
         return replace(self, ranges=(*self.ranges[:index], changed, *self.ranges[index + 1 :]))
 
 
+_DECODER = msgspec.json.Decoder(Run)
+"""Made at once: msgspec crashes the process when two threads are the first to decode one type."""
+
+
 def new_run_id(now: datetime, *behind: str) -> str:
     """18 hexadecimal digits that sort by time: milliseconds, then chance.
 
@@ -170,7 +174,7 @@ class RunStore:
         except ObjectMissing:
             return None
         try:
-            document = msgspec.json.decode(found.data, type=Run)
+            document = _DECODER.decode(found.data)
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:
