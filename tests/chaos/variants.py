@@ -71,13 +71,13 @@ def token_from_one() -> None:
 
 def no_fencing() -> None:
     """Let any token load."""
-    loading._pass_fence = lambda *_: None
+    loading.pass_fence = lambda *_: None
 
 
 def ledger_outside_the_transaction() -> None:
     """Commit the ledger rows, then the data."""
-    write_ledger = loading._write_ledger
-    loading._write_ledger = lambda *_: None
+    write_ledger = loading.write_ledger
+    loading.write_ledger = lambda *_: None
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():

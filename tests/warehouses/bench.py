@@ -39,6 +39,7 @@ class Bench:
     execute: Callable[[str], None]
     connect: Callable[[], Warehouse]
     contents: dict[str, bytes] = field(default_factory=dict)
+    bucket: str = "lake"
     _numbers: "count[int]" = field(default_factory=count)
 
     def file(self, table: pa.Table, promised: int | None = None) -> LoadFile:
@@ -48,7 +49,9 @@ class Bench:
         pq.write_table(table, sink)
         self.contents[f"part-{number}"] = sink.getvalue()
         promise = table.num_rows if promised is None else promised
-        return LoadFile(f"part-{number}", f"s3://lake/part-{number}", f"etag-{number}", len(sink.getvalue()), promise)
+        return LoadFile(
+            f"part-{number}", f"s3://{self.bucket}/part-{number}", f"etag-{number}", len(sink.getvalue()), promise
+        )
 
     def open_part(self, file: LoadFile) -> pq.ParquetFile:
         """A file's content."""

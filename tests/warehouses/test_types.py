@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from tests.warehouses.conftest import NOWHERE
 from wmtui.config import RedshiftConfig, Secret
 from wmtui.errors import ConfigError, TableError
 from wmtui.model import utc_now
@@ -37,9 +38,7 @@ def test_quotes_inside_a_name_are_doubled() -> None:
     assert quote('a"b', "c") == '"a""b"."c"'
 
 
-def test_redshift_is_refused_plainly() -> None:
-    config = RedshiftConfig(
-        host="dw", database="dev", user="etl", password=Secret("x"), iam_role="arn:aws:iam::1:role/r"
-    )
-    with pytest.raises(ConfigError, match="Redshift is not supported by this version yet"):
-        open_warehouse(config, utc_now)
+def test_redshift_cannot_load_from_a_folder() -> None:
+    config = RedshiftConfig(host="dw", database="dev", user="etl", password=Secret("x"))
+    with pytest.raises(ConfigError, match="Redshift cannot load from a folder"):
+        open_warehouse(config, utc_now, NOWHERE)

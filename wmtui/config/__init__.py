@@ -5,6 +5,7 @@
 
 from wmtui.config.reader import DEFAULT_PATH, load
 from wmtui.config.schema import (
+    AccessKeys,
     DuckDBConfig,
     Duration,
     Freshness,
@@ -23,6 +24,7 @@ from wmtui.config.schema import (
 
 __all__ = [
     "DEFAULT_PATH",
+    "AccessKeys",
     "DuckDBConfig",
     "Duration",
     "Freshness",

@@ -90,17 +90,30 @@ class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     ca: str | None = None
 
 
+class AccessKeys(_Strict, frozen=True):
+    """AWS keys that COPY is given in its text."""
+
+    id: str
+    secret: Secret
+
+
 class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
-    """An Amazon Redshift cluster as warehouse."""
+    """An Amazon Redshift cluster or workgroup as warehouse.
+
+    iam_role: with which Redshift reads the store: an ARN, or `default`. access_keys: keys instead, for a cluster that
+    has no role.
+    """
 
     host: str
     database: str
     user: str
     password: Secret
-    iam_role: str
+    iam_role: str = "default"
+    access_keys: AccessKeys | None = None
     port: Port = 5439
     schema: str = "public"
     tls: Tls = "verify"
+    ca: str | None = None
 
 
 SourceConfig = MySQLConfig | DuckDBConfig

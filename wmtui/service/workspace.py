@@ -65,7 +65,7 @@ class Workspace:
     def warehouse(self) -> Warehouse:
         """The warehouse; connects on first use."""
         with self._opening:
-            return open_warehouse(self.settings.profile.warehouse, self.clock)
+            return open_warehouse(self.settings.profile.warehouse, self.clock, self.objects)
 
     def new_filter(self) -> FileFilter:
         """A file filter with a listing of its own: what it has listed once it does not list again."""

@@ -3,20 +3,24 @@
 from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
-from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, Warehouse
+from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, Manifests, Warehouse
 
 
-def open_warehouse(config: WarehouseConfig, clock: Clock) -> Warehouse:
+def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:
     """The warehouse a profile names; connects on first use. `clock` is the embedded one's; a server has its own.
 
-    Raises ConfigError for Redshift.
+    manifests: the profile's store, from which Redshift reads. Raises ConfigError where Redshift cannot.
     """
     if isinstance(config, RedshiftConfig):
-        raise ConfigError(
-            "Redshift is not supported by this version yet",
-            f"the profile's warehouse {config.host} is of type redshift",
-            "use a profile whose warehouse is of type postgres or duckdb",
-        )
+        if not manifests.uri("").startswith("s3://"):
+            raise ConfigError(
+                "Redshift cannot load from a folder",
+                f"the profile's store is {manifests.uri('')}",
+                "use a store s3://…, or a warehouse of type postgres or duckdb",
+            )
+        from wmtui.warehouses.redshift import RedshiftWarehouse
+
+        return RedshiftWarehouse(config, manifests)
     if isinstance(config, DuckDBConfig):
         from wmtui.warehouses.duckdb import DuckDBWarehouse
 
@@ -26,4 +30,4 @@ def open_warehouse(config: WarehouseConfig, clock: Clock) -> Warehouse:
     return PostgresWarehouse(config)
 
 
-__all__ = ["LedgerEntry", "LoadFile", "LoadRequest", "LoadResult", "Warehouse", "open_warehouse"]
+__all__ = ["LedgerEntry", "LoadFile", "LoadRequest", "LoadResult", "Manifests", "Warehouse", "open_warehouse"]

@@ -68,6 +68,22 @@ OnStaged = Callable[[LoadFile, int], None]
 """Called after each staged file with its row count; may raise Interrupted to stop between files."""
 
 
+class Manifests(Protocol):
+    """Where manifests are put for the time of a COPY: the part of a store that is needed."""
+
+    def uri(self, key: str) -> str:
+        """The address that Redshift reads."""
+        ...
+
+    def put(self, key: str, data: bytes) -> str:
+        """Write an object."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove it."""
+        ...
+
+
 class Warehouse(Protocol):
     """Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.

@@ -13,7 +13,7 @@ from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
 from wmtui.warehouses.landing import Columns, Landing, land, named_columns, new_columns, unknown_columns
 from wmtui.warehouses.parts import staging_batches
-from wmtui.warehouses.sql import FENCE, LEDGER, Statements, create_staging, extend_staging, keep_newest, unstage
+from wmtui.warehouses.sql import FENCE, LEDGER, Statements, create_staging, extend_staging, unstage
 from wmtui.warehouses.types import arrow_type, carried_schema
 
 
@@ -113,7 +113,7 @@ class _Stager:
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
-        with _named(file):
+        with named(file):
             schema = carried_schema(part.schema_arrow)
             known = self._known(schema)
             landings = land(schema, known)
@@ -121,7 +121,7 @@ class _Stager:
         columns = self._extend({landing.column: known[landing.column] for landing in landings})
         batches = staging_batches(file, ordinal, part, landings, key)
         rows = self._session.copy([landing.column for landing in landings], batches)
-        _keep_promise(file, rows, part.metadata.num_rows if file.rows is None else file.rows)
+        keep_promise([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
         self.staged = Staged(self._target, columns, key, cursor, (*self.staged.rows, rows))
         return rows
 
@@ -153,7 +153,7 @@ class _Stager:
 
 
 @contextmanager
-def _named(file: LoadFile) -> Iterator[None]:
+def named(file: LoadFile) -> Iterator[None]:
     """Say which file it is that does not fit."""
     try:
         yield
@@ -161,12 +161,14 @@ def _named(file: LoadFile) -> Iterator[None]:
         raise type(error)(f"{file.key} does not fit: {error.what}", error.why, error.next_step) from error
 
 
-def _keep_promise(file: LoadFile, rows: int, promised: int) -> None:
+def keep_promise(files: Sequence[LoadFile], rows: int, promised: int) -> None:
+    """Raises TableError unless files brought the rows they promised together."""
     if rows != promised:
+        names = files[0].key if len(files) == 1 else f"{files[0].key} and {len(files) - 1} more"
         raise TableError(
-            f"{file.key} has {rows:,} rows, {promised:,} were promised",
-            "the file is not what its run wrote",
-            "nothing was loaded; compare the file with its run document",
+            f"{names} has {rows:,} rows, {promised:,} were promised",
+            "a file is not what its run wrote",
+            "nothing was loaded; compare it with its run document",
         )
 
 
@@ -175,20 +177,21 @@ def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
 
     Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen.
     """
-    _pass_fence(session, request)
-    known = set() if request.reprocess else _ledger_keys(session, request)
+    pass_fence(session, request)
+    known = set() if request.reprocess else ledger_keys(session, request)
     fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.uri, file.etag) not in known}
     for ordinal, file in enumerate(request.files):
         if file not in fresh:
             session.execute(unstage(), ordinal)
     if fresh:
-        _apply(session, request, staged)
-        _write_ledger(session, request, fresh)
+        apply(session, request, staged)
+        write_ledger(session, request, fresh)
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()))
 
 
-def _pass_fence(session: Session, request: LoadRequest) -> None:
+def pass_fence(session: Session, request: LoadRequest) -> None:
+    """Leave this load's token at the fence. Raises Conflict when a higher one has passed."""
     fence = (request.table, request.target)
     highest = session.execute(session.statements.select_fence(), *fence)
     if not highest:
@@ -203,12 +206,14 @@ def _pass_fence(session: Session, request: LoadRequest) -> None:
         session.execute(session.statements.update_fence(), *fence, request.token)
 
 
-def _ledger_keys(session: Session, request: LoadRequest) -> set[tuple[str, str]]:
+def ledger_keys(session: Session, request: LoadRequest) -> set[tuple[str, str]]:
+    """URI and ETag of every file that is loaded."""
     rows = session.execute(session.statements.select_ledger(), request.table, request.target, request.epoch)
     return {(uri, etag) for uri, etag, *_ in rows}
 
 
-def _apply(session: Session, request: LoadRequest, staged: Staged) -> None:
+def apply(session: Session, request: LoadRequest, staged: Staged) -> None:
+    """Bring staging into the target, which is created if there is none."""
     statements, target, names = session.statements, request.target, list(staged.columns)
     current = session.columns(target)
     if not current:
@@ -222,9 +227,8 @@ def _apply(session: Session, request: LoadRequest, staged: Staged) -> None:
     if not staged.primary_key:
         session.execute(statements.insert_all(target, names))
         return
-    session.execute(keep_newest(staged.primary_key, staged.cursor))
-    session.execute(statements.delete_older(target, staged.primary_key, staged.cursor))
-    session.execute(statements.insert_absent(target, names, staged.primary_key))
+    for statement in statements.merge_rows(target, names, staged.primary_key, staged.cursor):
+        session.execute(statement)
 
 
 def _holds(current: Columns, staged: Columns) -> bool:
@@ -232,7 +236,8 @@ def _holds(current: Columns, staged: Columns) -> bool:
     return all(name in current and arrow_type(current[name]) == arrow_type(kind) for name, kind in staged.items())
 
 
-def _write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+    """A row for each file, with its rows."""
     place, now = (request.table, request.target), session.now()
     session.execute_many(
         session.statements.insert_ledger(),

@@ -11,7 +11,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import errors as pg
 
-from wmtui.config import PostgresConfig
+from wmtui.config import PostgresConfig, RedshiftConfig
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, sql
@@ -24,7 +24,7 @@ from wmtui.warehouses.reading import ReadColumn, columns_to_read
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
-_STATEMENT_TIMEOUT = timedelta(hours=2)
+STATEMENT_TIMEOUT = timedelta(hours=2)
 _LOCK_TIMEOUT = timedelta(minutes=30)
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
@@ -37,7 +37,7 @@ class PostgresWarehouse:
     lock_timeout: how long a load waits for another one's merge.
     """
 
-    def __init__(self, config: PostgresConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
+    def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
         self._config = config
         self._lock_timeout = lock_timeout
         self._address = f"{config.host}:{config.port}/{config.database}"
@@ -102,9 +102,14 @@ class PostgresWarehouse:
         return LoadResult(loaded, already, sum(committed.values()))
 
     @contextmanager
-    def _session(self) -> Iterator["_PostgresSession"]:
+    def _session(self) -> "Iterator[PostgresSession]":
         with translated(self._address), closing(self._connect()) as connection:
-            yield _PostgresSession(connection, self._config)
+            session = self._open(connection)
+            session.prepare()
+            yield session
+
+    def _open(self, connection: "psycopg.Connection[Any]") -> "PostgresSession":
+        return PostgresSession(connection, self._config, self._lock_timeout)
 
     def _connect(self) -> "psycopg.Connection[Any]":
         config = self._config
@@ -137,21 +142,15 @@ class PostgresWarehouse:
                 "the server answered without TLS",
                 "turn TLS on at the server, or set tls: disable in tables.yaml",
             )
-        connection.execute(
-            "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
-            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),"
-            " set_config('jit', 'off', false), set_config('extra_float_digits', '3', false),"
-            " set_config('bytea_output', 'hex', false)",
-            [_milliseconds(_STATEMENT_TIMEOUT), _milliseconds(self._lock_timeout)],
-        )
         return connection
 
 
-def _milliseconds(span: timedelta) -> str:
+def milliseconds(span: timedelta) -> str:
+    """As servers take it."""
     return str(round(span / timedelta(milliseconds=1)))
 
 
-def _merge(session: "_PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
+def _merge(session: "PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
     """Transaction 2, again after a serialization failure or a deadlock with another program."""
     for attempt in range(1, _MERGE_ATTEMPTS):
         try:
@@ -161,19 +160,36 @@ def _merge(session: "_PostgresSession", request: LoadRequest, staged: Staged) ->
     return _merge_once(session, request, staged)
 
 
-def _merge_once(session: "_PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
+def _merge_once(session: "PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
     with session.transaction():
         session.lock_ledger()
         return merge(session, request, staged)
 
 
-class _PostgresSession(Session):
+class PostgresSession(Session):
     """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", config: PostgresConfig) -> None:
+    def __init__(
+        self,
+        connection: "psycopg.Connection[Any]",
+        config: PostgresConfig | RedshiftConfig,
+        lock_timeout: timedelta = _LOCK_TIMEOUT,
+    ) -> None:
         self._connection = connection
         self._config = config
+        self._lock_timeout = lock_timeout
         self.statements = sql.Statements(config.schema)
+
+    def prepare(self) -> None:
+        """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
+        self.execute(
+            "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
+            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),"
+            " set_config('jit', 'off', false), set_config('extra_float_digits', '3', false),"
+            " set_config('bytea_output', 'hex', false)",
+            milliseconds(STATEMENT_TIMEOUT),
+            milliseconds(self._lock_timeout),
+        )
 
     def transaction(self) -> AbstractContextManager[object]:
         return self._connection.transaction()
@@ -235,13 +251,18 @@ class _PostgresSession(Session):
 
         LOCK takes no snapshot, so what follows sees the ledger as it is now, also at REPEATABLE READ. SET takes none.
         """
-        self.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(_IDLE_TIMEOUT)}")
+        self.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds(_IDLE_TIMEOUT)}")
         self.execute(f"LOCK TABLE {self.statements.ledger} IN SHARE ROW EXCLUSIVE MODE")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is."""
+        return bool(self._connection.pgconn.ssl_in_use)
 
     def describe_connection(self) -> Check:
         """Server version and encryption."""
         version = self.execute("SHOW server_version")[0][0]
-        if self._connection.pgconn.ssl_in_use:
+        if self.encrypted:
             return Check("warehouse", Level.OK, f"PostgreSQL {version}, encrypted")
         step = "set tls: verify in tables.yaml unless the network is trusted"
         return Check("warehouse", Level.WARNING, f"PostgreSQL {version}, not encrypted", step)

@@ -21,11 +21,13 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def _fill(template: str, **parts: str) -> str:
+def fill(template: str, **parts: str) -> str:
+    """A statement from a template and parts that are quoted already."""
     return template.format(**parts)
 
 
-def _list(names: Sequence[str]) -> str:
+def columns_list(names: Sequence[str]) -> str:
+    """Names as a list in a statement."""
     return ", ".join(quote(name) for name in names)
 
 
@@ -44,7 +46,7 @@ class Statements:
     def create_ledger(self) -> tuple[str, str]:
         """Ledger and fence; loaded_at is UTC. Lengths fit Redshift, which counts bytes, and the longest S3 key."""
         return (
-            _fill(
+            fill(
                 "CREATE TABLE IF NOT EXISTS {ledger} (table_name varchar(1024) NOT NULL, target varchar(1024) NOT NULL,"
                 " uri varchar(4096) NOT NULL, etag varchar(256) NOT NULL, {rows} bigint NOT NULL,"
                 " load_id varchar(256) NOT NULL, epoch bigint NOT NULL, token bigint NOT NULL,"
@@ -52,7 +54,7 @@ class Statements:
                 ledger=self.ledger,
                 rows=quote("rows"),
             ),
-            _fill(
+            fill(
                 "CREATE TABLE IF NOT EXISTS {fence} (table_name varchar(1024) NOT NULL,"
                 " target varchar(1024) NOT NULL, token bigint NOT NULL)",
                 fence=self.fence,
@@ -61,7 +63,7 @@ class Statements:
 
     def select_ledger(self) -> str:
         """Files of table $1 in target $2 in epoch $3 and later ones."""
-        return _fill(
+        return fill(
             "SELECT uri, etag, {rows}, load_id, loaded_at FROM {ledger}"
             " WHERE table_name = $1 AND target = $2 AND epoch >= $3 ORDER BY loaded_at",
             ledger=self.ledger,
@@ -70,43 +72,41 @@ class Statements:
 
     def select_load(self) -> str:
         """Files that load $1 committed."""
-        return _fill(
-            "SELECT uri, etag, {rows} FROM {ledger} WHERE load_id = $1", ledger=self.ledger, rows=quote("rows")
-        )
+        return fill("SELECT uri, etag, {rows} FROM {ledger} WHERE load_id = $1", ledger=self.ledger, rows=quote("rows"))
 
     def insert_ledger(self) -> str:
         """One file."""
-        return _fill("INSERT INTO {ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", ledger=self.ledger)
+        return fill("INSERT INTO {ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", ledger=self.ledger)
 
     def select_fence(self) -> str:
         """The highest token of table $1 and target $2."""
-        return _fill("SELECT token FROM {fence} WHERE table_name = $1 AND target = $2", fence=self.fence)
+        return fill("SELECT token FROM {fence} WHERE table_name = $1 AND target = $2", fence=self.fence)
 
     def insert_fence(self) -> str:
         """The first token."""
-        return _fill("INSERT INTO {fence} VALUES ($1, $2, $3)", fence=self.fence)
+        return fill("INSERT INTO {fence} VALUES ($1, $2, $3)", fence=self.fence)
 
     def update_fence(self) -> str:
         """A token of at least the highest."""
-        return _fill("UPDATE {fence} SET token = $3 WHERE table_name = $1 AND target = $2", fence=self.fence)
+        return fill("UPDATE {fence} SET token = $3 WHERE table_name = $1 AND target = $2", fence=self.fence)
 
     def select(self, target: str, expressions: Sequence[str]) -> str:
         """These expressions over every row of a target."""
-        return _fill("SELECT {columns} FROM {target}", columns=", ".join(expressions), target=self.target(target))
+        return fill("SELECT {columns} FROM {target}", columns=", ".join(expressions), target=self.target(target))
 
     def select_any(self, target: str) -> str:
         """A row, if the target has any."""
-        return _fill("SELECT 1 FROM {target} LIMIT 1", target=self.target(target))
+        return fill("SELECT 1 FROM {target} LIMIT 1", target=self.target(target))
 
     def count(self, target: str) -> str:
         """Rows of a target."""
-        return _fill("SELECT count(*) FROM {target}", target=self.target(target))
+        return fill("SELECT count(*) FROM {target}", target=self.target(target))
 
     def create_target(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str]) -> str:
         """A target with the columns' names and types."""
         lines = [f"{quote(c)} {kind}{' NOT NULL' if c in primary_key else ''}" for c, kind in columns.items()]
         if primary_key:
-            lines.append(f"PRIMARY KEY ({_list(primary_key)})")
+            lines.append(f"PRIMARY KEY ({columns_list(primary_key)})")
         return f"CREATE TABLE {self.target(target)} ({', '.join(lines)})"
 
     def add_columns(self, target: str, columns: Mapping[str, str]) -> str:
@@ -114,9 +114,17 @@ class Statements:
         adds = ", ".join(f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items())
         return f"ALTER TABLE {self.target(target)} {adds};"
 
+    def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
+        """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
+        return [
+            keep_newest(primary_key, cursor),
+            self.delete_older(target, primary_key, cursor),
+            self.insert_absent(target, columns, primary_key),
+        ]
+
     def delete_older(self, target: str, primary_key: Sequence[str], cursor: str) -> str:
         """Drop target rows that a staged row of the same key replaces: its cursor is not older, or theirs is NULL."""
-        return _fill(
+        return fill(
             "DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {staging} AS s WHERE {same_key}"
             " AND (s.{cursor} >= {target}.{cursor} OR {target}.{cursor} IS NULL))",
             target=self.target(target),
@@ -127,21 +135,21 @@ class Statements:
 
     def insert_absent(self, target: str, columns: Sequence[str], primary_key: Sequence[str]) -> str:
         """Add the staged rows whose key the target does not have."""
-        return _fill(
+        return fill(
             "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging} AS s"
             " WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same_key})",
             target=self.target(target),
-            columns=_list(columns),
+            columns=columns_list(columns),
             staging=quote(STAGING),
             same_key=self._same_key(target, primary_key),
         )
 
     def insert_all(self, target: str, columns: Sequence[str]) -> str:
         """Append every staged row."""
-        return _fill(
+        return fill(
             "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging}",
             target=self.target(target),
-            columns=_list(columns),
+            columns=columns_list(columns),
             staging=quote(STAGING),
         )
 
@@ -151,7 +159,7 @@ class Statements:
 
 def create_staging() -> str:
     """The session's staging table; columns of files are added as files bring them."""
-    return _fill(
+    return fill(
         "CREATE TEMPORARY TABLE {staging} ({file} integer NOT NULL, {row} bigint NOT NULL)",
         staging=quote(STAGING),
         file=quote(FILE),
@@ -166,19 +174,19 @@ def extend_staging(column: str, kind: str) -> str:
 
 def unstage() -> str:
     """Drop the rows of file $1 from staging."""
-    return _fill("DELETE FROM {staging} WHERE {file} = $1", staging=quote(STAGING), file=quote(FILE))
+    return fill("DELETE FROM {staging} WHERE {file} = $1", staging=quote(STAGING), file=quote(FILE))
 
 
 def keep_newest(primary_key: Sequence[str], cursor: str) -> str:
     """Drop staged rows that another staged row of the same key beats: newest cursor, then last file, then last row."""
-    return _fill(
+    return fill(
         "DELETE FROM {staging} WHERE ({file}, {row}) IN (SELECT {file}, {row} FROM (SELECT {file}, {row},"
         " row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC, {row} DESC) AS {rank}"
         " FROM {staging}) AS ranked WHERE {rank} > 1)",
         staging=quote(STAGING),
         file=quote(FILE),
         row=quote(ROW),
-        key=_list(primary_key),
+        key=columns_list(primary_key),
         cursor=quote(cursor),
         rank=quote(_RANK),
     )
@@ -186,4 +194,4 @@ def keep_newest(primary_key: Sequence[str], cursor: str) -> str:
 
 def into_staging(columns: Sequence[str]) -> str:
     """Staging with a column list, as COPY and INSERT want it."""
-    return f"{quote(STAGING)} ({_list(columns)})"
+    return f"{quote(STAGING)} ({columns_list(columns)})"

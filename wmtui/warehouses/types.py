@@ -29,7 +29,7 @@ _SQL_TYPES = {
     _INSTANT: "timestamp with time zone",
 }
 
-# Type names as PostgreSQL's format_type and DuckDB's catalog write them, in lower case and without digits.
+# Type names as PostgreSQL's and Redshift's format_type and DuckDB's catalog write them: lower case, without digits.
 _ARROW_TYPES = {
     "boolean": pa.bool_(),
     "tinyint": pa.int8(),
@@ -57,7 +57,8 @@ _ARROW_TYPES = {
     "timestamp with time zone": _INSTANT,
 }
 _DECIMAL = re.compile(r"(?:numeric|decimal)\((\d+),(\d+)\)")
-_VARCHAR = re.compile(r"character varying\(\d+\)")
+_TEXT = re.compile(r"(?:character varying|varchar)\(\d+\)")
+_BINARY = re.compile(r"(?:binary varying|varbyte)\(\d+\)")
 
 
 def carried_type(column: str, arrow_type: pa.DataType) -> pa.DataType:
@@ -99,7 +100,9 @@ def arrow_type(declared: str) -> pa.DataType | None:
     name = declared.lower()
     if digits := _DECIMAL.fullmatch(name):
         return pa.decimal128(int(digits[1]), int(digits[2])) if int(digits[1]) <= 38 else _UNLIMITED_DECIMAL
-    return pa.string() if _VARCHAR.fullmatch(name) else _ARROW_TYPES.get(name)
+    if _BINARY.fullmatch(name):
+        return pa.binary()
+    return pa.string() if _TEXT.fullmatch(name) else _ARROW_TYPES.get(name)
 
 
 def landing_type(carried: pa.DataType, declared: str) -> pa.DataType | None:

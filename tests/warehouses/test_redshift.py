@@ -1,0 +1,211 @@
+"""Redshift, as far as its documentation tells: what is sent to it, and what it is told to load."""
+
+import json
+import re
+from collections.abc import Callable
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from tests.servers import Database
+from tests.servers.redshift import RedshiftStandIn
+from tests.servers.s3 import S3Server
+from tests.warehouses.bench import TARGET, Bench, at, rows
+from tests.warehouses.conftest import ROLE, redshift_bench
+from wmtui.config import AccessKeys, RedshiftConfig, Secret
+from wmtui.errors import TableError, WarehouseError
+from wmtui.model import Level
+from wmtui.warehouses import redshift_sql
+from wmtui.warehouses.base import LoadFile
+
+
+def copies(stand_in: RedshiftStandIn) -> list[str]:
+    return [statement for statement in stand_in.statements if statement.startswith("COPY")]
+
+
+def test_files_of_one_schema_are_one_copy_of_a_manifest(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(*(rows((number, at(1), "a")) for number in range(20)))
+
+    (copy,) = copies(stand_in)
+    assert re.fullmatch(
+        rf'COPY "wmtui_landing" \("id", "update_at", "note"\) FROM \'s3://[\w-]+/watermark/manifests/load-\d+-1.json\''
+        rf" IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST",
+        copy,
+    )
+    assert len(rs_bench.target()) == 20
+
+
+def test_files_of_two_schemas_are_two_copies_and_a_lacking_column_is_null(
+    rs_bench: Bench, stand_in: RedshiftStandIn
+) -> None:
+    narrow = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
+    rs_bench.load(rows((1, at(1), "a")), rows((3, at(1), "c")), rows((2, at(1)), schema=narrow))
+
+    assert len(copies(stand_in)) == 2
+    assert rs_bench.target() == [(1, at(1), "a"), (2, at(1), None), (3, at(1), "c")]
+
+
+def test_where_the_later_file_decides_files_are_copied_one_by_one(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(*(rows((1, at(1), letter)) for letter in "abc"))
+
+    assert len(copies(stand_in)) == 4
+    assert rs_bench.target() == [(1, at(1), "c")]
+
+
+def test_between_files_of_two_schemas_the_later_decides_too(rs_bench: Bench) -> None:
+    other = pa.schema([("note", pa.string()), ("id", pa.int64()), ("update_at", pa.timestamp("us"))])
+    rs_bench.load(rows((1, at(1), "a")), rows(("b", 1, at(1)), schema=other), rows((2, at(1), "c")))
+
+    assert rs_bench.target() == [(1, at(1), "b"), (2, at(1), "c")]
+
+
+def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Bench, s3: S3Server) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    rs_bench.execute("CREATE TABLE other (id bigint, update_at timestamp, note text)")
+    with pytest.raises(TableError):
+        rs_bench.load(rs_bench.file(rows((2, at(1), "b")), promised=7))
+
+    assert not [key for key in s3.contents(rs_bench.bucket) if "manifests" in key]
+
+
+def test_a_manifest_wants_every_file_in_its_length() -> None:
+    file = LoadFile("k", "s3://b/k", "e", 123, 4)
+
+    assert json.loads(redshift_sql.manifest([file])) == {
+        "entries": [{"url": "s3://b/k", "mandatory": True, "meta": {"content_length": 123}}]
+    }
+
+
+@pytest.mark.parametrize("harm", ["removed", "truncated"])
+def test_a_file_that_is_not_as_listed_fails_the_load_by_name(rs_bench: Bench, s3: S3Server, harm: str) -> None:
+    file = rs_bench.file(rows((1, at(1), "a")))
+    if harm == "removed":
+        s3.contents(rs_bench.bucket)
+        s3._backend.delete_object(rs_bench.bucket, file.key)
+    else:
+        s3.fill(rs_bench.bucket, [file.key], rs_bench.contents[file.key][:-9])
+    with pytest.raises(TableError, match=file.key):
+        rs_bench.load(file)
+    assert TARGET not in rs_bench.tables()
+
+
+@pytest.mark.parametrize("serverless", [False, True])
+def test_a_failed_copy_says_file_column_and_reason(
+    rs_bench: Bench, stand_in: RedshiftStandIn, serverless: bool
+) -> None:
+    stand_in.serverless = serverless
+    with pytest.raises(TableError, match="column note") as failure:
+        rs_bench.load(rows((1, at(1), "x" * 65_536)))
+
+    assert "String length exceeds DDL length" in str(failure.value)
+    assert failure.value.next_step == "nothing was loaded"
+
+
+@pytest.mark.parametrize("conflicts", [1, 3])
+def test_a_serialization_failure_is_tried_again(rs_bench: Bench, stand_in: RedshiftStandIn, conflicts: int) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    stand_in.refuse_merges = conflicts
+    rs_bench.load(rows((1, at(2), "b")))
+
+    assert rs_bench.target() == [(1, at(2), "b")]
+    assert stand_in.refuse_merges == 0
+
+
+def test_serialization_failures_without_end_are_an_error_and_nothing_is_loaded(
+    rs_bench: Bench, stand_in: RedshiftStandIn
+) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    stand_in.refuse_merges = 99
+    with pytest.raises(WarehouseError, match="1023"):
+        rs_bench.load(rows((1, at(2), "b")))
+    assert rs_bench.target() == [(1, at(1), "a")]
+
+
+def test_the_merge_begins_with_the_ledgers_lock(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+
+    place = stand_in.statements.index('LOCK "public"."wmtui_ledger"')
+    assert stand_in.statements[place - 1].startswith("BEGIN")
+
+
+def test_access_keys_are_given_only_where_they_are_configured_and_never_told(
+    rs_bench: Bench, stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server
+) -> None:
+    keys = AccessKeys(id="AKIA", secret=Secret("hunter2"))
+    with_keys = redshift_bench(stand_in, pg_db, s3, access_keys=keys)
+    with_keys.load(rows((1, at(1), "a")))
+    assert "ACCESS_KEY_ID 'AKIA' SECRET_ACCESS_KEY 'hunter2'" in copies(stand_in)[-1]
+
+    with pytest.raises(TableError) as failure:
+        with_keys.load(rows((1, at(1), "x" * 65_536)))
+    assert "hunter2" not in repr(failure.getrepr(style="short")) + str(failure.value) + repr(keys)
+
+    rs_bench.load(rows((2, at(1), "a")))
+    assert "hunter2" not in copies(stand_in)[-1]
+
+
+def test_doctor_names_the_version(rs_bench: Bench) -> None:
+    first, *rest = rs_bench.warehouse.check()
+
+    assert first.finding == "Redshift 1.0.99999, not encrypted"
+    assert all(check.level is Level.OK for check in rest)
+
+
+REFUSED = [
+    "INSERT INTO wmtui_ledger VALUES (1) ON CONFLICT DO NOTHING",
+    "INSERT INTO t VALUES (1) RETURNING a",
+    "SAVEPOINT a",
+    "CREATE INDEX i ON t (a)",
+    "COPY t FROM STDIN",
+    "DEALLOCATE ALL",
+    "LOCK TABLE t IN SHARE MODE",
+    "CREATE TABLE t (a bytea)",
+    'COPY "t" ("a") FROM \'s3://b/k\' FORMAT AS PARQUET',
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_the_stand_in_refuses_what_redshift_refuses(
+    stand_in: RedshiftStandIn, connect_directly: Callable[[], "psycopg.Connection[tuple[object, ...]]"], statement: str
+) -> None:
+    with connect_directly() as connection, pytest.raises(psycopg.Error, match=r"does not support|syntax error in COPY"):
+        connection.execute(statement)
+    assert statement in stand_in.statements
+
+
+def test_the_stand_in_is_at_snapshot_isolation_and_has_redshifts_version(
+    connect_directly: Callable[[], "psycopg.Connection[tuple[object, ...]]"],
+) -> None:
+    with connect_directly() as connection:
+        assert connection.info.parameter_status("server_version") == "8.0.2"
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
+
+
+@pytest.fixture
+def connect_directly(stand_in: RedshiftStandIn) -> Callable[[], "psycopg.Connection[tuple[object, ...]]"]:
+    """A client of the stand-in that is not ours."""
+    config = stand_in.config
+
+    def connect() -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(
+            host=config["host"],
+            port=config["port"],
+            dbname=config["database"],
+            user=config["user"],
+            password=config["password"],
+            client_encoding="utf8",
+            autocommit=True,
+            prepare_threshold=None,
+        )
+
+    return connect
+
+
+def test_names_and_roles_are_only_names() -> None:
+    config = RedshiftConfig(host="h", database="d", user="u", password=Secret("p"), iam_role="arn'; DROP TABLE t; --")
+
+    assert redshift_sql.copy(['a"b'], "s3://b/it's", config) == (
+        "COPY \"wmtui_landing\" (\"a\"\"b\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
+        " FORMAT AS PARQUET MANIFEST"
+    )

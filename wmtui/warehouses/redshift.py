@@ -1,0 +1,353 @@
+"""Amazon Redshift as warehouse: it reads the parts itself, from S3, by one COPY of a manifest per schema."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import groupby, islice
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+from msgspec.structs import replace
+from psycopg import errors as pg
+
+from wmtui.config import RedshiftConfig
+from wmtui.errors import TableError, UnsupportedValue
+from wmtui.model import Check, Level
+from wmtui.warehouses import redshift_sql, sql
+from wmtui.warehouses.base import LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart, common_schema
+from wmtui.warehouses.landing import Columns, land, named_columns, unknown_columns
+from wmtui.warehouses.loading import (
+    Staged,
+    apply,
+    keep_promise,
+    ledger_keys,
+    named,
+    pass_fence,
+    write_ledger,
+)
+from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, PostgresWarehouse, milliseconds
+from wmtui.warehouses.postgres_errors import connection_lost
+from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.types import carried_schema
+
+_MERGE_ATTEMPTS = 4
+_LEDGER_ROWS = 100
+_FETCHED = 10_000
+_CURSOR = "wmtui_rows"
+_CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurrent transaction")
+"""Redshift reports a serialization failure as an internal error, XX000, with these words in message or detail."""
+
+
+class _Part(Struct, frozen=True):
+    """A file to be staged. ordinal: its place in the request. rows: those of its footer, which are those promised."""
+
+    ordinal: int
+    file: LoadFile
+    schema: pa.Schema
+    rows: int
+
+
+class _AlreadyLoaded(Exception):
+    """No error: the load goes on with the other files."""
+
+    def __init__(self, keys: set[tuple[str, str]]) -> None:
+        self.keys = keys
+
+
+class RedshiftWarehouse(PostgresWarehouse):
+    """A Warehouse in one schema of a Redshift database; every operation has a connection of its own."""
+
+    def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
+        super().__init__(config)
+        self._redshift = config
+        self._manifests = manifests
+
+    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+        """Stage by COPY, merge and write the ledger; a file that another load brought meanwhile is left out."""
+        with self._session() as session:
+            session.create_ledger()
+            wanted = request
+            while wanted.files:
+                staged = _Stager(session, wanted, self._manifests, self._redshift, on_staged).stage(open_part)
+                try:
+                    done = _merge(session, wanted, staged)
+                except _AlreadyLoaded as found:
+                    files = tuple(file for file in wanted.files if (file.uri, file.etag) not in found.keys)
+                    wanted = replace(wanted, files=files)
+                except psycopg.OperationalError as error:
+                    if not connection_lost(error):
+                        raise
+                    return self._outcome(request, error)
+                else:
+                    already = tuple(file for file in request.files if file not in done.loaded)
+                    return LoadResult(done.loaded, already, done.rows)
+            return LoadResult((), request.files, 0)
+
+    def _open(self, connection: "psycopg.Connection[Any]") -> "RedshiftSession":
+        return RedshiftSession(connection, self._redshift)
+
+    @contextmanager
+    def _session(self) -> "Iterator[RedshiftSession]":
+        with super()._session() as session:
+            assert isinstance(session, RedshiftSession)
+            yield session
+
+
+class RedshiftSession(PostgresSession):
+    """One connection."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", config: RedshiftConfig) -> None:
+        super().__init__(connection, config)
+        self.statements = redshift_sql.RedshiftStatements(config.schema)
+
+    def prepare(self) -> None:
+        """Nothing hangs for ever, and times are UTC."""
+        for setting in (
+            f"statement_timeout TO {milliseconds(STATEMENT_TIMEOUT)}",
+            "timezone TO 'UTC'",
+            "datestyle TO 'ISO'",
+        ):
+            self.execute(f"SET {setting}")
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Some rows at a time; psycopg's own way is a pipeline, which Redshift does not speak."""
+        waiting = iter(rows)
+        while several := list(islice(waiting, _LEDGER_ROWS)):
+            width = len(several[0])
+            head, _, _ = statement.partition(" VALUES ")
+            groups = (
+                f"({', '.join(f'${number * width + column + 1}' for column in range(width))})"
+                for number in range(len(several))
+            )
+            self.execute(f"{head} VALUES {', '.join(groups)}", *(value for row in several for value in row))
+
+    def lock_ledger(self) -> None:
+        """Keep other loads out until the transaction ends. LOCK takes no snapshot: what follows sees the ledger now."""
+        self.execute(f"LOCK {self.statements.ledger}")
+
+    def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Every row, by a cursor: COPY to the client does not exist here."""
+        names = [column.name for column in columns]
+        rows = self.statements.select(target, [sql.quote(column.column) for column in columns])
+        with self.transaction():
+            self.execute(f"DECLARE {_CURSOR} CURSOR FOR {rows}")
+            while found := self.execute(f"FETCH FORWARD {min(batch_rows, _FETCHED)} FROM {_CURSOR}"):
+                values = list(zip(*found, strict=True))
+                arrays = [_array(list(values[i]), column.type) for i, column in enumerate(columns)]
+                yield pa.record_batch(arrays, names=names)
+
+    def describe_connection(self) -> Check:
+        """Version and encryption."""
+        version = str(self.execute("SELECT version()")[0][0]).rpartition(" ")[2]
+        if self.encrypted:
+            return Check("warehouse", Level.OK, f"Redshift {version}, encrypted")
+        step = "set tls: verify in tables.yaml unless the network is trusted"
+        return Check("warehouse", Level.WARNING, f"Redshift {version}, not encrypted", step)
+
+    def why_copy_failed(self) -> tuple[str, str]:
+        """Which file and column, and why, as Redshift noted it; both "" if it noted nothing."""
+        for statement in redshift_sql.LOAD_ERRORS:
+            with suppress(psycopg.Error):
+                for name, column, reason, value in self.execute(statement):
+                    shown = f": {value!r}" if value else ""
+                    return f" {name}, column {column}", f"{reason}{shown}"
+        return "", ""
+
+
+def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
+    """Values in a column's type; as text if one does not fit it."""
+    if kind is not None and pa.types.is_binary(kind):
+        values = [bytes.fromhex(v) if isinstance(v, str) else v for v in values]
+    try:
+        return pa.array(values, kind or pa.string())
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.array([None if v is None else str(v) for v in values], pa.string())
+
+
+class _Stager:
+    """Transaction 1: the files by COPY, a manifest for those of equal columns."""
+
+    def __init__(
+        self,
+        session: RedshiftSession,
+        request: LoadRequest,
+        manifests: Manifests,
+        config: RedshiftConfig,
+        on_staged: OnStaged,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._manifests = manifests
+        self._config = config
+        self._on_staged = on_staged
+        self._target = session.columns(request.target)
+        self._copies = 0
+
+    def stage(self, open_part: OpenPart) -> Staged:
+        """Raises TableError when a file does not fit the target or does not have the rows it promised."""
+        parts = [self._part(ordinal, file, open_part(file)) for ordinal, file in enumerate(self._request.files)]
+        known = self._known(parts)
+        staged = Staged(self._target, {}, (), self._request.cursor, tuple(part.rows for part in parts))
+        try:
+            with self._session.transaction():
+                self._session.execute(f"DROP TABLE IF EXISTS {sql.quote(sql.STAGING)}")
+                self._session.execute(sql.create_staging())
+                # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
+                for _, group in groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema]):
+                    staged = self._stage_group(list(group), known, staged)
+        except _CopyFailed as failed:
+            raise self._explained(failed) from failed.error
+        return staged
+
+    def _explained(self, failed: "_CopyFailed") -> TableError:
+        place, why = self._session.why_copy_failed()
+        said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
+        names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
+        return TableError(
+            f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
+        )
+
+    def _part(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> _Part:
+        with named(file):
+            schema: pa.Schema = part.schema_arrow
+            carried = carried_schema(schema)
+            for field in schema:
+                _refuse_what_redshift_misreads(field)
+            footer: int = part.metadata.num_rows
+        if file.rows is not None:
+            keep_promise([file], footer, file.rows)
+        return _Part(ordinal, file, carried, footer)
+
+    def _known(self, parts: Sequence[_Part]) -> Columns:
+        """The target's columns; of one that is to be created, those of the files."""
+        union = common_schema([part.schema for part in parts])
+        if not self._target:
+            return {field.name: redshift_sql.redshift_type(field.type) for field in union}
+        if unknown := unknown_columns(union, self._target):
+            wanted = {name: redshift_sql.redshift_type(union.field(name).type) for name in unknown}
+            raise TableError(
+                f"target {self._request.target} has no column {', '.join(unknown)}",
+                "the files have columns that the target lacks",
+                "remove a file that is not this table's, or run "
+                f"{self._session.statements.add_columns(self._request.target, wanted)}",
+            )
+        return self._target
+
+    def _stage_group(self, group: Sequence[_Part], known: Columns, staged: Staged) -> Staged:
+        first, session = group[0], self._session
+        with named(first.file):
+            landings = land(first.schema, known)
+            key: tuple[str, ...] = ()
+            cursor = self._request.cursor
+            if self._request.primary_key:
+                *names, cursor = named_columns((*self._request.primary_key, self._request.cursor), known, landings)
+                key = tuple(names)
+        columns = {landing.column: known[landing.column] for landing in landings}
+        for column, kind in columns.items():
+            if column not in staged.columns:
+                session.execute(sql.extend_staging(column, kind))
+        places = {landing.source: landing.column for landing in landings}
+        sources = {landing.column: landing.source for landing in landings}
+        self._copy(group, [sources[column] for column in key])
+        if (
+            key
+            and len(group) > 1
+            and session.execute(redshift_sql.find_tie([sources[c] for c in key], sources[cursor]))
+        ):
+            for part in group:
+                session.execute(redshift_sql.drop_landing())
+                self._copy([part], ())
+                session.execute(redshift_sql.stage_landed(places, part.ordinal))
+        else:
+            session.execute(redshift_sql.stage_landed(places, group[-1].ordinal))
+        session.execute(redshift_sql.drop_landing())
+        for part in group:
+            self._on_staged(part.file, part.rows)
+        return replace(staged, columns={**staged.columns, **columns}, primary_key=key, cursor=cursor)
+
+    def _copy(self, group: Sequence[_Part], key: Sequence[str]) -> None:
+        """Files into a new landing table: all of their rows, or an error."""
+        session, schema = self._session, group[0].schema
+        self._copies += 1
+        name = f"watermark/manifests/{self._request.load_id}-{self._copies}.json"
+        session.execute(
+            redshift_sql.create_landing({field.name: redshift_sql.redshift_type(field.type) for field in schema})
+        )
+        self._manifests.put(name, redshift_sql.manifest([part.file for part in group]))
+        try:
+            session.execute(redshift_sql.copy(schema.names, self._manifests.uri(name), self._config))
+        except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+            raise _CopyFailed(error, [part.file for part in group]) from error
+        finally:
+            self._manifests.delete(name)
+        landed = int(session.execute(redshift_sql.count_landed())[0][0])
+        keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
+        for column in key:
+            if session.execute(redshift_sql.find_null(column)):
+                raise TableError(
+                    f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
+                    "a row without a key cannot be merged",
+                    "rewrite the file without it, or configure the table without primary_key",
+                )
+
+
+def _refuse_what_redshift_misreads(field: pa.Field) -> None:
+    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, and takes other units for microseconds."""
+    if pa.types.is_timestamp(field.type) and field.type.unit != "us":
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift reads timestamps of Parquet files rightly in microseconds only",
+            "rewrite the file, timestamps in microseconds",
+        )
+    if pa.types.is_unsigned_integer(field.type):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift has no numbers without sign",
+            "rewrite the file with the next larger type, or decimal(20,0)",
+        )
+
+
+def _merge(session: RedshiftSession, request: LoadRequest, staged: Staged) -> LoadResult:
+    """Transaction 2, again after a serialization failure."""
+    for attempt in range(1, _MERGE_ATTEMPTS):
+        try:
+            return _merge_once(session, request, staged)
+        except psycopg.Error as error:
+            if not is_conflict(error):
+                raise
+            time.sleep(random.uniform(0, 0.3 * attempt))
+    return _merge_once(session, request, staged)
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Whether the transaction failed only because of another one, and may be tried again."""
+    if isinstance(error, pg.SerializationFailure | pg.DeadlockDetected):
+        return True
+    said = f"{error.diag.message_primary} {error.diag.message_detail}"
+    return isinstance(error, psycopg.InternalError) and any(words in said for words in _CONFLICTS)
+
+
+def _merge_once(session: RedshiftSession, request: LoadRequest, staged: Staged) -> LoadResult:
+    with session.transaction():
+        session.lock_ledger()
+        pass_fence(session, request)
+        known = set() if request.reprocess else ledger_keys(session, request)
+        if loaded := known & {(file.uri, file.etag) for file in request.files}:
+            raise _AlreadyLoaded(loaded)
+        fresh: Mapping[LoadFile, int] = dict(zip(request.files, staged.rows, strict=True))
+        apply(session, request, staged)
+        write_ledger(session, request, fresh)
+        return LoadResult(request.files, (), sum(fresh.values()))
+
+
+class _CopyFailed(Exception):
+    """To be explained once the transaction has ended: until then Redshift answers nothing."""
+
+    def __init__(self, error: psycopg.Error, files: Sequence[LoadFile]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.files = files

@@ -1,0 +1,133 @@
+"""What Redshift says otherwise than PostgreSQL and DuckDB; by its documentation, held by a stand-in in the tests."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from wmtui.config import RedshiftConfig
+from wmtui.warehouses.base import LoadFile
+from wmtui.warehouses.sql import FILE, ROW, STAGING, Statements, columns_list, fill, quote
+from wmtui.warehouses.types import sql_type
+
+LANDING = "wmtui_landing"
+"""Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
+_RANK = "wmtui:rank"
+_TEXT = "varchar(65535)"
+"""Bytes, not characters; the longest there is. `text` would be varchar(256)."""
+_BINARY = "varbyte(1024000)"
+
+
+def redshift_type(carried: pa.DataType) -> str:
+    """The type of a new column."""
+    if pa.types.is_string(carried):
+        return _TEXT
+    return _BINARY if pa.types.is_binary(carried) else sql_type(carried)
+
+
+class RedshiftStatements(Statements):
+    """DELETE and INSERT by joins: Redshift does not take every correlated subquery."""
+
+    def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
+        """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
+        parts = {
+            "target": self.target(target),
+            "table": quote(target),
+            "staging": quote(STAGING),
+            "columns": columns_list(columns),
+            "key": columns_list(primary_key),
+            "first": quote(primary_key[0]),
+            "cursor": quote(cursor),
+            "file": quote(FILE),
+            "rank": quote(_RANK),
+            "values": ", ".join(f"s.{quote(c)}" for c in columns),
+            "same": " AND ".join(f"{quote(STAGING, c)} = {quote(target, c)}" for c in primary_key),
+            "matched": " AND ".join(f"s.{quote(c)} = t.{quote(c)}" for c in primary_key),
+        }
+        return [
+            fill(
+                "DELETE FROM {target} USING {staging} WHERE {same}"
+                " AND ({staging}.{cursor} >= {table}.{cursor} OR {table}.{cursor} IS NULL)",
+                **parts,
+            ),
+            fill(
+                "INSERT INTO {target} ({columns}) SELECT {values} FROM (SELECT {columns}, row_number() OVER"
+                " (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC) AS {rank} FROM {staging}) AS s"
+                " LEFT JOIN {target} AS t ON {matched} WHERE s.{rank} = 1 AND t.{first} IS NULL",
+                **parts,
+            ),
+        ]
+
+
+def create_landing(columns: Mapping[str, str]) -> str:
+    """The table that one COPY fills."""
+    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in columns.items())})"
+
+
+def drop_landing() -> str:
+    """Make room for the next COPY."""
+    return f"DROP TABLE {quote(LANDING)}"
+
+
+def count_landed() -> str:
+    """Rows that the COPY brought."""
+    return fill("SELECT count(*) FROM {landing}", landing=quote(LANDING))
+
+
+def find_null(column: str) -> str:
+    """A row that came without a value in this column."""
+    return fill("SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(column))
+
+
+def stage_landed(columns: Mapping[str, str], ordinal: int) -> str:
+    """Pass landed rows on to staging. columns: by the name in the file, the one in the target."""
+    return fill(
+        "INSERT INTO {staging} ({into}) SELECT {columns}, {ordinal}, 0 FROM {landing}",
+        staging=quote(STAGING),
+        into=columns_list([*columns.values(), FILE, ROW]),
+        columns=columns_list(list(columns)),
+        ordinal=str(ordinal),
+        landing=quote(LANDING),
+    )
+
+
+def find_tie(primary_key: Sequence[str], cursor: str) -> str:
+    """A key that came twice with the same cursor: then the file decides, which a COPY of many does not tell."""
+    return fill(
+        "SELECT 1 FROM {landing} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
+        landing=quote(LANDING),
+        columns=columns_list([*primary_key, cursor]),
+    )
+
+
+def literal(text: str) -> str:
+    """A text in a statement that takes no parameters, as COPY does not; Redshift reads a backslash as an escape."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def copy(columns: Sequence[str], manifest: str, config: RedshiftConfig) -> str:
+    """Load every file of a manifest. It may hold a secret: it is shown to nobody."""
+    if config.access_keys is None:
+        access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
+    else:
+        keys = config.access_keys
+        access = f"ACCESS_KEY_ID {literal(keys.id)} SECRET_ACCESS_KEY {literal(keys.secret.reveal())}"
+    return (
+        f"COPY {quote(LANDING)} ({columns_list(columns)}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
+    )
+
+
+def manifest(files: Sequence[LoadFile]) -> bytes:
+    """The files of one COPY; each must be there, in exactly its length."""
+    entries = [{"url": f.uri, "mandatory": True, "meta": {"content_length": f.size}} for f in files]
+    return json.dumps({"entries": entries}).encode()
+
+
+LOAD_ERRORS = (
+    "SELECT trim(filename), trim(colname), trim(err_reason), trim(raw_field_value) FROM stl_load_errors"
+    " WHERE session = pg_backend_pid() ORDER BY starttime DESC LIMIT 1",
+    "SELECT trim(file_name), trim(column_name), trim(error_message), '' FROM sys_load_error_detail"
+    " WHERE session_id = pg_backend_pid() ORDER BY start_time DESC LIMIT 1",
+)
+"""Why the last COPY of this session failed: on a cluster, and where there is no such table, on Serverless."""
