@@ -14,8 +14,8 @@ from wmtui.tui.actions import ACTIONS, format_key
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-README, SCREEN = (page.read_text(encoding="utf-8") for page in PAGES)
-BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", README + SCREEN) if "wmtui " in block]
+README, *_, SCREEN = TEXTS = [page.read_text(encoding="utf-8") for page in PAGES]
+BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", "".join(TEXTS)) if "wmtui " in block]
 REPLACED = re.findall(r"(?m)^\| `python -m src[^|]*\| `(wmtui [^`]*)` \|$", README)
 TABLE = "settlement.settlement_claim_detail"
 
@@ -53,7 +53,6 @@ def test_the_readme_has_tasks_and_a_table_of_replaced_commands() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_picture_and_page_that_is_linked_is_there(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
-    assert links
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 

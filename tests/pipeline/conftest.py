@@ -1,22 +1,47 @@
 """The pipeline on real servers and embedded; most tests run on both."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.servers import Database
+from tests.servers.redshift import RedshiftStandIn
+from tests.servers.s3 import S3Server
 from tests.stack import Stack, embedded_stack, server_stack
 from wmtui.pipeline import extraction, parts
 
+ON_REDSHIFT = ("test_incremental", "test_lost_objects", "test_verify")
+"""Tests that run on the stand-in for Redshift too; the others are about source and store."""
 
-@pytest.fixture(params=["servers", "embedded"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The pipelines that a test runs on."""
+    if "stack" in metafunc.fixturenames:
+        name = metafunc.module.__name__.rpartition(".")[2]
+        kinds = ["servers", "embedded", *(["redshift"] if name in ON_REDSHIFT else [])]
+        metafunc.parametrize("stack", kinds, indirect=True)
+
+
+@pytest.fixture
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
     """A whole pipeline with an empty `orders` table."""
     if request.param == "embedded":
         made = embedded_stack(tmp_path)
+    elif request.param == "redshift":
+        made = request.getfixturevalue("redshift_stack")
     else:
         made = server_stack(tmp_path, *(request.getfixturevalue(name) for name in ("mysql_db", "pg_db", "s3")))
     made.create()
     return made
+
+
+@pytest.fixture
+def redshift_stack(tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server) -> Iterator[Stack]:
+    """MariaDB → S3 over HTTP → the stand-in for Redshift."""
+    with RedshiftStandIn(pg_db, s3).running() as redshift:
+        warehouse = {**redshift.config, "iam_role": "arn:aws:iam::123456789012:role/reads-lake"}
+        yield server_stack(tmp_path, mysql_db, pg_db, s3, warehouse=warehouse)
 
 
 @pytest.fixture

@@ -72,6 +72,8 @@ class RedshiftStandIn:
         self.serverless = serverless
         self.refuse_merges = 0
         """So many merges end by a serialization failure."""
+        self.lose_commit = False
+        """The next merge is committed, and its client never hears of it."""
         self._database = database
         self._s3 = s3
         self._listener = socket.create_server((LOOPBACK, 0))
@@ -111,6 +113,7 @@ class _Connection:
         self._from_client, self._from_server = client.makefile("rb"), server.makefile("rb")
         self._database, self._s3 = database, s3
         self._types: dict[str, dict[str, str]] = {}
+        self._merging = False
         self._notes: list[tuple[str, str, str, str]] = []
 
     def run(self) -> None:
@@ -139,6 +142,9 @@ class _Connection:
     def _request(self, kind: bytes, body: bytes) -> None:
         if kind == b"Q":
             body = self._translated(body[:-1].decode(), simple=True).encode() + b"\0"
+            if body == b"COMMIT\0" and self._merging and self._stand_in.lose_commit:
+                self._stand_in.lose_commit = False
+                self._client.shutdown(socket.SHUT_RDWR)
         elif kind == b"P":
             name, statement, rest = body.split(b"\0", 2)
             body = name + b"\0" + self._translated(statement.decode(), simple=False).encode() + b"\0" + rest
@@ -151,6 +157,7 @@ class _Connection:
     def _translated(self, statement: str, *, simple: bool) -> str:
         self._data: list[bytes] = []
         self._stand_in.statements.append(statement)
+        self._merging = self._merging or statement.startswith("LOCK")
         try:
             if statement.lstrip().upper().startswith("COPY") and simple and " FROM 's3://" in statement:
                 return self._copied(statement)

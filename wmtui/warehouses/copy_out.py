@@ -48,11 +48,12 @@ def _batch(data: bytes, columns: Sequence[ReadColumn]) -> pa.RecordBatch:
             quoted_strings_can_be_null=False,
         ),
     ).combine_chunks()
-    arrays = [_typed(pa.concat_arrays(found.column(i).chunks), column.type) for i, column in enumerate(columns)]
+    arrays = [typed(pa.concat_arrays(found.column(i).chunks), column.type) for i, column in enumerate(columns)]
     return pa.record_batch(arrays, names=names)
 
 
-def _typed(texts: pa.Array, kind: pa.DataType | None) -> pa.Array:
+def typed(texts: pa.Array, kind: pa.DataType | None) -> pa.Array:
+    """Texts as the database prints them, in a column's type; as they are if one does not fit it."""
     if kind is None or pa.types.is_string(kind):
         return texts
     if pa.types.is_binary(kind):

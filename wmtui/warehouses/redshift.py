@@ -17,7 +17,7 @@ from psycopg import errors as pg
 from wmtui.config import RedshiftConfig
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.model import Check, Level
-from wmtui.warehouses import redshift_sql, sql
+from wmtui.warehouses import copy_out, redshift_sql, sql
 from wmtui.warehouses.base import LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart, common_schema
 from wmtui.warehouses.landing import Columns, land, named_columns, unknown_columns
 from wmtui.warehouses.loading import (
@@ -132,7 +132,7 @@ class RedshiftSession(PostgresSession):
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row, by a cursor: COPY to the client does not exist here."""
         names = [column.name for column in columns]
-        rows = self.statements.select(target, [sql.quote(column.column) for column in columns])
+        rows = self.statements.select(target, [_expression(column) for column in columns])
         with self.transaction():
             self.execute(f"DECLARE {_CURSOR} CURSOR FOR {rows}")
             while found := self.execute(f"FETCH FORWARD {min(batch_rows, _FETCHED)} FROM {_CURSOR}"):
@@ -158,8 +158,16 @@ class RedshiftSession(PostgresSession):
         return "", ""
 
 
+def _expression(column: ReadColumn) -> str:
+    """Times as text: a database has some that Python has not, such as infinity."""
+    read = copy_out.expression(column)
+    return f"CAST({read} AS varchar)" if column.type is not None and pa.types.is_temporal(column.type) else read
+
+
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     """Values in a column's type; as text if one does not fit it."""
+    if kind is not None and pa.types.is_temporal(kind):
+        return copy_out.typed(pa.array(values, pa.string()), kind)
     if kind is not None and pa.types.is_binary(kind):
         values = [bytes.fromhex(v) if isinstance(v, str) else v for v in values]
     try:

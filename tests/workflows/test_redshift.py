@@ -1,0 +1,81 @@
+"""The whole way into Redshift: MariaDB → S3 over HTTP → the stand-in, as an operator sees it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Database
+from tests.servers.redshift import RedshiftStandIn
+from tests.servers.s3 import S3Server
+from tests.stack import Stack, ago, server_stack
+from wmtui.errors import WmtuiError
+from wmtui.pipeline.events import Stop
+
+
+@pytest.fixture
+def redshift(pg_db: Database, s3: S3Server) -> Iterator[RedshiftStandIn]:
+    """The warehouse."""
+    with RedshiftStandIn(pg_db, s3).running() as made:
+        yield made
+
+
+@pytest.fixture
+def stack(tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server, redshift: RedshiftStandIn) -> Stack:
+    """A pipeline into it."""
+    role = "arn:aws:iam::123456789012:role/reads-lake"
+    stack = server_stack(tmp_path, mysql_db, pg_db, s3, warehouse={**redshift.config, "iam_role": role})
+    stack.create()
+    return stack
+
+
+def verified(stack: Stack) -> dict[str, int]:
+    """What `verify` counts."""
+    (found,) = stack.service.verify([stack.table()], since=None, examples=3, emit=lambda _: None, stop=Stop())
+    assert not isinstance(found[1], WmtuiError), found
+    return {name: getattr(found[1].counts, name) for name in ("missing", "extra", "doubled", "differing")}
+
+
+def test_inserts_and_updates_arrive_exactly_once(stack: Stack) -> None:
+    stack.insert(*((number, "9.50", f"note {number}'\\\\", ago(minutes=30)) for number in range(1, 2_001)))
+    first = stack.sync_one()
+    stack.source(f"UPDATE {stack.schema}.orders SET note = 'new', update_at = '{ago(minutes=1)}' WHERE id <= 10")
+    second, third = stack.sync_one(), stack.sync_one()
+
+    assert (first.rows_loaded, second.rows_loaded, third.rows_loaded) == (2_000, 10, 0)
+    assert stack.warehouse_rows() == stack.source_rows()
+    assert verified(stack) == {"missing": 0, "extra": 0, "doubled": 0, "differing": 0}
+    assert not [key for key in stack.keys("watermark/") if "manifest" in key]
+
+
+def test_a_harmed_row_is_found_by_verify(stack: Stack) -> None:
+    stack.insert((1, "9.50", "a", ago(minutes=30)), (2, "9.50", "b", ago(minutes=30)), (3, None, None, ago(minutes=30)))
+    stack.sync_one()
+    stack.warehouse("UPDATE orders SET amount = 1 WHERE id = 1")
+    stack.warehouse("DELETE FROM orders WHERE id = 2")
+
+    assert verified(stack) == {"missing": 1, "extra": 0, "doubled": 0, "differing": 1}
+
+
+def test_a_load_whose_commit_was_lost_is_not_repeated(stack: Stack, redshift: RedshiftStandIn) -> None:
+    stack.insert((1, "9.50", "a", ago(minutes=30)))
+    redshift.lose_commit = True
+    result = stack.sync_one()
+
+    assert result.rows_loaded == 1
+    assert stack.warehouse_rows() == stack.source_rows()
+    assert stack.sync_one().rows_loaded == 0
+
+
+def test_what_is_sent_in_a_first_and_a_second_sync_is_what_the_documentation_says(
+    stack: Stack, redshift: RedshiftStandIn
+) -> None:
+    stack.insert((1, "9.50", "a", ago(minutes=30)))
+    stack.sync_one()
+    stack.insert((2, "9.50", "a", ago(minutes=1)))
+    stack.sync_one()
+
+    documented = (Path(__file__).parents[2] / "docs" / "redshift.md").read_text()
+    for statement in redshift.statements:
+        verb = " ".join(statement.split()[:2])
+        assert verb in documented, statement
