@@ -91,6 +91,16 @@ async def test_letters_typed_at_once_behind_a_key_that_opens_a_dialog_are_typed_
     assert stack.mark()["backup_strategy"] == "manual_cli"
 
 
+async def test_enter_typed_ahead_saves_once_it_is_known_what_the_point_does(open_screen: Open, stack: Stack) -> None:
+    async with open_screen() as screen:
+        await type_at_once(screen, "e3h ago\n")
+        await screen.hear("shop.orders: set: Found 3 files, filtered to 3 files")
+        await type_at_once(screen, "eaug99\n")
+        await screen.see("unknown preset 'aug99'", "Edit the watermark")
+        await screen.press("escape")
+    assert stack.service.history.entries(stack.table())[-1].serial == stack.mark()["metadata"]["serial"]  # type: ignore[union-attr]
+
+
 async def test_tabs_open_by_their_letters_and_by_brackets(open_screen: Open) -> None:
     async with open_screen() as screen:
         await screen.press("f")

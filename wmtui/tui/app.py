@@ -55,6 +55,8 @@ BACK_OFF_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """Waits between tries while the store does not answer."""
 SETTLE_SECONDS = 0.15
 """A table is read once the cursor has stayed on it for so long: holding a key must not flood the store."""
+TYPED_SECONDS = 0.4
+"""The same while somebody types a pattern, which moves the cursor with every key."""
 FLUSH_SECONDS = 0.1
 _MANY_TABLES = 200
 """With more tables than this, waiting files are counted when somebody asks, not at every refresh."""
@@ -459,9 +461,12 @@ class WmtuiApp(Typist[int]):
 
     @on(LineList.Moved, "#table-list")
     def _settle(self) -> None:
+        self._settle_in(SETTLE_SECONDS)
+
+    def _settle_in(self, seconds: float) -> None:
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(SETTLE_SECONDS, self.read_detail)
+        self._settling = self.set_timer(seconds, self.read_detail)
 
     @property
     def settling(self) -> bool:
@@ -626,7 +631,7 @@ class WmtuiApp(Typist[int]):
         elif message.value != self.board.pattern:
             self.board.pattern = message.value
             self.arrange()
-            self._settle()
+            self._settle_in(TYPED_SECONDS)
 
     @on(Input.Submitted, "#prompt")
     def _narrowed_enough(self) -> None:

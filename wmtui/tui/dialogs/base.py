@@ -143,6 +143,11 @@ class Dialog(ModalScreen[_T | None]):
         buttons = self.query("#yes").results(Button)
         if any(not button.disabled for button in buttons):
             self.act()
+        else:
+            self.wait()
+
+    def wait(self) -> None:
+        """Enter came before the answer that it is about."""
 
 
 class Reason(Input):

@@ -7,7 +7,7 @@ from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.timer import Timer
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
@@ -58,6 +58,8 @@ class Edit(Dialog[Edited | ConflictFound]):
         self._drafts: list[Draft] = []
         self._timer: Timer | None = None
         self._good = False
+        self._waiting = False
+        """Enter was pressed before it was known what the point does."""
 
     def body(self) -> ComposeResult:
         """Point, meaning, presets, effects; for several tables what must be typed."""
@@ -126,7 +128,7 @@ class Edit(Dialog[Edited | ConflictFound]):
     @on(Input.Changed, "#point")
     @on(Tick.Changed)
     def _typed_something(self) -> None:
-        self._good = False
+        self._good = self._waiting = False
         self._check()
         if self._timer is not None:
             self._timer.stop()
@@ -164,10 +166,16 @@ class Edit(Dialog[Edited | ConflictFound]):
             ]
         self.query_one("#effects", Paragraphs).show(lines)
         self._check()
+        if self._waiting and not self.query_one("#yes", Button).disabled:
+            self.act()
+
+    def wait(self) -> None:
+        """The point of one table is saved as soon as it is known to be good; several are looked at first."""
+        self._waiting = len(self._tables) == 1 and bool(self.point) and not self._good
 
     def failed(self, failure: Failure) -> None:
         """A point that cannot be read, or a store that does not answer."""
-        self._good = False
+        self._good = self._waiting = False
         self.query_one("#effects", Paragraphs).show([])
         super().failed(failure)
 
