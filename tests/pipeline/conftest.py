@@ -11,7 +11,7 @@ from tests.servers.s3 import S3Server
 from tests.stack import Stack, embedded_stack, server_stack
 from wmtui.pipeline import extraction, parts
 
-ON_REDSHIFT = ("test_incremental", "test_lost_objects", "test_verify")
+ON_REDSHIFT = ("test_incremental",)
 """Tests that run on the stand-in for Redshift too; the others are about source and store."""
 
 
