@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.clock import HandClock
 from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Unreadable
-from wmtui.files.leftovers import leftover_parts, leftover_probes, unfinished_writes
+from wmtui.files.leftovers import forgotten_objects, leftover_parts, unfinished_writes
 from wmtui.files.names import part_key
 from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.model import TableName
@@ -114,17 +114,24 @@ def test_a_probe_is_forgotten_after_a_day(lake: Lake, clock: HandClock) -> None:
     lake.objects.put("watermark/probe/a.json", b"1")
     clock.advance(hours=23)
     lake.objects.put("watermark/probe/b.json", b"1")
-    assert leftover_probes(lake.objects) == []
+    assert forgotten_objects(lake.objects) == []
 
     clock.advance(hours=1)
 
-    assert [found.key for found in leftover_probes(lake.objects)] == ["watermark/probe/a.json"]
+    assert [found.key for found in forgotten_objects(lake.objects)] == ["watermark/probe/a.json"]
+
+
+def test_a_manifest_is_forgotten_after_a_day(lake: Lake, clock: HandClock) -> None:
+    lake.objects.put("watermark/manifests/load-1.json", b"{}")
+    assert forgotten_objects(lake.objects) == []
+    clock.advance(days=1, seconds=1)
+    assert [found.why for found in forgotten_objects(lake.objects)] == ["a manifest of a load that died"]
 
 
 def test_a_probe_just_written_is_in_use(objects: ObjectStore) -> None:
     objects.put("watermark/probe/a.json", b"1")
 
-    assert leftover_probes(objects) == []
+    assert forgotten_objects(objects) == []
     assert unfinished_writes(objects) == []
 
 

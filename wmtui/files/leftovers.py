@@ -13,6 +13,7 @@ from wmtui.files.names import parse_part, table_prefix
 from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.conditions import PROBES
+from wmtui.warehouses.base import MANIFESTS
 from wmtui.watermarks.model import Watermark
 
 AGE = timedelta(days=1)
@@ -62,13 +63,14 @@ def _why(info: ObjectInfo, name: str, run: Run | None, now: datetime) -> str | N
     return None
 
 
-def leftover_probes(objects: ObjectStore) -> list[Leftover]:
-    """Probes of conditional writes whose process died before it removed them."""
+def forgotten_objects(objects: ObjectStore) -> list[Leftover]:
+    """Probes of conditional writes, and manifests, whose process died before it removed them."""
     found = []
-    for info in objects.list(PROBES):
-        # The store's clock, which only an answer tells.
-        if objects.get(info.key).now - info.last_modified >= AGE:
-            found.append(Leftover(info.key, info.size, "a probe of conditional writes"))
+    for prefix, what in ((PROBES, "a probe of conditional writes"), (MANIFESTS, "a manifest of a load that died")):
+        for info in objects.list(prefix):
+            # The store's clock, which only an answer tells.
+            if objects.get(info.key).now - info.last_modified >= AGE:
+                found.append(Leftover(info.key, info.size, what))
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from wmtui.errors import WmtuiError
-from wmtui.files.leftovers import Leftover, leftover_parts, leftover_probes, unfinished_writes
+from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, unfinished_writes
 from wmtui.files.loads import LoadRecords
 from wmtui.files.runs import new_run_id
 from wmtui.model import TableName
@@ -68,7 +68,7 @@ class Leftovers:
 
     def _of_store(self) -> list[Leftover]:
         objects = self._workspace.objects
-        return [*leftover_probes(objects), *unfinished_writes(objects)]
+        return [*forgotten_objects(objects), *unfinished_writes(objects)]
 
     def _remove_parts(self, table: TableName, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
         w = self._workspace
@@ -88,7 +88,7 @@ class Leftovers:
     def _remove_of_store(self, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
         objects = self._workspace.objects
         for leftovers, remove in (
-            (leftover_probes(objects), objects.delete),
+            (forgotten_objects(objects), objects.delete),
             (unfinished_writes(objects), objects.discard),
         ):
             for leftover in leftovers:

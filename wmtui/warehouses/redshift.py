@@ -18,7 +18,16 @@ from wmtui.config import RedshiftConfig
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, redshift_sql, sql
-from wmtui.warehouses.base import LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart, common_schema
+from wmtui.warehouses.base import (
+    MANIFESTS,
+    LoadFile,
+    LoadRequest,
+    LoadResult,
+    Manifests,
+    OnStaged,
+    OpenPart,
+    common_schema,
+)
 from wmtui.warehouses.landing import Columns, land, named_columns, unknown_columns
 from wmtui.warehouses.loading import (
     Staged,
@@ -281,7 +290,7 @@ class _Stager:
         """Files into a new landing table: all of their rows, or an error."""
         session, schema = self._session, group[0].schema
         self._copies += 1
-        name = f"watermark/manifests/{self._request.load_id}-{self._copies}.json"
+        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
         session.execute(
             redshift_sql.create_landing({field.name: redshift_sql.redshift_type(field.type) for field in schema})
         )
