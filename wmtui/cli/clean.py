@@ -22,7 +22,7 @@ COLUMNS = ("table", "size", "key", "why")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; touch nothing.")
 @pass_invocation
 def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitCode:
-    """Remove parts that no load will ever take; without -t also the store's forgotten probes, manifests, unfinished files.
+    """Remove parts that no load will ever take; without -t also the store's forgotten objects.
 
     Only parts of abandoned runs, and parts older than a day that no run lists; never files of other tools, nor any
     that the ledger knows. They are listed first, and removed after a yes, under the table's lease.
