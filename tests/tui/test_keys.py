@@ -223,7 +223,7 @@ async def test_the_palette_has_every_action_and_runs_it(open_screen: Open) -> No
         await screen.press("ctrl+p")
         await screen.see("Sync: start", "key s")
         await screen.type("zoom")
-        await screen.see("View: zoom the pane")
+        await screen.see("View: zoom (the pane)")
         await screen.press("enter")
         await screen.until(lambda: screen.app.screen.has_class("zoomed"))
 
@@ -355,7 +355,7 @@ async def test_a_keymap_file_moves_keys_and_what_is_wrong_in_it_is_told_once(
 ) -> None:
     folder = own_folder / "config" / "wmtui"
     folder.mkdir(parents=True)
-    (folder / "keymap.yaml").write_text("view.zoom-the-pane: ctrl+t\nno.such: x\nsync.start: 7\n")
+    (folder / "keymap.yaml").write_text("view.zoom: ctrl+t\nno.such: x\nsync.start: 7\n")
     async with open_screen() as screen:
         await screen.hear("unknown action 'no.such'", "sync.start needs a key")
         await screen.press("ctrl+t")
