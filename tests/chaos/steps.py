@@ -101,7 +101,7 @@ def install(steps: Steps) -> None:
     _wrap(MySQLSource, "read", read)
     for owner, name, step in (
         (postgres, "stage", "stage"),
-        (postgres._PostgresSession, "lock_ledger", "lock ledger"),
+        (postgres.PostgresSession, "lock_ledger", "lock ledger"),
         (postgres, "merge", "merge"),
         (postgres, "_merge_once", "merge commit"),
     ):
