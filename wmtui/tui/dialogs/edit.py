@@ -58,8 +58,11 @@ class Edit(Dialog[Edited | ConflictFound]):
         self._drafts: list[Draft] = []
         self._timer: Timer | None = None
         self._good = False
-        self._waiting = False
-        """Enter was pressed before it was known what the point does."""
+        self._saving = False
+        self._asked = ""
+        """The point that the newest question is about."""
+        self._awaited = ""
+        """The point for which Enter was pressed before it was known what it does."""
 
     def body(self) -> ComposeResult:
         """Point, meaning, presets, effects; for several tables what must be typed."""
@@ -128,7 +131,9 @@ class Edit(Dialog[Edited | ConflictFound]):
     @on(Input.Changed, "#point")
     @on(Tick.Changed)
     def _typed_something(self) -> None:
-        self._good = self._waiting = False
+        self._good = False
+        if self.point != self._awaited:
+            self._awaited = ""
         self._check()
         if self._timer is not None:
             self._timer.stop()
@@ -147,14 +152,20 @@ class Edit(Dialog[Edited | ConflictFound]):
     def _judge(self) -> None:
         """Ask what the point would do."""
         point, force, drafts = self.point, self.force, self._drafts
+        self._asked = point
+        if self._saving:  # A question asked now would make the answer to that one late.
+            return
         if not drafts or not point:
             self.query_one("#meaning", Paragraphs).show([])
             self.query_one("#effects", Paragraphs).show([])
             return
-        self.ask(lambda: [_effect(self._service, draft, point, force) for draft in drafts], self._show_effects)
+        self.ask(
+            lambda: [_effect(self._service, draft, point, force) for draft in drafts],
+            lambda effects: self._show_effects(point, effects),
+        )
 
-    def _show_effects(self, effects: "list[tuple[Line, list[Line]]]") -> None:
-        self._good = True
+    def _show_effects(self, point: str, effects: "list[tuple[Line, list[Line]]]") -> None:
+        self._good = point == self.point
         self.say("")
         self.query_one("#meaning", Paragraphs).show([effects[0][0]])
         if len(effects) == 1:
@@ -166,22 +177,26 @@ class Edit(Dialog[Edited | ConflictFound]):
             ]
         self.query_one("#effects", Paragraphs).show(lines)
         self._check()
-        if self._waiting and not self.query_one("#yes", Button).disabled:
+        if self._awaited == self.point and not self.query_one("#yes", Button).disabled:
             self.act()
 
     def wait(self) -> None:
         """The point of one table is saved as soon as it is known to be good; several are looked at first."""
-        self._waiting = len(self._tables) == 1 and bool(self.point) and not self._good
+        if len(self._tables) == 1 and not self._good:
+            self._awaited = self.point
 
     def failed(self, failure: Failure) -> None:
         """A point that cannot be read, or a store that does not answer."""
-        self._good = self._waiting = False
+        self._good = self._saving = False
+        if self._asked == self.point:
+            self._awaited = ""
         self.query_one("#effects", Paragraphs).show([])
         super().failed(failure)
 
     def act(self) -> None:
         """Save, each table by compare-and-swap."""
         self.ready(False)
+        self._saving = True
         self.say("saving…", "dim")
         point, force, reason = self.point, self.force, self.reason or None
         save = partial(_save, self._service, point, force, reason)
@@ -194,6 +209,7 @@ class Edit(Dialog[Edited | ConflictFound]):
                 self.dismiss(ConflictFound(self._drafts[0], self.point))
                 return
             if isinstance(outcome, WmtuiError):
+                self._saving = False
                 self.say(words(outcome), "bad")
                 return
         changed = [outcome for outcome in outcomes if isinstance(outcome, Changed)]
