@@ -124,7 +124,7 @@ def test_a_table_takes_what_it_does_not_say_from_the_defaults(configuration: Con
 def test_a_dot_inside_a_name_is_written_percent_encoded(configuration: Configuration) -> None:
     settings = configuration.read(STAGING + "tables:\n  shop.v1%2E2: {}\n")
     assert list(settings.tables) == [TableName("shop", "v1.2")]
-    assert settings.tables[TableName("shop", "v1.2")].target == "v1.2"
+    assert settings.tables[TableName("shop", "v1.2")].target == "v1%2E2"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,27 @@ def encode_name(name: str) -> str:
 _SEPARATORS = re.compile("[.%]")
 
 
+def _dotted(*names: str) -> str:
+    """Names as one text with dots between them; a dot or percent sign inside a name is percent-encoded."""
+    return ".".join(_SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", name) for name in names)
+
+
+class TargetName(Struct, frozen=True):
+    """A table in the warehouse. schema: None: the warehouse's own. Written like a TableName, or the name alone."""
+
+    name: str
+    schema: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "TargetName":
+        """The inverse of `str`."""
+        *schema, name = (unquote(part, errors="strict") for part in text.split("."))
+        return cls(name, ".".join(schema) or None)
+
+    def __str__(self) -> str:
+        return _dotted(*filter(None, (self.schema, self.name)))
+
+
 class TableName(Struct, frozen=True, order=True):
     """A source table. A dot or percent sign inside a name is written percent-encoded: `shop.v1%2E2`."""
 
@@ -56,7 +77,7 @@ class TableName(Struct, frozen=True, order=True):
         return cls(unquote(parts[0], errors="strict"), unquote(parts[1], errors="strict"))
 
     def __str__(self) -> str:
-        return ".".join(_SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", part) for part in (self.schema, self.name))
+        return _dotted(self.schema, self.name)
 
     @property
     def key(self) -> str:

@@ -31,6 +31,7 @@ _REFUSED = (
     (r"\bFROM\s+STDIN\b|\bTO\s+STDOUT\b", "COPY FROM STDIN or TO STDOUT"),
     (r"^\s*(DEALLOCATE|DISCARD)\s+ALL\b", "DEALLOCATE ALL"),
     (r"\bDISTINCT\s+ON\b", "DISTINCT ON"),
+    (r"\bADD\s+COLUMN\b.*\bADD\s+COLUMN\b", "more than one new column in a statement"),
     (r"^\s*LOCK\b.*\bMODE\b", "a lock mode"),
     (r"\bset_config\s*\(\s*'(lock_timeout|jit|bytea_output)", "that setting"),
     (r"^\s*SET\s+(SESSION\s+|LOCAL\s+)?(lock_timeout|idle_in_transaction|jit|bytea_output)", "that setting"),
@@ -72,6 +73,8 @@ class RedshiftStandIn:
         self.serverless = serverless
         self.refuse_merges = 0
         """So many merges end by a serialization failure."""
+        self.refuse_lengthening = False
+        """Text has an encoding whose length cannot be changed."""
         self.lose_commit = False
         """The next merge is committed, and its client never hears of it."""
         self._database = database
@@ -114,6 +117,7 @@ class _Connection:
         self._database, self._s3 = database, s3
         self._types: dict[str, dict[str, str]] = {}
         self._merging = False
+        self._status = b"I"
         self._notes: list[tuple[str, str, str, str]] = []
 
     def run(self) -> None:
@@ -176,6 +180,11 @@ class _Connection:
         if statement.startswith("DELETE FROM") and self._stand_in.refuse_merges:
             self._stand_in.refuse_merges -= 1
             raise _Refusal("1023")
+        if re.search(r"\bALTER COLUMN\b.*\bTYPE\b", unquoted):
+            self._check_lengthening(statement)
+        statement = re.sub(
+            r"\)( DISTSTYLE (AUTO|EVEN|ALL)| DISTKEY \(\"[^\"]+\"\))?( SORTKEY \([^)]+\))?$", ")", statement
+        )
         if statement == "SELECT version()":
             return f"SELECT '{_VERSION}'"
         if match := re.match(r'CREATE TEMPORARY TABLE "([^"]+)" \((.*)\)$', statement, re.DOTALL):
@@ -184,6 +193,13 @@ class _Connection:
             if table in statement:
                 statement = self._errors(statement, table)
         return re.sub(r"\bvarbyte\(\d+\)", "bytea", statement)
+
+    def _check_lengthening(self, statement: str) -> None:
+        """Redshift changes nothing but the length of text and binary, and that in no transaction."""
+        if not re.search(r" TYPE (varchar|varbyte)\(\d+\)$", statement) or self._stand_in.refuse_lengthening:
+            raise _Refusal("target data type is not supported, or the encoding of the column is not")
+        if self._status != b"I":
+            raise _Refusal("ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
 
     def _errors(self, statement: str, table: str) -> str:
         if table.startswith("stl") and self._stand_in.serverless:
@@ -265,6 +281,8 @@ class _Connection:
                 body = _body(self._from_server)
                 if kind == b"G":  # PostgreSQL asks for the data that it gets anyway.
                     continue
+                if kind == b"Z":
+                    self._status = body
                 self._client.sendall(_message(kind, _REWRITTEN.get(kind, _same)(body)))
         with suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)

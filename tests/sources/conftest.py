@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -13,7 +14,7 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
-from wmtui.config import DuckDBConfig, MySQLConfig, Secret
+from wmtui.config import DuckDBConfig, MySQLConfig, Secret, TableConfig
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
 from wmtui.sources.embedded import EmbeddedSource
@@ -44,8 +45,10 @@ class Place:
     def name(self, table: str) -> TableName:
         return TableName(self.schema, table)
 
-    def describe(self, table: str, cursor: str = "u", primary_key: Sequence[str] = ("id",)) -> SourceTable:
-        return self.source.describe(self.name(table), cursor, primary_key)
+    def describe(
+        self, table: str, cursor: str = "u", primary_key: Sequence[str] = ("id",), **settings: Any
+    ) -> SourceTable:
+        return self.source.describe(self.name(table), table_config(cursor, primary_key, **settings))
 
 
 @pytest.fixture
@@ -85,6 +88,10 @@ def mysql_config(database: Database, user: str | None = None) -> MySQLConfig:
     return MySQLConfig(host=server.host, port=server.port, user=user or server.user, password=password, tls="disable")
 
 
+def table_config(cursor: str, primary_key: Sequence[str], **settings: Any) -> TableConfig:
+    return TableConfig(cursor=cursor, primary_key=tuple(primary_key), **settings)
+
+
 def read_rows(
     source: Source, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
 ) -> list[tuple[object, ...]]:
@@ -99,7 +106,8 @@ def rows_of(batch: pa.RecordBatch) -> Iterable[tuple[object, ...]]:
 class OneColumn:
     """Reads SQL literals back from a MySQL column of a type; `arrow_type` is the type it was read as."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, **settings: Any) -> None:
+        self._settings = settings
         self._database = database
         self._source = MySQLSource(mysql_config(database), ZONE)
         self.arrow_type: pa.DataType | None = None
@@ -111,7 +119,7 @@ class OneColumn:
             f"CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
             f"INSERT INTO t VALUES {values}",
         )
-        table = self._source.describe(TableName(self._database.name, "t"), "u", ["id"])
+        table = self._source.describe(TableName(self._database.name, "t"), table_config("u", ["id"], **self._settings))
         self.arrow_type = table.schema.field("v").type
         return [row[2] for row in read_rows(self._source, table)]
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from tests.sources.conftest import Place
+from tests.sources.conftest import Place, table_config
 from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.model import TableName
 
@@ -47,7 +47,7 @@ def test_a_table_may_go_without_a_key(orders: Place) -> None:
 
 def test_a_missing_schema_names_the_nearest(orders: Place) -> None:
     with pytest.raises(ConfigError) as caught:
-        orders.source.describe(TableName(orders.schema[:-1], "orders"), "updated_at", ["id"])
+        orders.source.describe(TableName(orders.schema[:-1], "orders"), table_config("updated_at", ["id"]))
     assert orders.schema in caught.value.next_step
 
 

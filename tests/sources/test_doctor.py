@@ -7,7 +7,7 @@ import msgspec
 
 from tests.servers import Database, free_port
 from tests.servers.mariadb import MariaDB
-from tests.sources.conftest import ZONE, Place, mysql_config
+from tests.sources.conftest import ZONE, Place, mysql_config, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.model import Check, Level, utc_now
 from wmtui.sources.embedded import EmbeddedSource
@@ -50,7 +50,7 @@ def test_a_file_that_opens_is_well(embedded_place: Place) -> None:
 
 
 def check_table(place: Place, *primary_key: str) -> Sequence[Check]:
-    return place.source.check_table(place.name("t"), "u", primary_key)
+    return place.source.check_table(place.name("t"), table_config("u", primary_key))
 
 
 def test_a_table_made_for_incremental_reading_is_well(mysql_place: Place) -> None:

@@ -12,7 +12,7 @@ from typing import IO
 import duckdb
 import pytest
 
-from tests.sources.conftest import EVERYTHING, ZONE, Place, read_rows
+from tests.sources.conftest import EVERYTHING, ZONE, Place, read_rows, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.model import TableName, utc_now
@@ -85,7 +85,7 @@ def test_a_file_that_is_missing_or_no_database_is_a_source_error(tmp_path: Path)
     for name in ("none", "junk"):
         source = EmbeddedSource(DuckDBConfig(path=str(tmp_path / name)), ZONE, utc_now)
         with pytest.raises(SourceError, match=f"cannot read {tmp_path / name}"):
-            source.describe(TableName.parse("shop.t"), "u", ["id"])
+            source.describe(TableName.parse("shop.t"), table_config("u", ["id"]))
 
 
 @pytest.fixture

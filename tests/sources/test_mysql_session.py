@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers import Database, free_port
 from tests.servers.mariadb import MariaDB
-from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config, read_rows
+from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config, read_rows, table_config
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import TableName
@@ -96,7 +96,7 @@ def test_a_server_that_dies_under_a_read_is_a_source_error() -> None:
             "INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 2000) FROM seq_1_to_20000",
         )
         source = MySQLSource(mysql_config(database), ZONE)
-        batches = source.read(source.describe(TableName(database.name, "t"), "u", ["id"]), EVERYTHING, 10)
+        batches = source.read(source.describe(TableName(database.name, "t"), table_config("u", ["id"])), EVERYTHING, 10)
         next(batches)
         server.kill()
         with pytest.raises(SourceError, match="cannot reach MySQL"):
@@ -113,7 +113,7 @@ def test_a_table_without_privilege_is_refused_with_the_account(mysql_place: Plac
     with pytest.raises(SourceError, match=f"denies user {account} a privilege"):
         read_rows(source, table)
     with pytest.raises(ConfigError, match="no schema"):
-        source.describe(table.table, "u", ["id"])
+        source.describe(table.table, table_config("u", ["id"]))
     mysql_db.execute(f"DROP USER {account}")
 
 

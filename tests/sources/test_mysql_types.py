@@ -7,14 +7,17 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from tests.sources.conftest import EVERYTHING, OneColumn, Place, read_rows
-from wmtui.errors import UnsupportedValue
+from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.sources import mysql_rows
+from wmtui.sources.keys import key_of
+from wmtui.types import max_bytes
 
 INTEGERS = [
-    ("TINYINT", -(2**7), 2**7 - 1, pa.int8()),
-    ("TINYINT(1)", -(2**7), 2**7 - 1, pa.int8()),
+    ("TINYINT", -(2**7), 2**7 - 1, pa.int16()),
+    ("TINYINT(1)", -(2**7), 2**7 - 1, pa.int16()),
     ("TINYINT UNSIGNED", 0, 2**8 - 1, pa.int16()),
     ("SMALLINT", -(2**15), 2**15 - 1, pa.int16()),
     ("SMALLINT UNSIGNED", 0, 2**16 - 1, pa.int32()),
@@ -166,17 +169,111 @@ def test_generated_invisible_and_oddly_named_columns_are_read(mysql_place: Place
     assert table.schema.field("thrice").metadata == {b"source_type": b"int(11)"}
 
 
-REFUSED = ["BIT(8)", "ENUM('a')", "SET('a')", "TIME", "YEAR", "POINT", "UUID", "INET6", "DECIMAL(39,0)"]
+def test_bits_are_numbers_and_a_single_one_is_a_boolean(one_column: OneColumn) -> None:
+    assert one_column("BIT(1)", "0", "1", "NULL") == [False, True, None]
+    assert one_column("BIT(8)", "0", "255", "b'00110001'") == [0, 255, 49]
+    assert one_column("BIT(63)", str(2**63 - 1)) == [2**63 - 1]
+    assert one_column("BIT(64)", "0", str(2**64 - 1)) == [0, 2**64 - 1]
 
 
-@pytest.mark.parametrize("column_type", REFUSED)
-def test_any_other_type_is_refused_by_name(mysql_place: Place, column_type: str) -> None:
+def test_times_of_day_and_spans_of_time_keep_sign_and_fraction_as_text(one_column: OneColumn) -> None:
+    edges = ["-838:59:59.000000", "838:59:59.000000", "00:00:00.000000", "-00:00:00.000001", "23:59:59.999999"]
+    assert one_column("TIME(6)", *(f"'{edge}'" for edge in edges), "NULL") == [*edges, None]
+    assert one_column("TIME", "'-838:59:59'", "'25:00:00'") == ["-838:59:59", "25:00:00"]
+
+
+def test_years_are_numbers(one_column: OneColumn) -> None:
+    assert one_column("YEAR", "1901", "2155", "'0000'", "NULL") == [1901, 2155, 0, None]
+
+
+def test_words_of_an_enum_or_set_are_text(one_column: OneColumn) -> None:
+    assert one_column("ENUM('b','a','É😀')", "'a'", "'É😀'", "''", "NULL") == ["a", "É😀", "", None]
+    assert one_column("SET('b','a')", "'a,b'", "''", "NULL") == ["b,a", "", None]
+
+
+@pytest.mark.parametrize(
+    ("column_type", "value"),
+    [
+        ("UUID", "123e4567-e89b-12d3-a456-426655440000"),
+        ("INET6", "2001:db8::ff00:42:8329"),
+        ("INET4", "10.0.0.255"),
+        ("JSON", '{"a": [1, null, "\\u00e9 😀"]}'),
+    ],
+)
+def test_what_has_a_text_of_its_own_is_that_text(one_column: OneColumn, column_type: str, value: str) -> None:
+    escaped = value.replace("\\", "\\\\")
+    assert one_column(column_type, f"'{escaped}'", "NULL") == [value, None]
+
+
+def test_decimals_wider_than_any_warehouse_s_are_their_digits_as_text(one_column: OneColumn) -> None:
+    widest = "9" * 35 + "." + "9" * 30
+    assert one_column("DECIMAL(65,30)", widest, f"-{widest}", "0", "NULL") == [
+        widest,
+        f"-{widest}",
+        "0." + "0" * 30,
+        None,
+    ]
+    assert one_column("DECIMAL(39,0)", "-" + "9" * 39) == ["-" + "9" * 39]
+    assert one_column("DECIMAL(38,38)", "0." + "9" * 38) == ["0." + "9" * 38]
+
+
+def test_wide_decimals_are_refused_where_the_rule_says_so(mysql_place: Place) -> None:
+    mysql_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd DECIMAL(39,0))")
+    with pytest.raises(UnsupportedValue, match=r"column odd of .* has type decimal\(39,0\)") as caught:
+        mysql_place.describe("t", wide_decimals="error")
+    assert "wide_decimals: text" in caught.value.next_step
+
+
+@pytest.mark.parametrize("column_type", ["ENUM('b','a')", "SET('b','a')", "TIME", "DECIMAL(65,0)", "DOUBLE"])
+def test_a_key_that_is_not_sorted_as_it_is_compared_is_refused(mysql_place: Place, column_type: str) -> None:
+    mysql_place.execute(f"CREATE TABLE t (id {column_type} PRIMARY KEY, u DATETIME NOT NULL)")
+    with pytest.raises(ConfigError, match="key column id of"):
+        mysql_place.describe("t")
+
+
+@pytest.mark.parametrize("column_type", ["BIT(1)", "BIT(64)", "YEAR", "BIGINT UNSIGNED", "DECIMAL(38,2)", "CHAR(3)"])
+def test_a_key_of_any_other_type_is_read_from_any_of_its_rows(mysql_place: Place, column_type: str) -> None:
+    mysql_place.execute(
+        f"CREATE TABLE t (id {column_type} PRIMARY KEY, u DATETIME NOT NULL)",
+        "INSERT INTO t VALUES (0, '2025-01-01'), (1, '2025-01-01')",
+    )
+    table = mysql_place.describe("t")
+    ((first, _), (second, _)) = read_rows(mysql_place.source, table)
+    (batch,) = mysql_place.source.read(table, EVERYTHING, 10)
+    behind = replace(EVERYTHING, key_after=key_of(batch, 0, table))
+    assert first != second
+    assert [row[0] for row in read_rows(mysql_place.source, table, behind)] == [second]
+
+
+SPATIAL = ["POINT", "GEOMETRY", "LINESTRING", "POLYGON", "MULTIPOINT", "GEOMETRYCOLLECTION"]
+
+
+@pytest.mark.parametrize("column_type", SPATIAL)
+def test_a_spatial_type_is_refused_by_name_and_can_be_excluded(mysql_place: Place, column_type: str) -> None:
     mysql_place.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd {column_type})"])
     with pytest.raises(UnsupportedValue) as caught:
         mysql_place.describe("t")
     assert "column odd of" in caught.value.what
     assert column_type.lower() in caught.value.what.lower()
-    assert caught.value.next_step
+    assert "exclude: [odd]" in caught.value.next_step
+    assert mysql_place.describe("t", exclude=("odd",)).schema.names == ["id", "u"]
+
+
+@pytest.mark.parametrize(
+    ("column_type", "most"),
+    [
+        ("VARCHAR(100)", 400),
+        ("VARCHAR(100) CHARACTER SET latin1", 400),
+        ("CHAR(3)", 12),
+        ("ENUM('a','bcd')", 12),
+        ("TINYTEXT", 1020),
+        ("VARBINARY(20)", 20),
+        ("TIME(6)", 17),
+    ],
+)
+def test_the_most_bytes_of_a_value_are_known(mysql_place: Place, column_type: str, most: int) -> None:
+    mysql_place.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})"])
+    assert max_bytes(mysql_place.describe("t").schema.field("v")) == most
 
 
 IMPOSSIBLE = [
@@ -201,6 +298,30 @@ def test_a_date_no_calendar_has_is_refused_with_its_row(mysql_place: Place, colu
         read_rows(mysql_place.source, table)
     assert caught.value.what == f"column v of {table.table} holds {value} in the row a = 2, b = y"
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(("column_type", "value"), IMPOSSIBLE)
+def test_a_date_no_calendar_has_becomes_null_where_the_rule_says_so(
+    mysql_place: Place, column_type: str, value: str
+) -> None:
+    mysql_place.execute(
+        f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type} NOT NULL)",
+        f"INSERT INTO t VALUES (1, '2025-01-01', '2025-02-03'), (2, '2025-01-01', '{value}')",
+    )
+    table = mysql_place.describe("t", zero_dates=None)
+    first, second = (row[2] for row in read_rows(mysql_place.source, table))
+    assert first is not None
+    assert second is None
+    assert table.schema.field("v").nullable
+
+
+@pytest.mark.parametrize("column", ["u", "d"])
+def test_in_cursor_and_key_a_date_no_calendar_has_is_refused_whatever_the_rule(mysql_place: Place, column: str) -> None:
+    values = {"u": "('2025-01-01', '0000-00-00')", "d": "('0000-00-00', '2025-01-01')"}[column]
+    mysql_place.execute("CREATE TABLE t (d DATE PRIMARY KEY, u DATETIME NOT NULL)", f"INSERT INTO t VALUES {values}")
+    table = mysql_place.describe("t", primary_key=["d"], zero_dates=None)
+    with pytest.raises(UnsupportedValue, match=f"column {column} of .* holds 0000-00-00"):
+        read_rows(mysql_place.source, table)
 
 
 def test_text_that_is_not_in_its_character_set_is_refused(mysql_place: Place) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 
 import psycopg
 import pyarrow as pa
@@ -16,7 +17,8 @@ from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
 from wmtui.model import Level
-from wmtui.warehouses import redshift_sql
+from wmtui.types import MAX_BYTES
+from wmtui.warehouses import Layout, Naming, redshift_sql
 from wmtui.warehouses.base import LoadFile
 
 
@@ -208,3 +210,56 @@ def test_names_and_roles_are_only_names() -> None:
         "COPY \"wmtui_landing\" (\"a\"\"b\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
         " FORMAT AS PARQUET MANIFEST"
     )
+
+
+def lengths(bench: Bench) -> dict[str, str]:
+    """The target's declared columns."""
+    statement = (
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        f" WHERE attrelid = '{TARGET}'::regclass AND attnum > 0 AND NOT attisdropped"
+    )
+    return dict(bench.query(statement))
+
+
+def sized(length: int, *values: tuple[int, datetime, str]) -> pa.Table:
+    """Rows whose note has so many bytes at most."""
+    note = pa.field("note", pa.string(), metadata={MAX_BYTES: str(length).encode()})
+    return rows(*values, schema=pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), note]))
+
+
+def test_text_is_as_long_as_its_source_in_bytes_and_grows_with_it(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(sized(40, (1, at(1), "a")))
+    assert lengths(rs_bench)["note"] == "character varying(40)"
+    rs_bench.load(sized(80, (2, at(1), "é" * 40)), sized(20, (3, at(1), "c")))
+    assert lengths(rs_bench)["note"] == "character varying(80)"
+    assert rs_bench.target() == [(1, at(1), "a"), (2, at(1), "é" * 40), (3, at(1), "c")]
+    alters = [statement for statement in stand_in.statements if "ALTER COLUMN" in statement]
+    assert alters == ['ALTER TABLE "public"."orders" ALTER COLUMN "note" TYPE varchar(80)']
+
+
+def test_text_that_redshift_does_not_lengthen_is_refused_when_a_value_does_not_fit(
+    rs_bench: Bench, stand_in: RedshiftStandIn
+) -> None:
+    rs_bench.load(sized(40, (1, at(1), "a")))
+    stand_in.refuse_lengthening = True
+    rs_bench.load(sized(80, (2, at(1), "fits")))
+    with pytest.raises(TableError, match="narrower than its source") as failure:
+        rs_bench.load(sized(80, (3, at(1), "x" * 80)))
+    assert 'ALTER COLUMN "note" TYPE varchar(80)' in failure.value.next_step
+    assert len(rs_bench.target()) == 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "clause"),
+    [
+        (Layout(), ""),
+        (Layout("all"), " DISTSTYLE ALL"),
+        (Layout(distkey="note", sortkey=("id", "note")), ' DISTKEY ("remark") SORTKEY ("id", "remark")'),
+    ],
+)
+def test_a_target_is_stored_as_its_settings_say(
+    rs_bench: Bench, stand_in: RedshiftStandIn, layout: Layout, clause: str
+) -> None:
+    rs_bench.load(rows((1, at(1), "a")), layout=layout, naming=Naming(rename={"note": "remark"}))
+    (created,) = [s for s in stand_in.statements if s.startswith('CREATE TABLE "public"."orders"')]
+    assert created.endswith(f'PRIMARY KEY ("id")){clause}')

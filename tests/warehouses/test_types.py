@@ -8,9 +8,10 @@ from wmtui.config import RedshiftConfig, Secret
 from wmtui.errors import ConfigError, TableError
 from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
-from wmtui.warehouses.landing import land, match
-from wmtui.warehouses.sql import quote
-from wmtui.warehouses.types import carried_type, landing_type, sql_type
+from wmtui.warehouses.base import Naming
+from wmtui.warehouses.landing import Target, land, match
+from wmtui.warehouses.sql import Statements, quote
+from wmtui.warehouses.types import carried_type, landing_type, wider
 
 CARRIED = [pa.bool_(), pa.int8(), pa.uint8(), pa.uint32(), pa.uint64(), pa.float32(), pa.decimal128(38, 10)]
 CARRIED += [pa.large_string(), pa.large_binary(), pa.date32(), pa.timestamp("ns"), pa.timestamp("ms", "Asia/Shanghai")]
@@ -19,7 +20,7 @@ CARRIED += [pa.large_string(), pa.large_binary(), pa.date32(), pa.timestamp("ns"
 @pytest.mark.parametrize("kind", CARRIED, ids=str)
 def test_every_carried_type_lands_in_the_column_made_for_it(kind: pa.DataType) -> None:
     carried = carried_type("c", kind)
-    assert landing_type(carried, sql_type(carried)) == carried
+    assert landing_type(carried, Statements("main").column_type(pa.field("c", carried))) == carried
 
 
 def test_the_exact_name_wins_and_an_ambiguous_one_matches_nothing() -> None:
@@ -31,7 +32,7 @@ def test_the_exact_name_wins_and_an_ambiguous_one_matches_nothing() -> None:
 def test_two_columns_of_a_file_never_land_in_one() -> None:
     schema = pa.schema([("id", pa.int64()), ("ID", pa.int64())])
     with pytest.raises(TableError, match="id and ID"):
-        land(schema, {"id": "bigint"})
+        land(schema, Target("t", {"id": "bigint"}, Statements("main")), Naming())
 
 
 def test_quotes_inside_a_name_are_doubled() -> None:
@@ -42,3 +43,26 @@ def test_redshift_cannot_load_from_a_folder() -> None:
     config = RedshiftConfig(host="dw", database="dev", user="etl", password=Secret("x"))
     with pytest.raises(ConfigError, match="Redshift cannot load from a folder"):
         open_warehouse(config, utc_now, NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (pa.int16(), pa.int64(), pa.int64()),
+        (pa.int32(), pa.uint32(), pa.int64()),
+        (pa.int64(), pa.decimal128(20, 0), pa.decimal128(20, 0)),
+        (pa.decimal128(10, 2), pa.decimal128(8, 4), pa.decimal128(12, 4)),
+        (pa.float32(), pa.float64(), pa.float64()),
+        (pa.date32(), pa.timestamp("us"), pa.timestamp("us")),
+        (pa.decimal128(38, 0), pa.decimal128(38, 10), None),
+        (pa.string(), pa.int64(), None),
+        (pa.bool_(), pa.int16(), None),
+        (pa.float64(), pa.int64(), None),
+        (pa.timestamp("us"), pa.timestamp("us", "UTC"), None),
+    ],
+    ids=str,
+)
+def test_of_two_types_the_wider_holds_both_or_there_is_none(
+    one: pa.DataType, other: pa.DataType, both: pa.DataType | None
+) -> None:
+    assert wider(one, other) == wider(other, one) == both

@@ -156,9 +156,15 @@ class TableConfig(_Strict, frozen=True):
     lag: how far reading stays behind the source's clock. lookback: overlap read again below the last high; None picks
     60 s, or 10 minutes where the account may not see transactions; always 0 without a primary key.
     primary_key: empty for a table without one (append, at least once).
+    schema: of the target, None for the warehouse's own; once read, `target` is the whole name. exclude: columns that
+    are never read. rename: columns of the source and what the target calls them.
+    diststyle, distkey, sortkey: how Redshift stores a target that a load creates, by names of the source.
+    zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
+    that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has.
     """
 
     target: str = ""
+    schema: str | None = None
     cursor: str = "update_at"
     primary_key: tuple[str, ...] = ("id",)
     lag: Duration = Duration(seconds=5)
@@ -166,6 +172,19 @@ class TableConfig(_Strict, frozen=True):
     freshness: Freshness = Freshness()
     null_cursor: Literal["report", "error"] = "report"
     manual_in_run: Literal["load", "sync"] = "load"
+    exclude: tuple[str, ...] = ()
+    rename: dict[str, str] = {}
+    diststyle: Literal["auto", "even", "all"] | None = None
+    distkey: str | None = None
+    sortkey: tuple[str, ...] = ()
+    zero_dates: Literal["null", "error"] | None = "error"
+    too_long: Literal["error", "truncate"] = "error"
+    wide_decimals: Literal["text", "error"] = "text"
+
+    @property
+    def null_dates(self) -> bool:
+        """Whether a date that no calendar has is read as NULL."""
+        return self.zero_dates != "error"
 
 
 class TopLevel(_Strict, frozen=True):

@@ -28,7 +28,7 @@ def extract_table(job: Job, mark: Watermark) -> Iterator[Extracted]:
     raise.
     """
     refuse_pinned(job, mark)
-    table = job.backend.source.describe(job.table, job.config.cursor, job.config.primary_key)
+    table = job.backend.source.describe(job.table, job.config)
     check_null_cursors(job, table)
     last = last_run(job)
     mark, pending = _settle(job, mark, table)
@@ -82,7 +82,7 @@ def preview_plan(scope: Scope, mark: Watermark) -> tuple[SourceTable, Watermark,
     Returns the table, the watermark it would begin at, and the plan. Raises what `extract_table` raises.
     """
     refuse_pinned(scope, mark)
-    table = scope.backend.source.describe(scope.table, scope.config.cursor, scope.config.primary_key)
+    table = scope.backend.source.describe(scope.table, scope.config)
     check_null_cursors(scope, table)
     pending, last = find_pending(scope, mark, table), last_run(scope)
     if pending.kind is PendingKind.COMMITTED and pending.run is not None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
+from wmtui.config import TableConfig
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.runs import RunState, RunStore
@@ -19,7 +20,7 @@ from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
-from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
@@ -154,7 +155,14 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadReque
         primary_key=job.config.primary_key,
         files=tuple(LoadFile(f.key, f.uri, f.etag, f.size, f.part.rows if f.part else None) for f in files),
         reprocess=job.options.reprocess,
+        naming=naming(job.config),
+        layout=Layout(job.config.diststyle, job.config.distkey, job.config.sortkey),
     )
+
+
+def naming(config: TableConfig) -> Naming:
+    """What the target calls the columns of the source."""
+    return Naming(config.rename, config.exclude)
 
 
 def _execute(job: Job, request: LoadRequest) -> LoadResult:
@@ -171,6 +179,8 @@ def _execute(job: Job, request: LoadRequest) -> LoadResult:
     job.progress(Phase.STAGING, files=total)
     job.check()
     result = job.backend.warehouse.load(request, partial(open_part, job.backend.objects, job.table), on_staged)
+    if result.added:
+        job.tell(f"{request.target} has new columns, NULL in the rows it had: {', '.join(result.added)}")
     for file in result.already_loaded:
         job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
     return result

@@ -62,7 +62,7 @@ class Health:
             unreadable = self._document(table)
             findings += unreadable
             try:
-                findings += w.source.check_table(table, config.cursor, config.primary_key)
+                findings += w.source.check_table(table, config)
             except WmtuiError as error:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
             findings += [] if unreadable else self._left_behind(table)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from wmtui.config import TableConfig
 from wmtui.model import Check, Key, Span, TableName
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class SourceTable(Struct, frozen=True):
     primary_key: its columns in order, empty for a table without one. cursor: the column that orders changes.
     cursor_digits: fraction digits of the cursor column, 0–6.
     nullable_cursor: rows with a NULL cursor are possible (they are counted, never read).
+    null_dates: a date that no calendar has is read as NULL, in cursor and key aside; else it is an error.
     """
 
     table: TableName
@@ -27,6 +29,7 @@ class SourceTable(Struct, frozen=True):
     cursor: str
     cursor_digits: int
     nullable_cursor: bool
+    null_dates: bool = False
 
 
 class SourceClock(Struct, frozen=True):
@@ -48,12 +51,12 @@ class Source(Protocol):
     every `read` has a connection of its own.
     """
 
-    def describe(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> SourceTable:
-        """The table's schema, after checking that cursor and primary key are what the settings say.
+    def describe(self, table: TableName, config: TableConfig) -> SourceTable:
+        """The table's schema by its settings, after checking that cursor and primary key are what they say.
 
-        Raises ConfigError when table, cursor or key columns are missing (naming the nearest), when the cursor is not
-        DATETIME or TIMESTAMP, or when the key is not unique and NOT NULL; UnsupportedValue for a column type that
-        cannot be carried exactly, with the column and type in the message.
+        Raises ConfigError when table, cursor, key or excluded columns are missing (naming the nearest), when the
+        cursor is not DATETIME or TIMESTAMP, or when the key is not unique and NOT NULL; UnsupportedValue for a column
+        type that cannot be carried exactly, with the column and type in the message.
         """
         ...
 
@@ -93,6 +96,6 @@ class Source(Protocol):
         """Findings for `doctor` about connection, privileges and driver; a dead server is a finding."""
         ...
 
-    def check_table(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> list[Check]:
+    def check_table(self, table: TableName, config: TableConfig) -> list[Check]:
         """Findings for `doctor -t`: cursor index, NULL cursors, whether updates touch the cursor, size."""
         ...

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from msgspec.structs import replace
 
-from wmtui.config import DuckDBConfig
+from wmtui.config import DuckDBConfig, TableConfig
 from wmtui.errors import ConfigError, SourceError, UnsupportedValue
 from wmtui.model import Check, Clock, Key, Level, Span, TableName
 from wmtui.sources import embedded_catalog as catalog
@@ -34,14 +34,14 @@ class EmbeddedSource:
         self._zone = zone
         self._clock = clock
 
-    def describe(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> SourceTable:
+    def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See Source.describe."""
         with open_session(self._path) as session:
-            schema = catalog.arrow_schema(session.connection, table)
+            schema = catalog.arrow_schema(session.connection, table, config)
             keys = catalog.unique_keys(session.connection, table, schema)
         types = {field.name: field.metadata[b"source_type"].decode() for field in schema}
-        digits = catalog.CURSOR_DIGITS.get(types.get(cursor, ""), 6)
-        return fitted(table, schema, cursor, primary_key, cursor_digits=digits, unique_keys=keys)
+        digits = catalog.CURSOR_DIGITS.get(types.get(config.cursor, ""), 6)
+        return fitted(table, schema, config, cursor_digits=digits, unique_keys=keys)
 
     def clock(self) -> SourceClock:
         """See Source.clock; nobody writes while the file is open for reading, so there is no open writer."""
@@ -90,10 +90,10 @@ class EmbeddedSource:
             return [findings.failed("source", error)]
         return [Check("source", Level.OK, f"DuckDB {version} reads {self._path}")]
 
-    def check_table(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> list[Check]:
+    def check_table(self, table: TableName, config: TableConfig) -> list[Check]:
         """See Source.check_table."""
         try:
-            described = self.describe(table, cursor, primary_key)
+            described = self.describe(table, config)
         except (ConfigError, UnsupportedValue) as error:
             return [findings.failed(str(table), error)]
         with open_session(self._path) as session:

@@ -5,10 +5,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from wmtui.config import TableConfig
 from wmtui.errors import UnsupportedValue
 from wmtui.model import TableName
-from wmtui.sources.fit import missing_schema, missing_table
-from wmtui.sources.keys import UNSIGNED_64
+from wmtui.sources.fit import kept, missing_schema, missing_table
+from wmtui.types import UNSIGNED_64
 
 _COLUMNS = """
 SELECT column_name, data_type, is_nullable, numeric_precision, numeric_scale FROM duckdb_columns()
@@ -27,8 +28,8 @@ _TABLES = """
 SELECT DISTINCT table_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = $schema
 """
 _TYPES = {
-    "BOOLEAN": pa.int8(),
-    "TINYINT": pa.int8(),
+    "BOOLEAN": pa.int16(),
+    "TINYINT": pa.int16(),
     "UTINYINT": pa.int16(),
     "SMALLINT": pa.int16(),
     "USMALLINT": pa.int32(),
@@ -50,11 +51,15 @@ CURSOR_DIGITS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3}
 """Fraction digits of the types that have fewer than six."""
 
 
-def arrow_schema(connection: duckdb.DuckDBPyConnection, table: TableName) -> pa.Schema:
-    """The pinned schema. Raises ConfigError for a missing schema or table, UnsupportedValue for a type refused."""
+def arrow_schema(connection: duckdb.DuckDBPyConnection, table: TableName, config: TableConfig) -> pa.Schema:
+    """The pinned schema of the columns that are not excluded.
+
+    Raises ConfigError for a missing schema, table or excluded column, UnsupportedValue for a type refused.
+    """
     rows = connection.execute(_COLUMNS, {"schema": table.schema, "table": table.name}).fetchall()
     if rows:
-        return pa.schema([_field(table, row) for row in rows])
+        names = kept(table, [row[0] for row in rows], config)
+        return pa.schema([_field(table, row) for row in rows if row[0] in names])
     schemas = _first_column(connection, _SCHEMAS)
     if table.schema not in schemas:
         raise missing_schema(table, schemas)
@@ -76,7 +81,7 @@ def _field(table: TableName, column: tuple[Any, ...]) -> pa.Field:
         raise UnsupportedValue(
             f"column {name} of {table} has type {kind}",
             "it cannot be carried exactly",
-            "change the column's type in the source, or take the table out of tables.yaml",
+            f"leave it out with `exclude: [{name}]` in tables.yaml, or change its type in the source",
         )
     return pa.field(name, arrow, nullable, {b"source_type": kind.encode()})
 

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
+from wmtui.config import TableConfig
 from wmtui.errors import ConfigError
 from wmtui.model import TableName
 from wmtui.sources.base import SourceTable
-from wmtui.sources.keys import is_key_type
+from wmtui.sources.keys import is_key_field
 
 
 def missing_schema(table: TableName, schemas: Collection[str]) -> ConfigError:
@@ -32,8 +33,7 @@ def missing_table(table: TableName, names: Collection[str]) -> ConfigError:
 def fitted(
     table: TableName,
     schema: pa.Schema,
-    cursor: str,
-    primary_key: Sequence[str],
+    config: TableConfig,
     *,
     cursor_digits: int,
     unique_keys: Collection[tuple[str, ...]],
@@ -43,16 +43,39 @@ def fitted(
     unique_keys: every set of NOT NULL columns that the source holds unique, in index order.
     Raises ConfigError.
     """
+    cursor, primary_key = config.cursor, config.primary_key
     for column, setting in [(cursor, "cursor"), *((column, "primary_key") for column in primary_key)]:
         if column not in schema.names:
-            raise ConfigError(
-                f"{table} has no column {column}",
-                f"tables.yaml names it as {setting}; there are {', '.join(schema.names)}",
-                _nearest(column, schema.names, f"correct {setting} in tables.yaml"),
-            )
+            raise _missing_column(table, column, setting, schema.names)
     _check_cursor(table, schema.field(cursor))
-    _check_key(table, schema, tuple(primary_key), unique_keys)
-    return SourceTable(table, schema, tuple(primary_key), cursor, cursor_digits, schema.field(cursor).nullable)
+    _check_key(table, schema, primary_key, unique_keys)
+    return SourceTable(
+        table,
+        schema,
+        primary_key,
+        cursor,
+        cursor_digits,
+        schema.field(cursor).nullable,
+        null_dates=config.null_dates,
+    )
+
+
+def kept(table: TableName, columns: Sequence[str], config: TableConfig) -> list[str]:
+    """The columns that the settings do not exclude. Raises ConfigError for one excluded that the table does not have:
+    a slip of the pen would let out what is to be kept in.
+    """
+    for column in config.exclude:
+        if column not in columns:
+            raise _missing_column(table, column, "exclude", columns)
+    return [column for column in columns if column not in config.exclude]
+
+
+def _missing_column(table: TableName, column: str, setting: str, columns: Collection[str]) -> ConfigError:
+    return ConfigError(
+        f"{table} has no column {column}",
+        f"tables.yaml names it as {setting}; there are {', '.join(columns)}",
+        _nearest(column, columns, f"correct {setting} in tables.yaml"),
+    )
 
 
 def _check_cursor(table: TableName, cursor: pa.Field) -> None:
@@ -77,10 +100,10 @@ def _check_key(
             f"use primary_key: {known or '[] (rows are appended, at least once), or add an index'}",
         )
     for column in key:
-        if not is_key_type(schema.field(column).type):
+        if not is_key_field(schema.field(column)):
             raise ConfigError(
                 f"key column {column} of {table} has type {_source_type(schema.field(column))}",
-                "floating point cannot tell keys apart exactly",
+                "its values cannot be compared exactly in the order they are sorted by",
                 "name another unique key, or use primary_key: []",
             )
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from wmtui.model import Key, KeyValue
+from wmtui.types import UNSIGNED_64
 
 if TYPE_CHECKING:
     from wmtui.sources.base import SourceTable
 
-UNSIGNED_64 = pa.decimal128(20, 0)
-"""The Arrow type of an unsigned 64-bit integer, which no warehouse has."""
+UNORDERED = b"unordered"
+"""A field's metadata: the source sorts its values otherwise than it compares them with a bound one."""
 
 
 def key_of(batch: pa.RecordBatch, row: int, table: "SourceTable") -> Key:
@@ -26,9 +27,9 @@ def is_integer(column: pa.DataType) -> bool:
     return bool(pa.types.is_integer(column) or column == UNSIGNED_64)
 
 
-def is_key_type(column: pa.DataType) -> bool:
-    """Whether a column can order rows exactly: floating point cannot."""
-    return not pa.types.is_floating(column)
+def is_key_field(field: pa.Field) -> bool:
+    """Whether a column can order rows exactly: floating point cannot, nor an ENUM, which sorts by its place."""
+    return not pa.types.is_floating(field.type) and UNORDERED not in (field.metadata or {})
 
 
 def _key_value(value: object, column: pa.DataType) -> KeyValue:

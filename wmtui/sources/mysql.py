@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from wmtui.config import MySQLConfig
+from wmtui.config import MySQLConfig, TableConfig
 from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.model import Check, Key, KeyValue, Span, TableName
 from wmtui.sources import mysql_catalog as catalog
@@ -16,7 +16,7 @@ from wmtui.sources import mysql_plan as plan
 from wmtui.sources.base import SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.findings import failed
-from wmtui.sources.fit import fitted
+from wmtui.sources.fit import fitted, kept
 from wmtui.sources.mysql_clock import ServerClock, server_clock
 from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
@@ -37,14 +37,15 @@ class MySQLSource:
         self._clock_lock = Lock()
         self._last_clock: tuple[float, ServerClock] | None = None
 
-    def describe(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> SourceTable:
+    def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See Source.describe."""
         with Session(self._config) as session:
             columns = catalog.columns(session, table)
             unique_keys = [index.columns for index in catalog.indexes(session, table) if index.unique_not_null]
-        schema = pa.schema([arrow_field(table, column) for column in columns])
-        digits = {column.name: column.fraction_digits or 0 for column in columns}.get(cursor, 0)
-        return fitted(table, schema, cursor, primary_key, cursor_digits=digits, unique_keys=unique_keys)
+        names = kept(table, [column.name for column in columns], config)
+        schema = pa.schema([arrow_field(table, column, config) for column in columns if column.name in names])
+        digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
+        return fitted(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
 
     def clock(self) -> SourceClock:
         """See Source.clock."""
@@ -84,10 +85,10 @@ class MySQLSource:
         """See Source.check."""
         return doctor.check_server(self._config)
 
-    def check_table(self, table: TableName, cursor: str, primary_key: Sequence[str]) -> list[Check]:
+    def check_table(self, table: TableName, config: TableConfig) -> list[Check]:
         """See Source.check_table."""
         try:
-            described = self.describe(table, cursor, primary_key)
+            described = self.describe(table, config)
         except (ConfigError, UnsupportedValue) as error:
             return [failed(str(table), error)]
         with Session(self._config) as session:

@@ -13,12 +13,13 @@ from wmtui.sources.fit import missing_schema, missing_table
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import Column
 from wmtui.sources.sql import MYSQL
+from wmtui.types import ColumnType
 
 _TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = %(schema)s"
 _SCHEMAS = "SELECT schema_name AS n FROM information_schema.schemata"
 _COLUMNS = """
 SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS data_type, column_type AS column_type,
-       is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale,
+       is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale, character_maximum_length AS length,
        datetime_precision AS fraction_digits, extra AS extra
 FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name = %(table)s ORDER BY ordinal_position
 """
@@ -55,11 +56,8 @@ def columns(session: Session, table: TableName) -> list[Column]:
     found = [
         Column(
             name=row["name"],
-            data_type=row["data_type"].lower(),
-            column_type=row["column_type"],
+            type=ColumnType(row["data_type"].lower(), row["column_type"], row["digits"], row["scale"], row["length"]),
             nullable=row["nullable"] == "YES",
-            precision=row["digits"],
-            scale=row["scale"],
             fraction_digits=row["fraction_digits"],
             extra=row["extra"],
         )

@@ -51,8 +51,21 @@ def _batch(pieces: list[_Piece], table: SourceTable) -> pa.RecordBatch:
         try:
             columns.append(_cast(column, field.type))
         except pa.ArrowInvalid:
-            raise _refusal(raw, place, table) from None
+            if not (table.null_dates and _would_be_null(field, table)):
+                raise _refusal(raw, place, table) from None
+            columns.append(_dates(column, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def _would_be_null(field: pa.Field, table: SourceTable) -> bool:
+    """Whether the rule `zero_dates` is about this column; a row's place in the order can never be NULL."""
+    return pa.types.is_temporal(field.type) and field.name not in (*table.primary_key, table.cursor)
+
+
+def _dates(column: pa.Array, to: pa.DataType) -> pa.Array:
+    """Dates and times, NULL where no calendar has them."""
+    parts = [column.slice(row, 1) for row in range(len(column))]
+    return pa.concat_arrays([_cast(part, to) if _castable(part, to) else pa.nulls(1, to) for part in parts])
 
 
 def _cast(column: pa.Array, to: pa.DataType) -> pa.Array:
@@ -77,7 +90,9 @@ def _refusal(raw: list[pa.Array], place: int, table: SourceTable) -> Unsupported
     return UnsupportedValue(
         f"column {field.name} of {table.table} holds {_shown(column[row])} in {f'the row {key}' if key else 'a row'}",
         f"as {source_type} it cannot be carried exactly",
-        "correct the value in the source (NULL is carried), then sync again",
+        "correct the value in the source (NULL is carried)"
+        + (", or say `zero_dates: null` for this table" if _would_be_null(field, table) else "")
+        + ", then sync again",
     )
 
 

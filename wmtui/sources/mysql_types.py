@@ -1,80 +1,58 @@
-"""MySQL column types as exact Arrow types; what cannot be carried exactly is refused by name."""
+"""MySQL columns as exact Arrow fields; what cannot be carried exactly is refused by name."""
+
+import re
 
 import pyarrow as pa
 from msgspec import Struct
 
+from wmtui.config import TableConfig
 from wmtui.errors import UnsupportedValue
 from wmtui.model import TableName
-from wmtui.sources.keys import UNSIGNED_64
-
-_SIGNED = {
-    "tinyint": pa.int8(),
-    "smallint": pa.int16(),
-    "mediumint": pa.int32(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-}
-_UNSIGNED = {
-    "tinyint": pa.int16(),
-    "smallint": pa.int32(),
-    "mediumint": pa.int32(),
-    "int": pa.int64(),
-    "bigint": UNSIGNED_64,
-}
-_TEXT = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext"}
-_BINARY = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
-_OTHER = {
-    "float": pa.float64(),
-    "double": pa.float64(),
-    "date": pa.date32(),
-    "datetime": pa.timestamp("us"),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-_MAX_DIGITS = 38
-"""Digits of a decimal128, and of every warehouse's DECIMAL."""
+from wmtui.sources.keys import UNORDERED
+from wmtui.types import MAX_BYTES, ColumnType, source_type
 
 
 class Column(Struct, frozen=True):
-    """A column as information_schema describes it.
-
-    data_type: `bigint`. column_type: `bigint(20) unsigned`. extra: `on update current_timestamp()`.
-    """
+    """A column as information_schema describes it. extra: `on update current_timestamp()`."""
 
     name: str
-    data_type: str
-    column_type: str
+    type: ColumnType
     nullable: bool
-    precision: int | None
-    scale: int | None
     fraction_digits: int | None
     extra: str
 
 
-def arrow_field(table: TableName, column: Column) -> pa.Field:
-    """The pinned field of a column. Raises UnsupportedValue with column and type when it has no exact one."""
-    arrow = _arrow_type(column)
-    if arrow is None:
+def arrow_field(table: TableName, column: Column, config: TableConfig) -> pa.Field:
+    """The pinned field of a column, by the table's rules.
+
+    Raises UnsupportedValue with column and type when it has no exact one, or has to be text and must not be.
+    """
+    row = source_type(column.type.name)
+    if row is None or row.carry is None:
         raise UnsupportedValue(
-            f"column {column.name} of {table} has type {column.column_type}",
+            f"column {column.name} of {table} has type {column.type.declared}",
             "it cannot be carried exactly",
-            "change the column's type in the source, or take the table out of tables.yaml",
+            f"leave it out with `exclude: [{column.name}]` in tables.yaml, or change its type in the source",
         )
-    return pa.field(column.name, arrow, column.nullable, {b"source_type": column.column_type.encode()})
-
-
-def _arrow_type(column: Column) -> pa.DataType | None:
-    kind = column.data_type
-    if kind in _SIGNED:
-        return (_UNSIGNED if "unsigned" in column.column_type else _SIGNED)[kind]
-    if kind == "decimal" and column.precision is not None and column.precision <= _MAX_DIGITS:
-        return pa.decimal128(column.precision, column.scale or 0)
-    if kind in _TEXT:
-        return pa.string()
-    if kind in _BINARY:
-        return pa.binary()
-    return _OTHER.get(kind)
+    carried = row.carry(column.type)
+    if carried.as_text and config.wide_decimals == "error":
+        raise UnsupportedValue(
+            f"column {column.name} of {table} has type {column.type.declared}",
+            "no warehouse has numbers of so many digits, and wide_decimals is `error` for this table",
+            "say `wide_decimals: text` to carry its digits as text, or exclude the column",
+        )
+    metadata = {b"source_type": column.type.declared.encode()}
+    if carried.max_bytes is not None:
+        metadata[MAX_BYTES] = str(carried.max_bytes).encode()
+    if carried.as_text or not row.is_key:
+        metadata[UNORDERED] = b"yes"
+    may_become_null = config.null_dates and pa.types.is_temporal(carried.type)
+    is_order = column.name in (*config.primary_key, config.cursor)
+    return pa.field(column.name, carried.type, column.nullable or (may_become_null and not is_order), metadata)
 
 
 def select_expression(field: pa.Field, quoted: str) -> str:
-    """How a column is read. FLOAT prints six digits, and either type rounds where decimals are fixed; this does not."""
-    return f"{quoted} * 1e0" if pa.types.is_floating(field.type) else quoted
+    """How a column is read: a FLOAT prints six digits, and a BIT is raw bytes, unless MySQL is told otherwise."""
+    declared = field.metadata[b"source_type"].decode()
+    row = source_type(re.split("[( ]", declared, maxsplit=1)[0])
+    return row.read.replace("{}", quoted) if row else quoted

@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from wmtui.model import Key, KeyValue, Order, Position, Span, TableName
 from wmtui.sources.base import SourceTable
 from wmtui.sources.cursor import column_time
-from wmtui.sources.keys import UNSIGNED_64, timestamp_text
+from wmtui.sources.keys import timestamp_text
+from wmtui.types import UNSIGNED_64
 
 
 class Dialect(Struct, frozen=True):

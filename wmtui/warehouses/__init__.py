@@ -3,7 +3,16 @@
 from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
-from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, Manifests, Warehouse
+from wmtui.warehouses.base import (
+    Layout,
+    LedgerEntry,
+    LoadFile,
+    LoadRequest,
+    LoadResult,
+    Manifests,
+    Naming,
+    Warehouse,
+)
 
 
 def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:
@@ -30,4 +39,14 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
     return PostgresWarehouse(config)
 
 
-__all__ = ["LedgerEntry", "LoadFile", "LoadRequest", "LoadResult", "Manifests", "Warehouse", "open_warehouse"]
+__all__ = [
+    "Layout",
+    "LedgerEntry",
+    "LoadFile",
+    "LoadRequest",
+    "LoadResult",
+    "Manifests",
+    "Naming",
+    "Warehouse",
+    "open_warehouse",
+]

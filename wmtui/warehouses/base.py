@@ -1,6 +1,6 @@
 """What the pipeline needs of a warehouse."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class LoadFile(Struct, frozen=True):
-    """A file to load: address and ETag as the ledger holds them, and the rows it promises (None: its footer's)."""
+    """A file to load: address and ETag as the ledger holds them.
+
+    rows: those its run promises; None for a foreign file, which promises those of its footer.
+    """
 
     key: str
     uri: str
@@ -23,11 +26,30 @@ class LoadFile(Struct, frozen=True):
     rows: int | None
 
 
+class Naming(Struct, frozen=True):
+    """What the target calls the columns of the source. exclude: those it is not to have."""
+
+    rename: Mapping[str, str] = {}
+    exclude: tuple[str, ...] = ()
+
+    def of(self, column: str) -> str | None:
+        """A source column's name in the target; None for one that is excluded."""
+        return None if column in self.exclude else self.rename.get(column, column)
+
+
+class Layout(Struct, frozen=True):
+    """How Redshift stores a target that a load creates; names of source columns."""
+
+    diststyle: str | None = None
+    distkey: str | None = None
+    sortkey: tuple[str, ...] = ()
+
+
 class LoadRequest(Struct, frozen=True):
     """One load of one table.
 
     load_id: unique; the ledger rows carry it. epoch: counts resets. token: the fence of the lease held.
-    target: table name inside the warehouse's schema. cursor, primary_key: column names; no primary key: append.
+    target: the table, written as a TargetName. cursor, primary_key: names of source columns; no primary key: append.
     files: oldest first; of two rows with equal key and cursor the one in the later file wins.
     reprocess: load files although the ledger has them.
     """
@@ -41,14 +63,25 @@ class LoadRequest(Struct, frozen=True):
     primary_key: tuple[str, ...]
     files: tuple[LoadFile, ...]
     reprocess: bool = False
+    naming: Naming = Naming()
+    layout: Layout = Layout()
+
+    @property
+    def merge_columns(self) -> tuple[str, ...]:
+        """Primary key and cursor by their names in the target."""
+        return tuple(self.naming.of(column) or column for column in (*self.primary_key, self.cursor))
 
 
 class LoadResult(Struct, frozen=True):
-    """What a load did: files committed now, those another load had already committed, and rows staged of the former."""
+    """What a load did: files committed now, those another load had already committed, and rows staged of the former.
+
+    added: columns that the target did not have before.
+    """
 
     loaded: tuple[LoadFile, ...]
     already_loaded: tuple[LoadFile, ...]
     rows: int
+    added: tuple[str, ...] = ()
 
 
 class LedgerEntry(Struct, frozen=True):
@@ -103,16 +136,18 @@ class Warehouse(Protocol):
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage the files, then merge and write the ledger in one transaction that begins with the ledger lock.
 
-        Creates the target and the ledger on first use. Raises TableError when staged rows differ from those promised
-        or when columns do not fit the target; then nothing has changed.
+        Creates the target and the ledger on first use, and adds to the target the columns that a run's own files have
+        beside its. Raises TableError when staged rows differ from those promised or when columns do not fit the
+        target; then nothing has changed.
         """
         ...
 
-    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator["pa.RecordBatch"]:
+    def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator["pa.RecordBatch"]:
         """Stream the target's rows in any order, one snapshot, bounded in memory; nothing when there is no such table.
 
-        Batches have these columns, in the Arrow type of what the target declares, or as text where it has none or a
-        value does not fit it. Raises TableError when the target lacks a column.
+        columns: by the name that batches are to have, the one in the target. Values come in the Arrow type of what the
+        target declares, or as text where it has none or a value does not fit it. Raises TableError when the target
+        lacks a column.
         """
         ...
 
@@ -131,25 +166,3 @@ class Warehouse(Protocol):
     def check(self) -> list[Check]:
         """Findings for `doctor` about connection and privileges; a dead server is a finding."""
         ...
-
-
-def common_schema(schemas: Sequence["pa.Schema"]) -> "pa.Schema":
-    """The union of several files' columns by name, in order of first appearance.
-
-    Raises TableError when two files give one column different types.
-    """
-    import pyarrow as pa
-
-    from wmtui.errors import TableError
-
-    fields: dict[str, pa.Field] = {}
-    for schema in schemas:
-        for field in schema:
-            known = fields.setdefault(field.name, field)
-            if known.type != field.type:
-                raise TableError(
-                    f"column {field.name} has type {known.type} in one file and {field.type} in another",
-                    "files of one load must agree",
-                    "load them apart with --key, or rewrite the older file",
-                )
-    return pa.schema(list(fields.values()))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +54,7 @@ class DuckDBWarehouse:
                     session.execute(statement)
                 return merge(session, request, staged)
 
-    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Warehouse.read."""
         if not self._path.exists():
             return
@@ -117,10 +117,12 @@ class DuckDBWarehouse:
 
 
 class _DuckDBSession(Session):
+    data_errors = (duckdb.DataError,)
+
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
-        self.statements = sql.Statements(self.execute("SELECT current_database()")[0][0], _SCHEMA)
+        self.statements = sql.Statements(_SCHEMA, self.execute("SELECT current_database()")[0][0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -145,9 +147,8 @@ class _DuckDBSession(Session):
         return dict(
             self.execute(
                 "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
-                " AND schema_name = $1 AND lower(table_name) = lower($2) ORDER BY column_index",
-                _SCHEMA,
-                table,
+                " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2) ORDER BY column_index",
+                *self.statements.place(table),
             )
         )
 

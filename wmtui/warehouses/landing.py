@@ -4,9 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import TableError
-from wmtui.warehouses.types import landing_type, sql_type
+from wmtui.types import max_bytes
+from wmtui.warehouses.base import Naming
+from wmtui.warehouses.sql import Statements
+from wmtui.warehouses.types import arrow_type, carried_field, declared_length, landing_type, wider_field
 
 Columns = Mapping[str, str]
 """A table's columns in order: name to declared type."""
@@ -29,43 +33,103 @@ def match(name: str, known: Iterable[str]) -> str | None:
     return folded[0] if len(folded) == 1 else None
 
 
-def new_columns(schema: pa.Schema) -> dict[str, str]:
-    """The columns of a target made for files of this carried schema."""
-    return {field.name: sql_type(field.type) for field in schema}
+def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """The union of several files' columns by name, in order of first appearance, each as wide as the widest.
+
+    Raises TableError when no type holds what two files have in one column.
+    """
+    fields: dict[str, pa.Field] = {}
+    for schema in schemas:
+        for field in schema:
+            known = fields.setdefault(field.name, field)
+            both = wider_field(known, field)
+            if both is None:
+                raise TableError(
+                    f"column {field.name} has type {known.type} in one file and {field.type} in another",
+                    "no type holds the values of both",
+                    "load them apart with --key, or rewrite the older file",
+                )
+            fields[field.name] = both
+    return pa.schema(list(fields.values()))
 
 
-def unknown_columns(schema: pa.Schema, known: Columns) -> dict[str, str]:
-    """What the target lacks, as the columns it would need."""
-    return {name: kind for name, kind in new_columns(schema).items() if match(name, known) is None}
+def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
+    """A file's schema as the target has it: by its names, without excluded columns. Raises TableError when two of them
+    would have one name.
+    """
+    fields: dict[str, pa.Field] = {}
+    for field in schema:
+        name = naming.of(field.name)
+        if name in fields:
+            raise _one_place(fields[name].name, field.name, name)
+        if name is not None:
+            fields[name] = field
+    return pa.schema([field.with_name(name) for name, field in fields.items()])
 
 
-def land(schema: pa.Schema, known: Columns) -> list[Landing]:
-    """Where every column of a carried schema lands; each must be known.
+def _one_place(first: str, second: str, column: str) -> TableError:
+    return TableError(
+        f"columns {first} and {second} of the file are both the target's {column}",
+        "they have one name there, or names that differ in case alone",
+        "exclude one of them, or rename it",
+    )
+
+
+class Target(Struct, frozen=True):
+    """The table that files land in. columns: those it has, none when it is to be created."""
+
+    name: str
+    columns: Columns
+    statements: Statements
+
+    def lacking(self, schema: pa.Schema) -> pa.Schema:
+        """The columns of a renamed schema that it does not have."""
+        return pa.schema([field for field in schema if match(field.name, self.columns) is None])
+
+    def with_columns(self, schema: pa.Schema) -> "Target":
+        """With columns added."""
+        added = {field.name: self.statements.column_type(field) for field in schema}
+        return replace(self, columns={**self.columns, **added})
+
+    def widening(self, column: str, field: pa.Field) -> str | None:
+        """The statement after which a column holds a field's values too; None where it does already, or none helps."""
+        declared = self.columns[column]
+        holds, limit = arrow_type(declared), declared_length(declared)
+        if holds is None:
+            return None
+        needed = wider_field(carried_field(column, holds, limit), field)
+        if needed is None or (needed.type == holds and (limit is None or (max_bytes(field) or 0) <= limit)):
+            return None
+        return self.statements.widen_column(self.name, column, self.statements.column_type(needed))
+
+
+def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
+    """Where every column of a carried schema lands; the target must have each.
 
     Raises TableError when two of them land in one column, or when a column cannot hold their values exactly.
     """
     landings: dict[str, Landing] = {}
     for field in schema:
-        column = match(field.name, known) or field.name
-        kind = landing_type(field.type, known[column])
+        name = naming.of(field.name)
+        if name is None:
+            continue
+        column = match(name, target.columns) or name
+        kind = landing_type(field.type, target.columns[column])
         if kind is None:
+            widening = target.widening(column, field)
             raise TableError(
-                f"column {field.name} does not fit: {field.type} in the file, {known[column]} in the target",
+                f"column {field.name} does not fit: {field.type} in the file, {target.columns[column]} in the target",
                 "the warehouse would round, cut or convert its values",
-                f"change the target's column to {sql_type(field.type)}",
+                f"run {widening}" if widening else "load into a new target, or exclude the column",
             )
         if column in landings:
-            raise TableError(
-                f"columns {landings[column].source} and {field.name} of the file are both the target's {column}",
-                "their names differ in case alone, or not at all",
-                "leave one of them out of the table",
-            )
+            raise _one_place(landings[column].source, field.name, column)
         landings[column] = Landing(field.name, column, kind)
     return list(landings.values())
 
 
-def named_columns(names: Sequence[str], known: Columns, landings: Sequence[Landing]) -> tuple[str, ...]:
-    """The target's names of key and cursor columns. Raises TableError when the file lacks one."""
+def order_columns(names: Sequence[str], known: Columns, landings: Sequence[Landing]) -> tuple[str, ...]:
+    """The target's names of key and cursor columns. Raises TableError when the file or the target lacks one."""
     landed = {landing.column for landing in landings}
     columns = tuple(match(name, known) or name for name in names)
     missing = [column for column in columns if column not in landed]

@@ -10,17 +10,21 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from wmtui.errors import Conflict, TableError
-from wmtui.warehouses.base import LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, common_schema
-from wmtui.warehouses.landing import Columns, Landing, land, named_columns, new_columns, unknown_columns
+from wmtui.warehouses.base import Layout, LedgerEntry, LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.parts import staging_batches
-from wmtui.warehouses.sql import FENCE, LEDGER, Statements, create_staging, extend_staging, unstage
+from wmtui.warehouses.sql import FENCE, LEDGER, Statements, create_staging, extend_staging, unstage, widen_staging
 from wmtui.warehouses.types import arrow_type, carried_schema
 
 
 class Session(Protocol):
-    """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them."""
+    """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them.
+
+    data_errors: those for a value that a column does not take.
+    """
 
     statements: Statements
+    data_errors: tuple[type[Exception], ...]
 
     def transaction(self) -> AbstractContextManager[object]:
         """Commit at the end of the block, roll back when it raises."""
@@ -50,12 +54,14 @@ class Session(Protocol):
 class Staged(Struct, frozen=True):
     """What lies in the session's staging table.
 
-    target: the target's columns at that time, empty when it is to be created. columns: those of staging.
+    target: the target's columns at that time, empty when it is to be created. columns: those of staging. added: those
+    among them that the target is to get.
     primary_key, cursor: their names in the target. rows: of each file, in the order of the request.
     """
 
     target: Columns
     columns: Columns
+    added: tuple[str, ...]
     primary_key: tuple[str, ...]
     cursor: str
     rows: tuple[int, ...]
@@ -106,50 +112,94 @@ class _Stager:
     def __init__(self, session: Session, request: LoadRequest) -> None:
         self._session = session
         self._request = request
-        self._target = session.columns(request.target)
-        self._union = pa.schema([])
-        self.staged = Staged(self._target, {}, request.primary_key, request.cursor, ())
+        self._target = Target(request.target, session.columns(request.target), session.statements)
+        self._lacking = pa.schema([])
+        self.staged = Staged(self._target.columns, {}, (), request.primary_key, request.cursor, ())
         session.execute(create_staging())
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
         with named(file):
             schema = carried_schema(part.schema_arrow)
-            known = self._known(schema)
-            landings = land(schema, known)
-            key, cursor = self._merge_columns(known, landings)
-        columns = self._extend({landing.column: known[landing.column] for landing in landings})
+            target = self._extended(file, schema)
+            landings = land(schema, target, self._request.naming)
+            key, cursor = merge_columns(self._request, target.columns, landings)
+        columns = self._extend({landing.column: target.columns[landing.column] for landing in landings})
         batches = staging_batches(file, ordinal, part, landings, key)
-        rows = self._session.copy([landing.column for landing in landings], batches)
+        with narrow_columns_named(self._session, target, schema, landings):
+            rows = self._session.copy([landing.column for landing in landings], batches)
         keep_promise([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
-        self.staged = Staged(self._target, columns, key, cursor, (*self.staged.rows, rows))
+        counts = (*self.staged.rows, rows)
+        self.staged = Staged(self._target.columns, columns, tuple(self._lacking.names), key, cursor, counts)
         return rows
 
-    def _merge_columns(self, known: Columns, landings: Sequence[Landing]) -> tuple[tuple[str, ...], str]:
-        if not self._request.primary_key:
-            return (), self._request.cursor
-        *key, cursor = named_columns((*self._request.primary_key, self._request.cursor), known, landings)
-        return tuple(key), cursor
-
-    def _known(self, schema: pa.Schema) -> Columns:
-        """The target's columns; of one that is to be created, those of the files so far."""
-        if not self._target:
-            self._union = common_schema([self._union, schema])
-            return new_columns(self._union)
-        if unknown := unknown_columns(schema, self._target):
-            raise TableError(
-                f"target {self._request.target} has no column {', '.join(unknown)}",
-                "the files have columns that the target lacks",
-                f"remove a file that is not this table's, or run "
-                f"{self._session.statements.add_columns(self._request.target, unknown)}",
-            )
-        return self._target
+    def _extended(self, file: LoadFile, schema: pa.Schema) -> Target:
+        """The target with the columns that the files so far have beside its own."""
+        lacking = self._target.lacking(renamed(schema, self._request.naming))
+        refuse_additions(self._request, self._target, [file], lacking)
+        self._lacking = common_schema([self._lacking, lacking])
+        return self._target.with_columns(self._lacking)
 
     def _extend(self, columns: Columns) -> Columns:
         for column, kind in columns.items():
             if column not in self.staged.columns:
                 self._session.execute(extend_staging(column, kind))
+            elif self.staged.columns[column] != kind:
+                self._session.execute(widen_staging(column, kind))
         return {**self.staged.columns, **columns}
+
+
+def merge_columns(request: LoadRequest, known: Columns, landings: Sequence[Landing]) -> tuple[tuple[str, ...], str]:
+    """Primary key and cursor by their names in the target; without a key the cursor decides nothing."""
+    if not request.primary_key:
+        return (), request.cursor
+    *key, cursor = order_columns(request.merge_columns, known, landings)
+    return tuple(key), cursor
+
+
+def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadFile], lacking: pa.Schema) -> None:
+    """Raises TableError when an existing target must not be given the columns that files have beside its own: by a
+    foreign file, which may not be this table's at all, or when they decide which row is the newest.
+    """
+    if not target.columns or not lacking.names:
+        return
+    names = ", ".join(lacking.names)
+    if order := set(lacking.names) & set(request.merge_columns if request.primary_key else ()):
+        raise TableError(
+            f"target {request.target} has no column {', '.join(sorted(order))}",
+            "its primary key or cursor was renamed since it was made, and its rows could not be told apart",
+            "rename the target's column too, or keep its name with `rename` in tables.yaml",
+        )
+    if foreign := [file.key for file in files if file.rows is None]:
+        statements = target.statements
+        adds = "; ".join(
+            statements.add_column(request.target, field.name, statements.column_type(field)) for field in lacking
+        )
+        raise TableError(
+            f"target {request.target} has no column {names}",
+            f"only files of wmtui's own runs may add columns, and {foreign[0]} is none",
+            f"remove a file that is not this table's, or run {adds}",
+        )
+
+
+@contextmanager
+def narrow_columns_named(
+    session: Session, target: Target, schema: pa.Schema, landings: Sequence[Landing]
+) -> Iterator[None]:
+    """Say of a value that the target does not take which statement would make room for it."""
+    try:
+        yield
+    except session.data_errors as error:
+        fields = {field.name: field for field in schema}
+        found = (target.widening(landing.column, fields[landing.source]) for landing in landings)
+        statements = [statement for statement in found if statement]
+        if not statements:
+            raise
+        raise TableError(
+            f"target {target.name} is narrower than its source",
+            str(error).splitlines()[0],
+            f"nothing was loaded; run {'; '.join(statements)}",
+        ) from error
 
 
 @contextmanager
@@ -183,11 +233,12 @@ def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
     for ordinal, file in enumerate(request.files):
         if file not in fresh:
             session.execute(unstage(), ordinal)
+    added: tuple[str, ...] = ()
     if fresh:
-        apply(session, request, staged)
+        added = apply(session, request, staged)
         write_ledger(session, request, fresh)
     already = tuple(file for file in request.files if file not in fresh)
-    return LoadResult(tuple(fresh), already, sum(fresh.values()))
+    return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
 
 
 def pass_fence(session: Session, request: LoadRequest) -> None:
@@ -212,23 +263,54 @@ def ledger_keys(session: Session, request: LoadRequest) -> set[tuple[str, str]]:
     return {(uri, etag) for uri, etag, *_ in rows}
 
 
-def apply(session: Session, request: LoadRequest, staged: Staged) -> None:
-    """Bring staging into the target, which is created if there is none."""
+def apply(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
+    """Bring staging into the target, which is created if there is none; returns the columns it was given beside its
+    own, NULL in the rows that were there.
+    """
     statements, target, names = session.statements, request.target, list(staged.columns)
     current = session.columns(target)
+    added: tuple[str, ...] = ()
     if not current:
-        session.execute(statements.create_target(target, staged.columns, staged.primary_key))
-    elif current != staged.target and not _holds(current, staged.columns):
-        raise Conflict(
-            f"the columns of {target} changed while files were staged",
-            "another process altered or created the target",
-            "nothing was loaded; run it again",
-        )
+        layout = target_layout(request, staged)
+        session.execute(statements.create_target(target, staged.columns, staged.primary_key, layout))
+    else:
+        added = tuple(column for column in staged.added if column not in current) if staged.target else ()
+        for column in added:
+            session.execute(statements.add_column(target, column, staged.columns[column]))
+        current = {**current, **{column: staged.columns[column] for column in added}}
+        if current != staged.target and not _holds(current, staged.columns):
+            raise Conflict(
+                f"the columns of {target} changed while files were staged",
+                "another process altered or created the target",
+                "nothing was loaded; run it again",
+            )
     if not staged.primary_key:
         session.execute(statements.insert_all(target, names))
-        return
+        return added
     for statement in statements.merge_rows(target, names, staged.primary_key, staged.cursor):
         session.execute(statement)
+    return added
+
+
+def target_layout(request: LoadRequest, staged: Staged) -> Layout:
+    """The layout by the names of the target's columns. Raises TableError for a column that it does not have."""
+    layout = request.layout
+
+    def place(column: str, setting: str) -> str:
+        found = match(request.naming.of(column) or column, staged.columns)
+        if found is None:
+            raise TableError(
+                f"{request.table} has no column {column}",
+                f"tables.yaml names it as {setting}; there are {', '.join(staged.columns)}",
+                f"correct {setting} in tables.yaml",
+            )
+        return found
+
+    return Layout(
+        layout.diststyle,
+        layout.distkey and place(layout.distkey, "distkey"),
+        tuple(place(column, "sortkey") for column in layout.sortkey),
+    )
 
 
 def _holds(current: Columns, staged: Columns) -> bool:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,7 +60,7 @@ class PostgresWarehouse:
                     raise
                 return self._outcome(request, error)
 
-    def read(self, target: str, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Warehouse.read."""
         with self._session() as session:
             if known := session.columns(target):
@@ -169,6 +169,8 @@ def _merge_once(session: "PostgresSession", request: LoadRequest, staged: Staged
 class PostgresSession(Session):
     """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
 
+    data_errors = (psycopg.DataError,)
+
     def __init__(
         self,
         connection: "psycopg.Connection[Any]",
@@ -210,8 +212,7 @@ class PostgresSession(Session):
                 " JOIN pg_namespace n ON n.oid = c.relnamespace"
                 " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v')"
                 " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-                self._config.schema,
-                table,
+                *self.statements.place(table),
             )
         )
 

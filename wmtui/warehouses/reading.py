@@ -1,6 +1,6 @@
 """What is read of a target: the columns asked for, by the names and types it has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import pyarrow as pa
 from msgspec import Struct
@@ -18,14 +18,14 @@ class ReadColumn(Struct, frozen=True):
     type: pa.DataType | None
 
 
-def columns_to_read(target: str, known: Columns, names: Sequence[str]) -> list[ReadColumn]:
-    """Where every name is found in the target. Raises TableError when it lacks one."""
-    found = {name: match(name, known) for name in names}
-    missing = [name for name, column in found.items() if column is None]
+def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> list[ReadColumn]:
+    """Where every name is found in the target, by the one it should have there. Raises TableError when it lacks one."""
+    found = {name: match(column, known) for name, column in names.items()}
+    missing = [names[name] for name, column in found.items() if column is None]
     if missing:
         raise TableError(
             f"target {target} has no column {', '.join(missing)}",
             "the source has it",
-            "add it to the target; a sync that brings it says with which statement",
+            "the next sync that loads a row adds it",
         )
     return [ReadColumn(name, column, arrow_type(known[column])) for name, column in found.items() if column]

@@ -17,6 +17,7 @@ from psycopg import errors as pg
 from wmtui.config import RedshiftConfig
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.model import Check, Level
+from wmtui.types import max_bytes
 from wmtui.warehouses import copy_out, redshift_sql, sql
 from wmtui.warehouses.base import (
     MANIFESTS,
@@ -26,16 +27,18 @@ from wmtui.warehouses.base import (
     Manifests,
     OnStaged,
     OpenPart,
-    common_schema,
 )
-from wmtui.warehouses.landing import Columns, land, named_columns, unknown_columns
+from wmtui.warehouses.landing import Target, common_schema, land, match, renamed
 from wmtui.warehouses.loading import (
     Staged,
     apply,
     keep_promise,
     ledger_keys,
+    merge_columns,
     named,
+    narrow_columns_named,
     pass_fence,
+    refuse_additions,
     write_ledger,
 )
 from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, PostgresWarehouse, milliseconds
@@ -93,7 +96,7 @@ class RedshiftWarehouse(PostgresWarehouse):
                     return self._outcome(request, error)
                 else:
                     already = tuple(file for file in request.files if file not in done.loaded)
-                    return LoadResult(done.loaded, already, done.rows)
+                    return replace(done, already_loaded=already)
             return LoadResult((), request.files, 0)
 
     def _open(self, connection: "psycopg.Connection[Any]") -> "RedshiftSession":
@@ -201,21 +204,24 @@ class _Stager:
         self._manifests = manifests
         self._config = config
         self._on_staged = on_staged
-        self._target = session.columns(request.target)
+        self._target = Target(request.target, session.columns(request.target), session.statements)
         self._copies = 0
 
     def stage(self, open_part: OpenPart) -> Staged:
         """Raises TableError when a file does not fit the target or does not have the rows it promised."""
         parts = [self._part(ordinal, file, open_part(file)) for ordinal, file in enumerate(self._request.files)]
-        known = self._known(parts)
-        staged = Staged(self._target, {}, (), self._request.cursor, tuple(part.rows for part in parts))
+        self._widen(parts)
+        lacking = self._lacking(parts)
+        target = self._target.with_columns(lacking)
+        counts = tuple(part.rows for part in parts)
+        staged = Staged(self._target.columns, {}, tuple(lacking.names), (), self._request.cursor, counts)
         try:
             with self._session.transaction():
                 self._session.execute(f"DROP TABLE IF EXISTS {sql.quote(sql.STAGING)}")
                 self._session.execute(sql.create_staging())
                 # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
                 for _, group in groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema]):
-                    staged = self._stage_group(list(group), known, staged)
+                    staged = self._stage_group(list(group), target, staged)
         except _CopyFailed as failed:
             raise self._explained(failed) from failed.error
         return staged
@@ -239,60 +245,62 @@ class _Stager:
             keep_promise([file], footer, file.rows)
         return _Part(ordinal, file, carried, footer)
 
-    def _known(self, parts: Sequence[_Part]) -> Columns:
-        """The target's columns; of one that is to be created, those of the files."""
-        union = common_schema([part.schema for part in parts])
-        if not self._target:
-            return {field.name: redshift_sql.redshift_type(field.type) for field in union}
-        if unknown := unknown_columns(union, self._target):
-            wanted = {name: redshift_sql.redshift_type(union.field(name).type) for name in unknown}
-            raise TableError(
-                f"target {self._request.target} has no column {', '.join(unknown)}",
-                "the files have columns that the target lacks",
-                "remove a file that is not this table's, or run "
-                f"{self._session.statements.add_columns(self._request.target, wanted)}",
-            )
-        return self._target
+    def _widen(self, parts: Sequence[_Part]) -> None:
+        """Make text and binary columns of the target as long as those of the files: Redshift does that in no
+        transaction. One that it does not change (in a key, or of some encodings) is left until a value does not fit.
+        """
+        for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
+            column = match(field.name, self._target.columns)
+            if column is None or max_bytes(field) is None:
+                continue
+            if statement := self._target.widening(column, field):
+                with suppress(psycopg.Error):
+                    self._session.execute(statement)
+        self._target = replace(self._target, columns=self._session.columns(self._request.target))
 
-    def _stage_group(self, group: Sequence[_Part], known: Columns, staged: Staged) -> Staged:
-        first, session = group[0], self._session
-        with named(first.file):
-            landings = land(first.schema, known)
-            key: tuple[str, ...] = ()
-            cursor = self._request.cursor
-            if self._request.primary_key:
-                *names, cursor = named_columns((*self._request.primary_key, self._request.cursor), known, landings)
-                key = tuple(names)
+    def _lacking(self, parts: Sequence[_Part]) -> pa.Schema:
+        """What the files have beside the target's columns, all of them where it is to be created."""
+        lacking = {part.ordinal: self._target.lacking(renamed(part.schema, self._request.naming)) for part in parts}
+        for part in parts:
+            refuse_additions(self._request, self._target, [part.file], lacking[part.ordinal])
+        return common_schema(lacking.values())
+
+    def _stage_group(self, group: Sequence[_Part], target: Target, staged: Staged) -> Staged:
+        session, schema, known = self._session, common_schema([part.schema for part in group]), target.columns
+        with named(group[0].file):
+            landings = land(schema, target, self._request.naming)
+            key, cursor = merge_columns(self._request, known, landings)
         columns = {landing.column: known[landing.column] for landing in landings}
         for column, kind in columns.items():
             if column not in staged.columns:
                 session.execute(sql.extend_staging(column, kind))
         places = {landing.source: landing.column for landing in landings}
         sources = {landing.column: landing.source for landing in landings}
-        self._copy(group, [sources[column] for column in key])
-        if (
-            key
-            and len(group) > 1
-            and session.execute(redshift_sql.find_tie([sources[c] for c in key], sources[cursor]))
-        ):
-            for part in group:
-                session.execute(redshift_sql.drop_landing())
-                self._copy([part], ())
-                session.execute(redshift_sql.stage_landed(places, part.ordinal))
-        else:
-            session.execute(redshift_sql.stage_landed(places, group[-1].ordinal))
+        self._copy(group, schema, [sources[column] for column in key])
+        with narrow_columns_named(session, target, schema, landings):
+            if (
+                key
+                and len(group) > 1
+                and session.execute(redshift_sql.find_tie([sources[c] for c in key], sources[cursor]))
+            ):
+                for part in group:
+                    session.execute(redshift_sql.drop_landing())
+                    self._copy([part], schema, ())
+                    session.execute(redshift_sql.stage_landed(places, part.ordinal))
+            else:
+                session.execute(redshift_sql.stage_landed(places, group[-1].ordinal))
         session.execute(redshift_sql.drop_landing())
         for part in group:
             self._on_staged(part.file, part.rows)
         return replace(staged, columns={**staged.columns, **columns}, primary_key=key, cursor=cursor)
 
-    def _copy(self, group: Sequence[_Part], key: Sequence[str]) -> None:
+    def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
         """Files into a new landing table: all of their rows, or an error."""
-        session, schema = self._session, group[0].schema
+        session = self._session
         self._copies += 1
         name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
         session.execute(
-            redshift_sql.create_landing({field.name: redshift_sql.redshift_type(field.type) for field in schema})
+            redshift_sql.create_landing({field.name: session.statements.column_type(field) for field in schema})
         )
         self._manifests.put(name, redshift_sql.manifest([part.file for part in group]))
         try:
@@ -356,9 +364,9 @@ def _merge_once(session: RedshiftSession, request: LoadRequest, staged: Staged) 
         if loaded := known & {(file.uri, file.etag) for file in request.files}:
             raise _AlreadyLoaded(loaded)
         fresh: Mapping[LoadFile, int] = dict(zip(request.files, staged.rows, strict=True))
-        apply(session, request, staged)
+        added = apply(session, request, staged)
         write_ledger(session, request, fresh)
-        return LoadResult(request.files, (), sum(fresh.values()))
+        return LoadResult(request.files, (), sum(fresh.values()), added)
 
 
 class _CopyFailed(Exception):

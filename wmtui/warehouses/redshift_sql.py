@@ -6,33 +6,52 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from wmtui.config import RedshiftConfig
-from wmtui.warehouses.base import LoadFile
+from wmtui.types import warehouse_type
+from wmtui.warehouses.base import Layout, LoadFile
 from wmtui.warehouses.sql import FILE, ROW, STAGING, Statements, columns_list, fill, quote
-from wmtui.warehouses.types import sql_type
 
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
 _RANK = "wmtui:rank"
-_TEXT = "varchar(65535)"
-"""Bytes, not characters; the longest there is. `text` would be varchar(256)."""
-_BINARY = "varbyte(1024000)"
-
-
-def redshift_type(carried: pa.DataType) -> str:
-    """The type of a new column."""
-    if pa.types.is_string(carried):
-        return _TEXT
-    return _BINARY if pa.types.is_binary(carried) else sql_type(carried)
 
 
 class RedshiftStatements(Statements):
     """DELETE and INSERT by joins: Redshift does not take every correlated subquery."""
 
+    def column_type(self, field: pa.Field) -> str:
+        """The type of a new column for a carried field; text and binary have a length, in bytes."""
+        return warehouse_type(field).redshift
+
+    def create_target(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], layout: Layout) -> str:
+        """A target with the columns' names and types, distributed and sorted as the layout says."""
+        parts = [super().create_target(target, columns, primary_key, layout)]
+        if layout.distkey:
+            parts.append(f"DISTKEY ({quote(layout.distkey)})")
+        elif layout.diststyle:
+            parts.append(f"DISTSTYLE {layout.diststyle.upper()}")
+        if layout.sortkey:
+            parts.append(f"SORTKEY ({columns_list(layout.sortkey)})")
+        return " ".join(parts)
+
+    def widen_column(self, target: str, column: str, kind: str) -> str:
+        """What makes a target's column hold more: text and binary become longer, a number needs a new column."""
+        if kind.startswith(("varchar", "varbyte")):
+            return super().widen_column(target, column, kind)
+        table, old, new = self.target(target), quote(column), quote(f"{column}:wider")
+        return fill(
+            "ALTER TABLE {table} ADD COLUMN {new} {kind}; UPDATE {table} SET {new} = {old};"
+            " ALTER TABLE {table} DROP COLUMN {old}; ALTER TABLE {table} RENAME COLUMN {new} TO {old}",
+            table=table,
+            old=old,
+            new=new,
+            kind=kind,
+        )
+
     def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
         """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
         parts = {
             "target": self.target(target),
-            "table": quote(target),
+            "table": quote(self.place(target)[1]),
             "staging": quote(STAGING),
             "columns": columns_list(columns),
             "key": columns_list(primary_key),
@@ -41,7 +60,7 @@ class RedshiftStatements(Statements):
             "file": quote(FILE),
             "rank": quote(_RANK),
             "values": ", ".join(f"s.{quote(c)}" for c in columns),
-            "same": " AND ".join(f"{quote(STAGING, c)} = {quote(target, c)}" for c in primary_key),
+            "same": " AND ".join(f"{quote(STAGING, c)} = {quote(self.place(target)[1], c)}" for c in primary_key),
             "matched": " AND ".join(f"s.{quote(c)} = t.{quote(c)}" for c in primary_key),
         }
         return [

@@ -5,6 +5,12 @@ Names are quoted here and nowhere else; values are bound as $1, $2, ….
 
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
+from wmtui.model import TargetName
+from wmtui.types import warehouse_type
+from wmtui.warehouses.base import Layout
+
 LEDGER = "wmtui_ledger"
 FENCE = "wmtui_fence"
 STAGING = "wmtui_staging"
@@ -32,16 +38,26 @@ def columns_list(names: Sequence[str]) -> str:
 
 
 class Statements:
-    """The statements for one schema of a warehouse; its name may be a path (database, schema)."""
+    """The statements for one schema of a warehouse. database: quoted ahead of it where that has to be said."""
 
-    def __init__(self, *schema: str) -> None:
+    def __init__(self, schema: str, database: str | None = None) -> None:
+        self._database = (database,) if database else ()
         self._schema = schema
-        self.ledger = quote(*schema, LEDGER)
-        self.fence = quote(*schema, FENCE)
+        self.ledger = quote(*self._database, schema, LEDGER)
+        self.fence = quote(*self._database, schema, FENCE)
 
-    def target(self, name: str) -> str:
-        """A target table."""
-        return quote(*self._schema, name)
+    def place(self, target: str) -> tuple[str, str]:
+        """Schema and name of a table, the target written as a TargetName."""
+        found = TargetName.parse(target)
+        return found.schema or self._schema, found.name
+
+    def target(self, target: str) -> str:
+        """A target table, quoted."""
+        return quote(*self._database, *self.place(target))
+
+    def column_type(self, field: pa.Field) -> str:
+        """The type of a new column for a carried field."""
+        return warehouse_type(field).postgres
 
     def create_ledger(self) -> tuple[str, str]:
         """Ledger and fence; loaded_at is UTC. Lengths fit Redshift, which counts bytes, and the longest S3 key."""
@@ -102,17 +118,26 @@ class Statements:
         """Rows of a target."""
         return fill("SELECT count(*) FROM {target}", target=self.target(target))
 
-    def create_target(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str]) -> str:
-        """A target with the columns' names and types."""
+    def create_target(
+        self,
+        target: str,
+        columns: Mapping[str, str],
+        primary_key: Sequence[str],
+        layout: Layout,  # noqa: ARG002 - Redshift alone stores tables by one.
+    ) -> str:
+        """A target with the columns' names and types. layout: names of the target's columns."""
         lines = [f"{quote(c)} {kind}{' NOT NULL' if c in primary_key else ''}" for c, kind in columns.items()]
         if primary_key:
             lines.append(f"PRIMARY KEY ({columns_list(primary_key)})")
         return f"CREATE TABLE {self.target(target)} ({', '.join(lines)})"
 
-    def add_columns(self, target: str, columns: Mapping[str, str]) -> str:
-        """What a user runs to make a target fit."""
-        adds = ", ".join(f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items())
-        return f"ALTER TABLE {self.target(target)} {adds};"
+    def add_column(self, target: str, column: str, kind: str) -> str:
+        """One more column of a target, NULL in the rows that are there: Redshift takes one at a time."""
+        return f"ALTER TABLE {self.target(target)} ADD COLUMN {quote(column)} {kind}"
+
+    def widen_column(self, target: str, column: str, kind: str) -> str:
+        """What makes a target's column hold more, values as they are."""
+        return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} TYPE {kind}"
 
     def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
         """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
@@ -170,6 +195,11 @@ def create_staging() -> str:
 def extend_staging(column: str, kind: str) -> str:
     """One more column of staging."""
     return f"ALTER TABLE {quote(STAGING)} ADD COLUMN {quote(column)} {kind}"
+
+
+def widen_staging(column: str, kind: str) -> str:
+    """A column of staging for values that an earlier file did not have."""
+    return f"ALTER TABLE {quote(STAGING)} ALTER COLUMN {quote(column)} TYPE {kind}"
 
 
 def unstage() -> str:

@@ -1,33 +1,13 @@
-"""Which Arrow types a warehouse can hold exactly, and as what; nothing here talks to a database."""
+"""Which Arrow types a warehouse can hold exactly, and in which columns; nothing here talks to a database."""
 
 import re
 
 import pyarrow as pa
 
 from wmtui.errors import UnsupportedValue
+from wmtui.types import INSTANT, MAX_BYTES, TIMESTAMP, UNSIGNED_64, WAREHOUSE_TYPES, max_bytes
 
-_TIMESTAMP = pa.timestamp("us")
-_INSTANT = pa.timestamp("us", "UTC")
 _UNLIMITED_DECIMAL = pa.decimal256(76, 38)
-
-_SQL_TYPES = {
-    pa.bool_(): "boolean",
-    pa.int8(): "smallint",
-    pa.int16(): "smallint",
-    pa.int32(): "integer",
-    pa.int64(): "bigint",
-    pa.uint8(): "smallint",
-    pa.uint16(): "integer",
-    pa.uint32(): "bigint",
-    pa.uint64(): "numeric(20,0)",
-    pa.float32(): "real",
-    pa.float64(): "double precision",
-    pa.string(): "text",
-    pa.binary(): "bytea",
-    pa.date32(): "date",
-    _TIMESTAMP: "timestamp",
-    _INSTANT: "timestamp with time zone",
-}
 
 # Type names as PostgreSQL's and Redshift's format_type and DuckDB's catalog write them: lower case, without digits.
 _ARROW_TYPES = {
@@ -52,13 +32,16 @@ _ARROW_TYPES = {
     "bytea": pa.binary(),
     "blob": pa.binary(),
     "date": pa.date32(),
-    "timestamp": _TIMESTAMP,
-    "timestamp without time zone": _TIMESTAMP,
-    "timestamp with time zone": _INSTANT,
+    "timestamp": TIMESTAMP,
+    "timestamp without time zone": TIMESTAMP,
+    "timestamp with time zone": INSTANT,
 }
 _DECIMAL = re.compile(r"(?:numeric|decimal)\((\d+),(\d+)\)")
-_TEXT = re.compile(r"(?:character varying|varchar)\(\d+\)")
-_BINARY = re.compile(r"(?:binary varying|varbyte)\(\d+\)")
+_TEXT = re.compile(r"(?:character varying|varchar)\((\d+)\)")
+_BINARY = re.compile(r"(?:binary varying|varbyte)\((\d+)\)")
+_DIGITS = 38
+_INTEGERS = ((16, pa.int16()), (32, pa.int32()), (64, pa.int64()))
+_INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 
 
 def carried_type(column: str, arrow_type: pa.DataType) -> pa.DataType:
@@ -71,8 +54,8 @@ def carried_type(column: str, arrow_type: pa.DataType) -> pa.DataType:
     if pa.types.is_large_binary(arrow_type):
         return pa.binary()
     if pa.types.is_timestamp(arrow_type):
-        return _INSTANT if arrow_type.tz else _TIMESTAMP
-    if arrow_type in _SQL_TYPES or (
+        return INSTANT if arrow_type.tz else TIMESTAMP
+    if arrow_type in WAREHOUSE_TYPES or (
         pa.types.is_decimal128(arrow_type) and 0 <= arrow_type.scale <= arrow_type.precision
     ):
         return arrow_type
@@ -84,22 +67,22 @@ def carried_type(column: str, arrow_type: pa.DataType) -> pa.DataType:
 
 
 def carried_schema(schema: pa.Schema) -> pa.Schema:
-    """A file's schema with every column in its carried type. Raises UnsupportedValue."""
-    return pa.schema([pa.field(field.name, carried_type(field.name, field.type)) for field in schema])
+    """A file's schema with every column in its carried type, and how long its values are. Raises UnsupportedValue."""
+    return pa.schema(
+        [carried_field(field.name, carried_type(field.name, field.type), max_bytes(field)) for field in schema]
+    )
 
 
-def sql_type(carried: pa.DataType) -> str:
-    """The type of a new column, in words that PostgreSQL and DuckDB both read."""
-    if pa.types.is_decimal128(carried):
-        return f"numeric({carried.precision},{carried.scale})"
-    return _SQL_TYPES[carried]
+def carried_field(name: str, kind: pa.DataType, width: int | None) -> pa.Field:
+    """A carried field. width: bytes of its values at most, None if nobody knows."""
+    return pa.field(name, kind, metadata=None if width is None else {MAX_BYTES: str(width).encode()})
 
 
 def arrow_type(declared: str) -> pa.DataType | None:
     """The Arrow type that holds what a column of this declared type holds; None for a type without one."""
     name = declared.lower()
     if digits := _DECIMAL.fullmatch(name):
-        return pa.decimal128(int(digits[1]), int(digits[2])) if int(digits[1]) <= 38 else _UNLIMITED_DECIMAL
+        return pa.decimal128(int(digits[1]), int(digits[2])) if int(digits[1]) <= _DIGITS else _UNLIMITED_DECIMAL
     if _BINARY.fullmatch(name):
         return pa.binary()
     return pa.string() if _TEXT.fullmatch(name) else _ARROW_TYPES.get(name)
@@ -118,9 +101,48 @@ def landing_type(carried: pa.DataType, declared: str) -> pa.DataType | None:
         return carried if pa.types.is_string(carried) else None
     if pa.types.is_float32(carried) and pa.types.is_float64(column):
         return column
-    if pa.types.is_date32(carried) and column == _TIMESTAMP:
+    if pa.types.is_date32(carried) and column == TIMESTAMP:
         return column
     return carried if _scale(carried) <= _scale(column) else None
+
+
+def declared_length(declared: str) -> int | None:
+    """How long a value of a text or binary column may be, None for one without a limit."""
+    found = _TEXT.fullmatch(declared.lower()) or _BINARY.fullmatch(declared.lower())
+    return int(found[1]) if found else None
+
+
+def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The narrowest carried type that holds the values of both exactly; None if there is none."""
+    if one == other:
+        return one
+    kinds = (one, other)
+    if all(map(pa.types.is_integer, kinds)):
+        bits = max(kind.bit_width + (not pa.types.is_signed_integer(kind)) for kind in kinds)
+        return next((kind for width, kind in _INTEGERS if width >= bits), UNSIGNED_64)
+    if all(map(pa.types.is_floating, kinds)):
+        return pa.float64()
+    if set(kinds) == {pa.date32(), TIMESTAMP}:
+        return TIMESTAMP
+    if not all(pa.types.is_integer(kind) or pa.types.is_decimal(kind) for kind in kinds):
+        return None
+    scale = max(map(_scale, kinds))
+    digits = max(_whole_digits(kind) for kind in kinds) + scale
+    return pa.decimal128(int(digits), int(scale)) if digits <= _DIGITS else None
+
+
+def wider_field(one: pa.Field, other: pa.Field) -> pa.Field | None:
+    """The field that holds the values of both, by the name of the first; None if there is none."""
+    kind = wider(one.type, other.type)
+    lengths = [max_bytes(one), max_bytes(other)]
+    known = [length for length in lengths if length is not None]
+    return kind and carried_field(one.name, kind, max(known) if len(known) == len(lengths) else None)
+
+
+def _whole_digits(kind: pa.DataType) -> int:
+    if pa.types.is_integer(kind):
+        return _INTEGER_DIGITS[kind.bit_width]
+    return int(kind.precision - kind.scale)
 
 
 def _scale(kind: pa.DataType) -> float:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from wmtui.errors import TableError
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.events import Phase, Progress, Severity, Stop
-from wmtui.pipeline.load import open_part
+from wmtui.pipeline.load import naming, open_part
 from wmtui.pipeline.parts import Background
 from wmtui.pipeline.verify import cells
 from wmtui.pipeline.verify.expected import Expectation, scalar
@@ -83,7 +83,9 @@ class _Pass:
         beyond = self._inputs.point.beyond if self._keys.names else None
         if beyond is not None:
             self._take(backend.source.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
-        self._take(backend.warehouse.read(self._scope.config.target, self._schema.names, BATCH_ROWS), Kind.WAREHOUSE)
+        config = self._scope.config
+        columns = {name: naming(config).of(name) or name for name in self._schema.names}
+        self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), Kind.WAREHOUSE)
         self._take(self._waiting(), Kind.WAITING)
         self._take(self._source(wanted), expectation)
         self._spool.judge()

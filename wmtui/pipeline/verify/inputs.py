@@ -34,7 +34,7 @@ def read_inputs(scope: Scope, since: datetime | None) -> Inputs:
     """
     backend, config = scope.backend, scope.config
     mark = backend.watermarks.read(scope.table).watermark
-    table = backend.source.describe(scope.table, config.cursor, config.primary_key)
+    table = backend.source.describe(scope.table, config)
     runs = list(_committed(scope, mark.epoch))
     loaded = {(e.uri, e.etag) for e in backend.warehouse.ledger(str(scope.table), config.target, mark.epoch)}
     plan, previous = plan_table(scope, mark, table, last_run(scope))
