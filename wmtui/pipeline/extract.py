@@ -9,6 +9,7 @@ from wmtui.files.runs import Run, RunStore
 from wmtui.files.settle import patch_extracted
 from wmtui.files.verdicts import format_distance
 from wmtui.model import Order, Span, Strategy
+from wmtui.pipeline.changes import tell_changes
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
@@ -31,6 +32,7 @@ def extract_table(job: Job, mark: Watermark) -> Iterator[Extracted]:
     table = job.backend.source.describe(job.table, job.config)
     check_null_cursors(job, table)
     last = last_run(job)
+    tell_changes(job, table, last)
     mark, pending = _settle(job, mark, table)
     if pending.kind is PendingKind.RESUMABLE:
         for resumed_run in _resume(job, mark, table, last, pending):
@@ -85,6 +87,7 @@ def preview_plan(scope: Scope, mark: Watermark) -> tuple[SourceTable, Watermark,
     table = scope.backend.source.describe(scope.table, scope.config)
     check_null_cursors(scope, table)
     pending, last = find_pending(scope, mark, table), last_run(scope)
+    tell_changes(scope, table, last)
     if pending.kind is PendingKind.COMMITTED and pending.run is not None:
         mark, last = mark.patched(patch_extracted(pending.run, scope.backend.clock(), table.cursor_digits)), pending.run
     if pending.kind is not PendingKind.RESUMABLE or pending.run is None:

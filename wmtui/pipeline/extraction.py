@@ -22,7 +22,8 @@ from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job
-from wmtui.pipeline.events import Phase
+from wmtui.pipeline.events import Phase, Severity
+from wmtui.pipeline.fit import Fit
 from wmtui.pipeline.overlap import Seen, unpack, unseen
 from wmtui.pipeline.parts import Background, Chunk, ChunkBuilder, encode
 from wmtui.pipeline.pending import columns_of
@@ -59,6 +60,7 @@ class Extraction:
         self._etag: str | None = None
         self._lock = threading.Lock()
         self._seen = Seen()
+        self._fit = Fit(table, job.config, job.backend.warehouse.limits)
         self._next_part = len(run.parts)
         self._left = job.options.limit
         self._rows = run.rows
@@ -83,6 +85,8 @@ class Extraction:
 
     def commit(self) -> Extracted:
         """Commit what is durable and move the watermark behind it; without any row leave everything as it was."""
+        for column, count in self._fit.cut.items():
+            self._job.tell(f"column {column}: {count:,} texts were cut to what the warehouse holds", Severity.WARNING)
         if self._etag is None:
             return Extracted(self._mark, None, not self._cut, self._run.high)
         run = self._run
@@ -118,7 +122,7 @@ class Extraction:
                     self._seen.remember(read, self._table.cursor, since)
                     builder.read(read)
                     kept = unseen(read, known) if overlap else read
-                    builder.keep(kept)
+                    builder.keep(self._fit.fitted(kept))
                     self._report(kept.num_rows)
                     if builder.full:
                         background.submit(partial(self._write, index, builder.take()))

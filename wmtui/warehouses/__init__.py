@@ -6,6 +6,7 @@ from wmtui.model import Clock
 from wmtui.warehouses.base import (
     Layout,
     LedgerEntry,
+    Limits,
     LoadFile,
     LoadRequest,
     LoadResult,
@@ -42,6 +43,7 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
 __all__ = [
     "Layout",
     "LedgerEntry",
+    "Limits",
     "LoadFile",
     "LoadRequest",
     "LoadResult",

@@ -121,10 +121,22 @@ class Manifests(Protocol):
         ...
 
 
+class Limits(Struct, frozen=True):
+    """What a column may hold at most. text_bytes: of UTF-8, binary_bytes; None: no limit. nul: text with a NUL."""
+
+    text_bytes: int | None = None
+    binary_bytes: int | None = None
+    nul: bool = False
+
+
 class Warehouse(Protocol):
-    """Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
+    """limits: what a value must not exceed.
+
+    Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.
     """
+
+    limits: Limits
 
     def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
         """Every file committed into this target in this epoch, oldest first; empty before the first load.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from wmtui.warehouses import sql
@@ -58,6 +59,8 @@ def typed(texts: pa.Array, kind: pa.DataType | None) -> pa.Array:
         return texts
     if pa.types.is_binary(kind):
         return pa.array([t if t is None else bytes.fromhex(t[_HEX_PREFIX:]) for t in texts.to_pylist()], kind)
+    if pa.types.is_boolean(kind):
+        return pc.equal(texts, "t")
     try:
         return texts.cast(pa.timestamp("us")).cast(kind) if pa.types.is_timestamp(kind) else texts.cast(kind)
     except pa.ArrowInvalid:

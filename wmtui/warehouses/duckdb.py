@@ -16,7 +16,7 @@ from wmtui.config import DuckDBConfig
 from wmtui.errors import TableError, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
 from wmtui.warehouses import sql
-from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import Session, count_rows, has_no_row, merge, read_fence, read_ledger, stage
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
@@ -31,6 +31,8 @@ _LEDGER_LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 class DuckDBWarehouse:
     """A Warehouse in a DuckDB file. wait: how long to try while another process has the file open."""
+
+    limits = Limits(nul=True)
 
     def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:
         self._path = Path(config.path).absolute()

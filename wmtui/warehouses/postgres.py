@@ -15,7 +15,7 @@ from wmtui.config import PostgresConfig, RedshiftConfig
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, sql
-from wmtui.warehouses.base import LedgerEntry, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import Session, Staged, count_rows, has_no_row, merge, read_fence, read_ledger, stage
@@ -36,6 +36,8 @@ class PostgresWarehouse:
 
     lock_timeout: how long a load waits for another one's merge.
     """
+
+    limits = Limits()
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
         self._config = config

@@ -17,10 +17,11 @@ from psycopg import errors as pg
 from wmtui.config import RedshiftConfig
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.model import Check, Level
-from wmtui.types import max_bytes
+from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES, max_bytes
 from wmtui.warehouses import copy_out, redshift_sql, sql
 from wmtui.warehouses.base import (
     MANIFESTS,
+    Limits,
     LoadFile,
     LoadRequest,
     LoadResult,
@@ -72,6 +73,8 @@ class _AlreadyLoaded(Exception):
 
 class RedshiftWarehouse(PostgresWarehouse):
     """A Warehouse in one schema of a Redshift database; every operation has a connection of its own."""
+
+    limits = Limits(REDSHIFT_TEXT_BYTES, REDSHIFT_BINARY_BYTES)
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config)

@@ -1,0 +1,34 @@
+"""What became of a table's columns since its last run, in words."""
+
+from collections.abc import Iterator, Sequence
+
+from wmtui.config import TableConfig
+from wmtui.files.runs import Column, Run
+from wmtui.pipeline.context import Scope
+from wmtui.pipeline.events import Severity
+from wmtui.pipeline.pending import columns_of
+from wmtui.sources import SourceTable
+
+
+def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
+    """Report columns that are new, gone or of another type since the last run, and renames of no column."""
+    for column in scope.config.rename:
+        if column not in table.schema.names:
+            scope.tell(f"there is no column {column} to rename", Severity.WARNING)
+    if last is not None:
+        for line in changes(last.schema, columns_of(table), scope.config):
+            scope.tell(line, Severity.WARNING)
+
+
+def changes(before: Sequence[Column], now: Sequence[Column], config: TableConfig) -> Iterator[str]:
+    """A line for each column that is new, gone, or of another type."""
+    old, new = ({column.name: column for column in columns} for columns in (before, now))
+    for name, column in new.items():
+        if name not in old:
+            yield f"column {name} is new ({column.source_type}): a load adds it to the target, NULL in older rows"
+        elif column.source_type != old[name].source_type:
+            yield f"column {name} is {column.source_type} now, it was {old[name].source_type}"
+    for name in old:
+        if name not in new:
+            why = "is excluded now" if name in config.exclude else "is gone from the source"
+            yield f"column {name} {why}: the target keeps it, NULL in rows loaded from now on"
