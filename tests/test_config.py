@@ -570,3 +570,74 @@ def test_a_key_that_stands_twice_is_refused(configuration: Configuration, text: 
     error = configuration.error(text)
     assert f"{key!r} stands twice" in error.what
     assert line_of(error) == line
+
+
+def test_a_target_may_be_in_a_schema_of_its_own_which_keeps_it_apart(configuration: Configuration) -> None:
+    settings = configuration.read(
+        STAGING + "tables:\n  eu.orders: {schema: eu}\n  us.orders: {schema: us, target: sold}\n  x.orders: {}\n"
+    )
+    assert [table.target for table in settings.tables.values()] == ["eu.orders", "us.sold", "orders"]
+
+
+def test_the_warehouse_s_own_schema_said_again_is_the_same_place(configuration: Configuration) -> None:
+    error = configuration.error(STAGING + "tables:\n  eu.orders: {schema: main}\n  us.orders: {}\n")
+    assert "eu.orders and us.orders have the same target orders" in error.what
+
+
+def test_a_target_written_with_its_schema_is_told_the_setting(configuration: Configuration) -> None:
+    error = configuration.error(STAGING + "tables:\n  shop.orders: {target: mart.orders}\n")
+    assert "`schema: mart` and `target: orders`" in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ("{exclude: [update_at]}", "excludes update_at"),
+        ("{exclude: [id]}", "excludes id"),
+        ("{exclude: [region], distkey: region}", "excludes region"),
+        ("{exclude: [region], sortkey: [region]}", "excludes region"),
+        ("{rename: {a: x, b: X}}", "renames two columns to x"),
+        ("{diststyle: all, distkey: id}", "a diststyle and a distkey"),
+        ("{diststyle: key}", "diststyle is wrong"),
+        ("{zero_dates: ignore}", "zero_dates is wrong"),
+        ("{too_long: cut}", "too_long is wrong"),
+    ],
+)
+def test_settings_of_columns_that_make_no_sense_are_refused_with_their_line(
+    configuration: Configuration, settings: str, what: str
+) -> None:
+    error = configuration.error(STAGING + f"tables:\n  shop.orders: {settings}\n")
+    assert what in error.what
+    assert line_of(error) == 9
+
+
+@pytest.mark.parametrize(("written", "is_null"), [("null", True), ("'null'", True), ("~", True), ("error", False)])
+def test_zero_dates_become_null_however_yaml_writes_it(
+    configuration: Configuration, written: str, is_null: bool
+) -> None:
+    settings = configuration.read(STAGING + f"tables:\n  shop.orders: {{zero_dates: {written}}}\n")
+    assert settings.tables[TableName("shop", "orders")].null_dates == is_null
+
+
+@pytest.mark.parametrize(
+    ("login", "what"),
+    [
+        ("user: etl", "how to log in to Redshift?"),
+        ('user: etl, password: "${RS_PASSWORD}", iam_login: {cluster: c}', "how to log in to Redshift?"),
+        ("user: etl, iam_login: {}", "iam_login is wrong"),
+        ("user: etl, iam_login: {cluster: c, workgroup: w}", "iam_login is wrong"),
+        ("iam_login: {cluster: c}", "warehouse.user is missing"),
+        ('password: "${RS_PASSWORD}"', "warehouse.user is missing"),
+    ],
+)
+def test_redshift_is_entered_in_one_way_and_a_whole_one(configuration: Configuration, login: str, what: str) -> None:
+    prod = PROD.replace('user: etl, password: "${RS_PASSWORD}"', login)
+    assert prod != PROD
+    assert what in configuration.error(STAGING + prod + TABLES, "prod").what
+
+
+def test_a_secret_key_that_is_written_out_is_warned_of(configuration: Configuration) -> None:
+    keys = "access_keys: {id: AKIA, secret: hunter3}"
+    settings = configuration.read(STAGING + PROD.replace("iam_role: arn", keys) + TABLES, "prod")
+    assert ["the password is written out" in warning for warning in settings.warnings] == [True]
+    assert "hunter3" not in "".join(settings.warnings) + repr(settings)

@@ -17,7 +17,7 @@ UNSIGNED_64 = pa.decimal128(20, 0)
 """An unsigned 64-bit integer, for which no warehouse has a type of its own."""
 
 REDSHIFT_TEXT_BYTES = 65_535
-REDSHIFT_BINARY_BYTES = 1_024_000
+REDSHIFT_BINARY_BYTES = 16_777_216
 _DIGITS, _FRACTION = 38, 37
 """Of every warehouse's DECIMAL; Redshift has 37 digits behind the point."""
 _UTF8 = 4
@@ -145,7 +145,7 @@ SOURCE_TYPES = (
     SourceType(
         ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
         _binary,
-        note="Byte for byte, the padding of BINARY too. Redshift holds 1,024,000 bytes; longer ones are refused.",
+        note="Byte for byte, the padding of BINARY too. Redshift holds 16,777,216 bytes; longer ones are refused.",
     ),
     SourceType(
         (

@@ -79,7 +79,8 @@ def redshift_bench(stand_in: RedshiftStandIn, database: Database, s3: S3Server, 
     """The stand-in for Redshift."""
     bucket = s3.new_bucket()
     words = {key: value for key, value in stand_in.config.items() if key not in ("type", "password")}
-    config = RedshiftConfig(**words, password=Secret(stand_in.config["password"]), iam_role=ROLE, **changes)
+    words |= {"password": Secret(stand_in.config["password"]), "iam_role": ROLE, **changes}
+    config = RedshiftConfig(**words)
 
     def connect() -> Warehouse:
         return open_warehouse(config, utc_now, S3Store(f"s3://{bucket}", S3Config(endpoint_url=s3.endpoint_url)))

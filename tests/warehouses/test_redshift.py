@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 import pyarrow as pa
@@ -263,3 +263,23 @@ def test_a_target_is_stored_as_its_settings_say(
     rs_bench.load(rows((1, at(1), "a")), layout=layout, naming=Naming(rename={"note": "remark"}))
     (created,) = [s for s in stand_in.statements if s.startswith('CREATE TABLE "public"."orders"')]
     assert created.endswith(f'PRIMARY KEY ("id")){clause}')
+
+
+@pytest.mark.timeout(30)
+def test_a_server_that_never_answers_is_given_up(
+    rs_bench: Bench, stand_in: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    monkeypatch.setattr("wmtui.warehouses.postgres.DEADLINE", timedelta(seconds=0.5))
+    stand_in.silent_on = "COPY"
+    with pytest.raises(WarehouseError, match="no answer within"):
+        rs_bench.load(rows((1, at(2), "b")))
+    stand_in.silent_on = ""
+    assert rs_bench.target() == [(1, at(1), "a")]
+    rs_bench.load(rows((1, at(2), "b")))
+    assert rs_bench.target() == [(1, at(2), "b")]
+
+
+def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.warehouse.row_count(TARGET)
+    assert "SET statement_timeout TO 7200000" in stand_in.statements

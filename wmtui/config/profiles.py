@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from wmtui.config.document import VARIABLE, At, Document
-from wmtui.config.schema import DuckDBConfig, MySQLConfig, PostgresConfig, Profile, TopLevel
+from wmtui.config.schema import DuckDBConfig, MySQLConfig, PostgresConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 
 
@@ -43,14 +43,18 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
     expanded = _expand(document, document.value(at), at, env)
     profile = document.convert(expanded, Profile, at)
     _check_zone(document, profile.timezone, at)
+    if isinstance(profile.warehouse, RedshiftConfig):
+        _check_login(document, profile.warehouse, (*at, "warehouse"))
     return _absolute(document, profile, at)
 
 
 def literal_passwords(document: Document, names: Mapping[str, object]) -> Iterator[str]:
     """A warning for each password that is written out in the file."""
     for name in names:
-        for part in ("source", "warehouse"):
-            at = ("profiles", name, part, "password")
+        at_profile = ("profiles", name)
+        secrets = ("source", "password"), ("warehouse", "password"), ("warehouse", "access_keys", "secret")
+        for place in secrets:
+            at = (*at_profile, *place)
             password = document.value(at)
             if password and not VARIABLE.search(str(password)):
                 yield f"{document.path}, line {document.line(at)}: the password is written out; use ${{ENV}} instead"
@@ -86,6 +90,23 @@ def _check_zone(document: Document, zone: str, at: At) -> None:
         ) from None
 
 
+def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:
+    """Redshift is entered in one way, and that is a whole one."""
+    login = config.iam_login
+    if (login is None) == (config.password is None):
+        why = (
+            "there is no password (one such as null is put in quotes) and no iam_login"
+            if login is None
+            else "there is a password and an iam_login"
+        )
+        raise document.error("how to log in to Redshift?", why, at, "set one of password and iam_login")
+    if login is not None and (login.cluster is None) == (login.workgroup is None):
+        why = "a login is to a cluster or to a workgroup"
+        raise document.error("iam_login is wrong", why, (*at, "iam_login"), "set one of cluster and workgroup")
+    if not config.user and (login is None or login.workgroup is None):
+        raise document.error("warehouse.user is missing", "Redshift is entered as a user", at, "name the user")
+
+
 def _absolute(document: Document, profile: Profile, at: At) -> Profile:
     """Relative places count from the file's folder, so that cron finds them from anywhere."""
     base = document.path.absolute().parent
@@ -118,6 +139,6 @@ def _store_root(document: Document, root: str, at: At, place: Callable[..., str]
 def _placed(config: Any, part: str, place: Callable[..., str]) -> Any:
     if isinstance(config, DuckDBConfig):
         return msgspec.structs.replace(config, path=place(config.path, part, "path"))
-    if isinstance(config, MySQLConfig | PostgresConfig) and config.ca:
+    if isinstance(config, MySQLConfig | PostgresConfig | RedshiftConfig) and config.ca:
         return msgspec.structs.replace(config, ca=place(config.ca, part, "ca"))
     return config

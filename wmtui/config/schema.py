@@ -97,8 +97,21 @@ class AccessKeys(_Strict, frozen=True):
     secret: Secret
 
 
+class IamLogin(_Strict, frozen=True):
+    """A login that AWS gives: to a cluster as the warehouse's `user`, or to a Serverless workgroup as who asks.
+
+    region, profile: of boto3's chain unless said. endpoint_url: of a VPC endpoint.
+    """
+
+    cluster: str | None = None
+    workgroup: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+
+
 class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
-    """An Amazon Redshift cluster or workgroup as warehouse.
+    """An Amazon Redshift cluster or workgroup as warehouse: with a password, or with an iam_login.
 
     iam_role: with which Redshift reads the store: an ARN, or `default`. access_keys: keys instead, for a cluster that
     has no role.
@@ -106,8 +119,9 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
 
     host: str
     database: str
-    user: str
-    password: Secret
+    user: str = ""
+    password: Secret | None = None
+    iam_login: IamLogin | None = None
     iam_role: str = "default"
     access_keys: AccessKeys | None = None
     port: Port = 5439

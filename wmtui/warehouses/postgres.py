@@ -11,12 +11,13 @@ import psycopg
 import pyarrow as pa
 from psycopg import errors as pg
 
-from wmtui.config import PostgresConfig, RedshiftConfig
+from wmtui.config import PostgresConfig, RedshiftConfig, Secret
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, sql
 from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.copy_csv import to_csv
+from wmtui.warehouses.deadline import deadline
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import Session, Staged, count_rows, has_no_row, merge, read_fence, read_ledger, stage
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
@@ -25,6 +26,8 @@ from wmtui.warehouses.reading import ReadColumn, columns_to_read
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
 STATEMENT_TIMEOUT = timedelta(hours=2)
+DEADLINE = STATEMENT_TIMEOUT + timedelta(minutes=1)
+"""When this side stops to wait for a server that does not keep its own."""
 _LOCK_TIMEOUT = timedelta(minutes=30)
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
@@ -113,15 +116,21 @@ class PostgresWarehouse:
     def _open(self, connection: "psycopg.Connection[Any]") -> "PostgresSession":
         return PostgresSession(connection, self._config, self._lock_timeout)
 
+    def _login(self) -> tuple[str, Secret]:
+        """User and password of a new connection."""
+        assert self._config.password is not None
+        return self._config.user, self._config.password
+
     def _connect(self) -> "psycopg.Connection[Any]":
         config = self._config
+        user, password = self._login()
         try:
             connection = psycopg.connect(
                 host=config.host,
                 port=config.port,
                 dbname=config.database,
-                user=config.user,
-                password=config.password.reveal(),
+                user=user,
+                password=password.reveal(),
                 sslmode=_SSL_MODES[config.tls],
                 sslrootcert=config.ca or ("system" if config.tls == "verify" else None),
                 gssencmode="disable",
@@ -130,6 +139,7 @@ class PostgresWarehouse:
                 keepalives_idle=30,
                 keepalives_interval=10,
                 keepalives_count=3,
+                tcp_user_timeout=60_000,
                 application_name="wmtui",
                 autocommit=True,
                 prepare_threshold=None,
@@ -199,7 +209,8 @@ class PostgresSession(Session):
         return self._connection.transaction()
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        cursor = self._connection.execute(statement.encode(), values or None)
+        with deadline(self._connection, DEADLINE.total_seconds()):
+            cursor = self._connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
@@ -272,7 +283,7 @@ class PostgresSession(Session):
 
     def check_privileges(self) -> list[Check]:
         """Whether the account may create temporary tables, and tables in the schema."""
-        schema, user = self._config.schema, self._config.user
+        schema, user = self._config.schema, str(self.execute("SELECT current_user")[0][0])
         if not self.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
             step = f"run CREATE SCHEMA {sql.quote(schema)}"
             return [Check("warehouse schema", Level.ERROR, f"there is no schema {schema}", step)]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg import errors as pg
 
-from wmtui.config import RedshiftConfig
+from wmtui.config import RedshiftConfig, Secret
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.model import Check, Level
 from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES, max_bytes
@@ -45,6 +45,7 @@ from wmtui.warehouses.loading import (
 from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, PostgresWarehouse, milliseconds
 from wmtui.warehouses.postgres_errors import connection_lost
 from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.redshift_login import IamPasswords
 from wmtui.warehouses.types import carried_schema
 
 _MERGE_ATTEMPTS = 4
@@ -80,6 +81,7 @@ class RedshiftWarehouse(PostgresWarehouse):
         super().__init__(config)
         self._redshift = config
         self._manifests = manifests
+        self._passwords = IamPasswords(config, config.iam_login) if config.iam_login else None
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage by COPY, merge and write the ledger; a file that another load brought meanwhile is left out."""
@@ -101,6 +103,9 @@ class RedshiftWarehouse(PostgresWarehouse):
                     already = tuple(file for file in request.files if file not in done.loaded)
                     return replace(done, already_loaded=already)
             return LoadResult((), request.files, 0)
+
+    def _login(self) -> tuple[str, Secret]:
+        return super()._login() if self._passwords is None else self._passwords.get()
 
     def _open(self, connection: "psycopg.Connection[Any]") -> "RedshiftSession":
         return RedshiftSession(connection, self._redshift)
