@@ -37,8 +37,9 @@ test: $(INSTALLED) servers ## linters, types, architecture, all tests, then some
 
 N ?= 300
 SEED ?= 1
-chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000 SEED=7
-	$(BIN)/python -m tests.chaos -n $(N) --seed $(SEED)
+WAREHOUSE ?= postgres
+chaos: $(INSTALLED) servers ## kill and disturb real processes N times, then compare: make chaos N=1000 SEED=7 WAREHOUSE=redshift
+	$(BIN)/python -m tests.chaos -n $(N) --seed $(SEED) --warehouse $(WAREHOUSE)
 
 # Tests start private servers: only the programs are needed.
 servers:

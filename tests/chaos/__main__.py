@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.campaign import Campaign
 from tests.chaos.editors import edit_at_once, edit_differences
 from tests.chaos.lab import private_lab
-from tests.chaos.steps import every_step
+from tests.chaos.steps import REDSHIFT_STEPS, every_step
 from tests.servers.s3 import ENVIRONMENT, S3Server
 
 _EDITORS, _EDITS = 32, 50
@@ -23,22 +23,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--random-only", action="store_true", help="leave out the kills at every step by name")
     parser.add_argument("--edits-only", action="store_true", help="only the edits at once")
+    parser.add_argument("--warehouse", choices=("postgres", "redshift"), default="postgres")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wmtui-chaos-"))
     print(f"logs of every process: {folder}", flush=True)
-    found = [] if asked.edits_only else _campaign(folder, asked.n, asked.seed, by_name=not asked.random_only)
+    found = [] if asked.edits_only else _campaign(folder, asked)
     if not asked.random_only:
         found += _edits(folder)
     return bool(found)
 
 
-def _campaign(folder: Path, wanted: int, seed: int, *, by_name: bool) -> list[str]:
-    with private_lab(folder) as lab:
-        campaign = Campaign(lab, seed)
-        if by_name:
-            campaign.by_name(every_step())
+def _campaign(folder: Path, asked: argparse.Namespace) -> list[str]:
+    with private_lab(folder, asked.warehouse) as lab:
+        campaign = Campaign(lab, asked.seed)
+        if not asked.random_only:
+            campaign.by_name(every_step() if asked.warehouse == "postgres" else REDSHIFT_STEPS)
             print(campaign.score, flush=True)
-        campaign.at_random(wanted - campaign.score.total)
+        campaign.at_random(asked.n - campaign.score.total)
     print(campaign.score, flush=True)
     return campaign.score.differences
 

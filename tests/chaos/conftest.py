@@ -15,6 +15,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.chaos)
 
 
+@pytest.fixture(scope="module")
+def redshift_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab whose warehouse is the stand-in for Redshift."""
+    with private_lab(tmp_path_factory.mktemp("chaos"), "redshift") as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Servers, a bucket and a nursery of processes."""

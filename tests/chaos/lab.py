@@ -18,6 +18,7 @@ from tests.chaos.processes import PLAIN, Agent, Nursery, Order
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 
 SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
@@ -37,6 +38,8 @@ class Lab:
     pg: Database
     s3: S3Server
     nursery: Nursery
+    warehouse: dict[str, Any]
+    """That of every profile: `pg`, or the stand-in for Redshift before it."""
     _names: Iterator[int] = field(default_factory=count)
 
     def create(self, *, digits: int = 6, broken: str | None = None, **settings: Any) -> "Table":
@@ -48,7 +51,7 @@ class Lab:
         self.pg.execute(f"CREATE TABLE {name} (id bigint NOT NULL, version integer, note text, update_at timestamp)")
         table = Table(self, name, digits, self.s3.new_bucket(), broken)
         store = {"store": f"s3://{table.bucket}/{_ROOT}", "s3": {"endpoint_url": self.s3.endpoint_url}}
-        profile = {**store, "source": self.mysql.config, "warehouse": self.pg.config}
+        profile = {**store, "source": self.mysql.config, "warehouse": self.warehouse}
         tables = {table.full: {"lag": "0s", "lookback": "0s", **settings}}
         table.config.write_text(yaml.safe_dump({"version": 1, "profiles": {"chaos": profile}, "tables": tables}))
         return table
@@ -173,12 +176,15 @@ class Table:
 
 
 @contextmanager
-def private_lab(folder: Path) -> Iterator[Lab]:
-    """A lab on servers of its own."""
+def private_lab(folder: Path, warehouse: str = "postgres") -> Iterator[Lab]:
+    """A lab on servers of its own. warehouse: `postgres` or `redshift`."""
     with ExitStack() as stack:
         mariadb = stack.enter_context(MariaDB())
         postgres = stack.enter_context(Postgres(SNAPSHOT_ISOLATION))
         s3 = stack.enter_context(S3Server())
         mysql, pg = (stack.enter_context(server.new_database()) for server in (mariadb, postgres))
         nursery = stack.enter_context(Nursery(folder))
-        yield Lab(folder, mysql, pg, s3, nursery)
+        config = pg.config
+        if warehouse == "redshift":
+            config = stack.enter_context(RedshiftStandIn(pg, s3).running()).config
+        yield Lab(folder, mysql, pg, s3, nursery, config)

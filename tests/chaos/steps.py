@@ -14,7 +14,7 @@ from typing import Any
 
 from wmtui.objects.s3 import S3Store
 from wmtui.sources.mysql import MySQLSource
-from wmtui.warehouses import postgres
+from wmtui.warehouses import postgres, redshift
 
 
 def _around(*names: str) -> tuple[str, ...]:
@@ -51,6 +51,12 @@ BEFORE: dict[str, Sequence[tuple[str | None, Sequence[str]]]] = {
 
 OPTIONS = {"intra-table": ("-s", "intra-table", "--workers", "2"), "load-only": ("--redshift-only",)}
 NEEDS_NEWS = ("incremental", "intra-table", "load-only", "take over")
+
+
+REDSHIFT_STEPS = tuple(
+    (kind, step) for kind in ("first load", "load-only") for step in (*_LOAD, *_around("put:manifests"))
+)
+"""What is done otherwise there: the load."""
 
 
 def every_step() -> list[tuple[str, str]]:
@@ -104,6 +110,10 @@ def install(steps: Steps) -> None:
         (postgres.PostgresSession, "lock_ledger", "lock ledger"),
         (postgres, "merge", "merge"),
         (postgres, "_merge_once", "merge commit"),
+        (redshift._Stager, "stage", "stage"),
+        (redshift.RedshiftSession, "lock_ledger", "lock ledger"),
+        (redshift, "apply", "merge"),
+        (redshift, "_merge_once", "merge commit"),
     ):
         _wrap(owner, name, _stepping(steps, step))
 

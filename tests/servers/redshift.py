@@ -104,9 +104,10 @@ class RedshiftStandIn:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        server = socket.create_connection((LOOPBACK, int(self._database.config["port"])))
-        with client, server, suppress(OSError, EOFError):
-            _Connection(self, client, server, self._database, self._s3).run()
+        with client, suppress(OSError, EOFError):
+            server = socket.create_connection((LOOPBACK, int(self._database.config["port"])))
+            with server:
+                _Connection(self, client, server, self._database, self._s3).run()
 
 
 class _Connection:

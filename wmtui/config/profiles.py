@@ -95,7 +95,7 @@ def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:
     login = config.iam_login
     if (login is None) == (config.password is None):
         why = (
-            "there is no password (one such as null is put in quotes) and no iam_login"
+            "there is no password (some words need quotes to be one) and no iam_login"
             if login is None
             else "there is a password and an iam_login"
         )
