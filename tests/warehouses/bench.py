@@ -39,7 +39,8 @@ class Bench:
     execute: Callable[[str], None]
     connect: Callable[[], Warehouse]
     contents: dict[str, bytes] = field(default_factory=dict)
-    bucket: str = "lake"
+    root: str = "s3://lake"
+    schemas: tuple[str, ...] = ("public", "main")
     _numbers: "count[int]" = field(default_factory=count)
 
     def file(self, table: pa.Table, promised: int | None = None) -> LoadFile:
@@ -49,9 +50,13 @@ class Bench:
         pq.write_table(table, sink)
         self.contents[f"part-{number}"] = sink.getvalue()
         promise = table.num_rows if promised is None else promised
-        return LoadFile(
-            f"part-{number}", f"s3://{self.bucket}/part-{number}", f"etag-{number}", len(sink.getvalue()), promise
-        )
+        key = f"part-{number}"
+        return LoadFile(key, f"{self.root}/{key}", f"etag-{number}", len(sink.getvalue()), promise)
+
+    @property
+    def bucket(self) -> str:
+        """Where the files are, of one that has a bucket of its own."""
+        return self.root.removeprefix("s3://")
 
     def open_part(self, file: LoadFile) -> pq.ParquetFile:
         """A file's content."""
@@ -81,7 +86,8 @@ class Bench:
 
     def tables(self) -> set[str]:
         """Names of all tables, temporary ones aside."""
-        found = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema IN ('public', 'main')")
+        schemas = ", ".join(f"'{schema}'" for schema in self.schemas)
+        found = self.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema IN ({schemas})")
         return {name for (name,) in found}
 
 

@@ -85,7 +85,9 @@ def redshift_bench(stand_in: RedshiftStandIn, database: Database, s3: S3Server, 
     def connect() -> Warehouse:
         return open_warehouse(config, utc_now, S3Store(f"s3://{bucket}", S3Config(endpoint_url=s3.endpoint_url)))
 
-    return Bench("redshift", connect(), database.query, database.execute, connect, _Uploaded(s3, bucket), bucket)
+    return Bench(
+        "redshift", connect(), database.query, database.execute, connect, _Uploaded(s3, bucket), f"s3://{bucket}"
+    )
 
 
 @pytest.fixture

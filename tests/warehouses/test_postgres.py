@@ -10,7 +10,7 @@ from tests.warehouses.bench import TABLE, TARGET, Bench, at, concurrent_loads, r
 from tests.warehouses.conftest import postgres_bench, postgres_config
 from tests.warehouses.proxy import CommitBreaker
 from wmtui.config import Secret
-from wmtui.errors import WarehouseError
+from wmtui.errors import UnsupportedValue, WarehouseError
 from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult, postgres
 from wmtui.warehouses.postgres import PostgresWarehouse
@@ -167,3 +167,9 @@ def test_an_account_without_privileges_is_told_the_grant(pg_db: Database) -> Non
     (grant,) = [check.next_step for check in bench.warehouse.check() if check.level is Level.ERROR]
     bench.execute(grant.removeprefix("run "))
     assert bench.load(rows((1, at(1), "a"))).rows == 1
+
+
+def test_text_with_a_nul_character_is_refused_by_postgresql_and_the_column_named(pg_bench: Bench) -> None:
+    with pytest.raises(UnsupportedValue, match="column note has text with a NUL"):
+        pg_bench.load(rows((1, at(1), "fine"), (2, at(1), "a\0b")))
+    assert TARGET not in pg_bench.tables()

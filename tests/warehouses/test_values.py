@@ -130,9 +130,3 @@ def test_nanoseconds_that_microseconds_cannot_hold_are_refused(bench: Bench) -> 
     with pytest.raises(UnsupportedValue, match="column value"):
         bench.load(table)
     assert TARGET not in bench.tables()
-
-
-def test_text_with_a_nul_character_is_refused_by_postgresql_and_the_column_named(pg_bench: Bench) -> None:
-    with pytest.raises(UnsupportedValue, match="column value has text with a NUL"):
-        pg_bench.load(column(pa.string(), ["fine", "a\0b"]))
-    assert TARGET not in pg_bench.tables()
