@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import wmtui  # noqa: F401 - MySQL's driver is loaded before anything else brings pyarrow.
-
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
 _POLL_SECONDS = 0.01
