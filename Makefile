@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos servers bench screenshots clean
+.PHONY: help install demo test chaos servers bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,9 @@ servers:
 bench: $(INSTALLED) servers ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
 
-screenshots: $(INSTALLED) ## draw the pictures of the documentation anew
+docs: $(INSTALLED) ## draw the pictures and the table of types of the documentation anew
 	$(BIN)/python -m tests.tui.scenes docs
+	$(BIN)/python -m tests.type_page
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

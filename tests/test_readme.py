@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import type_page
 from wmtui.demo import open_demo
 from wmtui.tui.actions import ACTIONS, format_key
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-README, *_, SCREEN = TEXTS = [page.read_text(encoding="utf-8") for page in PAGES]
+README, *_ = TEXTS = [page.read_text(encoding="utf-8") for page in PAGES]
+SCREEN = (ROOT / "docs" / "screen.md").read_text(encoding="utf-8")
 BLOCKS = [block for block in re.findall(r"(?ms)^```sh\n(.*?)^```", "".join(TEXTS)) if "wmtui " in block]
 REPLACED = re.findall(r"(?m)^\| `python -m src[^|]*\| `(wmtui [^`]*)` \|$", README)
 TABLE = "settlement.settlement_claim_detail"
@@ -60,6 +62,10 @@ def test_every_key_of_the_screen_is_documented() -> None:
     for action in ACTIONS:
         keys = " ".join(f"`{format_key(key)}`" for key in action.keys.split(","))
         assert f"| {keys} | {action.title} | `{action.id}` |" in SCREEN
+
+
+def test_the_page_of_types_is_what_the_table_says() -> None:
+    assert type_page.PAGE.read_text(encoding="utf-8") == type_page.page()
 
 
 def test_every_theme_is_documented() -> None:
