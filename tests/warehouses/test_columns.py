@@ -160,6 +160,16 @@ def test_columns_are_renamed_and_left_out_on_their_way(bench: Bench) -> None:
     assert sorted(batch.to_pylist(), key=lambda row: row["id"]) == [{"id": 1, "note": "c"}, {"id": 2, "note": "b"}]
 
 
+def test_a_column_that_is_renamed_later_is_not_added_beside_the_old_one(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a")))
+    naming = Naming(rename={"note": "remark"})
+    with pytest.raises(TableError, match="has column note, which") as failure:
+        bench.load(rows((2, at(1), "b")), naming=naming)
+    bench.execute(failure.value.next_step.removeprefix("run "))
+    bench.load(rows((2, at(1), "b")), naming=naming)
+    assert bench.query(f"SELECT id, remark FROM {TARGET} ORDER BY id") == [(1, "a"), (2, "b")]
+
+
 def test_two_columns_renamed_to_one_are_refused(bench: Bench) -> None:
     with pytest.raises(TableError, match="both the target's"):
         bench.load(rows((1, at(1), "a")), naming=Naming(rename={"note": "id"}))

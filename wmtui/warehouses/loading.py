@@ -159,11 +159,19 @@ def merge_columns(request: LoadRequest, known: Columns, landings: Sequence[Landi
 
 def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadFile], lacking: pa.Schema) -> None:
     """Raises TableError when an existing target must not be given the columns that files have beside its own: by a
-    foreign file, which may not be this table's at all, or when they decide which row is the newest.
+    foreign file, which may not be this table's at all, when they decide which row is the newest, or when the target has
+    them by the name that the source gives them.
     """
     if not target.columns or not lacking.names:
         return
     names = ", ".join(lacking.names)
+    for source, column in request.naming.rename.items():
+        if column in lacking.names and source in target.columns:
+            raise TableError(
+                f"target {request.target} has column {source}, which tables.yaml calls {column}",
+                "its rows would have one value under the old name, and new rows theirs under the new one",
+                f"run {target.statements.rename_column(request.target, source, column)}",
+            )
     if order := set(lacking.names) & set(request.merge_columns if request.primary_key else ()):
         raise TableError(
             f"target {request.target} has no column {', '.join(sorted(order))}",

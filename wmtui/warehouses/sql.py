@@ -135,6 +135,10 @@ class Statements:
         """One more column of a target, NULL in the rows that are there: Redshift takes one at a time."""
         return f"ALTER TABLE {self.target(target)} ADD COLUMN {quote(column)} {kind}"
 
+    def rename_column(self, target: str, column: str, name: str) -> str:
+        """What gives a target's column another name."""
+        return f"ALTER TABLE {self.target(target)} RENAME COLUMN {quote(column)} TO {quote(name)}"
+
     def widen_column(self, target: str, column: str, kind: str) -> str:
         """What makes a target's column hold more, values as they are."""
         return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} TYPE {kind}"
