@@ -145,6 +145,15 @@ def test_runs_are_listed_in_order_behind_a_given_one(objects: ObjectStore) -> No
     assert list(runs.since(names[3])) == []
 
 
+def test_a_document_whose_name_is_a_time_beyond_the_calendar_is_no_run(objects: ObjectStore) -> None:
+    latest = "e5ffffffffff000000"
+    for name in (latest, "f" * 18, "e6" + "f" * 16):
+        objects.put(f"{prefix(TABLE)}{name}.json", b"{}")
+    assert list(RunStore(objects, TABLE).since("")) == [latest]
+    assert run_started(latest).year == 9983
+    assert RunStore(objects, TABLE).read("f" * 18) is None
+
+
 def test_load_records_are_read_back_oldest_first_from_a_day_on(objects: ObjectStore) -> None:
     loads = LoadRecords(objects, TABLE)
     made = [record(f"load-{days}", NOON + timedelta(days=days), files=2) for days in range(3)]

@@ -16,7 +16,9 @@ from wmtui.model import TableName
 ROOT = "incremental/"
 FLAT_PREFIX = "incremental/year="
 
-_PART_TAIL = re.compile(r"_\d{8}T\d{6}Z_(?P<run>[0-9a-f]{18})_(?P<token>\d+)_(?P<part>\d{5,})\.parquet", re.ASCII)
+RUN = "(?:[0-9a-d][0-9a-f]|e[0-5])[0-9a-f]{16}"
+"""What a run's name looks like: milliseconds since 1970 that no calendar's end cuts off, then chance."""
+_PART_TAIL = re.compile(rf"_\d{{8}}T\d{{6}}Z_(?P<run>{RUN})_(?P<token>\d+)_(?P<part>\d{{5,}})\.parquet", re.ASCII)
 _FLAT = re.compile(
     r"incremental/year=\d+/(?:[a-z]+=[^/]*/)*(?P<table>[^/]+)_\d{8}_\d{6}_batch_[^/]*\.parquet", re.ASCII
 )

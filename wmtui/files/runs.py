@@ -16,11 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.files.names import RUN
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 
-_RUN = re.compile(r"[0-9a-f]{18}")
+_RUN = re.compile(RUN)
 _DOCUMENT = re.compile(rf"({_RUN.pattern})\.json")
 
 
