@@ -191,6 +191,18 @@ async def test_undo_shows_the_fields_that_go_back_and_is_a_change_of_its_own(ope
     assert stack.mark()[POINT] == before
 
 
+async def test_undo_without_primary_key_warns_of_doubled_rows_and_goes_on(open_screen: Open, stack: Stack) -> None:
+    stack.reload(orders={"primary_key": [], "lookback": "0s"}, items={}, lines={})
+    before = stack.mark()[POINT]
+    stack.service.watermarks.set(stack.table(), "1s ago", force=True)
+    async with open_screen() as screen:
+        await screen.press("u")
+        await screen.see("Undo “set” of shop.orders", "appends the same rows once more", "--force")
+        await choose(screen, "tab")
+        await screen.hear("shop.orders: undo:")
+    assert stack.mark()[POINT] == before
+
+
 async def test_enter_in_a_question_changes_nothing(open_screen: Open, stack: Stack) -> None:
     before = state(stack)
     async with open_screen() as screen:

@@ -42,12 +42,14 @@ class WayBack(Struct, frozen=True):
     """What an `undo` would change, not made yet.
 
     to: as `History.undo` takes it; None: before the last change. seen: the watermark this was computed on. diff: the
-    fields that would change, each from → to. edit: the change that is taken back, where it is one.
+    fields that would change, each from → to. doubles: without a primary key rows would be appended a second time, which
+    `undo` does only with `force`. edit: the change that is taken back, where it is one.
     """
 
     to: int | None
     seen: Watermark
     diff: dict[str, tuple[Any, Any]]
+    doubles: bool
     edit: Entry | None = None
 
 
@@ -95,12 +97,12 @@ class History:
             return None
         newest = edits[-1]
         to = None if newest is entries[-1] or newest.serial is None else newest.serial - 1
-        return WayBack(to, seen, self._diff(seen, self._earlier(table, seen, to)), newest)
+        return self._way(table, seen, to, newest)
 
     def way_back(self, table: TableName, to: int) -> "WayBack":
         """What going back to how a change left the watermark would change. Raises Unreadable, UsageError."""
         seen = self._watermarks.get(table)
-        return WayBack(to, seen, self._diff(seen, self._earlier(table, seen, to)))
+        return self._way(table, seen, to)
 
     def undo(
         self,
@@ -137,6 +139,11 @@ class History:
             return patch_undo(mark, earlier)
 
         return self._watermarks.change(table, "undo", edit, reason=reason, seen=seen)
+
+    def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
+        earlier = self._earlier(table, seen, to)
+        doubles = not self._workspace.config(table).primary_key and _moves_back(seen, earlier)
+        return WayBack(to, seen, self._diff(seen, earlier), doubles, edit)
 
     def _earlier(self, table: TableName, seen: Watermark, to: int | None) -> Watermark:
         return self._before(table, seen) if to is None else self._left_by(table, seen, to)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,12 +161,14 @@ class Operations:
         options = () if way.to is None else ("--to", str(way.to))
         effect: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
         note = texts("what was extracted and loaded meanwhile stays", kind="dim")
+        if way.doubles:
+            note += texts("! no primary key: reading again appends the same rows once more", kind="warn")
 
         def do(reason: str | None) -> None:
             if reason is None:
                 return
-            work = lambda: service.history.undo(table, way.to, reason=reason or None, seen=way.seen)  # noqa: E731
-            app.crew.do(work, done, lambda failure: self._failed(failure, table))
+            undo = partial(service.history.undo, table, way.to, force=way.doubles, reason=reason or None, seen=way.seen)
+            app.crew.do(undo, done, lambda failure: self._failed(failure, table))
 
         def done(changed: Changed) -> None:
             self._changed("undo", changed)
@@ -173,7 +176,7 @@ class Operations:
 
         required = service.workspace.settings.profile.protected
         command = lambda reason: app.equal.command(  # noqa: E731
-            "watermark", "undo", *options, tables=[table], reason=reason
+            "watermark", "undo", *options, tables=[table], reason=reason, force=way.doubles
         )
         app.push_screen(Ask(title, [*effect, *note], command, yes="Undo", reason_required=required), do)
 
