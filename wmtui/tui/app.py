@@ -3,15 +3,13 @@
 import asyncio
 import gc
 import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec import Struct, field
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -21,20 +19,19 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Footer, Input
 
 from wmtui.errors import ConfigError, ExitCode, WmtuiError
 from wmtui.model import TableName
 from wmtui.pipeline.events import Event, Message, Phase, Progress, Severity, TableResult
-from wmtui.service import Look, Service
+from wmtui.service import Service
 from wmtui.service.progress import TableProgress
 from wmtui.tui import detail, themes
 from wmtui.tui.actions import ACTIONS, CHANGES
 from wmtui.tui.board import Board, Order
 from wmtui.tui.cells import Line, Plate, plain, set_title
-from wmtui.tui.crew import Crew, Failure, Ready, words
+from wmtui.tui.crew import Crew, Failure, Ready
 from wmtui.tui.detail import DetailPane
 from wmtui.tui.drawing import LogLine, table_header, table_line
 from wmtui.tui.equal import Equal
@@ -45,21 +42,13 @@ from wmtui.tui.log import LogPane, as_line
 from wmtui.tui.operations import Operations
 from wmtui.tui.palette import Commands
 from wmtui.tui.preferences import keymap, remembered_theme
+from wmtui.tui.reading import TYPED_SECONDS, Reader
 from wmtui.tui.runs import Runs
 from wmtui.tui.status_bar import Situation, status_line
 
-REFRESH_SECONDS = 30.0
-LIVE_SECONDS = 5.0
-"""How often tables are read anew; those that somebody works on more often."""
-BACK_OFF_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-"""Waits between tries while the store does not answer."""
-SETTLE_SECONDS = 0.15
-"""A table is read once the cursor has stayed on it for so long: holding a key must not flood the store."""
-TYPED_SECONDS = 0.4
-"""The same while somebody types a pattern, which moves the cursor with every key."""
+COLLECT_SECONDS = 30.0
+"""How often garbage is collected while nobody types."""
 FLUSH_SECONDS = 0.1
-_MANY_TABLES = 200
-"""With more tables than this, waiting files are counted when somebody asks, not at every refresh."""
 
 
 class Start(Struct):
@@ -78,20 +67,6 @@ class Start(Struct):
     guide: bool = False
     table: TableName | None = None
     picture: Path | None = None
-
-
-class _Reading(Struct):
-    """Tables being read. number: of the newest request; late answers to older ones are dropped."""
-
-    number: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
-    found: "deque[tuple[int, Look]]" = field(default_factory=deque)
-    busy: bool = False
-    done_at: float | None = None
-    failures: int = 0
-    why: str = ""
-    due: float = 0.0
-    live_due: float = 0.0
 
 
 class Heading(Plate):
@@ -138,18 +113,15 @@ class WmtuiApp(Typist[int]):
         self.runs = Runs()
         self.board = Board(self.service.workspace.settings)
         self.operations = Operations(self)
+        self.reader = Reader(self)
         self.locked = self.service.workspace.settings.profile.protected
-        self.failure: Failure | None = None
-        """Why a picture could not be made."""
         self.keys = {action.id: action.keys for action in ACTIONS}
         """The keys of every action, the user's own included."""
-        self._reading = _Reading()
-        self._settling: Timer | None = None
-        self._detail_number = 0
         self._collected = self.clock()
         self._log_prompt = False
         self._guide = Guide() if start.guide else None
         self._pictured = False
+        self._not_saved: WmtuiError | None = None
         if start.picture is not None:
             self.board.order = Order.URGENCY
         self.set_class(start.ascii_only, "ascii")
@@ -203,14 +175,14 @@ class WmtuiApp(Typist[int]):
                 loop.add_signal_handler(number, self._terminated, int(number))
         self.arrange(self.start.table or self._first_table())
         self.tables_list.focus()
-        self.set_interval(FLUSH_SECONDS, self._take_news)
+        self.set_interval(FLUSH_SECONDS, self.take_news)
         self.set_interval(1.0, self._tick)
         self._show_guide()
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         """Ask, once the first frame is there: threads would take processor time from it."""
-        self.refresh_tables()
+        self.reader.tables()
         self._settle()
 
     # What is shown
@@ -280,12 +252,12 @@ class WmtuiApp(Typist[int]):
 
     def show_status(self) -> None:
         """Draw the first line anew."""
-        reading, now = self._reading, self.clock()
+        reader = self.reader
         situation = Situation(
-            seen=None if reading.done_at is None else timedelta(seconds=int(now - reading.done_at)),
-            offline=reading.why,
-            retry=max(0, round(reading.due - now)),
-            reading=reading.busy,
+            seen=reader.age,
+            offline=reader.why,
+            retry=reader.retry,
+            reading=reader.busy,
             read_only=self.service.workspace.read_only,
             locked=self.locked,
         )
@@ -317,82 +289,19 @@ class WmtuiApp(Typist[int]):
         """More, or less, fits into the line at the top."""
         self.show_status()
 
-    # Reading
+    # What threads tell
 
-    def refresh_tables(self, tables: Iterable[TableName] | None = None, *, waiting: bool = True) -> None:
-        """Read tables in the background; None: all, the shown ones first."""
-        reading, service = self._reading, self.service
-        if tables is None:
-            reading.stop.set()
-            reading.stop = threading.Event()
-            reading.number += 1
-            reading.busy = True
-            reading.due = self.clock() + REFRESH_SECONDS
-            shown = self.board.visible()
-            chosen = dict.fromkeys([*shown, *self.board.tables])
-            done: Callable[[None], None] = self._all_read
-        else:
-            chosen = dict.fromkeys(tables)
-            done = self._some_read
-        number, stop, found, first = reading.number, reading.stop, reading.found, reading.done_at is None
-
-        def tell(look: Look) -> None:
-            found.append((number, look))
-            self.give_way(hurry=first)
-
-        def failed(failure: Failure) -> None:
-            if number == self._reading.number:
-                self._not_read(failure)
-
-        def finished(_: None) -> None:
-            if number == self._reading.number:
-                done(None)
-
-        self.crew.do(lambda: service.overview.look_at(chosen, tell, stop, waiting=waiting), finished, failed)
-
-    def _all_read(self, _: None) -> None:
-        reading = self._reading
-        if reading.why:
-            self.say("the store answers again")
-        reading.busy, reading.failures, reading.why = False, 0, ""
-        reading.done_at = self.clock()
-        self._take_news()
-        self.show_status()
-
-    def _some_read(self, _: None) -> None:
-        self._take_news()
-
-    def _not_read(self, failure: Failure) -> None:
-        reading = self._reading
-        wait = BACK_OFF_SECONDS[min(reading.failures, len(BACK_OFF_SECONDS) - 1)]
-        reading.busy, reading.failures = False, reading.failures + 1
-        reading.due = self.clock() + wait
-        if reading.why != words(failure):
-            self.say(words(failure), Severity.ERROR)
-        reading.why = words(failure)
-        self.failure = failure
-        self.show_status()
-
-    def _take_news(self) -> None:
+    def take_news(self) -> None:
         """Take in what threads told since the last time; at most ten times a second, whatever they tell."""
         if not self.is_running:  # The screen is being taken down, its widgets first.
             return
-        changed = self._take_looks() | self._take_events()
+        changed = self.reader.take() | self._take_events()
         if changed:
             self.arrange()
             self.show_status()
         elif self.board.running:
             self.tables_list.redraw()
         self._picture_when_complete()
-
-    def _take_looks(self) -> bool:
-        reading, any_new = self._reading, False
-        while reading.found:
-            number, look = reading.found.popleft()
-            if number == reading.number:
-                self.board.take(look)
-                any_new = True
-        return any_new
 
     def _take_events(self) -> bool:
         events, lines = self.runs.events, []
@@ -429,9 +338,9 @@ class WmtuiApp(Typist[int]):
             running.setdefault(table, TableProgress(Progress(str(table), Phase.STARTING), now, now))
 
     def _syncs_ended(self, tables: list[TableName]) -> None:
-        self.refresh_tables(tables)
+        self.reader.tables(tables)
         if self.current in tables:
-            self.read_detail()
+            self.reader.detail()
         if not self.runs.busy:
             self.operations.syncs_done()
 
@@ -439,74 +348,21 @@ class WmtuiApp(Typist[int]):
         """Once a second: ages grow, and what is old is read anew."""
         if not self.is_running:
             return
-        now, reading = self.clock(), self._reading
         self.show_status()
-        self._collect_garbage(now)
-        if self.start.picture is not None:
-            return
-        if now >= reading.due and not reading.busy:
-            self.refresh_tables(waiting=len(self.board.tables) <= _MANY_TABLES)
-        elif now >= reading.live_due and not reading.why:
-            reading.live_due = now + LIVE_SECONDS
-            live = [look.table for look in self.board.runs_elsewhere()]
-            if live:
-                self.refresh_tables(live, waiting=False)
+        self._collect_garbage(self.clock())
+        if self.start.picture is None:
+            self.reader.renew()
 
     def _collect_garbage(self, now: float) -> None:
         """All of it stops everything for a moment; nobody notices while nobody types."""
         age = now - self._collected
-        if age >= REFRESH_SECONDS * (1 if self.quiet else 20):
+        if age >= COLLECT_SECONDS * (1 if self.quiet else 20):
             gc.collect()
             self._collected = now
 
     @on(LineList.Moved, "#table-list")
     def _settle(self) -> None:
-        self._settle_in(SETTLE_SECONDS)
-
-    def _settle_in(self, seconds: float) -> None:
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(seconds, self.read_detail)
-
-    @property
-    def settling(self) -> bool:
-        """The cursor moved a moment ago, and its table is not being read yet."""
-        return self._settling is not None
-
-    def read_detail(self) -> None:
-        """Read the table under the cursor."""
-        if self._settling is not None:
-            self._settling.stop()
-            self._settling = None
-        table, pane, service = self.current, self.detail_pane, self.service
-        pane.begin(table)
-        self._detail_number += 1
-        if table is None:
-            return
-        number = self._detail_number
-
-        def current(go_on: Callable[[Any], None]) -> Callable[[Any], None]:
-            return lambda result: go_on(result) if number == self._detail_number else None
-
-        self.crew.do(lambda: detail.read(service, table), current(self._take_detail), current(pane.fail))
-        if pane.tab == "history":
-            self.read_history()
-
-    def _take_detail(self, found: detail.Detail) -> None:
-        self.detail_pane.take(found)
-
-    def read_history(self) -> None:
-        """Read the changes of the table under the cursor."""
-        table, pane, service = self.current, self.detail_pane, self.service
-        if table is None:
-            return
-        number = self._detail_number
-
-        def take(entries: list[Any]) -> None:
-            if number == self._detail_number:
-                pane.take_history(entries)
-
-        self.crew.do(lambda: service.history.entries(table, detail.HISTORY_SHOWN), take, pane.fail)
+        self.reader.settle()
 
     @on(Ready)
     def _continue(self, message: Ready) -> None:
@@ -541,7 +397,7 @@ class WmtuiApp(Typist[int]):
         """Open a tab of the detail pane."""
         self.detail_pane.open(tab)
         if tab == "history" and self.detail_pane.entries is None:
-            self.read_history()
+            self.reader.history()
         if tab == "files":
             self.guide(Step.WHY_SEEN)
 
@@ -607,8 +463,8 @@ class WmtuiApp(Typist[int]):
 
     def action_refresh(self) -> None:
         """Read everything anew."""
-        self.refresh_tables()
-        self.read_detail()
+        self.reader.tables()
+        self.reader.detail()
 
     def action_filter(self) -> None:
         """Narrow the tables, or search the log if that has the focus."""
@@ -631,7 +487,7 @@ class WmtuiApp(Typist[int]):
         elif message.value != self.board.pattern:
             self.board.pattern = message.value
             self.arrange()
-            self._settle_in(TYPED_SECONDS)
+            self.reader.settle(TYPED_SECONDS)
 
     @on(Input.Submitted, "#prompt")
     def _narrowed_enough(self) -> None:
@@ -672,7 +528,7 @@ class WmtuiApp(Typist[int]):
 
     def leave(self, code: int = ExitCode.DONE) -> None:
         """End the screen; the terminal is restored."""
-        self._reading.stop.set()
+        self.reader.stop()
         self.exit(int(code))
 
     def _terminated(self, number: int) -> None:
@@ -758,26 +614,30 @@ class WmtuiApp(Typist[int]):
         self.board = Board(service.workspace.settings, order=order)
         if same:
             self.board.marked = marked & set(self.board.tables)
-        self._reading.stop.set()
-        self._reading = _Reading(number=self._reading.number + 1)
+        self.reader.forget()
         self.detail_pane.begin(None)
         self.arrange(self.current)
         self.show_status()
-        self.refresh_tables()
+        self.reader.tables()
         self._settle()
 
     # Pictures
 
+    @property
+    def failure(self) -> Failure | None:
+        """Why a picture could not be made."""
+        return self._not_saved or self.reader.failure
+
     def _picture_when_complete(self) -> None:
         """For `--screenshot`: save the picture once everything has been read, then leave."""
-        if self.start.picture is None or self._pictured or self.crew.busy or self._reading.busy:
+        if self.start.picture is None or self._pictured or self.crew.busy or self.reader.busy:
             return
         if self.failure is not None:
             self._pictured = True
             self.leave(ExitCode.UNREACHABLE)
         elif self.detail_pane.table != (wanted := self.start.table or next(iter(self.board.visible()), None)):
             self.arrange(wanted)
-            self.read_detail()
+            self.reader.detail()
         else:
             self._pictured = True
             self.call_after_refresh(self._take_picture, self.start.picture)
@@ -788,8 +648,8 @@ class WmtuiApp(Typist[int]):
         try:
             picture.save(self.export_screenshot(title=self.picture_title()), path)
         except WmtuiError as error:
-            self.failure = error
-        self.leave(ExitCode.DONE if self.failure is None else ExitCode.USAGE)
+            self._not_saved = error
+        self.leave(ExitCode.DONE if self._not_saved is None else ExitCode.USAGE)
 
     def picture_title(self) -> str:
         """Profile, host and UTC time."""

@@ -324,7 +324,7 @@ class Operations:
                     app.board.pattern = ""
                 app.arrange(table)
                 app.tables_list.focus()
-                app.read_detail()
+                app.reader.detail()
 
         app.push_screen(Pick("Jump to a table", choices, current=str(app.current or "")), go)
 
@@ -520,10 +520,10 @@ class Operations:
 
     def _read_again(self, tables: Sequence[TableName]) -> None:
         app = self._app
-        app.refresh_tables(tables)
+        app.reader.tables(tables)
         if app.current in tables:
             app.detail_pane.entries = None
-            app.read_detail()
+            app.reader.detail()
 
     def _stamp(self) -> str:
         workspace = self._app.service.workspace
