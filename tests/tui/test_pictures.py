@@ -28,8 +28,9 @@ Shot = Callable[..., Outcome]
 
 
 @pytest.fixture
-def shot(stack: Stack, capsys: pytest.CaptureFixture[str]) -> Shot:
-    """The command line with the stack's configuration."""
+def shot(stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shot:
+    """The command line with the stack's configuration, in this process, which it must not end at once."""
+    monkeypatch.setattr("wmtui.cli.screen.os._exit", lambda _: None)
 
     def run(*arguments: str) -> Outcome:
         return Outcome(main(["--config", str(stack.path), *arguments]), *capsys.readouterr())
