@@ -51,9 +51,9 @@ class Counting(DirectoryStore):
             self.listed.append(info.key)
             yield info
 
-    def get(self, key: str) -> StoredObject:
+    def get(self, key: str, *, last: int | None = None) -> StoredObject:
         self.read.append(key)
-        return super().get(key)
+        return super().get(key, last=last)
 
 
 @pytest.fixture

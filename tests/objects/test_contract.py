@@ -28,6 +28,15 @@ def test_an_object_comes_back_as_it_was_written(store: ObjectStore, key: str, da
     assert list(store.list("")) == [found.info]
 
 
+@pytest.mark.parametrize("key", [DOCUMENT, PART])
+def test_the_end_of_an_object_can_be_read_alone(store: ObjectStore, key: str) -> None:
+    store.put(key, b"0123456789")
+
+    assert store.get(key, last=3).data == b"789"
+    assert store.get(key, last=3).info == store.head(key)
+    assert store.get(key, last=99).data == b"0123456789"
+
+
 def test_times_are_the_stores_own_aware_and_modification_is_in_whole_seconds(store: ObjectStore) -> None:
     store.put(DOCUMENT, b"1")
 

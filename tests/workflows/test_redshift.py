@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import WmtuiError
+from wmtui.objects.base import StoredObject
 from wmtui.pipeline.events import Stop
 
 
@@ -55,6 +57,28 @@ def test_a_harmed_row_is_found_by_verify(stack: Stack) -> None:
     stack.warehouse("DELETE FROM orders WHERE id = 2")
 
     assert verified(stack) == {"missing": 1, "extra": 0, "doubled": 0, "differing": 1}
+
+
+def test_of_large_files_only_the_footers_are_read_here(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wmtui.pipeline.load._FOOTER_BYTES", 3_000)
+    stack.insert(*((number, "9.50", uuid4().hex, ago(minutes=30)) for number in range(1, 2_001)))
+    stack.sync_one(backup_only=True)
+    (part,) = stack.service.workspace.objects.list("incremental/")
+    read: list[int] = []
+    get = stack.service.workspace.objects.get
+
+    def counting(key: str, *, last: int | None = None) -> StoredObject:
+        found = get(key, last=last)
+        if key == part.key:
+            read.append(len(found.data))
+        return found
+
+    monkeypatch.setattr(stack.service.workspace.objects, "get", counting)
+    stack.sync_one(redshift_only=True)
+
+    assert read == [3_000]
+    assert part.size > 30_000
+    assert stack.warehouse_rows() == stack.source_rows()
 
 
 def test_a_load_whose_commit_was_lost_is_not_repeated(stack: Stack, redshift: RedshiftStandIn) -> None:

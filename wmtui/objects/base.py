@@ -46,8 +46,11 @@ class ObjectStore(Protocol):
         """The address of a key outside this program, e.g. `s3://bucket/prefix/key`; stable, the ledger holds it."""
         ...
 
-    def get(self, key: str) -> StoredObject:
-        """The whole object. Raises ObjectMissing on a definite 404 of the key (a missing bucket is a StoreError)."""
+    def get(self, key: str, *, last: int | None = None) -> StoredObject:
+        """The whole object, or only its last bytes, of one that has any.
+
+        Raises ObjectMissing on a definite 404 of the key (a missing bucket is a StoreError).
+        """
         ...
 
     def head(self, key: str) -> ObjectInfo:

@@ -44,12 +44,12 @@ class DirectoryStore:
         """The file's absolute path."""
         return f"{self.root}/{key}"
 
-    def get(self, key: str) -> StoredObject:
-        """The whole object."""
+    def get(self, key: str, *, last: int | None = None) -> StoredObject:
+        """The whole object, or its last bytes."""
         path = self._path(key)
         with self._explained("read", key):
             info, data = self._read(key, path)
-        return StoredObject(info, data, self._clock())
+        return StoredObject(info, data if last is None else data[-last:], self._clock())
 
     def head(self, key: str) -> ObjectInfo:
         """The object without its content; a document is read all the same, for its ETag."""

@@ -53,11 +53,12 @@ class S3Store:
         """`s3://bucket/prefix/key`."""
         return f"s3://{self._bucket}/{self._base}{key}"
 
-    def get(self, key: str) -> StoredObject:
-        """The whole object; a body that breaks off is asked for again."""
+    def get(self, key: str, *, last: int | None = None) -> StoredObject:
+        """The whole object, or its last bytes; a body that breaks off is asked for again."""
+        part: dict[str, Any] = {} if last is None else {"Range": f"bytes=-{last}"}
         with self._asking("read", key) as client:
             for attempt in range(_BODY_ATTEMPTS):
-                answer = client.get_object(Bucket=self._bucket, Key=self._base + key)
+                answer = client.get_object(Bucket=self._bucket, Key=self._base + key, **part)
                 try:
                     data = answer["Body"].read()
                     break
@@ -153,7 +154,9 @@ class S3Store:
             raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
 
     def _described(self, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
-        return ObjectInfo(key, answer["ETag"].strip('"'), answer["ContentLength"], _utc(answer["LastModified"]))
+        _, _, whole = answer.get("ContentRange", "").partition("/")
+        size = int(whole) if whole else answer["ContentLength"]
+        return ObjectInfo(key, answer["ETag"].strip('"'), size, _utc(answer["LastModified"]))
 
     def _server_time(self, answer: Mapping[str, Any]) -> datetime:
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")

@@ -30,6 +30,13 @@ over.
 """
 
 
+_FOOTER_BYTES = 128 * 2**10
+"""Enough for some hundred columns and row groups; a larger footer is read with the whole file."""
+_MAGIC = b"PAR1"
+_TRAILER_BYTES = 4 + len(_MAGIC)
+"""The footer's length and the magic number, with which a Parquet file ends."""
+
+
 class Loaded(Struct, frozen=True):
     """What a load left."""
 
@@ -178,7 +185,8 @@ def _execute(job: Job, request: LoadRequest) -> LoadResult:
 
     job.progress(Phase.STAGING, files=total)
     job.check()
-    result = job.backend.warehouse.load(request, partial(open_part, job.backend.objects, job.table), on_staged)
+    warehouse, opened = job.backend.warehouse, open_footer if job.backend.warehouse.reads_store else open_part
+    result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
     if result.added:
         job.tell(f"{request.target} has new columns, NULL in the rows it had: {', '.join(result.added)}")
     for file in result.already_loaded:
@@ -200,14 +208,32 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
 
 def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
     """A file's content, of exactly the version that was chosen; raises TableError for any other."""
+    return _parquet(file, _version(objects, table, file, None))
+
+
+def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
+    """The same without its rows: schema and counts, read from the end of the file."""
+    if file.size > _FOOTER_BYTES:
+        data = _version(objects, table, file, _FOOTER_BYTES)
+        footer = int.from_bytes(data[-_TRAILER_BYTES : -len(_MAGIC)], "little") + _TRAILER_BYTES
+        if data.endswith(_MAGIC) and footer <= len(data):
+            return _parquet(file, _MAGIC + data[-footer:])
+    return open_part(objects, table, file)
+
+
+def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int | None) -> bytes:
     try:
-        found = objects.get(file.key)
+        found = objects.get(file.key, last=last)
     except ObjectMissing:
         raise TableError(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
     if found.info.etag != file.etag:
         raise TableError(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
+    return found.data
+
+
+def _parquet(file: LoadFile, data: bytes) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(pa.BufferReader(found.data))
+        return pq.ParquetFile(pa.BufferReader(data))
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(
             f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"

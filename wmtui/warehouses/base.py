@@ -95,7 +95,10 @@ class LedgerEntry(Struct, frozen=True):
 
 
 OpenPart = Callable[[LoadFile], "pq.ParquetFile"]
-"""Opens a file's content; raises TableError when the object's ETag is not the file's."""
+"""Opens a file's content, or its footer for a warehouse that reads the store.
+
+Raises TableError when the object's ETag is not the file's.
+"""
 
 OnStaged = Callable[[LoadFile, int], None]
 """Called after each staged file with its row count; may raise Interrupted to stop between files."""
@@ -130,13 +133,15 @@ class Limits(Struct, frozen=True):
 
 
 class Warehouse(Protocol):
-    """limits: what a value must not exceed.
+    """limits: what a value must not exceed. reads_store: it reads the files of a load itself, and needs of an opened
+    one its footer alone.
 
     Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.
     """
 
     limits: Limits
+    reads_store: bool
 
     def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
         """Every file committed into this target in this epoch, oldest first; empty before the first load.

@@ -33,6 +33,7 @@ class DuckDBWarehouse:
     """A Warehouse in a DuckDB file. wait: how long to try while another process has the file open."""
 
     limits = Limits(nul=True)
+    reads_store = False
 
     def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:
         self._path = Path(config.path).absolute()

@@ -115,7 +115,7 @@ class _Stager:
         self._target = Target(request.target, session.columns(request.target), session.statements)
         self._lacking = pa.schema([])
         self.staged = Staged(self._target.columns, {}, (), request.primary_key, request.cursor, ())
-        session.execute(create_staging())
+        session.execute(create_staging({}))
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""

@@ -41,6 +41,7 @@ class PostgresWarehouse:
     """
 
     limits = Limits()
+    reads_store = False
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
         self._config = config

@@ -29,7 +29,7 @@ from wmtui.warehouses.base import (
     OnStaged,
     OpenPart,
 )
-from wmtui.warehouses.landing import Target, common_schema, land, match, renamed
+from wmtui.warehouses.landing import Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.loading import (
     Staged,
     apply,
@@ -65,6 +65,16 @@ class _Part(Struct, frozen=True):
     rows: int
 
 
+class _Group(Struct, frozen=True):
+    """Files of equal columns, where these land, and the target's names of key and cursor."""
+
+    parts: Sequence[_Part]
+    schema: pa.Schema
+    landings: Sequence[Landing]
+    primary_key: tuple[str, ...]
+    cursor: str
+
+
 class _AlreadyLoaded(Exception):
     """No error: the load goes on with the other files."""
 
@@ -76,6 +86,7 @@ class RedshiftWarehouse(PostgresWarehouse):
     """A Warehouse in one schema of a Redshift database; every operation has a connection of its own."""
 
     limits = Limits(REDSHIFT_TEXT_BYTES, REDSHIFT_BINARY_BYTES)
+    reads_store = True
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config)
@@ -221,18 +232,21 @@ class _Stager:
         self._widen(parts)
         lacking = self._lacking(parts)
         target = self._target.with_columns(lacking)
-        counts = tuple(part.rows for part in parts)
-        staged = Staged(self._target.columns, {}, tuple(lacking.names), (), self._request.cursor, counts)
+        # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
+        together = groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema])
+        groups = [self._group(list(group), target) for _, group in together]
+        columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
         try:
             with self._session.transaction():
                 self._session.execute(f"DROP TABLE IF EXISTS {sql.quote(sql.STAGING)}")
-                self._session.execute(sql.create_staging())
-                # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
-                for _, group in groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema]):
-                    staged = self._stage_group(list(group), target, staged)
+                self._session.execute(sql.create_staging(columns))
+                for group in groups:
+                    self._stage_group(group, target)
         except _CopyFailed as failed:
             raise self._explained(failed) from failed.error
-        return staged
+        counts = tuple(part.rows for part in parts)
+        last = groups[-1]
+        return Staged(self._target.columns, columns, tuple(lacking.names), last.primary_key, last.cursor, counts)
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
         place, why = self._session.why_copy_failed()
@@ -273,34 +287,29 @@ class _Stager:
             refuse_additions(self._request, self._target, [part.file], lacking[part.ordinal])
         return common_schema(lacking.values())
 
-    def _stage_group(self, group: Sequence[_Part], target: Target, staged: Staged) -> Staged:
-        session, schema, known = self._session, common_schema([part.schema for part in group]), target.columns
-        with named(group[0].file):
+    def _group(self, parts: Sequence[_Part], target: Target) -> _Group:
+        schema = common_schema([part.schema for part in parts])
+        with named(parts[0].file):
             landings = land(schema, target, self._request.naming)
-            key, cursor = merge_columns(self._request, known, landings)
-        columns = {landing.column: known[landing.column] for landing in landings}
-        for column, kind in columns.items():
-            if column not in staged.columns:
-                session.execute(sql.extend_staging(column, kind))
-        places = {landing.source: landing.column for landing in landings}
-        sources = {landing.column: landing.source for landing in landings}
-        self._copy(group, schema, [sources[column] for column in key])
-        with narrow_columns_named(session, target, schema, landings):
-            if (
-                key
-                and len(group) > 1
-                and session.execute(redshift_sql.find_tie([sources[c] for c in key], sources[cursor]))
-            ):
-                for part in group:
+            return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
+
+    def _stage_group(self, group: _Group, target: Target) -> None:
+        session, parts = self._session, group.parts
+        places = {landing.source: landing.column for landing in group.landings}
+        sources = {landing.column: landing.source for landing in group.landings}
+        key = [sources[column] for column in group.primary_key]
+        self._copy(parts, group.schema, key)
+        with narrow_columns_named(session, target, group.schema, group.landings):
+            if key and len(parts) > 1 and session.execute(redshift_sql.find_tie(key, sources[group.cursor])):
+                for part in parts:
                     session.execute(redshift_sql.drop_landing())
-                    self._copy([part], schema, ())
+                    self._copy([part], group.schema, ())
                     session.execute(redshift_sql.stage_landed(places, part.ordinal))
             else:
-                session.execute(redshift_sql.stage_landed(places, group[-1].ordinal))
+                session.execute(redshift_sql.stage_landed(places, parts[-1].ordinal))
         session.execute(redshift_sql.drop_landing())
-        for part in group:
+        for part in parts:
             self._on_staged(part.file, part.rows)
-        return replace(staged, columns={**staged.columns, **columns}, primary_key=key, cursor=cursor)
 
     def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
         """Files into a new landing table: all of their rows, or an error."""

@@ -186,14 +186,11 @@ class Statements:
         return " AND ".join(f"s.{quote(c)} = {self.target(target)}.{quote(c)}" for c in primary_key)
 
 
-def create_staging() -> str:
-    """The session's staging table; columns of files are added as files bring them."""
-    return fill(
-        "CREATE TEMPORARY TABLE {staging} ({file} integer NOT NULL, {row} bigint NOT NULL)",
-        staging=quote(STAGING),
-        file=quote(FILE),
-        row=quote(ROW),
-    )
+def create_staging(columns: Mapping[str, str]) -> str:
+    """The session's staging table, with these columns of the target; more are added as files bring them."""
+    own = {FILE: "integer NOT NULL", ROW: "bigint NOT NULL"}
+    lines = ", ".join(f"{quote(name)} {kind}" for name, kind in {**own, **columns}.items())
+    return f"CREATE TEMPORARY TABLE {quote(STAGING)} ({lines})"
 
 
 def extend_staging(column: str, kind: str) -> str:
