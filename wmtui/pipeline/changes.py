@@ -11,13 +11,25 @@ from wmtui.sources import SourceTable
 
 
 def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
-    """Report columns that are new, gone or of another type since the last run, and renames of no column."""
-    for column in scope.config.rename:
-        if column not in table.schema.names:
-            scope.tell(f"there is no column {column} to rename", Severity.WARNING)
+    """Report columns that are new, gone or of another type since the last run, numbers that are text from now on, and
+    renames of no column.
+    """
+    for name in scope.config.rename:
+        if name not in table.schema.names:
+            scope.tell(f"there is no column {name} to rename", Severity.WARNING)
+    known = {} if last is None else {column.name: column.source_type for column in last.schema}
+    for column in columns_of(table):
+        if column.arrow_type == "string" and _is_number(column) and known.get(column.name) != column.source_type:
+            scope.tell(
+                f"column {column.name} ({column.source_type}) is carried as text: no warehouse has so many digits"
+            )
     if last is not None:
         for line in changes(last.schema, columns_of(table), scope.config):
             scope.tell(line, Severity.WARNING)
+
+
+def _is_number(column: Column) -> bool:
+    return column.source_type.lower().startswith("decimal")
 
 
 def changes(before: Sequence[Column], now: Sequence[Column], config: TableConfig) -> Iterator[str]:
@@ -31,4 +43,6 @@ def changes(before: Sequence[Column], now: Sequence[Column], config: TableConfig
     for name in old:
         if name not in new:
             why = "is excluded now" if name in config.exclude else "is gone from the source"
-            yield f"column {name} {why}: the target keeps it, NULL in rows loaded from now on"
+            alike = [other for other, c in new.items() if other not in old and c.source_type == old[name].source_type]
+            hint = f"; if {alike[0]} is its new name, `rename: {{{alike[0]}: {name}}}` goes on with it" if alike else ""
+            yield f"column {name} {why}: the target keeps it, NULL in rows loaded from now on{hint}"

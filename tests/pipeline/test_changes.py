@@ -1,0 +1,37 @@
+"""What is told of columns that changed between two runs."""
+
+from wmtui.config import TableConfig
+from wmtui.files.runs import Column
+from wmtui.pipeline.changes import changes
+
+ID = Column("id", "int(11)", "int32")
+NOTE = Column("note", "varchar(20)", "string")
+
+
+def told(before: list[Column], now: list[Column], **settings: object) -> list[str]:
+    return list(changes(before, now, TableConfig(**settings)))  # type: ignore[arg-type]
+
+
+def test_nothing_is_told_of_columns_that_are_as_they_were() -> None:
+    assert told([ID, NOTE], [NOTE, ID]) == []
+
+
+def test_new_gone_and_changed_columns_are_told_by_name_and_type() -> None:
+    wider = Column("id", "bigint(20)", "int64")
+    fresh = Column("fresh", "date", "date32[day]")
+    assert told([ID, NOTE], [wider, fresh]) == [
+        "column id is bigint(20) now, it was int(11)",
+        "column fresh is new (date): a load adds it to the target, NULL in older rows",
+        "column note is gone from the source: the target keeps it, NULL in rows loaded from now on",
+    ]
+
+
+def test_a_column_that_may_have_been_renamed_is_told_how_to_go_on_with_it() -> None:
+    remark = Column("remark", "varchar(20)", "string")
+    (_, gone) = told([ID, NOTE], [ID, remark])
+    assert gone.endswith("if remark is its new name, `rename: {remark: note}` goes on with it")
+
+
+def test_an_excluded_column_is_not_told_as_gone() -> None:
+    (line,) = told([ID, NOTE], [ID], exclude=("note",))
+    assert line.startswith("column note is excluded now")
