@@ -641,3 +641,12 @@ def test_a_secret_key_that_is_written_out_is_warned_of(configuration: Configurat
     settings = configuration.read(STAGING + PROD.replace("iam_role: arn", keys) + TABLES, "prod")
     assert ["the password is written out" in warning for warning in settings.warnings] == [True]
     assert "hunter3" not in "".join(settings.warnings) + repr(settings)
+
+
+@pytest.mark.parametrize("own", ["0", "''", "[]", "false"])
+def test_settings_that_are_no_mapping_are_refused_also_where_they_count_as_false(
+    configuration: Configuration, own: str
+) -> None:
+    error = configuration.error(STAGING + f"tables:\n  shop.items:\n  shop.orders: {own}\n")
+    assert "tables.shop.orders is wrong" in error.what
+    assert line_of(error) == 10

@@ -43,7 +43,9 @@ _SEPARATORS = re.compile("[.%]")
 
 def _dotted(*names: str) -> str:
     """Names as one text with dots between them; a dot or percent sign inside a name is percent-encoded."""
-    return ".".join(_SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", name) for name in names)
+    return ".".join(
+        _SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", name) if _SEPARATORS.search(name) else name for name in names
+    )
 
 
 class TargetName(Struct, frozen=True):
