@@ -14,7 +14,7 @@ from typing import Any
 
 from wmtui.objects.s3 import S3Store
 from wmtui.sources.mysql import MySQLSource
-from wmtui.warehouses import postgres, redshift
+from wmtui.warehouses import postgres, redshift, redshift_staging
 
 
 def _around(*names: str) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def install(steps: Steps) -> None:
         (postgres.PostgresSession, "lock_ledger", "lock ledger"),
         (postgres, "merge", "merge"),
         (postgres, "_merge_once", "merge commit"),
-        (redshift._Stager, "stage", "stage"),
+        (redshift_staging.Stager, "stage", "stage"),
         (redshift.RedshiftSession, "lock_ledger", "lock ledger"),
         (redshift, "apply", "merge"),
         (redshift, "_merge_once", "merge commit"),

@@ -18,8 +18,10 @@ from wmtui.model import Check, Clock, Level
 from wmtui.warehouses import sql
 from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import Session, count_rows, has_no_row, merge, read_fence, read_ledger, stage
+from wmtui.warehouses.loading import count_rows, has_no_row, merge, read_fence, read_ledger
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
+from wmtui.warehouses.session import Session
+from wmtui.warehouses.staging import stage
 
 _SCHEMA = "main"
 _WAIT = timedelta(seconds=5)

@@ -19,9 +19,11 @@ from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, 
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.deadline import deadline
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import Session, Staged, count_rows, has_no_row, merge, read_fence, read_ledger, stage
+from wmtui.warehouses.loading import count_rows, has_no_row, merge, read_fence, read_ledger
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
+from wmtui.warehouses.session import Session
+from wmtui.warehouses.staging import Staged, stage
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10

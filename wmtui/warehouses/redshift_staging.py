@@ -1,0 +1,202 @@
+"""Transaction 1 on Redshift: it copies the files from the store itself, by a manifest for those of equal columns."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wmtui.config import RedshiftConfig
+from wmtui.errors import TableError, UnsupportedValue
+from wmtui.types import max_bytes
+from wmtui.warehouses import redshift_sql, sql
+from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
+from wmtui.warehouses.landing import Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.redshift_session import RedshiftSession
+from wmtui.warehouses.staging import (
+    Staged,
+    keep_promise,
+    merge_columns,
+    named,
+    narrow_columns_named,
+    refuse_additions,
+)
+from wmtui.warehouses.types import carried_schema
+
+
+class _Part(Struct, frozen=True):
+    """A file to be staged. ordinal: its place in the request. rows: those of its footer, which are those promised."""
+
+    ordinal: int
+    file: LoadFile
+    schema: pa.Schema
+    rows: int
+
+
+class _Group(Struct, frozen=True):
+    """Files of equal columns, where these land, and the target's names of key and cursor."""
+
+    parts: Sequence[_Part]
+    schema: pa.Schema
+    landings: Sequence[Landing]
+    primary_key: tuple[str, ...]
+    cursor: str
+
+
+class Stager:
+    """Transaction 1: the files by COPY, a manifest for those of equal columns."""
+
+    def __init__(
+        self,
+        session: RedshiftSession,
+        request: LoadRequest,
+        manifests: Manifests,
+        config: RedshiftConfig,
+        on_staged: OnStaged,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._manifests = manifests
+        self._config = config
+        self._on_staged = on_staged
+        self._target = Target(request.target, session.columns(request.target), session.statements)
+        self._copies = 0
+
+    def stage(self, open_part: OpenPart) -> Staged:
+        """Raises TableError when a file does not fit the target or does not have the rows it promised."""
+        parts = [self._part(ordinal, file, open_part(file)) for ordinal, file in enumerate(self._request.files)]
+        self._widen(parts)
+        lacking = self._lacking(parts)
+        target = self._target.with_columns(lacking)
+        # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
+        together = groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema])
+        groups = [self._group(list(group), target) for _, group in together]
+        columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
+        try:
+            with self._session.transaction():
+                self._session.execute(f"DROP TABLE IF EXISTS {sql.quote(sql.STAGING)}")
+                self._session.execute(sql.create_staging(columns))
+                for group in groups:
+                    self._stage_group(group, target)
+        except _CopyFailed as failed:
+            raise self._explained(failed) from failed.error
+        counts = tuple(part.rows for part in parts)
+        last = groups[-1]
+        return Staged(self._target.columns, columns, tuple(lacking.names), last.primary_key, last.cursor, counts)
+
+    def _explained(self, failed: "_CopyFailed") -> TableError:
+        place, why = self._session.why_copy_failed()
+        said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
+        names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
+        return TableError(
+            f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
+        )
+
+    def _part(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> _Part:
+        with named(file):
+            schema: pa.Schema = part.schema_arrow
+            carried = carried_schema(schema)
+            for field in schema:
+                _refuse_what_redshift_misreads(field)
+            footer: int = part.metadata.num_rows
+        if file.rows is not None:
+            keep_promise([file], footer, file.rows)
+        return _Part(ordinal, file, carried, footer)
+
+    def _widen(self, parts: Sequence[_Part]) -> None:
+        """Make text and binary columns of the target as long as those of the files: Redshift does that in no
+        transaction. One that it does not change (in a key, or of some encodings) is left until a value does not fit.
+        """
+        for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
+            column = match(field.name, self._target.columns)
+            if column is None or max_bytes(field) is None:
+                continue
+            if statement := self._target.widening(column, field):
+                with suppress(psycopg.Error):
+                    self._session.execute(statement)
+        self._target = replace(self._target, columns=self._session.columns(self._request.target))
+
+    def _lacking(self, parts: Sequence[_Part]) -> pa.Schema:
+        """What the files have beside the target's columns, all of them where it is to be created."""
+        lacking = {part.ordinal: self._target.lacking(renamed(part.schema, self._request.naming)) for part in parts}
+        for part in parts:
+            refuse_additions(self._request, self._target, [part.file], lacking[part.ordinal])
+        return common_schema(lacking.values())
+
+    def _group(self, parts: Sequence[_Part], target: Target) -> _Group:
+        schema = common_schema([part.schema for part in parts])
+        with named(parts[0].file):
+            landings = land(schema, target, self._request.naming)
+            return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
+
+    def _stage_group(self, group: _Group, target: Target) -> None:
+        session, parts = self._session, group.parts
+        places = {landing.source: landing.column for landing in group.landings}
+        sources = {landing.column: landing.source for landing in group.landings}
+        key = [sources[column] for column in group.primary_key]
+        self._copy(parts, group.schema, key)
+        with narrow_columns_named(session, target, group.schema, group.landings):
+            if key and len(parts) > 1 and session.execute(redshift_sql.find_tie(key, sources[group.cursor])):
+                for part in parts:
+                    session.execute(redshift_sql.drop_landing())
+                    self._copy([part], group.schema, ())
+                    session.execute(redshift_sql.stage_landed(places, part.ordinal))
+            else:
+                session.execute(redshift_sql.stage_landed(places, parts[-1].ordinal))
+        session.execute(redshift_sql.drop_landing())
+        for part in parts:
+            self._on_staged(part.file, part.rows)
+
+    def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
+        """Files into a new landing table: all of their rows, or an error."""
+        session = self._session
+        self._copies += 1
+        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
+        session.execute(
+            redshift_sql.create_landing({field.name: session.statements.column_type(field) for field in schema})
+        )
+        self._manifests.put(name, redshift_sql.manifest([part.file for part in group]))
+        try:
+            session.execute(redshift_sql.copy(schema.names, self._manifests.uri(name), self._config))
+        except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+            raise _CopyFailed(error, [part.file for part in group]) from error
+        finally:
+            self._manifests.delete(name)
+        landed = int(session.execute(redshift_sql.count_landed())[0][0])
+        keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
+        for column in key:
+            if session.execute(redshift_sql.find_null(column)):
+                raise TableError(
+                    f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
+                    "a row without a key cannot be merged",
+                    "rewrite the file without it, or configure the table without primary_key",
+                )
+
+
+def _refuse_what_redshift_misreads(field: pa.Field) -> None:
+    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, and takes other units for microseconds."""
+    if pa.types.is_timestamp(field.type) and field.type.unit != "us":
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift reads timestamps of Parquet files rightly in microseconds only",
+            "rewrite the file, timestamps in microseconds",
+        )
+    if pa.types.is_unsigned_integer(field.type):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift has no numbers without sign",
+            "rewrite the file with the next larger type, or decimal(20,0)",
+        )
+
+
+class _CopyFailed(Exception):
+    """To be explained once the transaction has ended: until then Redshift answers nothing."""
+
+    def __init__(self, error: psycopg.Error, files: Sequence[LoadFile]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.files = files
