@@ -237,6 +237,14 @@ def test_text_is_as_long_as_its_source_in_bytes_and_grows_with_it(rs_bench: Benc
     assert alters == ['ALTER TABLE "public"."orders" ALTER COLUMN "note" TYPE varchar(80)']
 
 
+def test_text_as_long_as_it_gets_is_lengthened_no_more(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(sized(40, (1, at(1), "a")))
+    for minute in (2, 3, 4):
+        rs_bench.load(sized(300_000, (1, at(minute), "b")))
+    assert lengths(rs_bench)["note"] == "character varying(65535)"
+    assert sum("ALTER COLUMN" in statement for statement in stand_in.statements) == 1
+
+
 def test_text_that_redshift_does_not_lengthen_is_refused_when_a_value_does_not_fit(
     rs_bench: Bench, stand_in: RedshiftStandIn
 ) -> None:

@@ -98,9 +98,14 @@ class Target(Struct, frozen=True):
         if holds is None:
             return None
         needed = wider_field(carried_field(column, holds, limit), field)
-        if needed is None or (needed.type == holds and (limit is None or (max_bytes(field) or 0) <= limit)):
+        if needed is None:
             return None
-        return self.statements.widen_column(self.name, column, self.statements.column_type(needed))
+        kind = self.statements.column_type(needed)
+        if needed.type == holds and (
+            limit is None or max_bytes(needed) in (None, limit) or limit == declared_length(kind)
+        ):
+            return None
+        return self.statements.widen_column(self.name, column, kind)
 
 
 def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:

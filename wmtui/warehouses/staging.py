@@ -56,9 +56,11 @@ class _Stager:
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
         with named(file):
-            schema = carried_schema(part.schema_arrow)
+            naming = self._request.naming
+            wanted = [field for field in part.schema_arrow if naming.of(field.name) is not None]
+            schema = carried_schema(pa.schema(wanted))
             target = self._extended(file, schema)
-            landings = land(schema, target, self._request.naming)
+            landings = land(schema, target, naming)
             key, cursor = merge_columns(self._request, target.columns, landings)
         columns = self._extend({landing.column: target.columns[landing.column] for landing in landings})
         batches = staging_batches(file, ordinal, part, landings, key)
