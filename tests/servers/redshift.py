@@ -31,6 +31,7 @@ _REFUSED = (
     (r"\bFROM\s+STDIN\b|\bTO\s+STDOUT\b", "COPY FROM STDIN or TO STDOUT"),
     (r"^\s*(DEALLOCATE|DISCARD)\s+ALL\b", "DEALLOCATE ALL"),
     (r"\bDISTINCT\s+ON\b", "DISTINCT ON"),
+    (r"\b(CURRENT_TIMESTAMP|NOW\s*\()", "deprecated functions"),
     (r"\bADD\s+COLUMN\b.*\bADD\s+COLUMN\b", "more than one new column in a statement"),
     (r"^\s*LOCK\b.*\bMODE\b", "a lock mode"),
     (r"\bset_config\s*\(\s*'(lock_timeout|jit|bytea_output)", "that setting"),
@@ -191,6 +192,8 @@ class _Connection:
         statement = re.sub(
             r"\)( DISTSTYLE (AUTO|EVEN|ALL)| DISTKEY \(\"[^\"]+\"\))?( SORTKEY \([^)]+\))?$", ")", statement
         )
+        if statement == "SELECT SYSDATE":
+            return "SELECT CURRENT_TIMESTAMP AT TIME ZONE 'UTC'"
         if statement == "SELECT version()":
             return f"SELECT '{_VERSION}'"
         if match := re.match(r'CREATE TEMPORARY TABLE "([^"]+)" \((.*)\)$', statement, re.DOTALL):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -61,6 +62,11 @@ class RedshiftSession(PostgresSession):
                 values = list(zip(*found, strict=True))
                 arrays = [_array(list(values[i]), column.type) for i, column in enumerate(columns)]
                 yield pa.record_batch(arrays, names=names)
+
+    def now(self) -> datetime:
+        """UTC, as the session's time zone is. CURRENT_TIMESTAMP is deprecated there, a function of the leader alone."""
+        now: datetime = self.execute("SELECT SYSDATE")[0][0]
+        return now
 
     def describe_connection(self) -> Check:
         """Version and encryption."""

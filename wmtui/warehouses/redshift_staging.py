@@ -111,6 +111,7 @@ class Stager:
         """Make text and binary columns of the target as long as those of the files: Redshift does that in no
         transaction. One that it does not change (in a key, or of some encodings) is left until a value does not fit.
         """
+        altered = False
         for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
             column = match(field.name, self._target.columns)
             if column is None or max_bytes(field) is None:
@@ -118,7 +119,9 @@ class Stager:
             if statement := self._target.widening(column, field):
                 with suppress(psycopg.Error):
                     self._session.execute(statement)
-        self._target = replace(self._target, columns=self._session.columns(self._request.target))
+                    altered = True
+        if altered:
+            self._target = replace(self._target, columns=self._session.columns(self._request.target))
 
     def _lacking(self, parts: Sequence[_Part]) -> pa.Schema:
         """What the files have beside the target's columns, all of them where it is to be created."""
