@@ -10,7 +10,7 @@ from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Strategy, TableName
 from wmtui.pipeline.plan import Plan, Previous, plan
 from wmtui.sources import SourceClock, SourceTable
-from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.lease import Heartbeat, place
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
@@ -47,9 +47,11 @@ def mark_at(position: Position | None, epoch: int = 1) -> Watermark:
     )
 
 
-def heartbeat(extracted_to: datetime | None = None) -> Heartbeat:
-    """The lock document of a table that was read up to an instant."""
-    return Heartbeat(TABLE, {"extracted_to": format_instant(extracted_to) if extracted_to else None})
+def heartbeat(extracted_to: datetime | None = None, mark: Watermark | None = None) -> Heartbeat:
+    """The lock document of a table that was read up to an instant behind a watermark."""
+    behind = None if mark is None else place(mark)
+    read_to = format_instant(extracted_to) if extracted_to else None
+    return Heartbeat(TABLE, {"extracted_to": read_to, "extracted_behind": behind})
 
 
 def run_to(high: datetime, final: Position | None, *ranges: Range, order: Order = Order.CURSOR) -> Run:

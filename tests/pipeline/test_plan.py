@@ -135,8 +135,15 @@ def test_the_previous_run_counts_up_to_its_high_or_up_to_where_the_source_was_re
     run = run_to(NOON, FINAL, DONE)
     high = to_instant(NOON, UTC_ZONE)
     for read_to, expected in [(None, high), (high + HOUR, high + HOUR), (high - HOUR, high)]:
-        previous = Previous.of(run, mark_at(FINAL), heartbeat(read_to), UTC_ZONE)
+        previous = Previous.of(run, mark_at(FINAL), heartbeat(read_to, mark_at(FINAL)), UTC_ZONE)
         assert previous == Previous(run, expected)
+
+
+@pytest.mark.parametrize("elsewhere", [None, mark_at(Position(NOON)), mark_at(FINAL, epoch=2)])
+def test_what_was_read_behind_another_position_says_nothing_about_this_one(elsewhere: Watermark | None) -> None:
+    run, high = run_to(NOON, FINAL, DONE), to_instant(NOON, UTC_ZONE)
+    previous = Previous.of(run, mark_at(FINAL), heartbeat(high + HOUR, elsewhere), UTC_ZONE)
+    assert previous == Previous(run, high)
 
 
 @pytest.mark.parametrize(

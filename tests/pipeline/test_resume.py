@@ -73,7 +73,7 @@ def test_how_far_the_source_was_read_is_unknown_behind_an_interrupted_run(embedd
     embedded.sync(stop_after=3)
     heartbeat, mark = embedded.service.workspace.heartbeat(embedded.table()), embedded.service.watermarks
     current = mark.get(embedded.table())
-    assert heartbeat.extracted_to is None
+    assert heartbeat.extracted_to(current) is None
     assert current.data_timestamp is not None
     reached = to_instant(current.data_timestamp, embedded.service.workspace.zone)
     lag = mark.lag(current, heartbeat)

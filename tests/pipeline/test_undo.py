@@ -173,3 +173,34 @@ def test_an_undo_of_what_somebody_else_has_changed_meanwhile_is_a_conflict(
         undo(stack)
 
     assert stack.mark()["last_mysql_data_timestamp"] == "2025-08-01 00:00:00"
+
+
+def test_a_row_that_was_late_before_a_detour_is_still_read_behind_it(embedded: Stack) -> None:
+    embedded.insert((1, 1, "read", embedded.ago(seconds=10)))
+    late = embedded.ago(seconds=20)
+    embedded.sync_one()
+    embedded.insert((2, 1, "committed late", late))
+    embedded.let_pass(minutes=5)
+    serial = embedded.mark()["metadata"]["serial"]
+    embedded.service.watermarks.set(embedded.table(), "1m ago")
+    embedded.sync_one()
+    undo(embedded, serial)
+
+    embedded.sync_one()
+
+    assert embedded.warehouse_rows() == embedded.source_rows()
+
+
+def test_the_lag_is_that_of_the_position_somebody_went_back_to(embedded: Stack) -> None:
+    embedded.insert((1, 1, "read", embedded.ago(seconds=10)))
+    embedded.sync_one()
+    embedded.let_pass(minutes=5)
+    serial = embedded.mark()["metadata"]["serial"]
+    embedded.service.watermarks.set(embedded.table(), "1m ago")
+    embedded.sync_one()
+    undo(embedded, serial)
+
+    watermarks, table = embedded.service.watermarks, embedded.table()
+    lag = watermarks.lag(watermarks.get(table), embedded.service.workspace.heartbeat(table))
+    assert lag is not None
+    assert lag.total_seconds() > 290

@@ -83,8 +83,8 @@ class Reader:
     def _leave(self, plan: Plan, ranges: Sequence[Range], read: Sequence[Row], kept: Sequence[Row]) -> None:
         """What a run leaves behind: its document, the watermark at the last row written, and how far it read."""
         self.passed_on.update(row.key for row in kept)
-        high = to_instant(plan.high, self.zone)
-        self.heartbeat = heartbeat(high if all(r.done for r in ranges) else None)
+        read_to = to_instant(plan.high, self.zone) if all(r.done for r in ranges) else None
+        self.heartbeat = heartbeat(read_to, self.mark)
         if not kept:
             return
         before = self.mark.position
@@ -92,6 +92,7 @@ class Reader:
         final = before if newest is None or (before and newest.cursor < before.cursor) else newest
         assert final is not None
         self.last, self.mark = run_to(plan.high, final, *ranges), mark_at(final)
+        self.heartbeat = heartbeat(read_to, self.mark)
         assert plan.seen_from is not None
         since = column_time(plan.seen_from, self.cursor, self.zone)
         self.seen = frozenset(row for row in read if self._value(row) >= since)

@@ -24,6 +24,7 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import TTL, Lease
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 
 ANA = Author("ana", "host-1")
@@ -77,7 +78,8 @@ def on_s3(s3: S3Server, clock: HandClock, table: TableName) -> Iterator[Leases]:
 def test_a_table_that_was_never_locked_is_free(objects: ObjectStore, table: TableName) -> None:
     found = lease.read(objects, table)
 
-    assert (found.held, found.token, found.last_success, found.extracted_to) == (False, 0, None, None)
+    assert (found.held, found.token, found.last_success) == (False, 0, None)
+    assert found.extracted_to(Watermark.new(table)) is None
 
 
 def test_a_second_run_is_told_who_holds_the_table_and_since_when(leases: Leases) -> None:
@@ -109,7 +111,9 @@ def test_of_eight_runs_that_begin_together_one_gets_the_table(leases: Leases) ->
 
 
 def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Leases, table: TableName) -> None:
-    left = {"last_success": "2025-08-14T12:00:00Z", "extracted_to": "2025-08-14T11:00:00Z", "x": 1}
+    mark = Watermark.new(table)
+    read = {"extracted_to": "2025-08-14T11:00:00Z", "extracted_behind": lease.place(mark)}
+    left = {"last_success": "2025-08-14T12:00:00Z", **read, "x": 1}
     leases.take().release({**left, "last_run": {"outcome": "success"}})
 
     document = leases.document()
@@ -119,7 +123,8 @@ def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Le
     found = lease.read(leases.objects, table)
     assert not found.held
     assert found.last_success is not None
-    assert found.extracted_to is not None
+    assert found.extracted_to(mark) is not None
+    assert found.extracted_to(mark.patched({"last_mysql_data_timestamp": "2025-08-14 10:00:00"})) is None
 
 
 def test_the_next_run_gets_a_higher_token_and_finds_what_the_last_one_left(leases: Leases, clock: HandClock) -> None:

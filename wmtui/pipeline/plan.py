@@ -73,7 +73,7 @@ class Previous(Struct, frozen=True):
         if not all(r.done for r in run.ranges if is_overlap(r.span)):
             return None
         high = to_instant(run.high, zone)
-        return cls(run, max(high, heartbeat.extracted_to or high))
+        return cls(run, max(high, heartbeat.extracted_to(mark) or high))
 
 
 def high_of(clock: SourceClock, config: TableConfig, digits: int, zone: ZoneInfo) -> datetime:

@@ -122,7 +122,7 @@ def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
         elif not extracted.complete and job.options.limit is not None:
             job.tell("stopped at the limit; more is waiting in the source")
         read_to = format_instant(to_instant(extracted.high, job.backend.zone)) if extracted.complete else None
-        job.lease.note(extracted_to=read_to)
+        job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
     return mark
 
 

@@ -90,8 +90,9 @@ class Watermarks:
         if mark.data_timestamp is None:
             return None
         reached = to_instant(mark.data_timestamp, self._workspace.zone)
-        if heartbeat.extracted_to is not None and not mark.is_manual:
-            reached = max(reached, heartbeat.extracted_to)
+        extracted_to = heartbeat.extracted_to(mark)
+        if extracted_to is not None and not mark.is_manual:
+            reached = max(reached, extracted_to)
         return max(self._workspace.clock() - reached, timedelta(0))
 
     def point(self, text: str, *, force: bool = False) -> datetime:

@@ -21,6 +21,7 @@ from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 from wmtui.watermarks.documents import Json
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 from wmtui.watermarks.timestamps import format_instant, parse_instant
 
@@ -32,6 +33,7 @@ _ATTEMPTS = 5
 _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
+    "extracted_behind": None,
 }  # fmt: skip
 _NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
 
@@ -68,10 +70,12 @@ class Heartbeat(Struct, frozen=True):
         """When a sync of this table last succeeded, also one without news."""
         return _instant(self.fields["last_success"])
 
-    @property
-    def extracted_to(self) -> datetime | None:
-        """Up to which instant the source has been read, rows or none."""
-        return _instant(self.fields["extracted_to"])
+    def extracted_to(self, mark: Watermark) -> datetime | None:
+        """Up to which instant the source has been read behind this watermark's position, rows or none; None: it was
+        read behind another one, which says nothing about this.
+        """
+        behind = self.fields.get("extracted_behind") == place(mark)
+        return _instant(self.fields["extracted_to"]) if behind else None
 
     def refusal(self) -> LeaseHeld:
         """The error that says who holds the table."""
@@ -82,6 +86,11 @@ class Heartbeat(Struct, frozen=True):
             f"wait for it; a dead run's lease ends by itself after {int(TTL.total_seconds())} s; "
             f"`wmtui unlock {f['run']}` breaks it",
         )
+
+
+def place(mark: Watermark) -> list[Any]:
+    """A watermark's position, as the lock document remembers behind which one the source was read."""
+    return [mark.epoch, mark.fields["last_mysql_data_timestamp"], mark.fields["last_processed_key"]]
 
 
 def key(table: TableName) -> str:
