@@ -71,3 +71,13 @@ def test_a_password_that_aws_gave_is_told_to_nobody(
     with pytest.raises(WarehouseError) as failure:
         bench.load(rows((1, at(1), "a")))
     assert PASSWORD not in "".join(traceback.format_exception(failure.value))
+
+
+@pytest.mark.parametrize("tls", ["verify", "require"])
+def test_a_server_without_tls_is_given_no_password_unless_tls_is_disabled(
+    stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server, tls: str
+) -> None:
+    with pytest.raises(WarehouseError, match="does not support SSL") as failure:
+        redshift_bench(stand_in, pg_db, s3, tls=tls).warehouse.row_count("orders")
+    assert "tls: disable" in failure.value.next_step
+    assert stand_in.statements == []
