@@ -92,7 +92,12 @@ class Statements:
 
     def insert_ledger(self) -> str:
         """One file."""
-        return fill("INSERT INTO {ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", ledger=self.ledger)
+        return fill(
+            "INSERT INTO {ledger} (table_name, target, uri, etag, {rows}, load_id, epoch, token, loaded_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            ledger=self.ledger,
+            rows=quote("rows"),
+        )
 
     def select_fence(self) -> str:
         """The highest token of table $1 and target $2."""
@@ -100,7 +105,7 @@ class Statements:
 
     def insert_fence(self) -> str:
         """The first token."""
-        return fill("INSERT INTO {fence} VALUES ($1, $2, $3)", fence=self.fence)
+        return fill("INSERT INTO {fence} (table_name, target, token) VALUES ($1, $2, $3)", fence=self.fence)
 
     def update_fence(self) -> str:
         """A token of at least the highest."""
