@@ -10,13 +10,15 @@ from wmtui.pipeline.pending import columns_of
 from wmtui.sources import SourceTable
 
 
-def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
-    """Report columns that are new, gone or of another type since the last run, numbers that are text from now on, and
-    renames of no column.
-    """
+def tell_renames(scope: Scope, table: SourceTable) -> None:
+    """Report settings that rename a column which the source does not have."""
     for name in scope.config.rename:
         if name not in table.schema.names:
             scope.tell(f"there is no column {name} to rename", Severity.WARNING)
+
+
+def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
+    """Report columns that are new, gone or of another type since the last run, and numbers that became text."""
     known = {} if last is None else {column.name: column.source_type for column in last.schema}
     for column in columns_of(table):
         if column.arrow_type == "string" and _is_number(column) and known.get(column.name) != column.source_type:

@@ -9,7 +9,7 @@ from wmtui.files.runs import Run, RunStore
 from wmtui.files.settle import patch_extracted
 from wmtui.files.verdicts import format_distance
 from wmtui.model import Order, Span, Strategy
-from wmtui.pipeline.changes import tell_changes
+from wmtui.pipeline.changes import tell_changes, tell_renames
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
@@ -31,18 +31,26 @@ def extract_table(job: Job, mark: Watermark) -> Iterator[Extracted]:
     refuse_pinned(job, mark)
     table = job.backend.source.describe(job.table, job.config)
     check_null_cursors(job, table)
+    tell_renames(job, table)
     last = last_run(job)
-    tell_changes(job, table, last)
     mark, pending = _settle(job, mark, table)
     if pending.kind is PendingKind.RESUMABLE:
         for resumed_run in _resume(job, mark, table, last, pending):
-            yield resumed_run
+            yield _told(job, table, last, resumed_run)
             if not resumed_run.complete:
                 return
             mark, last = resumed_run.mark, resumed_run.run or last
     elif pending.kind is PendingKind.COMMITTED:
         last = pending.run
-    yield from _fresh(job, mark, table, last)
+    for fresh_run in _fresh(job, mark, table, last):
+        yield _told(job, table, last, fresh_run)
+
+
+def _told(job: Job, table: SourceTable, last: Run | None, extracted: Extracted) -> Extracted:
+    """The same; with the first rows of changed columns, what changed: without rows it would be told again and again."""
+    if extracted.run is not None:
+        tell_changes(job, table, last)
+    return extracted
 
 
 def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None) -> tuple[Plan, Previous | None]:
@@ -87,6 +95,7 @@ def preview_plan(scope: Scope, mark: Watermark) -> tuple[SourceTable, Watermark,
     table = scope.backend.source.describe(scope.table, scope.config)
     check_null_cursors(scope, table)
     pending, last = find_pending(scope, mark, table), last_run(scope)
+    tell_renames(scope, table)
     tell_changes(scope, table, last)
     if pending.kind is PendingKind.COMMITTED and pending.run is not None:
         mark, last = mark.patched(patch_extracted(pending.run, scope.backend.clock(), table.cursor_digits)), pending.run
