@@ -34,6 +34,7 @@ from wmtui.tui.cells import Line, Plate, plain, set_title
 from wmtui.tui.crew import Crew, Failure, Ready
 from wmtui.tui.detail import DetailPane
 from wmtui.tui.drawing import LogLine, table_header, table_line
+from wmtui.tui.edits import Edits
 from wmtui.tui.equal import Equal
 from wmtui.tui.guide import Guide, Step
 from wmtui.tui.keyboard import Typist
@@ -45,6 +46,7 @@ from wmtui.tui.preferences import keymap, remembered_theme
 from wmtui.tui.reading import TYPED_SECONDS, Reader
 from wmtui.tui.runs import Runs
 from wmtui.tui.status_bar import Situation, status_line
+from wmtui.tui.syncs import Syncs
 
 COLLECT_SECONDS = 30.0
 """How often garbage is collected while nobody types."""
@@ -112,6 +114,8 @@ class WmtuiApp(Typist[int]):
         self.crew = Crew(self)
         self.runs = Runs()
         self.board = Board(self.service.workspace.settings)
+        self.edits = Edits(self)
+        self.syncs = Syncs(self)
         self.operations = Operations(self)
         self.reader = Reader(self)
         self.locked = self.service.workspace.settings.profile.protected
@@ -329,7 +333,7 @@ class WmtuiApp(Typist[int]):
         running = self.board.running
         if isinstance(event, TableResult):
             running.pop(table, None)
-            self.operations.outcomes.append(event)
+            self.syncs.outcomes.append(event)
         elif isinstance(event, Progress):
             now = self.clock()
             running.setdefault(table, TableProgress(event, now, now)).advance(event, now)
@@ -342,7 +346,7 @@ class WmtuiApp(Typist[int]):
         if self.current in tables:
             self.reader.detail()
         if not self.runs.busy:
-            self.operations.syncs_done()
+            self.syncs.done()
 
     def _tick(self) -> None:
         """Once a second: ages grow, and what is old is read anew."""
@@ -537,39 +541,39 @@ class WmtuiApp(Typist[int]):
 
     def action_sync(self) -> None:
         """Ask which sync, then start it."""
-        self.operations.sync()
+        self.syncs.sync()
 
     def action_edit(self) -> None:
         """Place watermarks by hand."""
-        self.operations.edit()
+        self.edits.edit()
 
     def action_undo(self) -> None:
         """Take the last change back."""
-        self.operations.undo()
+        self.edits.undo()
 
     def action_restore(self) -> None:
         """Go back to an entry of the history."""
-        self.operations.restore()
+        self.edits.restore()
 
     def action_reset(self) -> None:
         """Make tables new again."""
-        self.operations.reset()
+        self.edits.reset()
 
     def action_pin(self) -> None:
         """Pin the watermark, or unpin it."""
-        self.operations.pin()
+        self.edits.pin()
 
     def action_system(self) -> None:
         """Move the system watermark."""
-        self.operations.system()
+        self.edits.system()
 
     def action_cancel(self) -> None:
         """Stop syncs between parts."""
-        self.operations.cancel()
+        self.syncs.cancel()
 
     def action_unlock(self) -> None:
         """Break a dead run's lock."""
-        self.operations.unlock()
+        self.syncs.unlock()
 
     def action_jump(self) -> None:
         """Go to a table by name."""
