@@ -315,6 +315,14 @@ def test_a_date_no_calendar_has_becomes_null_where_the_rule_says_so(
     assert table.schema.field("v").nullable
 
 
+def test_a_thirtieth_of_february_beside_zeros_becomes_null_too(mysql_place: Place) -> None:
+    mysql_place.run(["CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v DATE)"])
+    mysql_place.run(["SET sql_mode = 'ALLOW_INVALID_DATES'", "INSERT INTO t VALUES (1, '2025-01-01', '2025-02-30')"])
+    mysql_place.execute("INSERT INTO t VALUES (2, '2025-01-01', '0000-00-00'), (3, '2025-01-01', '2025-02-28')")
+    table = mysql_place.describe("t", zero_dates=None)
+    assert [row[2] for row in read_rows(mysql_place.source, table)] == [None, None, date(2025, 2, 28)]
+
+
 @pytest.mark.parametrize("column", ["u", "d"])
 def test_in_cursor_and_key_a_date_no_calendar_has_is_refused_whatever_the_rule(mysql_place: Place, column: str) -> None:
     values = {"u": "('2025-01-01', '0000-00-00')", "d": "('0000-00-00', '2025-01-01')"}[column]

@@ -4,6 +4,7 @@ The driver's bytes become binary arrays and Arrow casts them, column by column: 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,9 @@ _PIECE_ROWS = 500
 _PIECE_BYTES = 4 << 20
 _BATCH_BYTES = 64 << 20
 """A batch ends early at this size, so that long texts and blobs stay bounded in memory."""
+
+_ZERO = r"^(0000|\d{4}-00|\d{4}-\d\d-00)"
+"""A date whose year, month or day is zero."""
 
 _Piece = list[pa.Array]
 
@@ -63,7 +67,11 @@ def _would_be_null(field: pa.Field, table: SourceTable) -> bool:
 
 
 def _dates(column: pa.Array, to: pa.DataType) -> pa.Array:
-    """Dates and times, NULL where no calendar has them."""
+    """Dates and times, NULL where no calendar has them: zeros at once, one by one where there is also a 30 February."""
+    text = column.cast(pa.string())
+    column = pc.if_else(pc.match_substring_regex(text, _ZERO), pa.scalar(None, pa.string()), text)
+    with suppress(pa.ArrowInvalid):
+        return _cast(column, to)
     parts = [column.slice(row, 1) for row in range(len(column))]
     return pa.concat_arrays([_cast(part, to) if _castable(part, to) else pa.nulls(1, to) for part in parts])
 
