@@ -107,6 +107,8 @@ class RedshiftStandIn:
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError, EOFError):
             server = socket.create_connection((LOOPBACK, int(self._database.config["port"])))
+            for end in (client, server):  # Messages are passed on one by one: none is to wait for the next.
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with server:
                 _Connection(self, client, server, self._database, self._s3).run()
 
