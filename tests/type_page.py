@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pyarrow as pa
-
-from wmtui.types import MAX_BYTES, SOURCE_TYPES, ColumnType, SourceType, warehouse_type
+from wmtui.types import SOURCE_TYPES, ColumnType, SourceType, warehouse_type
+from wmtui.warehouses.types import carried_field
 
 PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 
@@ -90,8 +89,7 @@ def _lines(row: SourceType) -> list[str]:
 def _line(row: SourceType, column: ColumnType) -> str:
     assert row.carry is not None
     carried = row.carry(column)
-    metadata = None if carried.max_bytes is None else {MAX_BYTES: str(carried.max_bytes).encode()}
-    there = warehouse_type(pa.field("c", carried.type, metadata=metadata))
+    there = warehouse_type(carried_field("c", carried.type, carried.max_bytes))
     return f"| {column.declared} | {carried.type} | {there.redshift} | {there.postgres} | {there.duckdb} |"
 
 
