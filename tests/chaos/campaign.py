@@ -92,20 +92,28 @@ class Campaign:
         self._settle(table)
 
     def _killed_at(self, table: Table, kind: str, step: str) -> bool:
-        """Whether the run died at the step; where there must be news, tried again in case a writer held it back."""
-        for earlier, options in BEFORE[kind]:
-            self.score.sync(table, *options, order=Order(at=earlier))
-            table.expire_lease()
-            if kind in NEEDS_NEWS:
-                table.news()
+        """Whether the run died at the step.
+
+        Where there must be news, what leads to them is repeated: an open transaction of another lane holds them back.
+        """
+        preparations = BEFORE[kind]
+        for _ in range(_TRIES if kind in NEEDS_NEWS else 1):
+            for earlier, options in preparations:
+                self.score.sync(table, *options, order=Order(at=earlier))
+                table.expire_lease()
+                if kind in NEEDS_NEWS:
+                    table.news()
+            if self._ended_at(table, kind, step) == -signal.SIGKILL:
+                return True
+            preparations = preparations[-1:]
+        return False
+
+    def _ended_at(self, table: Table, kind: str, step: str) -> int:
+        """How a run of this kind ended that was to die at the step."""
         order = Order(at=step)
         if kind == "edit":
-            return table.edit("set", "--timestamp", LONG_AGO, order=order) == -signal.SIGKILL
-        for _ in range(_TRIES if kind in NEEDS_NEWS else 1):
-            if self.score.sync(table, *OPTIONS.get(kind, ()), order=order) == -signal.SIGKILL:
-                return True
-            table.news()
-        return False
+            return table.edit("set", "--timestamp", LONG_AGO, order=order)
+        return self.score.sync(table, *OPTIONS.get(kind, ()), order=order)
 
     def _settle(self, table: Table) -> None:
         """One clean run, then the audit; another clean run while writers of other lanes hold reading back."""
