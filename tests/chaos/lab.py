@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -27,6 +27,8 @@ SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 _SEED_STAMP = "2025-01-01 00:00:00"
 _ROOT = "lake/"
 _DEADLOCKS = 20
+_IN_THE_WAY = (1205, 1213, 1467)
+"""MariaDB's errors of a lock waited for in vain, of a deadlock, and of one over the counter of AUTO_INCREMENT."""
 
 
 @dataclass
@@ -82,10 +84,13 @@ class Table:
     def write(self, *statements: str) -> None:
         """Run statements in the source; again where another writer was in the way."""
         for statement in statements:
-            for _ in range(_DEADLOCKS):
-                with suppress(mysql.connector.errors.InternalError):
+            for tries_left in reversed(range(_DEADLOCKS)):
+                try:
                     self.lab.mysql.execute(statement)
                     break
+                except mysql.connector.Error as error:
+                    if error.errno not in _IN_THE_WAY or not tries_left:
+                        raise
 
     def count(self) -> int:
         """Rows in the target."""
