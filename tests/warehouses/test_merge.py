@@ -42,6 +42,13 @@ def test_with_equal_cursors_the_staged_row_wins(bench: Bench) -> None:
     assert bench.target() == [(1, at(1), "second")]
 
 
+def test_keys_that_differ_in_blanks_at_the_end_are_two(bench: Bench) -> None:
+    named = pa.schema([("id", pa.string()), ("update_at", pa.timestamp("us")), ("note", pa.string())])
+    bench.load(rows(("a", at(1), "one"), ("a ", at(1), "two"), schema=named))
+    bench.load(rows(("a ", at(2), "three"), ("a  ", at(2), "four"), schema=named))
+    assert sorted(bench.target()) == [("a", at(1), "one"), ("a ", at(2), "three"), ("a  ", at(2), "four")]
+
+
 def test_of_two_files_with_equal_cursors_the_later_wins(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a"), (2, at(9), "newest")), rows((1, at(1), "b"), (2, at(1), "old")))
     assert bench.target() == [(1, at(1), "b"), (2, at(9), "newest")]

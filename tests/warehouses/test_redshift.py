@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 import psycopg
 import pyarrow as pa
@@ -48,6 +49,14 @@ def test_files_of_two_schemas_are_two_copies_and_a_lacking_column_is_null(
     assert rs_bench.target() == [(1, at(1), "a"), (2, at(1), None), (3, at(1), "c")]
 
 
+def test_files_whose_schemas_alternate_are_a_copy_for_each_schema(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    narrow = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
+    rs_bench.load(*(rows((n, at(1), "a")) if n % 2 else rows((n, at(1)), schema=narrow) for n in range(1, 7)))
+
+    assert len(copies(stand_in)) == 2
+    assert rs_bench.target() == [(n, at(1), "a" if n % 2 else None) for n in range(1, 7)]
+
+
 def test_where_the_later_file_decides_files_are_copied_one_by_one(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(*(rows((1, at(1), letter)) for letter in "abc"))
 
@@ -55,11 +64,87 @@ def test_where_the_later_file_decides_files_are_copied_one_by_one(rs_bench: Benc
     assert rs_bench.target() == [(1, at(1), "c")]
 
 
+def test_a_row_that_was_read_twice_alike_does_not_part_its_files(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(rows((1, at(1), None), (2, at(1), "b")), rows((1, at(1), None), (3, at(1), "c")))
+
+    assert len(copies(stand_in)) == 1
+    assert rs_bench.target() == [(1, at(1), None), (2, at(1), "b"), (3, at(1), "c")]
+
+
 def test_between_files_of_two_schemas_the_later_decides_too(rs_bench: Bench) -> None:
     other = pa.schema([("note", pa.string()), ("id", pa.int64()), ("update_at", pa.timestamp("us"))])
     rs_bench.load(rows((1, at(1), "a")), rows(("b", 1, at(1)), schema=other), rows((2, at(1), "c")))
 
     assert rs_bench.target() == [(1, at(1), "b"), (2, at(1), "c")]
+
+
+def test_of_three_files_of_two_schemas_the_last_decides(rs_bench: Bench) -> None:
+    other = pa.schema([("note", pa.string()), ("id", pa.int64()), ("update_at", pa.timestamp("us"))])
+    rs_bench.load(rows((1, at(1), "a")), rows(("b", 1, at(1)), schema=other), rows((1, at(1), "c")))
+
+    assert rs_bench.target() == [(1, at(1), "c")]
+
+
+def test_every_file_is_told_of_once_although_it_was_copied_twice(rs_bench: Bench) -> None:
+    files = [rs_bench.file(rows((1, at(1), letter))) for letter in "abc"]
+    told: list[LoadFile] = []
+    rs_bench.warehouse.load(rs_bench.request(*files), rs_bench.open_part, lambda file, _rows: told.append(file))
+
+    assert told == files
+
+
+class TestBlanksAtTheEnd:
+    """Redshift compares text without them, as PostgreSQL does in the type bpchar."""
+
+    TEXT = "character varying(10)"
+    COLUMNS: ClassVar = {"id": TEXT, "update_at": "timestamp without time zone", "note": TEXT}
+
+    @pytest.fixture
+    def session(self, pg_db: Database) -> Iterator["psycopg.Connection[Any]"]:
+        declared = '"id" bpchar, "update_at" timestamp, "note" bpchar'
+        with pg_db.connect() as session:
+            session.execute(f"CREATE TABLE {TARGET} ({declared})")
+            session.execute(f'CREATE TEMPORARY TABLE wmtui_staging ("wmtui:file" int, "wmtui:row" bigint, {declared})')
+            yield session
+
+    @staticmethod
+    def stage(session: "psycopg.Connection[Any]", *staged: tuple[str, datetime, str]) -> None:
+        with session.cursor() as cursor:
+            cursor.executemany("INSERT INTO wmtui_staging VALUES (0, 0, %s, %s, %s)", staged)
+
+    def test_tell_keys_apart(self, session: "psycopg.Connection[Any]") -> None:
+        session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old')", [at(1)])
+        self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"))
+        for statement in redshift_sql.RedshiftStatements("public").merge_rows(
+            TARGET, self.COLUMNS, ("id",), "update_at"
+        ):
+            session.execute(statement.encode())
+
+        found = session.execute(f"SELECT id, note FROM {TARGET} ORDER BY octet_length(id)").fetchall()
+        assert found == [("a", "new"), ("a ", "old"), ("a  ", "two")]
+
+    @pytest.mark.parametrize(
+        ("ids", "notes", "tie", "dispute"),
+        [
+            (("a", "a "), ("x", "y"), False, False),
+            (("a", "a"), ("x", "x"), True, False),
+            (("a", "a"), ("x", "x "), True, True),
+        ],
+    )
+    def test_tell_rows_apart(
+        self,
+        session: "psycopg.Connection[Any]",
+        ids: Sequence[str],
+        notes: Sequence[str],
+        tie: bool,
+        dispute: bool,
+    ) -> None:
+        self.stage(session, *((key, at(1), note) for key, note in zip(ids, notes, strict=True)))
+
+        def found(find: Callable[..., str]) -> bool:
+            return bool(session.execute(find(self.COLUMNS, ("id",), "update_at").encode()).fetchall())
+
+        assert (found(redshift_sql.find_tie), found(redshift_sql.find_dispute)) == (tie, dispute)
 
 
 def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Bench, s3: S3Server) -> None:

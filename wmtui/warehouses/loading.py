@@ -86,7 +86,7 @@ def apply(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, 
     """Bring staging into the target, which is created if there is none; returns the columns it was given beside its
     own, NULL in the rows that were there.
     """
-    statements, target, names = session.statements, request.target, list(staged.columns)
+    statements, target = session.statements, request.target
     current = session.columns(target)
     added: tuple[str, ...] = ()
     if not current:
@@ -104,9 +104,9 @@ def apply(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, 
                 "nothing was loaded; run it again",
             )
     if not staged.primary_key:
-        session.execute(statements.insert_all(target, names))
+        session.execute(statements.insert_all(target, list(staged.columns)))
         return added
-    for statement in statements.merge_rows(target, names, staged.primary_key, staged.cursor):
+    for statement in statements.merge_rows(target, staged.columns, staged.primary_key, staged.cursor):
         session.execute(statement)
     return added
 

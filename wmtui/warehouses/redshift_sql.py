@@ -9,6 +9,7 @@ from wmtui.config import RedshiftConfig
 from wmtui.types import warehouse_type
 from wmtui.warehouses.base import Layout, LoadFile
 from wmtui.warehouses.sql import FILE, ROW, STAGING, Statements, columns_list, fill, quote
+from wmtui.warehouses.types import arrow_type
 
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
@@ -47,21 +48,22 @@ class RedshiftStatements(Statements):
             kind=kind,
         )
 
-    def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
+    def merge_rows(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> list[str]:
         """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
+        table = self.place(target)[1]
         parts = {
             "target": self.target(target),
-            "table": quote(self.place(target)[1]),
+            "table": quote(table),
             "staging": quote(STAGING),
-            "columns": columns_list(columns),
-            "key": columns_list(primary_key),
+            "columns": columns_list(list(columns)),
+            "key": ", ".join(_exactly(columns, primary_key)),
             "first": quote(primary_key[0]),
             "cursor": quote(cursor),
             "file": quote(FILE),
             "rank": quote(_RANK),
             "values": ", ".join(f"s.{quote(c)}" for c in columns),
-            "same": " AND ".join(f"{quote(STAGING, c)} = {quote(self.place(target)[1], c)}" for c in primary_key),
-            "matched": " AND ".join(f"s.{quote(c)} = t.{quote(c)}" for c in primary_key),
+            "same": _same(_exactly(columns, primary_key, STAGING), _exactly(columns, primary_key, table)),
+            "matched": _same(_exactly(columns, primary_key, "s"), _exactly(columns, primary_key, "t")),
         }
         return [
             fill(
@@ -110,13 +112,47 @@ def stage_landed(columns: Mapping[str, str], ordinal: int) -> str:
     )
 
 
-def find_tie(primary_key: Sequence[str], cursor: str) -> str:
-    """A key that came twice with the same cursor: then the file decides, which a COPY of many does not tell."""
+def find_tie(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> str:
+    """A key that was staged twice with the same cursor: then the later file decides."""
     return fill(
-        "SELECT 1 FROM {landing} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
-        landing=quote(LANDING),
-        columns=columns_list([*primary_key, cursor]),
+        "SELECT 1 FROM {staging} GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
+        staging=quote(STAGING),
+        order=", ".join(_exactly(columns, [*primary_key, cursor])),
     )
+
+
+def find_dispute(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> str:
+    """A key that was staged twice with the same cursor and other values: then it matters which file decides."""
+    return fill(
+        "SELECT 1 FROM (SELECT {names} FROM {staging} GROUP BY {values}) AS s"
+        " GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
+        staging=quote(STAGING),
+        names=columns_list(list(columns)),
+        values=", ".join(_exactly(columns, list(columns))),
+        order=", ".join(_exactly(columns, [*primary_key, cursor])),
+    )
+
+
+def clear_staging() -> str:
+    """Make room for the same files, staged otherwise."""
+    return fill("DELETE FROM {staging}", staging=quote(STAGING))
+
+
+def _exactly(columns: Mapping[str, str], names: Sequence[str], table: str | None = None) -> list[str]:
+    """What tells values of these columns apart: of text the length too, because Redshift compares it without the blanks
+    at its end. columns: declared types. Source: "Significance of trailing blanks" of its documentation.
+    """
+    terms = []
+    for name in names:
+        place = quote(name) if table is None else quote(table, name)
+        terms.append(place)
+        if arrow_type(columns[name]) == pa.string():
+            terms.append(f"octet_length({place})")
+    return terms
+
+
+def _same(some: Sequence[str], others: Sequence[str]) -> str:
+    return " AND ".join(f"{one} = {other}" for one, other in zip(some, others, strict=True))
 
 
 def literal(text: str) -> str:

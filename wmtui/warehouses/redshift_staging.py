@@ -1,8 +1,7 @@
 """Transaction 1 on Redshift: it copies the files from the store itself, by a manifest for those of equal columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import groupby
 
 import psycopg
 import pyarrow as pa
@@ -15,7 +14,7 @@ from wmtui.errors import TableError, UnsupportedValue
 from wmtui.types import max_bytes
 from wmtui.warehouses import redshift_sql, sql
 from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.landing import Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.redshift_session import RedshiftSession
 from wmtui.warehouses.staging import (
     Staged,
@@ -72,9 +71,7 @@ class Stager:
         self._widen(parts)
         lacking = self._lacking(parts)
         target = self._target.with_columns(lacking)
-        # Only neighbours: of rows with equal keys and cursors the one in the later file wins.
-        together = groupby(parts, key=lambda part: [(f.name, f.type) for f in part.schema])
-        groups = [self._group(list(group), target) for _, group in together]
+        groups = [self._group(group, target) for group in _of_equal_columns(parts)]
         columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
         try:
             with self._session.transaction():
@@ -82,6 +79,12 @@ class Stager:
                 self._session.execute(sql.create_staging(columns))
                 for group in groups:
                     self._stage_group(group, target)
+                    for part in group.parts:
+                        self._on_staged(part.file, part.rows)
+                if len(parts) > 1 and self._file_decides(columns, groups[-1]):
+                    self._session.execute(redshift_sql.clear_staging())
+                    for part in parts:
+                        self._stage_group(self._group([part], target), target)
         except _CopyFailed as failed:
             raise self._explained(failed) from failed.error
         counts = tuple(part.rows for part in parts)
@@ -136,23 +139,23 @@ class Stager:
             landings = land(schema, target, self._request.naming)
             return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
 
+    def _file_decides(self, columns: Columns, group: _Group) -> bool:
+        """Whether two rows of one key and cursor differ: the later file is right, and a COPY of many tells no files."""
+        order = (group.primary_key, group.cursor)
+        return bool(
+            group.primary_key
+            and self._session.execute(redshift_sql.find_tie(columns, *order))
+            and self._session.execute(redshift_sql.find_dispute(columns, *order))
+        )
+
     def _stage_group(self, group: _Group, target: Target) -> None:
         session, parts = self._session, group.parts
         places = {landing.source: landing.column for landing in group.landings}
         sources = {landing.column: landing.source for landing in group.landings}
-        key = [sources[column] for column in group.primary_key]
-        self._copy(parts, group.schema, key)
+        self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
         with narrow_columns_named(session, target, group.schema, group.landings):
-            if key and len(parts) > 1 and session.execute(redshift_sql.find_tie(key, sources[group.cursor])):
-                for part in parts:
-                    session.execute(redshift_sql.drop_landing())
-                    self._copy([part], group.schema, ())
-                    session.execute(redshift_sql.stage_landed(places, part.ordinal))
-            else:
-                session.execute(redshift_sql.stage_landed(places, parts[-1].ordinal))
+            session.execute(redshift_sql.stage_landed(places, parts[-1].ordinal))
         session.execute(redshift_sql.drop_landing())
-        for part in parts:
-            self._on_staged(part.file, part.rows)
 
     def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
         """Files into a new landing table: all of their rows, or an error."""
@@ -178,6 +181,14 @@ class Stager:
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",
                 )
+
+
+def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
+    """The parts by names and types of their columns, and by these alone: COPY of Parquet goes by position."""
+    groups: dict[tuple[tuple[str, pa.DataType], ...], list[_Part]] = {}
+    for part in parts:
+        groups.setdefault(tuple((field.name, field.type) for field in part.schema), []).append(part)
+    return list(groups.values())
 
 
 def _refuse_what_redshift_misreads(field: pa.Field) -> None:

@@ -148,12 +148,15 @@ class Statements:
         """What makes a target's column hold more, values as they are."""
         return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} TYPE {kind}"
 
-    def merge_rows(self, target: str, columns: Sequence[str], primary_key: Sequence[str], cursor: str) -> list[str]:
-        """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
+    def merge_rows(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> list[str]:
+        """Bring staging into a target: of every key its newest row, and never an older row over a newer one.
+
+        columns: those of staging, and their types.
+        """
         return [
             keep_newest(primary_key, cursor),
             self.delete_older(target, primary_key, cursor),
-            self.insert_absent(target, columns, primary_key),
+            self.insert_absent(target, list(columns), primary_key),
         ]
 
     def delete_older(self, target: str, primary_key: Sequence[str], cursor: str) -> str:
