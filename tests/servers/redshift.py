@@ -53,11 +53,11 @@ _TYPES = {
     "double precision": (pa.float64(),),
     "boolean": (pa.bool_(),),
     "date": (pa.date32(),),
-    "timestamp without time zone": (pa.timestamp("us"),),
-    "timestamp with time zone": (pa.timestamp("us", "UTC"),),
+    "timestamp without time zone": (pa.timestamp("us"), pa.timestamp("us", "UTC")),
     "bytea": (pa.binary(),),
 }
-"""What a column takes of a Parquet file; numbers without sign are none of Redshift's types."""
+"""What a column takes of a Parquet file; numbers without sign are none of Redshift's types, and Spectrum, which reads
+the files, knows no instants: they arrive in UTC in a column without zone."""
 
 
 class _Refusal(Exception):
@@ -319,6 +319,8 @@ def _check(uri: str, name: str, kind: str, found: pa.DataType, column: pa.Chunke
 
 
 def _printable(array: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(array.type):
+        return array.cast(pa.timestamp("us"))  # An instant is in UTC, whatever zone the file names.
     if not (pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
         return array
     return pa.array([None if value is None else "\\x" + value.hex() for value in array.to_pylist()], pa.string())

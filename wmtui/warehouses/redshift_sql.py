@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from wmtui.config import RedshiftConfig
-from wmtui.types import warehouse_type
+from wmtui.types import INSTANT, warehouse_type
 from wmtui.warehouses.base import Layout, LoadFile
+from wmtui.warehouses.landing import Landing
 from wmtui.warehouses.sql import FILE, ROW, STAGING, Statements, columns_list, fill, quote
 from wmtui.warehouses.types import arrow_type
 
@@ -80,9 +81,14 @@ class RedshiftStatements(Statements):
         ]
 
 
-def create_landing(columns: Mapping[str, str]) -> str:
-    """The table that one COPY fills."""
-    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in columns.items())})"
+def create_landing(schema: pa.Schema) -> str:
+    """The table that one COPY of files with this carried schema fills.
+
+    Instants land as timestamps without zone, in UTC: what reads Parquet files for Redshift knows no others. Source: the
+    data types of Redshift Spectrum in its documentation.
+    """
+    kinds = {f.name: "timestamp" if f.type == INSTANT else warehouse_type(f).redshift for f in schema}
+    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in kinds.items())})"
 
 
 def drop_landing() -> str:
@@ -100,13 +106,16 @@ def find_null(column: str) -> str:
     return fill("SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(column))
 
 
-def stage_landed(columns: Mapping[str, str], ordinal: int) -> str:
-    """Pass landed rows on to staging. columns: by the name in the file, the one in the target."""
+def stage_landed(landings: Sequence[Landing], ordinal: int) -> str:
+    """Pass landed rows on to staging, as rows of the file of this number."""
     return fill(
-        "INSERT INTO {staging} ({into}) SELECT {columns}, {ordinal}, 0 FROM {landing}",
+        "INSERT INTO {staging} ({into}) SELECT {values}, {ordinal}, 0 FROM {landing}",
         staging=quote(STAGING),
-        into=columns_list([*columns.values(), FILE, ROW]),
-        columns=columns_list(list(columns)),
+        into=columns_list([*(landing.column for landing in landings), FILE, ROW]),
+        values=", ".join(
+            f"{quote(landing.source)} AT TIME ZONE 'UTC'" if landing.type == INSTANT else quote(landing.source)
+            for landing in landings
+        ),
         ordinal=str(ordinal),
         landing=quote(LANDING),
     )

@@ -150,11 +150,10 @@ class Stager:
 
     def _stage_group(self, group: _Group, target: Target) -> None:
         session, parts = self._session, group.parts
-        places = {landing.source: landing.column for landing in group.landings}
         sources = {landing.column: landing.source for landing in group.landings}
         self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
         with narrow_columns_named(session, target, group.schema, group.landings):
-            session.execute(redshift_sql.stage_landed(places, parts[-1].ordinal))
+            session.execute(redshift_sql.stage_landed(group.landings, parts[-1].ordinal))
         session.execute(redshift_sql.drop_landing())
 
     def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
@@ -162,9 +161,7 @@ class Stager:
         session = self._session
         self._copies += 1
         name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
-        session.execute(
-            redshift_sql.create_landing({field.name: session.statements.column_type(field) for field in schema})
-        )
+        session.execute(redshift_sql.create_landing(schema))
         self._manifests.put(name, redshift_sql.manifest([part.file for part in group]))
         try:
             session.execute(redshift_sql.copy(schema.names, self._manifests.uri(name), self._config))
