@@ -9,6 +9,7 @@ import io
 import json
 import re
 import socket
+import string
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ _COPY = re.compile(
     r" (?:IAM_ROLE (?:'arn:aws[\w-]*:iam::\d+:role/[\w+=,.@/-]+'|default)"
     r"|ACCESS_KEY_ID '[^']+' SECRET_ACCESS_KEY '[^']+') FORMAT AS PARQUET MANIFEST$"
 )
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TYPES = {
     "smallint": (pa.int8(), pa.int16()),
     "integer": (pa.int32(),),
@@ -170,6 +172,7 @@ class _Connection:
     def _translated(self, statement: str, *, simple: bool) -> str:
         self._data: list[bytes] = []
         self._stand_in.statements.append(statement)
+        statement = _folded(statement)
         self._merging = self._merging or statement.startswith("LOCK")
         try:
             if statement.lstrip().upper().startswith("COPY") and simple and " FROM 's3://" in statement:
@@ -297,6 +300,15 @@ class _Connection:
                 self._client.sendall(_message(kind, _REWRITTEN.get(kind, _same)(body)))
         with suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)
+
+
+def _folded(statement: str) -> str:
+    """Quoted names in lower case, as all others are anyway. Only ASCII letters, as it is documented."""
+    return re.sub(
+        r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"",
+        lambda found: found[0] if found[0].startswith("'") else found[0].translate(_LOWER),
+        statement,
+    )
 
 
 def _check(uri: str, name: str, kind: str, found: pa.DataType, column: pa.ChunkedArray) -> None:

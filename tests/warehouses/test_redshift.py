@@ -13,7 +13,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
-from tests.warehouses.bench import TARGET, Bench, at, rows
+from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
@@ -37,6 +37,22 @@ def test_files_of_one_schema_are_one_copy_of_a_manifest(rs_bench: Bench, stand_i
         copy,
     )
     assert len(rs_bench.target()) == 20
+
+
+def test_capitals_in_names_are_folded_as_redshift_does(
+    pg_db: Database, stand_in: RedshiftStandIn, s3: S3Server
+) -> None:
+    bench = redshift_bench(stand_in, pg_db, s3, schema="Mart")
+    bench.execute("CREATE SCHEMA mart")
+    named = pa.schema([("OrderId", pa.int64()), ("UpdateAt", pa.timestamp("us")), ("Note", pa.string())])
+    words: dict[str, Any] = {"target": "CustomerOrders", "primary_key": ("OrderId",), "cursor": "UpdateAt"}
+    bench.load(rows((1, at(1), "a"), schema=named), **words)
+    bench.load(rows((1, at(2), "b"), (2, at(1), "c"), schema=named), **words)
+
+    assert bench.query("SELECT orderid, note FROM mart.customerorders ORDER BY 1") == [(1, "b"), (2, "c")]
+    assert bench.warehouse.row_count("CustomerOrders") == 2
+    assert [entry.rows for entry in bench.warehouse.ledger(TABLE, "CustomerOrders", 1)] == [1, 2]
+    assert all(check.level is Level.OK or "encrypted" in check.finding for check in bench.warehouse.check())
 
 
 def test_files_of_two_schemas_are_two_copies_and_a_lacking_column_is_null(

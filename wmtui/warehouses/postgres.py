@@ -286,7 +286,7 @@ class PostgresSession(Session):
 
     def check_privileges(self) -> list[Check]:
         """Whether the account may create temporary tables, and tables in the schema."""
-        schema, user = self._config.schema, str(self.execute("SELECT current_user")[0][0])
+        schema, user = self.statements.schema, str(self.execute("SELECT current_user")[0][0])
         if not self.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
             step = f"run CREATE SCHEMA {sql.quote(schema)}"
             return [Check("warehouse schema", Level.ERROR, f"there is no schema {schema}", step)]

@@ -1,6 +1,7 @@
 """What Redshift says otherwise than PostgreSQL and DuckDB; by its documentation, held by a stand-in in the tests."""
 
 import json
+import string
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -15,10 +16,19 @@ from wmtui.warehouses.types import arrow_type
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
 _RANK = "wmtui:rank"
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class RedshiftStatements(Statements):
     """DELETE and INSERT by joins: Redshift does not take every correlated subquery."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(folded(schema))
+
+    def place(self, target: str) -> tuple[str, str]:
+        """Schema and name of a table as Redshift's catalog has them."""
+        schema, name = super().place(target)
+        return folded(schema), folded(name)
 
     def column_type(self, field: pa.Field) -> str:
         """The type of a new column for a carried field; text and binary have a length, in bytes."""
@@ -79,6 +89,13 @@ class RedshiftStatements(Statements):
                 **parts,
             ),
         ]
+
+
+def folded(name: str) -> str:
+    """A name as Redshift keeps it, also when it is quoted: ASCII letters in lower case. Source: "Names and
+    identifiers" of its documentation, and enable_case_sensitive_identifier, which is false by default.
+    """
+    return name.translate(_LOWER)
 
 
 def create_landing(schema: pa.Schema) -> str:

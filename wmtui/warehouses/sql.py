@@ -42,14 +42,14 @@ class Statements:
 
     def __init__(self, schema: str, database: str | None = None) -> None:
         self._database = (database,) if database else ()
-        self._schema = schema
+        self.schema = schema
         self.ledger = quote(*self._database, schema, LEDGER)
         self.fence = quote(*self._database, schema, FENCE)
 
     def place(self, target: str) -> tuple[str, str]:
         """Schema and name of a table, the target written as a TargetName."""
         found = TargetName.parse(target)
-        return found.schema or self._schema, found.name
+        return found.schema or self.schema, found.name
 
     def target(self, target: str) -> str:
         """A target table, quoted."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wmtui.errors import TableError
 from wmtui.warehouses.base import LoadFile, LoadRequest, OnStaged, OpenPart
-from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, order_columns, renamed
+from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.parts import staging_batches
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import create_staging, extend_staging, widen_staging
@@ -104,11 +104,12 @@ def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadF
         return
     names = ", ".join(lacking.names)
     for source, column in request.naming.rename.items():
-        if column in lacking.names and source in target.columns:
+        known = match(source, target.columns)
+        if column in lacking.names and known is not None:
             raise TableError(
-                f"target {request.target} has column {source}, which tables.yaml calls {column}",
+                f"target {request.target} has column {known}, which tables.yaml calls {column}",
                 "its rows would have one value under the old name, and new rows theirs under the new one",
-                f"run {target.statements.rename_column(request.target, source, column)}",
+                f"run {target.statements.rename_column(request.target, known, column)}",
             )
     if order := set(lacking.names) & set(request.merge_columns if request.primary_key else ()):
         raise TableError(
