@@ -101,8 +101,8 @@ def folded(name: str) -> str:
 def create_landing(schema: pa.Schema) -> str:
     """The table that one COPY of files with this carried schema fills.
 
-    Instants land as timestamps without zone, in UTC: what reads Parquet files for Redshift knows no others. Source: the
-    data types of Redshift Spectrum in its documentation.
+    Instants land as timestamps without zone, in UTC. Source: COPY reads Parquet by Redshift Spectrum, which has no
+    other timestamps by its documentation.
     """
     kinds = {f.name: "timestamp" if f.type == INSTANT else warehouse_type(f).redshift for f in schema}
     return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in kinds.items())})"
