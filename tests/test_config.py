@@ -579,8 +579,9 @@ def test_a_target_may_be_in_a_schema_of_its_own_which_keeps_it_apart(configurati
     assert [table.target for table in settings.tables.values()] == ["eu.orders", "us.sold", "orders"]
 
 
-def test_the_warehouse_s_own_schema_said_again_is_the_same_place(configuration: Configuration) -> None:
-    error = configuration.error(STAGING + "tables:\n  eu.orders: {schema: main}\n  us.orders: {}\n")
+@pytest.mark.parametrize("schema", ["main", "MAIN"])
+def test_the_warehouse_s_own_schema_said_again_is_the_same_place(configuration: Configuration, schema: str) -> None:
+    error = configuration.error(STAGING + f"tables:\n  eu.orders: {{schema: {schema}}}\n  us.orders: {{}}\n")
     assert "eu.orders and us.orders have the same target orders" in error.what
 
 

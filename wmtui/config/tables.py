@@ -17,7 +17,7 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
     """
     _check_defaults(document, top.defaults)
     tables: dict[TableName, TableConfig] = {}
-    targets: dict[str, TableName] = {}
+    targets: dict[tuple[str, str], TableName] = {}
     plain: TableConfig | None = None
     for text, own in top.tables.items():
         at = ("tables", text)
@@ -28,9 +28,10 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
         settings = (plain if is_plain else None) or _settings(document, top.defaults, name, at)
         plain = settings if is_plain else plain
         schema = None if settings.schema == home else settings.schema
-        tables[name] = replace(settings, target=str(TargetName(settings.target or name.name, schema)))
+        place = settings.target or name.name
+        tables[name] = replace(settings, target=str(TargetName(place, schema)))
         # Redshift and DuckDB fold the case of names.
-        first = targets.setdefault(tables[name].target.casefold(), name)
+        first = targets.setdefault(((settings.schema or home).casefold(), place.casefold()), name)
         if first != name:
             raise document.error(
                 f"{first} and {name} have the same target {tables[name].target}",
