@@ -67,14 +67,14 @@ class RedshiftStatements(Statements):
             "table": quote(table),
             "staging": quote(STAGING),
             "columns": columns_list(list(columns)),
-            "key": ", ".join(_exactly(columns, primary_key)),
+            "key": ", ".join(_exact_terms(columns, primary_key)),
             "first": quote(primary_key[0]),
             "cursor": quote(cursor),
             "file": quote(FILE),
             "rank": quote(_RANK),
             "values": ", ".join(f"s.{quote(c)}" for c in columns),
-            "same": _same(_exactly(columns, primary_key, STAGING), _exactly(columns, primary_key, table)),
-            "matched": _same(_exactly(columns, primary_key, "s"), _exactly(columns, primary_key, "t")),
+            "same": _same(_exact_terms(columns, primary_key, STAGING), _exact_terms(columns, primary_key, table)),
+            "matched": _same(_exact_terms(columns, primary_key, "s"), _exact_terms(columns, primary_key, "t")),
         }
         return [
             fill(
@@ -143,7 +143,7 @@ def find_tie(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str
     return fill(
         "SELECT 1 FROM {staging} GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
         staging=quote(STAGING),
-        order=", ".join(_exactly(columns, [*primary_key, cursor])),
+        order=", ".join(_exact_terms(columns, [*primary_key, cursor])),
     )
 
 
@@ -154,8 +154,8 @@ def find_dispute(columns: Mapping[str, str], primary_key: Sequence[str], cursor:
         " GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
         staging=quote(STAGING),
         names=columns_list(list(columns)),
-        values=", ".join(_exactly(columns, list(columns))),
-        order=", ".join(_exactly(columns, [*primary_key, cursor])),
+        values=", ".join(_exact_terms(columns, list(columns))),
+        order=", ".join(_exact_terms(columns, [*primary_key, cursor])),
     )
 
 
@@ -164,7 +164,7 @@ def clear_staging() -> str:
     return fill("DELETE FROM {staging}", staging=quote(STAGING))
 
 
-def _exactly(columns: Mapping[str, str], names: Sequence[str], table: str | None = None) -> list[str]:
+def _exact_terms(columns: Mapping[str, str], names: Sequence[str], table: str | None = None) -> list[str]:
     """What tells values of these columns apart: of text the length too, because Redshift compares it without the blanks
     at its end. columns: declared types. Source: "Significance of trailing blanks" of its documentation.
     """
