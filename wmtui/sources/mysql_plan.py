@@ -51,7 +51,7 @@ def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span,
 
 
 def _estimated(session: Session, query: SpanQuery) -> int:
-    plan = session.query("EXPLAIN " + query.select("1"), query.parameters)
+    plan = session.query("EXPLAIN FORMAT=TRADITIONAL " + query.select("1"), query.parameters)
     return int(plan[0]["rows"] or 0)
 
 

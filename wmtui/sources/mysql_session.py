@@ -21,13 +21,26 @@ READ_TIMEOUT = 600
 HAS_C_EXTENSION: bool = mysql.connector.HAVE_CEXT
 """Whether the driver's C extension is loaded; without it reading is about five times slower."""
 
-_SESSION = (
-    "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615,"
-    " net_write_timeout = GREATEST(@@net_write_timeout, 600), net_read_timeout = GREATEST(@@net_read_timeout, 600)"
-)
-"""UTC for TIMESTAMP; no padding of CHAR; no server default that cuts a result; patience while a part uploads."""
+_SESSION = """
+SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, sql_big_selects = 1,
+    sql_auto_is_null = 0, completion_type = 0, max_sort_length = 8192,
+    sort_buffer_size = CAST(GREATEST(@@sort_buffer_size, 1048576) AS UNSIGNED),
+    wait_timeout = CAST(GREATEST(@@wait_timeout, 28800) AS UNSIGNED),
+    net_write_timeout = CAST(GREATEST(@@net_write_timeout, 600) AS UNSIGNED),
+    net_read_timeout = CAST(GREATEST(@@net_read_timeout, 600) AS UNSIGNED)
+    /*!50708 , max_execution_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */
+    /*!80013 , use_secondary_engine = OFF */ /*!80030 , show_gipk_in_create_table_and_information_schema = ON */
+    /*M!100101 , max_statement_time = 0 */ /*M!100304 , system_versioning_asof = DEFAULT */
+    /*M!100300 , idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0 */
+"""
+"""What a session relies on, whatever the server's defaults are.
 
-_READ_ONLY = "SET SESSION TRANSACTION READ ONLY"
+UTC for TIMESTAMP; no padding of CHAR; no limit that cuts a result or ends a statement; keys sorted by all their bytes;
+patience while a part uploads; sizes and hidden keys shown as they are; rows as they are now, from InnoDB. MariaDB
+ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M.
+"""
+
+_READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
 _NO_ANSWER = {2002, 2003, 2005, 2006, 2013, 2055}
@@ -98,9 +111,9 @@ class Session:
                 **_tls_arguments(config),
             )
         try:
-            self.cipher = self._prove_tls()
             self.query(_SESSION)
             self.query(_READ_ONLY)
+            self.cipher = self._prove_tls()
         except BaseException:
             self.close()
             raise
