@@ -126,9 +126,9 @@ def test_a_failure_is_over_when_the_next_run_succeeds_although_there_is_no_news(
 
 
 def test_a_part_whose_answer_was_lost_is_written_once(
-    tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server
+    tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server
 ) -> None:
-    stack = server_stack(tmp_path, mysql_db, pg_db, s3)
+    stack = server_stack(tmp_path, source_db, pg_db, s3)
     stack.create()
     seed(stack)
     s3.faults.add(serve_then(hang_up), method="PUT", key=r"_00003\.parquet$")

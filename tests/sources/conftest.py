@@ -1,7 +1,7 @@
 """The sources that the shared tests run on."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
+from tests.servers.sources import SourceServer, source_kinds
 from wmtui.config import DuckDBConfig, MySQLConfig, Secret, TableConfig
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
@@ -52,12 +52,14 @@ class Place:
 
 
 @pytest.fixture
-def mysql_place(mysql_db: Database) -> Place:
+def server_place(source_db: Database) -> Place:
+    """An empty database of the source server under test."""
+
     def run(statements: Sequence[str]) -> None:
-        mysql_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
+        source_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
 
     types = {"datetime": "DATETIME(6)", "timestamp": "TIMESTAMP(6) NULL", "binary": "VARBINARY(20)"}
-    return Place(MySQLSource(mysql_config(mysql_db), ZONE), mysql_db.name, types, run)
+    return Place(MySQLSource(mysql_config(source_db), ZONE), source_db.name, types, run)
 
 
 @pytest.fixture
@@ -75,10 +77,16 @@ def embedded_place(tmp_path: Path) -> Place:
     return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run, path)
 
 
-@pytest.fixture(params=["mysql", "embedded"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every kind of source that a test of any `place` runs on."""
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", [*source_kinds(metafunc), "embedded"], indirect=True)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest) -> Place:
     """An empty source of each kind."""
-    found: Place = request.getfixturevalue(f"{request.param}_place")
+    found: Place = request.getfixturevalue("embedded_place" if request.param == "embedded" else "server_place")
     return found
 
 
@@ -116,7 +124,8 @@ class OneColumn:
         values = ", ".join(f"({place}, '2025-01-01', {literal})" for place, literal in enumerate(literals))
         self._database.execute(
             "SET time_zone = '+00:00', sql_mode = ''",
-            f"CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
+            "DROP TABLE IF EXISTS t",
+            f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
             f"INSERT INTO t VALUES {values}",
         )
         table = self._source.describe(TableName(self._database.name, "t"), table_config("u", ["id"], **self._settings))
@@ -125,13 +134,13 @@ class OneColumn:
 
 
 @pytest.fixture
-def one_column(mysql_db: Database) -> OneColumn:
-    return OneColumn(mysql_db)
+def one_column(source_db: Database) -> OneColumn:
+    return OneColumn(source_db)
 
 
 @pytest.fixture(scope="session")
-def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MariaDB, Path]]:
-    """A server that offers TLS, and the file of the authority that signed its certificate."""
+def certificate_and_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Files of a certificate for 127.0.0.1 that signed itself, and of its key."""
     folder = tmp_path_factory.mktemp("tls")
     folder.chmod(0o755)
     key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -140,5 +149,15 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maria
     )
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     key.chmod(0o644)
-    with MariaDB("--ssl", f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={certificate}") as server:
-        yield server, certificate
+    return certificate, key
+
+
+@pytest.fixture
+def tls_server(
+    source_server_with: Callable[..., SourceServer], source_kind: str, certificate_and_key: tuple[Path, Path]
+) -> tuple[SourceServer, Path]:
+    """A server that offers TLS, and the file of the authority that signed its certificate."""
+    certificate, key = certificate_and_key
+    switch = ("--ssl",) if source_kind == "mariadb" else ()
+    files = (f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={certificate}")
+    return source_server_with(*switch, *files), certificate

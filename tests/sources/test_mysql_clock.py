@@ -1,6 +1,6 @@
 """How far reading may go: the server's clock, and the writers that are still open."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
+from tests.servers.sources import SourceServer
 from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config
+from tests.sql import series
 from wmtui.errors import SourceError
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import is_write, replica_delay
@@ -18,34 +19,21 @@ from wmtui.sources.mysql_session import Session, UnknownStatement
 TOLERANCE = timedelta(seconds=3)
 
 
-class Elsewhere(MariaDB):
-    """A server whose operating system is nine hours east of UTC and whose sessions are at +03:00."""
-
-    def command(self) -> Sequence[str]:
-        return ("env", "TZ=XXX-09:00", *super().command(), "--default-time-zone=+03:00")
-
-
-@pytest.fixture(scope="module")
-def elsewhere() -> Iterator[MariaDB]:
-    with Elsewhere() as server:
-        yield server
-
-
 @pytest.fixture(params=["UTC", "elsewhere"])
-def server_db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database with a table `t` of its own server, so that no other test's transactions are seen."""
-    server: MariaDB = request.getfixturevalue("elsewhere" if request.param == "elsewhere" else "quiet")
+def server_db(request: pytest.FixtureRequest, source_server_with: Callable[..., SourceServer]) -> Iterator[Database]:
+    """A database with a table `t` on a server of these tests, so that no other test's transactions are seen.
+
+    Elsewhere the operating system is nine hours east of UTC and sessions are at +03:00.
+    """
+    if request.param == "UTC":
+        server = source_server_with("--default-time-zone=SYSTEM")
+    else:
+        server = source_server_with("--default-time-zone=+03:00", zone="XXX-09:00")
     with server.new_database() as database:
         database.execute(
             "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)", "INSERT INTO t VALUES (1, '2025-01-01')"
         )
         yield database
-
-
-@pytest.fixture(scope="module")
-def quiet() -> Iterator[MariaDB]:
-    with MariaDB() as server:
-        yield server
 
 
 def in_zone(instant: datetime) -> datetime:
@@ -86,7 +74,7 @@ def test_an_open_writer_holds_reading_back_to_its_start(server_db: Database, sta
 
 
 def test_our_own_open_reads_hold_nothing_back(server_db: Database) -> None:
-    server_db.execute("INSERT INTO t SELECT seq, '2025-01-01' FROM seq_2_to_50000")
+    server_db.execute(f"INSERT INTO t SELECT seq + 1, '2025-01-01' FROM {series(50_000)}")
     source = MySQLSource(mysql_config(server_db), ZONE)
     batches = source.read(Place(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
     next(batches)
@@ -138,15 +126,23 @@ def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
 
 def test_an_account_without_the_process_privilege_says_that_it_sees_nothing(server_db: Database) -> None:
     writer = transaction(server_db, "INSERT INTO t VALUES (2, NOW())")
-    clock = MySQLSource(mysql_config(server_db, MariaDB.limited_user), ZONE).clock()
+    clock = MySQLSource(mysql_config(server_db, server_db.server.limited_user), ZONE).clock()
     writer.close()
     assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
     assert (clock.oldest_writer, clock.sees_transactions) == (None, False)
 
 
-def test_a_replica_that_has_stopped_is_not_trusted(mariadb_with: Callable[..., MariaDB]) -> None:
-    server = mariadb_with("--server-id=7")
-    server.execute("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PASSWORD = 'y'")
+BECOME_A_REPLICA = {
+    "mariadb": "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PASSWORD = 'y'",
+    "mysql": "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'x', SOURCE_PASSWORD = 'y'",
+}
+
+
+def test_a_replica_that_has_stopped_is_not_trusted(
+    source_server_with: Callable[..., SourceServer], source_kind: str
+) -> None:
+    server = source_server_with("--server-id=7")
+    server.execute(BECOME_A_REPLICA[source_kind])
     with server.new_database() as database:
         with pytest.raises(SourceError) as caught:
             MySQLSource(mysql_config(database), ZONE).clock()

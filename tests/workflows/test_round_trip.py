@@ -130,17 +130,17 @@ SPATIAL |= {"geometrycollection", "geomcollection"}
 
 @pytest.fixture(params=["postgres", "duckdb", "redshift"])
 def stack(
-    request: pytest.FixtureRequest, tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server
+    request: pytest.FixtureRequest, tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server
 ) -> Iterator[Stack]:
     """MariaDB → S3 → each warehouse."""
     if request.param == "postgres":
-        yield server_stack(tmp_path, mysql_db, pg_db, s3)
+        yield server_stack(tmp_path, source_db, pg_db, s3)
     elif request.param == "redshift":
         with RedshiftStandIn(pg_db, s3).running() as redshift:
-            yield server_stack(tmp_path, mysql_db, pg_db, s3, warehouse=redshift.config)
+            yield server_stack(tmp_path, source_db, pg_db, s3, warehouse=redshift.config)
     else:
         path = tmp_path / "dw.duckdb"
-        made = server_stack(tmp_path, mysql_db, pg_db, s3, warehouse={"type": "duckdb", "path": str(path)})
+        made = server_stack(tmp_path, source_db, pg_db, s3, warehouse={"type": "duckdb", "path": str(path)})
 
         def query(sql: str) -> list[tuple[Any, ...]]:
             with closing(duckdb.connect(path)) as connection:
@@ -228,14 +228,14 @@ def test_every_type_of_the_table_has_an_edge_here() -> None:
     assert described - here - SPATIAL == set()
 
 
-def test_impossible_dates_stop_a_table_unless_the_rule_makes_them_null(stack: Stack, mysql_db: Database) -> None:
+def test_impossible_dates_stop_a_table_unless_the_rule_makes_them_null(stack: Stack, source_db: Database) -> None:
     stack.source(
         f"CREATE TABLE {stack.schema}.orders (id INT PRIMARY KEY, update_at DATETIME NOT NULL,"
         " d DATE NOT NULL, t DATETIME(6) NOT NULL)"
     )
     dates = [("0000-00-00", "0000-00-00"), ("2025-00-10", "2025-01-00 10:00:00"), ("2025-02-03", "2025-02-03 01:02:03")]
     values = ", ".join(f"({n}, '{ago(hours=1)}', '{d}', '{t}')" for n, (d, t) in enumerate(dates))
-    mysql_db.execute("SET sql_mode = ''", f"INSERT INTO orders VALUES {values}")
+    source_db.execute("SET sql_mode = ''", f"INSERT INTO orders VALUES {values}")
     (refused,) = stack.sync()
     assert "holds 0000-00-00" in str(refused.error)
     assert "zero_dates: null" in str(refused.error)
