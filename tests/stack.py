@@ -6,10 +6,12 @@ demo.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 import yaml
 
 from tests.servers import Database
@@ -65,6 +67,13 @@ class Stack:
         """Let time pass: every object in the store is so much older now."""
         self.clock.advance(timedelta(**span))
         self._age_objects(timedelta(**span))
+
+    def patch_source(self, patch: pytest.MonkeyPatch, name: str, instead: Callable[..., Any]) -> None:
+        """Replace an operation of the source's connections; `instead` gets the operation, then its arguments."""
+        with self.service.workspace.source.connect() as connection:
+            kind = type(connection)
+        operation = getattr(kind, name)
+        patch.setattr(kind, name, lambda self, *arguments: instead(partial(operation, self), *arguments))
 
     def ago(self, **span: float) -> datetime:
         """A wall-clock time in the past of this pipeline, UTC, whole seconds."""

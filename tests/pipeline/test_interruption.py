@@ -30,16 +30,14 @@ def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
 
 def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
     """Let the source break its connection behind so many batches, once."""
-    source = stack.service.workspace.source
-    read = source.read
 
-    def broken(*args: Any) -> Iterator[Any]:
+    def broken(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):
             if number == batches:
                 raise SourceError("lost connection to the source")
             yield batch
 
-    monkeypatch.setattr(source, "read", broken)
+    stack.patch_source(monkeypatch, "read", broken)
 
 
 def runs(stack: Stack) -> list[RunState]:
@@ -118,7 +116,7 @@ def test_a_failure_is_over_when_the_next_run_succeeds_although_there_is_no_news(
         def down(*_: object) -> None:
             raise SourceError("the source is down")
 
-        patch.setattr(stack.service.workspace.source, "clock", down)
+        stack.patch_source(patch, "clock", down)
         stack.sync()
     assert (stack.mark()["mysql_status"], stack.mark()["last_error"]) == ("failed", "the source is down")
     stack.sync_one()

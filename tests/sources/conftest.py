@@ -1,7 +1,7 @@
 """The sources that the shared tests run on."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,25 @@ FAR = Position(datetime(9999, 1, 1))
 EVERYTHING = Span(Order.PRIMARY_KEY, None, FAR)
 
 
+class Apart:
+    """A source whose every operation has a connection of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.check, self.check_table, self.connect = source.check, source.check_table, source.connect
+
+    def read(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+        with self._source.connect() as connection:
+            yield from connection.read(*arguments)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with self._source.connect() as connection:
+                return getattr(connection, name)(*arguments)
+
+        return call
+
+
 @dataclass(frozen=True)
 class Place:
     """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
@@ -33,7 +52,7 @@ class Place:
     they are. path: the embedded file.
     """
 
-    source: Source
+    source: Apart
     schema: str
     types: dict[str, str]
     run: Callable[[Sequence[str]], None]
@@ -59,7 +78,7 @@ def server_place(source_db: Database) -> Place:
         source_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
 
     types = {"datetime": "DATETIME(6)", "timestamp": "TIMESTAMP(6) NULL", "binary": "VARBINARY(20)"}
-    return Place(MySQLSource(mysql_config(source_db), ZONE), source_db.name, types, run)
+    return Place(Apart(MySQLSource(mysql_config(source_db), ZONE)), source_db.name, types, run)
 
 
 @pytest.fixture
@@ -73,7 +92,7 @@ def embedded_place(tmp_path: Path) -> Place:
                 connection.execute(statement)
 
     run([])
-    source = EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC))
+    source = Apart(EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
     return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run, path)
 
 
@@ -101,7 +120,7 @@ def table_config(cursor: str, primary_key: Sequence[str], **settings: Any) -> Ta
 
 
 def read_rows(
-    source: Source, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
+    source: Apart, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
 ) -> list[tuple[object, ...]]:
     """The rows of a span, as Python values in the order of arrival."""
     return [row for batch in source.read(table, span, batch_rows) for row in rows_of(batch)]
@@ -117,7 +136,7 @@ class OneColumn:
     def __init__(self, database: Database, **settings: Any) -> None:
         self._settings = settings
         self._database = database
-        self._source = MySQLSource(mysql_config(database), ZONE)
+        self._source = Apart(MySQLSource(mysql_config(database), ZONE))
         self.arrow_type: pa.DataType | None = None
 
     def __call__(self, column_type: str, *literals: str) -> list[object]:

@@ -77,7 +77,7 @@ def test_a_date_outside_the_calendar_is_refused_with_its_row(
 
 def test_now_is_the_injected_clock_in_the_profiles_zone(embedded_place: Place) -> None:
     clock = embedded_place.source.clock()
-    assert (clock.now, clock.oldest_writer, clock.sees_transactions) == (datetime(2025, 8, 14, 20), None, True)
+    assert (clock.now, clock.writer, clock.sees_transactions) == (datetime(2025, 8, 14, 20), None, True)
 
 
 def test_a_file_that_is_missing_or_no_database_is_a_source_error(tmp_path: Path) -> None:

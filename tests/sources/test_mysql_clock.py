@@ -9,11 +9,12 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.sources import SourceServer
-from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config
 from tests.sql import series
 from wmtui.errors import SourceError
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import is_write, replica_delay
+from wmtui.sources.mysql_server import Server
 from wmtui.sources.mysql_session import Session, UnknownStatement
 
 TOLERANCE = timedelta(seconds=3)
@@ -52,14 +53,14 @@ def transaction(database: Database, *statements: str) -> Any:
 
 
 def test_now_is_wall_clock_in_the_profiles_zone(server_db: Database) -> None:
-    clock = MySQLSource(mysql_config(server_db), ZONE).clock()
+    clock = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock()
     assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
-    assert clock.sees_transactions
+    assert not clock.blind
 
 
 def test_without_a_writer_nothing_holds_reading_back(server_db: Database) -> None:
     reader = transaction(server_db, "SELECT * FROM t")
-    assert MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer is None
+    assert Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer is None
     reader.close()
 
 
@@ -67,18 +68,18 @@ def test_without_a_writer_nothing_holds_reading_back(server_db: Database) -> Non
 def test_an_open_writer_holds_reading_back_to_its_start(server_db: Database, statement: str) -> None:
     before = in_zone(datetime.now(UTC))
     writer = transaction(server_db, statement)
-    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    oldest = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer
     writer.close()
     assert oldest is not None
-    assert abs(oldest - before) < TOLERANCE
+    assert abs(oldest.started - before) < TOLERANCE
 
 
 def test_our_own_open_reads_hold_nothing_back(server_db: Database) -> None:
     server_db.execute(f"INSERT INTO t SELECT seq + 1, '2025-01-01' FROM {series(50_000)}")
-    source = MySQLSource(mysql_config(server_db), ZONE)
+    source = Apart(MySQLSource(mysql_config(server_db), ZONE))
     batches = source.read(Place(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
     next(batches)
-    assert source.clock().oldest_writer is None
+    assert source.clock().writer is None
     batches.close()
 
 
@@ -90,13 +91,13 @@ def test_a_write_that_waits_for_a_lock_counts_from_its_own_start(server_db: Data
     waiting = Thread(target=lambda: writer.cursor().execute("/* app */ INSERT INTO t VALUES (3, NOW())"))
     before = in_zone(datetime.now(UTC))
     waiting.start()
-    source = MySQLSource(mysql_config(server_db), ZONE)
-    while (oldest := source.clock().oldest_writer) is None:
+    source = Apart(MySQLSource(mysql_config(server_db), ZONE))
+    while (oldest := source.clock().writer) is None:
         assert waiting.is_alive()
     blocker.close()
     waiting.join()
     writer.close()
-    assert abs(oldest - before) < TOLERANCE
+    assert abs(oldest.started - before) < TOLERANCE
 
 
 def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
@@ -119,17 +120,18 @@ def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
         return found
 
     monkeypatch.setattr(Session, "query", query_and_unlock)
-    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    oldest = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer
     writer.close()
     assert oldest is not None
 
 
 def test_an_account_without_the_process_privilege_says_that_it_sees_nothing(server_db: Database) -> None:
     writer = transaction(server_db, "INSERT INTO t VALUES (2, NOW())")
-    clock = MySQLSource(mysql_config(server_db, server_db.server.limited_user), ZONE).clock()
+    clock = Apart(MySQLSource(mysql_config(server_db, server_db.server.limited_user), ZONE)).clock()
     writer.close()
     assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
-    assert (clock.oldest_writer, clock.sees_transactions) == (None, False)
+    assert clock.writer is None
+    assert clock.blind
 
 
 BECOME_A_REPLICA = {
@@ -145,11 +147,11 @@ def test_a_replica_that_has_stopped_is_not_trusted(
     server.execute(BECOME_A_REPLICA[source_kind])
     with server.new_database() as database:
         with pytest.raises(SourceError) as caught:
-            MySQLSource(mysql_config(database), ZONE).clock()
+            Apart(MySQLSource(mysql_config(database), ZONE)).clock()
         assert "stopped" in caught.value.what
         assert "RESET REPLICA ALL" in caught.value.next_step
         server.execute("RESET REPLICA ALL")
-        assert MySQLSource(mysql_config(database), ZONE).clock().sees_transactions
+        assert Apart(MySQLSource(mysql_config(database), ZONE)).clock().blind == ""
 
 
 WRITES = [
@@ -176,10 +178,10 @@ def test_a_statement_that_only_reads_is_not(statement: str) -> None:
 
 
 class Answers:
-    """A session that answers the two names of the replica's status; None: the server does not know the statement."""
+    """A session that answers what it is asked of replication; None: the server does not know the statement."""
 
-    def __init__(self, replica: list[dict[str, object]] | None, slave: list[dict[str, object]]) -> None:
-        self.answers = {"SHOW REPLICA STATUS": replica, "SHOW SLAVE STATUS": slave}
+    def __init__(self, **answers: list[dict[str, object]] | None) -> None:
+        self.answers = {f"SHOW {name.replace('_', ' ').upper()} STATUS": found for name, found in answers.items()}
 
     def query(self, sql: str) -> list[dict[str, object]]:
         answer = self.answers[sql]
@@ -188,14 +190,22 @@ class Answers:
         return answer
 
 
+MYSQL, MARIADB = (Server("id", kind, "9", (9,), "", read_only=False) for kind in ("MySQL", "MariaDB"))
+
+
 @pytest.mark.parametrize(
-    ("answers", "seconds"),
+    ("server", "answers", "seconds"),
     [
-        (Answers([], []), 0),
-        (Answers([{"seconds_behind_source": 90}], []), 90),
-        (Answers([{"seconds_behind_master": 5}, {"seconds_behind_master": 7}], []), 7),
-        (Answers(None, [{"seconds_behind_master": "3"}]), 3),
+        (MYSQL, Answers(replica=[]), 0),
+        (MYSQL, Answers(replica=[{"seconds_behind_source": 90}]), 90),
+        (MYSQL, Answers(replica=None, slave=[{"seconds_behind_master": "3"}]), 3),
+        (MYSQL, Answers(replica=[{"seconds_behind_source": 1, "sql_delay": 60}]), 60),
+        (MARIADB, Answers(all_slaves=[{"seconds_behind_master": 5}, {"seconds_behind_master": 7}]), 7),
     ],
 )
-def test_a_replica_is_as_late_as_its_slowest_channel(answers: Answers, seconds: int) -> None:
-    assert replica_delay(answers) == timedelta(seconds=seconds)
+def test_a_replica_is_as_late_as_its_slowest_channel_and_at_least_as_it_is_told(
+    server: Server, answers: Answers, seconds: int
+) -> None:
+    delay, blind = replica_delay(answers, server)
+    assert delay == timedelta(seconds=seconds)
+    assert bool(blind) == bool(seconds)

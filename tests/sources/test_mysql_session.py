@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers import Database, free_port
 from tests.servers.sources import SOURCES, SourceServer
-from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config, read_rows, table_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config, read_rows, table_config
 from tests.sql import series
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import ConfigError, SourceError
@@ -23,7 +23,7 @@ from wmtui.sources.mysql_session import Session
 
 def failure(config: MySQLConfig) -> SourceError:
     with pytest.raises(SourceError) as caught:
-        MySQLSource(config, ZONE).clock()
+        Apart(MySQLSource(config, ZONE)).clock()
     assert caught.value.why
     assert caught.value.next_step
     assert config.password.reveal() not in str(caught.value)
@@ -78,7 +78,9 @@ def test_closing_a_read_early_ends_the_query_on_the_server(server_place: Place, 
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARCHAR(2000))",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 2000) FROM {series(20_000)}",
     )
-    reading = f"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT `id`%{source_db.name}%'"
+    reading = (
+        f"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT /* wmtui */ `id`%{source_db.name}%'"
+    )
     batches = server_place.source.read(server_place.describe("t"), EVERYTHING, 10)
     assert next(batches).num_rows == 10
     assert len(source_db.query(reading)) == 1
@@ -101,7 +103,7 @@ def test_a_server_that_dies_under_a_read_is_a_source_error(source_kind: str) -> 
             "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARCHAR(2000))",
             f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 2000) FROM {series(20_000)}",
         )
-        source = MySQLSource(mysql_config(database), ZONE)
+        source = Apart(MySQLSource(mysql_config(database), ZONE))
         batches = source.read(source.describe(TableName(database.name, "t"), table_config("u", ["id"])), EVERYTHING, 10)
         next(batches)
         server.kill()
@@ -116,7 +118,7 @@ def test_a_table_without_privilege_is_refused_with_the_account(
     server_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)")
     table = server_place.describe("t")
     with source_server.new_account() as account:
-        source = MySQLSource(mysql_config(source_db, account), ZONE)
+        source = Apart(MySQLSource(mysql_config(source_db, account), ZONE))
         with pytest.raises(SourceError, match=f"denies user {account} a privilege"):
             read_rows(source, table)
         with pytest.raises(ConfigError, match="no schema"):

@@ -61,7 +61,11 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class MySQLConfig(_Strict, frozen=True, tag="mysql"):
-    """A MySQL or MariaDB server."""
+    """A MySQL or MariaDB server.
+
+    open_transactions: which of them reading waits for: those that have written or hold a lock, or all that might write
+    yet. Only `all` sees an application that takes the time first and writes much later; an open dump holds it too.
+    """
 
     host: str
     user: str
@@ -69,6 +73,7 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     port: Port = 3306
     tls: Tls = "verify"
     ca: str | None = None
+    open_transactions: Literal["writers", "all"] = "writers"
 
 
 class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
@@ -185,6 +190,7 @@ class TableConfig(_Strict, frozen=True):
     lookback: Duration | None = None
     freshness: Freshness = Freshness()
     null_cursor: Literal["report", "error"] = "report"
+    future_cursor: Literal["report", "error"] = "report"
     manual_in_run: Literal["load", "sync"] = "load"
     exclude: tuple[str, ...] = ()
     rename: dict[str, str] = {}

@@ -1,12 +1,14 @@
 """What `doctor` finds about a MySQL server and its tables."""
 
+from datetime import datetime, timedelta
+
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import Check, Level
 from wmtui.sources import findings
 from wmtui.sources import mysql_catalog as catalog
-from wmtui.sources.base import SourceTable
-from wmtui.sources.mysql_clock import sees_replication, server_clock
+from wmtui.sources.base import CursorCounts, SourceTable
+from wmtui.sources.mysql_clock import NO_PROCESS, NO_REPLICATION, oldest_writer, read_clock, sees_replication
 from wmtui.sources.mysql_session import HAS_C_EXTENSION, Session
 
 _VERSION = "SELECT VERSION() AS version, CURRENT_USER() AS account"
@@ -27,14 +29,17 @@ def check_server(config: MySQLConfig) -> list[Check]:
     return checks
 
 
-def check_table(session: Session, table: SourceTable) -> list[Check]:
-    """Key, cursor index, NULL cursors, whether updates touch the cursor, engine and size. Raises SourceError."""
-    nulls = catalog.count_nulls(session, table.table, table.cursor) if table.nullable_cursor else 0
+def check_table(session: Session, table: SourceTable, counts: CursorCounts | None, now: datetime) -> list[Check]:
+    """Key, cursor and its index, whether updates touch it, engine and size. Raises SourceError.
+
+    now: the source's clock, wall clock in the profile's zone.
+    """
     status = catalog.status(session, table.table)
     return [
         findings.key_use(table),
         _cursor_index(session, table),
-        findings.cursor_nulls(table, nulls),
+        findings.cursor_nulls(table, counts),
+        findings.cursor_reach(table, counts, now),
         _touched(session, table),
         _engine(table, status.engine),
         findings.size(table, status.rows or 0, status.size),
@@ -59,7 +64,7 @@ def _tls(session: Session) -> Check:
 
 
 def _privileges(session: Session) -> list[Check]:
-    if sees_replication(session):
+    if sees_replication(session, session.server):
         replication = Check("source replication", Level.OK, "visible: the delay of a replica is taken into account")
     else:
         replication = Check(
@@ -68,16 +73,39 @@ def _privileges(session: Session) -> list[Check]:
             "not visible: the delay of a replica would go unnoticed",
             "GRANT REPLICATION CLIENT (MariaDB: REPLICA MONITOR) ON *.* to the user, if this is a replica",
         )
-    if server_clock(session).sees_transactions:
-        transactions = Check("source transactions", Level.OK, "visible: reading stops below the oldest open writer")
-    else:
-        transactions = Check(
-            "source transactions",
+    return [replication, _transactions(session)]
+
+
+_LONG = timedelta(seconds=60)
+
+
+def _transactions(session: Session) -> Check:
+    """Whether open transactions show, and whether one of them holds reading back."""
+    subject = "source transactions"
+    reading = read_clock(session, session.server)
+    writer = oldest_writer(session, reading, lookback=_LONG, idle=False)
+    if reading.blind:
+        return Check(
+            subject,
             Level.WARNING,
-            "not visible: only lookback guards against rows committed late",
-            "GRANT PROCESS ON *.* to the user",
+            f"not all visible: {reading.blind}; the last 10 minutes are read again for rows committed late",
+            _MEND.get(reading.blind, "read from the primary, or accept that rows committed later are missed"),
         )
-    return [replication, transactions]
+    if writer is not None and reading.now - writer.started > _LONG:
+        seconds = int((reading.now - writer.started).total_seconds())
+        return Check(
+            subject,
+            Level.WARNING,
+            f"{writer} has a transaction open for {seconds} s: nothing newer is read until it ends",
+            f"see what it does; `KILL {writer.session}` ends it",
+        )
+    return Check(subject, Level.OK, "visible: reading stops below the oldest open writer")
+
+
+_MEND = {
+    NO_PROCESS: "GRANT PROCESS ON *.* to the user",
+    NO_REPLICATION: "GRANT REPLICATION CLIENT (MariaDB: REPLICA MONITOR) ON *.* to the user",
+}
 
 
 def _cursor_index(session: Session, table: SourceTable) -> Check:

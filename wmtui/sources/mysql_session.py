@@ -1,5 +1,6 @@
 """One connection to MySQL or MariaDB: proven TLS, a read-only session in UTC, errors in plain words."""
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from mysql.connector.errors import Error as DriverError
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
+from wmtui.sources.mysql_server import Server, read_server
+from wmtui.sources.mysql_socket import ClaimedSocket
+from wmtui.sources.sql import MYSQL
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
@@ -41,6 +45,8 @@ ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M
 """
 
 _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+_MARKER = re.compile(MYSQL.marker.format(r"(\w+)").encode())
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
 _NO_ANSWER = {2002, 2003, 2005, 2006, 2013, 2055}
@@ -91,7 +97,13 @@ def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
 
 
 class Session:
-    """A connection of its own; not to be shared between threads. Every method raises SourceError."""
+    """A connection of its own; not to be shared between threads. Every method raises SourceError.
+
+    cipher: of its encryption, "" without. server: the one that answers it.
+    """
+
+    cipher: str
+    server: Server
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
@@ -110,10 +122,12 @@ class Session:
                 use_pure=not HAS_C_EXTENSION,
                 **_tls_arguments(config),
             )
+        self._socket = ClaimedSocket(config.port)
         try:
             self.query(_SESSION)
             self.query(_READ_ONLY)
             self.cipher = self._prove_tls()
+            self.server = read_server(self)
         except BaseException:
             self.close()
             raise
@@ -127,7 +141,7 @@ class Session:
     def query(self, sql: str, values: Mapping[str, KeyValue] | None = None) -> list[dict[str, Any]]:
         """All rows of a small result, column names in lower case."""
         with plain_errors(self._config), self._connection.cursor(dictionary=True) as cursor:
-            cursor.execute(sql, values or {})
+            cursor.execute(self._bound(sql, values or {}))
             rows = cursor.fetchall() if cursor.with_rows else []
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
@@ -140,23 +154,35 @@ class Session:
         with plain_errors(self._config):
             cursor = self._connection.cursor(raw=True, buffered=False)
             try:
-                cursor.execute(sql, values)
+                cursor.execute(self._bound(sql, values))
                 yield cursor
             finally:
                 if self._connection.unread_result:
-                    self._kill()
+                    self._abandon()
+
+    def _bound(self, sql: str, values: Mapping[str, KeyValue]) -> bytes:
+        """The statement with its values as literals. The driver's own markers would be looked for in names too."""
+        literals = self._connection.prepare_for_mysql(dict(values)) if values else {}
+        return _MARKER.sub(lambda marker: literals[marker[1]], sql.encode())
 
     def close(self) -> None:
         """Close the connection; a server that is gone already is no error."""
+        self._socket.release()
         try:
             self._connection.close()
         except DriverError:
             return
 
-    def _kill(self) -> None:
-        """End the running query from outside; without a second connection the rest is drained on closing."""
+    def _abandon(self) -> None:
+        """End the running query from outside, then this connection: draining the rest could take hours.
+
+        The query is ended by its number, which means another session on another server: where a second connection
+        reaches one, only the socket is shut.
+        """
         with suppress(SourceError), Session(self._config) as other:
-            other.query(f"KILL {int(self._connection.connection_id)}")
+            if other.server.identity == self.server.identity:
+                other.query(f"KILL {int(self._connection.connection_id)}")
+        self._socket.shut_down()
 
     def _prove_tls(self) -> str:
         """The cipher in use. The driver talks plain text to a server without TLS whatever it was told."""
