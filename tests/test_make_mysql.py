@@ -1,6 +1,5 @@
 """`make test` fetches MySQL, goes on where there is none to be had, and never keeps quiet about it."""
 
-import os
 import shutil
 import subprocess
 import sys
