@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.campaign import Campaign
 from tests.chaos.lab import Lab
-from tests.chaos.steps import REDSHIFT_STEPS, every_step
+from tests.chaos.steps import every_step
 from tests.servers.sources import SOURCES
 
 pytestmark = pytest.mark.timeout(300)
@@ -29,17 +29,5 @@ def test_a_kill_at_a_named_step_loses_and_doubles_nothing(lab: Lab, source_kind:
 
 def test_kills_and_faults_at_random_times_lose_and_double_nothing(lab: Lab) -> None:
     campaign = Campaign(lab, SEED)
-    campaign.at_random(15)
-    assert not campaign.score.differences, campaign.score
-
-
-def test_a_kill_within_a_load_into_redshift_loses_and_doubles_nothing(redshift_lab: Lab, source_kind: str) -> None:
-    campaign = Campaign(redshift_lab, SEED)
-    campaign.by_name(share(random.Random(SEED).sample(REDSHIFT_STEPS, 8), source_kind))
-    assert not campaign.score.differences, campaign.score
-
-
-def test_kills_and_faults_before_redshift_lose_and_double_nothing(redshift_lab: Lab) -> None:
-    campaign = Campaign(redshift_lab, SEED)
     campaign.at_random(15)
     assert not campaign.score.differences, campaign.score
