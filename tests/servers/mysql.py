@@ -32,6 +32,17 @@ _ARGUMENTS = (
     "--max-allowed-packet=64M",
     "--max-connections=200",
     "--log-error-verbosity=2",
+    # 150 MB less, for a machine that runs a dozen servers; the performance schema stays on, products read it.
+    "--table-open-cache=400",
+    "--table-definition-cache=400",
+    "--performance-schema-error-size=100",
+    "--performance-schema-digests-size=100",
+    "--performance-schema-max-digest-length=256",
+    "--performance-schema-max-sql-text-length=256",
+    "--performance-schema-events-stages-history-long-size=10",
+    "--performance-schema-events-statements-history-long-size=10",
+    "--performance-schema-events-transactions-history-long-size=10",
+    "--performance-schema-events-waits-history-long-size=10",
 )
 _AT_INITIALISATION = ("--lower-case-table-names",)
 """Arguments that a data directory keeps for ever."""

@@ -19,6 +19,7 @@ ON_BOTH = (
     "tests/workflows/test_round_trip.py",
     "tests/pipeline/test_incremental.py",
     "tests/bad_input/test_source.py",
+    "tests/chaos/test_chaos.py",
 )
 """Folders and modules whose tests run on every source server; all others run on one. `--source` chooses one for all."""
 

@@ -48,8 +48,8 @@ class Apart:
 class Place:
     """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
 
-    types: this database's spelling of `{datetime}`, `{timestamp}` and `{binary}` in statements; `run` takes them as
-    they are. path: the embedded file.
+    types: this database's spelling of `{datetime}`, `{timestamp}`, `{instant}` (a timestamp that is never NULL) and
+    `{binary}` in statements; `run` takes them as they are. path: the embedded file.
     """
 
     source: Apart
@@ -77,7 +77,12 @@ def server_place(source_db: Database) -> Place:
     def run(statements: Sequence[str]) -> None:
         source_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
 
-    types = {"datetime": "DATETIME(6)", "timestamp": "TIMESTAMP(6) NULL", "binary": "VARBINARY(20)"}
+    types = {
+        "datetime": "DATETIME(6)",
+        "timestamp": "TIMESTAMP(6) NULL",
+        "instant": "TIMESTAMP(6) NOT NULL",
+        "binary": "VARBINARY(20)",
+    }
     return Place(Apart(MySQLSource(mysql_config(source_db), ZONE)), source_db.name, types, run)
 
 
@@ -93,7 +98,8 @@ def embedded_place(tmp_path: Path) -> Place:
 
     run([])
     source = Apart(EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
-    return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run, path)
+    types = {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "instant": "TIMESTAMPTZ", "binary": "BLOB"}
+    return Place(source, "shop", types, run, path)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

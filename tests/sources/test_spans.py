@@ -43,9 +43,7 @@ SHAPES = {
     ),
     "binary": Shape("id {binary}", ("id",), lambda n: (b"\xff\x00'" + bytes([n]),)),
     "time": Shape("id {datetime}", ("id",), lambda n: (START + timedelta(microseconds=n),)),
-    "utc time": Shape(
-        "id {timestamp} NOT NULL", ("id",), lambda n: (START.replace(tzinfo=UTC) + timedelta(microseconds=n),)
-    ),
+    "utc time": Shape("id {instant}", ("id",), lambda n: (START.replace(tzinfo=UTC) + timedelta(microseconds=n),)),
 }
 
 
