@@ -61,7 +61,11 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class MySQLConfig(_Strict, frozen=True, tag="mysql"):
-    """A MySQL or MariaDB server."""
+    """A MySQL or MariaDB server.
+
+    ca: file of the authorities that may have signed the server's certificate, None for the system's.
+    cert, key: files of a client certificate and its private key, both or neither.
+    """
 
     host: str
     user: str
@@ -69,6 +73,8 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     port: Port = 3306
     tls: Tls = "verify"
     ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
 
 
 class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):

@@ -1,6 +1,5 @@
 """One connection to MySQL or MariaDB: proven TLS, a read-only session in UTC, errors in plain words."""
 
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,9 +10,8 @@ from mysql.connector.errors import Error as DriverError
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
-
-CONNECT_TIMEOUT = 10
-"""Seconds to wait for a connection."""
+from wmtui.sources.mysql_errors import PrivilegeMissing, UnknownStatement, plain_errors, plain_login_errors
+from wmtui.sources.mysql_tls import CONNECT_TIMEOUT, offers_none, tls_arguments
 
 READ_TIMEOUT = 600
 """Seconds without a byte from the server, a sort before the first row included, after which it counts as dead."""
@@ -42,52 +40,7 @@ ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M
 
 _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-_NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
-_NO_ANSWER = {2002, 2003, 2005, 2006, 2013, 2055}
-_ADVICE: dict[int, tuple[str, str]] = {
-    1045: ("refuses the login", "check user and password in tables.yaml"),
-    1698: ("refuses the login", "check user and password in tables.yaml"),
-    1049: ("has no such database", "check the schema's name"),
-    1129: ("blocks this host", "have an administrator run FLUSH HOSTS"),
-    1130: ("does not let this host in", "have an administrator allow this host for the user"),
-    1040: ("has no connection left", "try again later, or use fewer --workers"),
-    1203: ("has no connection left for this user", "try again later, or use fewer --workers"),
-    2026: ("offers no TLS that can be trusted", "check that it offers TLS, `ca`, and the name in its certificate"),
-}
-
-
-class PrivilegeMissing(SourceError):
-    """The account lacks a privilege."""
-
-
-class UnknownStatement(SourceError):
-    """The server does not know a statement: it is too old or too new for it."""
-
-
-@contextmanager
-def plain_errors(config: MySQLConfig) -> Iterator[None]:
-    """Turn the driver's errors into SourceError."""
-    try:
-        yield
-    except DriverError as error:
-        raise _source_error(config, error) from error
-
-
-def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
-    server = f"MySQL at {config.host}:{config.port}"
-    why = error.msg or str(error)
-    if error.errno in _NO_PRIVILEGE:
-        return PrivilegeMissing(
-            f"{server} denies user {config.user} a privilege", why, "have an administrator GRANT it"
-        )
-    if error.errno == 1064:
-        return UnknownStatement(f"{server} does not know a statement", why, "report the server's version and this text")
-    if error.errno in _ADVICE:
-        what, next_step = _ADVICE[error.errno]
-        return SourceError(f"{server} {what}", why, next_step)
-    if error.errno in _NO_ANSWER:
-        return SourceError(f"cannot reach {server}", why, "check that it runs, and host, port and firewall")
-    return SourceError(f"{server} refuses a statement", why, "see the server's message; `wmtui doctor` checks the rest")
+__all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "PrivilegeMissing", "Session", "UnknownStatement", "plain_errors"]
 
 
 class Session:
@@ -95,7 +48,7 @@ class Session:
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
-        with plain_errors(config):
+        with plain_login_errors(config):
             self._connection: Any = mysql.connector.connect(
                 host=config.host,
                 port=config.port,
@@ -108,7 +61,7 @@ class Session:
                 read_timeout=READ_TIMEOUT,
                 write_timeout=READ_TIMEOUT,
                 use_pure=not HAS_C_EXTENSION,
-                **_tls_arguments(config),
+                **tls_arguments(config),
             )
         try:
             self.query(_SESSION)
@@ -162,24 +115,5 @@ class Session:
         """The cipher in use. The driver talks plain text to a server without TLS whatever it was told."""
         cipher = str(self.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["value"])
         if self._config.tls != "disable" and not cipher:
-            raise SourceError(
-                f"the connection to MySQL at {self._config.host}:{self._config.port} is not encrypted",
-                f"the server offers no TLS, and tables.yaml says tls: {self._config.tls}",
-                "enable TLS on the server, or set tls: disable for a network that nobody else can read",
-            )
+            raise offers_none(self._config)
         return cipher
-
-
-def _tls_arguments(config: MySQLConfig) -> dict[str, Any]:
-    if config.tls == "disable":
-        return {"ssl_disabled": True}
-    if config.tls == "require":
-        return {"ssl_disabled": False}
-    ca = config.ca or ssl.get_default_verify_paths().cafile
-    if ca is None:
-        raise SourceError(
-            "cannot verify the server's certificate",
-            "this machine has no bundle of trusted certificates",
-            "name the file of your authority as `ca` in tables.yaml",
-        )
-    return {"ssl_ca": ca, "ssl_verify_cert": True, "ssl_verify_identity": True}
