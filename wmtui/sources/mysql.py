@@ -16,8 +16,9 @@ from wmtui.sources import mysql_plan as plan
 from wmtui.sources.base import SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.findings import failed
-from wmtui.sources.fit import fitted, kept
+from wmtui.sources.fit import fitted
 from wmtui.sources.mysql_clock import ServerClock, server_clock
+from wmtui.sources.mysql_columns import kept_columns
 from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import arrow_field, select_expression
@@ -40,10 +41,9 @@ class MySQLSource:
     def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See Source.describe."""
         with Session(self._config) as session:
-            columns = catalog.columns(session, table)
+            columns = kept_columns(session, table, config)
             unique_keys = [index.columns for index in catalog.indexes(session, table) if index.unique_not_null]
-        names = kept(table, [column.name for column in columns], config)
-        schema = pa.schema([arrow_field(table, column, config) for column in columns if column.name in names])
+        schema = pa.schema([arrow_field(table, column, config) for column in columns])
         digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
         return fitted(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
 

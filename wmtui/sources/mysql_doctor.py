@@ -6,22 +6,25 @@ from wmtui.model import Check, Level
 from wmtui.sources import findings
 from wmtui.sources import mysql_catalog as catalog
 from wmtui.sources.base import SourceTable
-from wmtui.sources.mysql_clock import sees_replication, server_clock
+from wmtui.sources.mysql_account import account, activation, grant, inactive_roles, password_plugin
+from wmtui.sources.mysql_clock import server_clock
+from wmtui.sources.mysql_kind import Kind, replicates, server_kind
 from wmtui.sources.mysql_session import HAS_C_EXTENSION, Session
+from wmtui.sources.sql import MYSQL
 
-_VERSION = "SELECT VERSION() AS version, CURRENT_USER() AS account"
+_SHA2 = {"caching_sha2_password", "sha256_password"}
 
 
 def check_server(config: MySQLConfig) -> list[Check]:
-    """Driver, connection, TLS and privileges; a failure ends the list."""
+    """Driver, connection, kind of server, TLS and privileges; a failure ends the list."""
     checks = [_driver()]
     try:
         with Session(config) as session:
-            server = session.query(_VERSION)[0]
-            where = f"{config.host}:{config.port}"
-            checks.append(Check("source", Level.OK, f"{server['version']} at {where} as {server['account']}"))
-            checks.append(_tls(session))
-            checks.extend(_privileges(session))
+            kind = server_kind(session)
+            checks.append(_server(session, kind, f"{config.host}:{config.port}"))
+            checks.append(_tls(session, kind, config))
+            checks.extend(_privileges(session, kind))
+            checks.extend(_roles(session, kind))
     except SourceError as error:
         checks.append(findings.failed("source", error))
     return checks
@@ -52,21 +55,43 @@ def _driver() -> Check:
     )
 
 
-def _tls(session: Session) -> Check:
+def _server(session: Session, kind: Kind, where: str) -> Check:
+    finding = f"{kind} at {where} as {account(session)}"
+    if not kind.doubt:
+        return Check("source", Level.OK, finding)
+    next_step = "try one table first, and compare it with `wmtui verify`; see docs/mysql.md for what was tried"
+    return Check("source", Level.WARNING, f"{finding}: {kind.doubt}", next_step)
+
+
+def _tls(session: Session, kind: Kind, config: MySQLConfig) -> Check:
     if session.cipher:
-        return Check("source TLS", Level.OK, f"encrypted with {session.cipher}")
-    return Check("source TLS", Level.WARNING, "not encrypted", "set tls: verify where the server offers TLS")
+        unproven = "" if config.tls == "verify" else "; who answers is not proven (tls: require)"
+        return Check("source TLS", Level.OK, f"encrypted with {session.cipher}{unproven}")
+    plugin = password_plugin(session)
+    if plugin is None and not kind.is_mariadb and kind.release >= (8,):
+        plugin = "caching_sha2_password"  # the default of accounts from 8.0 on
+    if plugin not in _SHA2:
+        return Check("source TLS", Level.WARNING, "not encrypted", "set tls: verify where the server offers TLS")
+    return Check(
+        "source TLS",
+        Level.WARNING,
+        f"not encrypted, and {plugin} lets the account in without TLS only while the server remembers an earlier login:"
+        " after a restart or FLUSH PRIVILEGES it does not",
+        "set tls: verify, and `ca`; or tls: require, which encrypts but does not prove who answers",
+    )
 
 
-def _privileges(session: Session) -> list[Check]:
-    if sees_replication(session):
-        replication = Check("source replication", Level.OK, "visible: the delay of a replica is taken into account")
+def _privileges(session: Session, kind: Kind) -> list[Check]:
+    replica = replicates(session)
+    if replica is not None:
+        what = "a replica: its delay is taken into account" if replica else "visible: this server is no replica"
+        replication = Check("source replication", Level.OK, what)
     else:
         replication = Check(
             "source replication",
             Level.WARNING,
             "not visible: the delay of a replica would go unnoticed",
-            "GRANT REPLICATION CLIENT (MariaDB: REPLICA MONITOR) ON *.* to the user, if this is a replica",
+            grant(session, "REPLICA MONITOR" if kind.is_mariadb else "REPLICATION CLIENT", "*.*"),
         )
     if server_clock(session).sees_transactions:
         transactions = Check("source transactions", Level.OK, "visible: reading stops below the oldest open writer")
@@ -75,17 +100,48 @@ def _privileges(session: Session) -> list[Check]:
             "source transactions",
             Level.WARNING,
             "not visible: only lookback guards against rows committed late",
-            "GRANT PROCESS ON *.* to the user",
+            grant(session, "PROCESS", "*.*"),
         )
     return [replication, transactions]
 
 
+def _roles(session: Session, kind: Kind) -> list[Check]:
+    """A finding if the account has roles that do not count."""
+    if not kind.is_mariadb and kind.release < (8, 0, 19):
+        return []
+    roles = inactive_roles(session)
+    if not roles:
+        return []
+    return [
+        Check(
+            "source roles",
+            Level.WARNING,
+            f"granted but not active, so that their privileges do not count: {', '.join(roles)}",
+            activation(session, roles, mariadb=kind.is_mariadb),
+        )
+    ]
+
+
 def _cursor_index(session: Session, table: SourceTable) -> Check:
+    """A descending index counts, an index on a prefix or an expression does not: no range of the column is in it."""
     subject = f"{table.table}: index on {table.cursor}"
-    if any(index.columns[0] == table.cursor for index in catalog.indexes(session, table.table)):
+    indexes = [index for index in catalog.indexes(session, table.table) if index.columns[0] == table.cursor]
+    if any(index.serves(table.cursor) for index in indexes):
         return Check(subject, Level.OK, "present")
-    name = f"CREATE INDEX … ON {table.table} ({table.cursor})"
-    return Check(subject, Level.WARNING, "missing: every sync reads the whole table", name)
+    name, cursor = MYSQL.table(table.table), MYSQL.name(table.cursor)
+    hidden = next((index for index in indexes if index.hidden and index.ordered), None)
+    if hidden is not None:
+        visible = "VISIBLE" if hidden.hidden == "INVISIBLE" else "NOT IGNORED"
+        return Check(
+            subject,
+            Level.WARNING,
+            f"{hidden.name} is {hidden.hidden}, so the optimizer leaves it alone: every sync reads the whole table",
+            f"ALTER TABLE {name} ALTER INDEX {MYSQL.name(hidden.name)} {visible}",
+        )
+    finding = "only of hashes, which finds no range" if indexes else "missing"
+    return Check(
+        subject, Level.WARNING, f"{finding}: every sync reads the whole table", f"CREATE INDEX … ON {name} ({cursor})"
+    )
 
 
 def _touched(session: Session, table: SourceTable) -> Check:

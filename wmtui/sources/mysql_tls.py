@@ -86,7 +86,8 @@ def _reason(config: MySQLConfig, message: str) -> tuple[str, str] | None:
     anyone.verify_mode = ssl.CERT_NONE
     if _AUTO_GENERATED in (_certificate(config, anyone) or b""):
         return (
-            "its certificate is the one that MySQL generated for itself: no host's name is in it, so `tls: verify` can never pass",
+            "its certificate is the one that MySQL generated for itself: no host's name is in it,"
+            " so `tls: verify` can never pass",
             "give the server a certificate with its host's name, or set tls: require, which encrypts all the same"
             " but does not prove who answers",
         )
