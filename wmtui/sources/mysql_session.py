@@ -23,7 +23,8 @@ _SESSION = """
 SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, sql_big_selects = 1,
     sql_auto_is_null = 0, completion_type = 0, max_sort_length = 8192,
     sort_buffer_size = CAST(GREATEST(@@sort_buffer_size, 1048576) AS UNSIGNED),
-    wait_timeout = CAST(GREATEST(@@wait_timeout, 28800) AS UNSIGNED),
+    tmp_table_size = CAST(GREATEST(@@tmp_table_size, 16777216) AS UNSIGNED),
+    wait_timeout = CAST(GREATEST(@@wait_timeout, 28800) AS UNSIGNED), lock_wait_timeout = 300,
     net_write_timeout = CAST(GREATEST(@@net_write_timeout, 600) AS UNSIGNED),
     net_read_timeout = CAST(GREATEST(@@net_read_timeout, 600) AS UNSIGNED)
     /*!50708 , max_execution_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */
@@ -34,9 +35,12 @@ SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 184467440737
 """What a session relies on, whatever the server's defaults are.
 
 UTC for TIMESTAMP; no padding of CHAR; no limit that cuts a result or ends a statement; keys sorted by all their bytes;
-patience while a part uploads; sizes and hidden keys shown as they are; rows as they are now, from InnoDB. MariaDB
-ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M.
+patience while a part uploads or a table is altered; sizes and hidden keys shown as they are; rows as they are now, from
+InnoDB. MariaDB ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M.
 """
+
+_CUT_VALUE = 1301
+"""Number of the warning that a value was longer than max_allowed_packet; NULL stands in its place."""
 
 _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -95,9 +99,22 @@ class Session:
             try:
                 cursor.execute(sql, values)
                 yield cursor
+                self._refuse_cut_values()
             finally:
                 if self._connection.unread_result:
                     self._kill()
+
+    def _refuse_cut_values(self) -> None:
+        """After all rows: the server only warns that it left out a long value of a view or a computed column."""
+        if self._connection.unread_result or not self._connection.warning_count:
+            return
+        for warning in self.query("SHOW WARNINGS"):
+            if warning["code"] == _CUT_VALUE:
+                raise SourceError(
+                    f"MySQL at {self._config.host}:{self._config.port} did not send a computed value",
+                    warning["message"],
+                    "raise max_allowed_packet on the server (at most 1 GiB), or exclude the column",
+                )
 
     def close(self) -> None:
         """Close the connection; a server that is gone already is no error."""
