@@ -198,6 +198,14 @@ def test_a_certificate_of_another_authority_is_told(server: MySQL | MariaDB, str
     assert "no authority in /" in refusal(account(server, "plain_one", "verify")).why
 
 
+def test_a_certificate_that_signed_itself_is_told_with_what_can_be_done(tls_server: tuple[MariaDB, Path]) -> None:
+    server, certificate = tls_server
+    error = refusal(account(server, server.user, "verify"))
+    assert "self-signed" in error.why
+    assert "tls: require" in error.next_step
+    assert logs_in(account(server, server.user, "verify", ca=str(certificate)))
+
+
 def test_a_certificate_for_another_host_is_told(server: MySQL | MariaDB, authority: Authority) -> None:
     config = account(server, "plain_one", "verify", ca=authority.ca, host="localhost")
     error = refusal(config)

@@ -15,7 +15,8 @@ CONNECT_TIMEOUT = 10
 _AUTO_GENERATED = b"_Auto_Generated_Server_Certificate"
 """In the name of the certificate that MySQL makes for itself when it first starts; no host's name is in it."""
 
-_NO_AUTHORITY = {18, 19, 20, 21}
+_SIGNED_BY_ITSELF = 18
+_NO_AUTHORITY = {_SIGNED_BY_ITSELF, 19, 20, 21}
 _OTHER_NAME = {62, 64}
 """Why OpenSSL does not trust a certificate (X509_V_ERR_…): nobody known signed it, or it is for another host."""
 
@@ -94,6 +95,8 @@ def _reason(config: MySQLConfig, message: str) -> tuple[str, str] | None:
     why = refused.verify_message.rstrip(".")
     if refused.verify_code in _NO_AUTHORITY:
         next_step = "name the file of the authority that signed it as `ca` in tables.yaml"
+        if refused.verify_code == _SIGNED_BY_ITSELF:
+            next_step += "; one that MariaDB makes at each start can only be used with tls: require"
         return f"no authority in {ca} has signed its certificate ({why})", next_step
     if refused.verify_code in _OTHER_NAME:
         next_step = "write `host` as the certificate has it, or give the server a certificate with this name"
