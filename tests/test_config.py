@@ -637,6 +637,34 @@ def test_redshift_is_entered_in_one_way_and_a_whole_one(configuration: Configura
     assert what in configuration.error(STAGING + prod + TABLES, "prod").what
 
 
+def mysql_source(settings: str) -> str:
+    source = f'{{type: mysql, host: h, user: u, password: "${{P}}", {settings}}}'
+    rest = "    store: ./lake\n    warehouse: {type: duckdb, path: dw.duckdb}\n"
+    return f"version: 1\nprofiles:\n  staging:\n    source: {source}\n{rest}{TABLES}"
+
+
+def test_a_client_certificate_and_its_key_count_from_the_folder_of_the_file(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    source = configuration.read(mysql_source("cert: tls/etl.pem, key: tls/etl-key.pem"), env={"P": "x"}).profile.source
+    assert isinstance(source, MySQLConfig)
+    assert (source.cert, source.key) == (str(tmp_path / "tls/etl.pem"), str(tmp_path / "tls/etl-key.pem"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ("cert: etl.pem", "source.key is missing"),
+        ("key: etl-key.pem", "source.cert is missing"),
+        ("tls: disable, cert: etl.pem, key: etl-key.pem", "source.cert without TLS"),
+    ],
+)
+def test_a_certificate_comes_with_its_key_and_tls(configuration: Configuration, settings: str, what: str) -> None:
+    error = configuration.error(mysql_source(settings), env={"P": "x"})
+    assert f"line 4: {what}" in error.what
+    assert error.next_step
+
+
 def test_a_secret_key_that_is_written_out_is_warned_of(configuration: Configuration) -> None:
     keys = "access_keys: {id: AKIA, secret: hunter3}"
     settings = configuration.read(STAGING + PROD.replace("iam_role: arn", keys) + TABLES, "prod")

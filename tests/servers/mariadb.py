@@ -83,7 +83,7 @@ class MariaDB(Server):
         name = f"test_{uuid4().hex[:12]}"
         self.execute(f"CREATE DATABASE {name}")
         yield Database(self, name, "mysql")
-        self.execute(f"DROP DATABASE {name}")
+        self.execute("SET SESSION lock_wait_timeout = 20", f"DROP DATABASE {name}")
 
     @contextmanager
     def new_account(self) -> Iterator[str]:

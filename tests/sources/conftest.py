@@ -36,6 +36,10 @@ class Apart:
         with self._source.connect() as connection:
             yield from connection.read(*arguments)
 
+    def scan(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+        with self._source.connect() as connection:
+            yield from connection.scan(*arguments)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             with self._source.connect() as connection:

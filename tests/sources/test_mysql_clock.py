@@ -14,6 +14,7 @@ from tests.sql import series
 from wmtui.errors import SourceError
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import is_write, replica_delay
+from wmtui.sources.mysql_kind import kind_of
 from wmtui.sources.mysql_server import Server
 from wmtui.sources.mysql_session import Session, UnknownStatement
 
@@ -190,7 +191,7 @@ class Answers:
         return answer
 
 
-MYSQL, MARIADB = (Server("id", kind, "9", (9,), "", read_only=False) for kind in ("MySQL", "MariaDB"))
+MYSQL, MARIADB = (Server("id", kind_of(name, name), name, read_only=False) for name in ("MySQL 9.7", "MariaDB 11.4"))
 
 
 @pytest.mark.parametrize(

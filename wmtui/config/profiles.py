@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from wmtui.config.document import VARIABLE, At, Document
-from wmtui.config.schema import DuckDBConfig, MySQLConfig, PostgresConfig, Profile, RedshiftConfig, TopLevel
+from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 
 
@@ -43,6 +43,8 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
     expanded = _expand(document, document.value(at), at, env)
     profile = document.convert(expanded, Profile, at)
     _check_zone(document, profile.timezone, at)
+    if isinstance(profile.source, MySQLConfig):
+        _check_client_certificate(document, profile.source, (*at, "source"))
     if isinstance(profile.warehouse, RedshiftConfig):
         _check_login(document, profile.warehouse, (*at, "warehouse"))
     return _absolute(document, profile, at)
@@ -88,6 +90,21 @@ def _check_zone(document: Document, zone: str, at: At) -> None:
             where,
             f"did you mean {near[0]}?" if near else "write it like Asia/Shanghai or UTC",
         ) from None
+
+
+def _check_client_certificate(document: Document, config: MySQLConfig, at: At) -> None:
+    """A certificate and its key belong together, and nothing carries them without TLS."""
+    given = [name for name in ("cert", "key") if getattr(config, name)]
+    if not given:
+        return
+    where = (*at, given[0])
+    if config.tls == "disable":
+        why = "a client certificate is shown in the TLS handshake, and tls: disable has none"
+        raise document.error(f"source.{given[0]} without TLS", why, where, "set tls: verify or require, or remove it")
+    if len(given) == 1:
+        missing = "key" if given == ["cert"] else "cert"
+        why = "a client certificate needs its private key, and a key its certificate"
+        raise document.error(f"source.{missing} is missing", why, where, f"name the file as {missing}, or remove it")
 
 
 def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:
@@ -139,6 +156,5 @@ def _store_root(document: Document, root: str, at: At, place: Callable[..., str]
 def _placed(config: Any, part: str, place: Callable[..., str]) -> Any:
     if isinstance(config, DuckDBConfig):
         return msgspec.structs.replace(config, path=place(config.path, part, "path"))
-    if isinstance(config, MySQLConfig | PostgresConfig | RedshiftConfig) and config.ca:
-        return msgspec.structs.replace(config, ca=place(config.ca, part, "ca"))
-    return config
+    files = {name: getattr(config, name, None) for name in ("ca", "cert", "key")}
+    return msgspec.structs.replace(config, **{name: place(text, part, name) for name, text in files.items() if text})

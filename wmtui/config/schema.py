@@ -63,6 +63,8 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     """A MySQL or MariaDB server.
 
+    ca: file of the authorities that may have signed the server's certificate, None for the system's.
+    cert, key: files of a client certificate and its private key, both or neither.
     open_transactions: which of them reading waits for: those that have written or hold a lock, or all that might write
     yet. Only `all` sees an application that takes the time first and writes much later; an open dump holds it too.
     """
@@ -73,6 +75,8 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     port: Port = 3306
     tls: Tls = "verify"
     ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
     open_transactions: Literal["writers", "all"] = "writers"
 
 

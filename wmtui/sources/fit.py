@@ -12,21 +12,40 @@ from wmtui.sources.base import SourceTable
 from wmtui.sources.keys import is_key_field
 
 
-def missing_schema(table: TableName, schemas: Collection[str]) -> ConfigError:
-    """The source has no such schema, or hides it from the user."""
+def missing_schema(table: TableName, schemas: Collection[str], grant: str = "grant SELECT on it") -> ConfigError:
+    """The source has no such schema, or hides it from the user. grant: what shows it to the user."""
     return ConfigError(
         f"the source has no schema {table.schema}",
         f"{table} is configured, and the user sees {', '.join(sorted(schemas)) or 'no schema at all'}",
-        _nearest(table.schema, schemas, "correct the name in tables.yaml, or grant SELECT on it"),
+        _nearest(table.schema, schemas, f"correct the name in tables.yaml, or {grant}"),
     )
 
 
-def missing_table(table: TableName, names: Collection[str]) -> ConfigError:
-    """The schema has no such table, or hides it from the user."""
+def missing_table(table: TableName, names: Collection[str], grant: str = "grant SELECT on it") -> ConfigError:
+    """The schema has no such table, or hides it from the user. grant: what shows it to the user."""
     return ConfigError(
         f"the source has no table {table}",
         f"the user sees {len(names)} other tables in {table.schema}",
-        _nearest(table.name, names, "correct the name in tables.yaml, or grant SELECT on it"),
+        _nearest(table.name, names, f"correct the name in tables.yaml, or {grant}"),
+    )
+
+
+def other_spelling(table: TableName, spellings: Sequence[TableName]) -> ConfigError:
+    """The source has the name in other case only; it may not tell the two apart, but the warehouse does."""
+    names = " or ".join(map(str, spellings))
+    return ConfigError(
+        f"the source has no table {table}",
+        f"it has {names}, and names are compared exactly",
+        f"write {names} in tables.yaml",
+    )
+
+
+def narrowed(table: TableName, readable: Sequence[str], grant: str) -> ConfigError:
+    """The user may read some of a table's columns, and the source does not show it the others."""
+    return ConfigError(
+        f"the user may not read every column of {table}",
+        f"it may read {', '.join(readable) or 'none'}; a sync would leave the others out without a word",
+        f"{grant}; or, if that is what you want, name the columns that it may not read in `exclude`",
     )
 
 

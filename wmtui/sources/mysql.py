@@ -20,8 +20,9 @@ from wmtui.sources import mysql_state as state
 from wmtui.sources.base import CursorCounts, SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.findings import failed
-from wmtui.sources.fit import fitted, kept
+from wmtui.sources.fit import fitted
 from wmtui.sources.mysql_clock import Reading, oldest_writer, read_clock
+from wmtui.sources.mysql_columns import kept_columns
 from wmtui.sources.mysql_rows import record_batches
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import arrow_field, select_expression
@@ -102,11 +103,10 @@ class MySQLConnection:
 
     def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See SourceConnection.describe."""
-        columns = catalog.columns(self.session, table)
+        columns = kept_columns(self.session, table, config)
         indexes = catalog.indexes(self.session, table)
         unique_keys = [index.columns for index in indexes if index.unique_not_null]
-        names = kept(table, [column.name for column in columns], config)
-        schema = pa.schema([arrow_field(table, column, config) for column in columns if column.name in names])
+        schema = pa.schema([arrow_field(table, column, config) for column in columns])
         digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
         described = fitted(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
         counted = {(column.name,) for column in columns if "auto_increment" in column.extra.lower()}
@@ -114,7 +114,7 @@ class MySQLConnection:
             described,
             incarnation=catalog.incarnation(self.session, table),
             counted_key=described.primary_key in counted,
-            cursor_index=next((index.name for index in indexes if index.columns[0] == config.cursor), None),
+            cursor_index=next((index.name for index in indexes if index.serves(config.cursor)), None),
         )
 
     def clock(self, lookback: timedelta | None = None) -> SourceClock:

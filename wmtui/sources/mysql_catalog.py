@@ -8,10 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from wmtui.errors import ConfigError
 from wmtui.model import TableName
-from wmtui.sources.fit import missing_schema, missing_table
+from wmtui.sources.fit import missing_schema, missing_table, other_spelling
+from wmtui.sources.mysql_account import grant
 from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import Column
+from wmtui.sources.sql import MYSQL
 from wmtui.types import ColumnType
 
 _TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = \0schema\0"
@@ -19,12 +22,14 @@ _SCHEMAS = "SELECT schema_name AS n FROM information_schema.schemata"
 _COLUMNS = """
 SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS data_type, column_type AS column_type,
        is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale, character_maximum_length AS length,
-       datetime_precision AS fraction_digits, extra AS extra, generation_expression AS expression
+       datetime_precision AS fraction_digits, extra AS extra, generation_expression AS expression,
+       privileges AS privileges
 FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0 ORDER BY ordinal_position
 """
 _INDEXES = """
 SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
-       sub_part AS sub_part, nullable AS nullable
+       sub_part AS sub_part, nullable AS nullable, index_type AS kind
+       /*!80000 , is_visible AS is_visible */ /*M!100600 , ignored AS is_ignored */
 FROM information_schema.statistics WHERE table_schema = \0schema\0 AND table_name = \0table\0
 ORDER BY index_name, seq_in_index
 """
@@ -40,11 +45,21 @@ FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = 
 
 
 class Index(Struct, frozen=True):
-    """An index: its columns in order ("" for an expression or a prefix), and whether it is unique and NOT NULL."""
+    """An index: its columns in order ("" for an expression or a prefix), and whether it is unique and NOT NULL.
+
+    hidden: what keeps the optimizer from it, INVISIBLE (MySQL) or IGNORED (MariaDB), "" for a visible one. Hidden or
+    not, a unique index keeps its columns unique. ordered: one of hashes finds single values only.
+    """
 
     name: str
     columns: tuple[str, ...]
     unique_not_null: bool
+    hidden: str = ""
+    ordered: bool = True
+
+    def serves(self, column: str) -> bool:
+        """Whether the optimizer may read a range of a column by it; a descending one is read backwards."""
+        return self.columns[0] == column and self.ordered and not self.hidden
 
 
 class Status(Struct, frozen=True):
@@ -56,7 +71,10 @@ class Status(Struct, frozen=True):
 
 
 def columns(session: Session, table: TableName) -> list[Column]:
-    """Every column in order, invisible ones included. Raises ConfigError for a missing schema or table."""
+    """Every column that the account is shown, in order, invisible ones included.
+
+    Raises ConfigError for a missing schema or table.
+    """
     found = [
         Column(
             name=row["name"],
@@ -64,16 +82,13 @@ def columns(session: Session, table: TableName) -> list[Column]:
             nullable=row["nullable"] == "YES",
             fraction_digits=row["fraction_digits"],
             extra=" ".join(filter(None, (row["extra"], row["expression"]))),
+            readable="select" in row["privileges"].lower(),
         )
         for row in _rows(session, _COLUMNS, table)
     ]
-    if found:
-        return found
-    schemas = [str(row["n"]) for row in session.query(_SCHEMAS)]
-    if table.schema not in schemas:
-        raise missing_schema(table, schemas)
-    rows = session.query(_TABLES, {"schema": table.schema})
-    raise missing_table(table, [str(row["n"]) for row in rows if row["s"] == table.schema])
+    if not found:
+        raise _missing(session, table)
+    return found
 
 
 def indexes(session: Session, table: TableName) -> list[Index]:
@@ -96,11 +111,27 @@ def status(session: Session, table: TableName) -> Status:
     return Status(row["engine"], row["table_rows"], row["size"])
 
 
+def _missing(session: Session, table: TableName) -> ConfigError:
+    """No such schema or table, or none that the account is shown, or one that the server spells otherwise."""
+    schemas = [str(row["n"]) for row in session.query(_SCHEMAS)]
+    tables = [TableName(row["s"], row["n"]) for row in session.query(_TABLES, {"schema": table.schema})]
+    folded = [other for other in tables if str(other).casefold() == str(table).casefold()]
+    if folded:
+        return other_spelling(table, folded)
+    if table.schema not in schemas:
+        return missing_schema(table, schemas, grant(session, "SELECT", f"{MYSQL.name(table.schema)}.*"))
+    names = [other.name for other in tables if other.schema == table.schema]
+    return missing_table(table, names, grant(session, "SELECT", MYSQL.table(table)))
+
+
 def _index(parts: list[dict[str, Any]]) -> Index:
+    first = parts[0]
     return Index(
-        parts[0]["name"],
+        first["name"],
         tuple("" if part["sub_part"] else part["column_name"] or "" for part in parts),
         not any(part["non_unique"] or part["nullable"] == "YES" or part["sub_part"] for part in parts),
+        "INVISIBLE" if first.get("is_visible") == "NO" else "IGNORED" if first.get("is_ignored") == "YES" else "",
+        first["kind"] != "HASH",
     )
 
 

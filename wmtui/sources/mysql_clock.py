@@ -115,7 +115,7 @@ def _read(session: Session, server: Server) -> Reading:
             writer = Writer(found["started"], int(found["session"]), *_who(who))
             (writers if found["writes"] else idle).append(writer)
     except PrivilegeMissing:
-        return Reading(now - delay, delay, (), (), (), blind or NO_PROCESS)
+        return Reading(now - delay, delay, (), (), (), NO_PROCESS)
     blind = blind or _unseen(session, server)
     return Reading(now - delay, delay, tuple(writers), tuple(idle), tuple(calls), blind)
 
@@ -225,9 +225,8 @@ def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
     One that is told to stay behind shows no row earlier than that. Raises SourceError when replication is configured
     and not running: nobody knows then what is still to come.
     """
-    try:
-        channels = _replica_status(session, server)
-    except PrivilegeMissing:
+    channels = replica_channels(session, server)
+    if channels is None:
         return timedelta(), NO_REPLICATION
     if not channels:
         return timedelta(), ""
@@ -242,13 +241,15 @@ def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
     return timedelta(seconds=max(int(seconds) for seconds in (*delays, *told) if seconds is not None)), REPLICA
 
 
-def sees_replication(session: Session, server: Server) -> bool:
-    """Whether the account may see if the server is a replica. Raises SourceError."""
+def replica_channels(session: Session, server: Server) -> list[dict[str, Any]] | None:
+    """What a replica says of each channel, nothing on a primary; None where the account may not see it.
+
+    Raises SourceError.
+    """
     try:
-        _replica_status(session, server)
+        return _replica_status(session, server)
     except PrivilegeMissing:
-        return False
-    return True
+        return None
 
 
 def _replica_status(session: Session, server: Server) -> list[dict[str, Any]]:

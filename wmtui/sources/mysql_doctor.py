@@ -8,22 +8,25 @@ from wmtui.model import Check, Level
 from wmtui.sources import findings
 from wmtui.sources import mysql_catalog as catalog
 from wmtui.sources.base import CursorCounts, SourceTable
-from wmtui.sources.mysql_clock import NO_PROCESS, NO_REPLICATION, oldest_writer, read_clock, sees_replication
+from wmtui.sources.mysql_account import account, activation, grant, inactive_roles, password_plugin
+from wmtui.sources.mysql_clock import NO_PROCESS, NO_REPLICATION, oldest_writer, read_clock, replica_channels
+from wmtui.sources.mysql_kind import Kind, kind_of
 from wmtui.sources.mysql_session import HAS_C_EXTENSION, Session
+from wmtui.sources.sql import MYSQL
 
-_VERSION = "SELECT VERSION() AS version, CURRENT_USER() AS account"
+_SHA2 = {"caching_sha2_password", "sha256_password"}
 
 
 def check_server(config: MySQLConfig) -> list[Check]:
-    """Driver, connection, TLS and privileges; a failure ends the list."""
+    """Driver, connection, kind of server, TLS and privileges; a failure ends the list."""
     checks = [_driver()]
     try:
         with Session(config) as session:
-            server = session.query(_VERSION)[0]
-            where = f"{config.host}:{config.port}"
-            checks.append(Check("source", Level.OK, f"{server['version']} at {where} as {server['account']}"))
-            checks.append(_tls(session))
-            checks.extend(_privileges(session))
+            kind = _kind(session)
+            checks.append(_server(session, kind, f"{config.host}:{config.port}"))
+            checks.append(_tls(session, kind, config))
+            checks.extend(_privileges(session, kind))
+            checks.extend(_roles(session, kind))
     except SourceError as error:
         checks.append(findings.failed("source", error))
     return checks
@@ -57,21 +60,50 @@ def _driver() -> Check:
     )
 
 
-def _tls(session: Session) -> Check:
+def _server(session: Session, kind: Kind, where: str) -> Check:
+    finding = f"{kind} at {where} as {account(session)}"
+    if not kind.doubt:
+        return Check("source", Level.OK, finding)
+    next_step = "try one table first, and compare it with `wmtui verify`; see docs/mysql.md for what was tried"
+    return Check("source", Level.WARNING, f"{finding}: {kind.doubt}", next_step)
+
+
+def _kind(session: Session) -> Kind:
+    """The kind of server, which only a variable of its own tells of Aurora."""
+    server = session.server
+    aurora = session.query("SHOW GLOBAL VARIABLES LIKE 'aurora_version'")
+    return kind_of(server.kind.version, server.comment, str(aurora[0]["value"])) if aurora else server.kind
+
+
+def _tls(session: Session, kind: Kind, config: MySQLConfig) -> Check:
     if session.cipher:
-        return Check("source TLS", Level.OK, f"encrypted with {session.cipher}")
-    return Check("source TLS", Level.WARNING, "not encrypted", "set tls: verify where the server offers TLS")
+        unproven = "" if config.tls == "verify" else "; who answers is not proven (tls: require)"
+        return Check("source TLS", Level.OK, f"encrypted with {session.cipher}{unproven}")
+    plugin = password_plugin(session)
+    if plugin is None and not kind.is_mariadb and kind.release >= (8,):
+        plugin = "caching_sha2_password"  # the default of accounts from 8.0 on
+    if plugin not in _SHA2:
+        return Check("source TLS", Level.WARNING, "not encrypted", "set tls: verify where the server offers TLS")
+    return Check(
+        "source TLS",
+        Level.WARNING,
+        f"not encrypted, and {plugin} lets the account in without TLS only while the server remembers an earlier login:"
+        " after a restart or FLUSH PRIVILEGES it does not",
+        "set tls: verify, and `ca`; or tls: require, which encrypts but does not prove who answers",
+    )
 
 
-def _privileges(session: Session) -> list[Check]:
-    if sees_replication(session, session.server):
-        replication = Check("source replication", Level.OK, "visible: the delay of a replica is taken into account")
+def _privileges(session: Session, kind: Kind) -> list[Check]:
+    channels = replica_channels(session, session.server)
+    if channels is not None:
+        what = "a replica: its delay is taken into account" if channels else "visible: this server is no replica"
+        replication = Check("source replication", Level.OK, what)
     else:
         replication = Check(
             "source replication",
             Level.WARNING,
-            "not visible: the delay of a replica would go unnoticed",
-            "GRANT REPLICATION CLIENT (MariaDB: REPLICA MONITOR) ON *.* to the user, if this is a replica",
+            "not visible: if this is a replica, its delay goes unnoticed; the last 10 minutes are read again",
+            grant(session, "REPLICA MONITOR" if kind.is_mariadb else "REPLICATION CLIENT", "*.*"),
         )
     return [replication, _transactions(session)]
 
@@ -84,12 +116,12 @@ def _transactions(session: Session) -> Check:
     subject = "source transactions"
     reading = read_clock(session, session.server)
     writer = oldest_writer(session, reading, lookback=_LONG, idle=False)
-    if reading.blind:
+    if reading.blind not in ("", NO_REPLICATION):  # that one is a finding of its own
         return Check(
             subject,
             Level.WARNING,
             f"not all visible: {reading.blind}; the last 10 minutes are read again for rows committed late",
-            _MEND.get(reading.blind, "read from the primary, or accept that rows committed later are missed"),
+            _way_out(session, reading.blind),
         )
     if writer is not None and reading.now - writer.started > _LONG:
         seconds = int((reading.now - writer.started).total_seconds())
@@ -102,18 +134,50 @@ def _transactions(session: Session) -> Check:
     return Check(subject, Level.OK, "visible: reading stops below the oldest open writer")
 
 
-_MEND = {
-    NO_PROCESS: "GRANT PROCESS ON *.* to the user",
-    NO_REPLICATION: "GRANT REPLICATION CLIENT (MariaDB: REPLICA MONITOR) ON *.* to the user",
-}
+def _way_out(session: Session, blind: str) -> str:
+    """What makes open transactions visible."""
+    if blind == NO_PROCESS:
+        return grant(session, "PROCESS", "*.*")
+    return "read from the primary, or accept that rows committed later than that are missed"
+
+
+def _roles(session: Session, kind: Kind) -> list[Check]:
+    """A finding if the account has roles that do not count."""
+    if not kind.is_mariadb and kind.release < (8, 0, 19):
+        return []
+    roles = inactive_roles(session)
+    if not roles:
+        return []
+    return [
+        Check(
+            "source roles",
+            Level.WARNING,
+            f"granted but not active, so that their privileges do not count: {', '.join(roles)}",
+            activation(session, roles, mariadb=kind.is_mariadb),
+        )
+    ]
 
 
 def _cursor_index(session: Session, table: SourceTable) -> Check:
+    """A descending index counts, an index on a prefix or an expression does not: no range of the column is in it."""
     subject = f"{table.table}: index on {table.cursor}"
-    if any(index.columns[0] == table.cursor for index in catalog.indexes(session, table.table)):
+    indexes = [index for index in catalog.indexes(session, table.table) if index.columns[0] == table.cursor]
+    if any(index.serves(table.cursor) for index in indexes):
         return Check(subject, Level.OK, "present")
-    name = f"CREATE INDEX … ON {table.table} ({table.cursor})"
-    return Check(subject, Level.WARNING, "missing: every sync reads the whole table", name)
+    name, cursor = MYSQL.table(table.table), MYSQL.name(table.cursor)
+    hidden = next((index for index in indexes if index.hidden and index.ordered), None)
+    if hidden is not None:
+        visible = "VISIBLE" if hidden.hidden == "INVISIBLE" else "NOT IGNORED"
+        return Check(
+            subject,
+            Level.WARNING,
+            f"{hidden.name} is {hidden.hidden}, so the optimizer leaves it alone: every sync reads the whole table",
+            f"ALTER TABLE {name} ALTER INDEX {MYSQL.name(hidden.name)} {visible}",
+        )
+    finding = "only of hashes, which finds no range" if indexes else "missing"
+    return Check(
+        subject, Level.WARNING, f"{finding}: every sync reads the whole table", f"CREATE INDEX … ON {name} ({cursor})"
+    )
 
 
 def _touched(session: Session, table: SourceTable) -> Check:

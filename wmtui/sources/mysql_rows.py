@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wmtui.errors import UnsupportedValue
+from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.sources.base import SourceTable
 
 _PIECE_ROWS = 500
@@ -27,7 +27,9 @@ _Piece = list[pa.Array]
 
 
 def record_batches(cursor: Any, table: SourceTable, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of a raw cursor. Raises UnsupportedValue for a value that has no exact counterpart."""
+    """The rows of a raw cursor. Raises UnsupportedValue for a value that has no exact counterpart, SourceError for one
+    that the server did not send.
+    """
     while pieces := _gather(cursor, batch_rows):
         yield _batch(pieces, table)
 
@@ -58,6 +60,8 @@ def _batch(pieces: list[_Piece], table: SourceTable) -> pa.RecordBatch:
             if not (table.null_dates and _would_be_null(field, table)):
                 raise _refusal(raw, place, table) from None
             columns.append(_dates(column, field.type))
+        if field.metadata[b"source_type"] == b"json" and pc.any(pc.equal(pc.binary_length(column), 0)).as_py():
+            raise _cut_off(raw, place, table)
     return pa.RecordBatch.from_arrays(columns, schema=table.schema)
 
 
@@ -92,16 +96,31 @@ def _refusal(raw: list[pa.Array], place: int, table: SourceTable) -> Unsupported
     """The error that names the first value that cannot be cast, and its row."""
     column, field = raw[place], table.schema.field(place)
     row = next(row for row in range(len(column)) if not _castable(column.slice(row, 1), field.type))
-    names = table.schema.names
-    key = ", ".join(f"{name} = {_shown(raw[names.index(name)][row])}" for name in table.primary_key)
     source_type = field.metadata[b"source_type"].decode()
     return UnsupportedValue(
-        f"column {field.name} of {table.table} holds {_shown(column[row])} in {f'the row {key}' if key else 'a row'}",
+        f"column {field.name} of {table.table} holds {_shown(column[row])} in {_row(raw, row, table)}",
         f"as {source_type} it cannot be carried exactly",
         "correct the value in the source (NULL is carried)"
         + (", or say `zero_dates: null` for this table" if _would_be_null(field, table) else "")
         + ", then sync again",
     )
+
+
+def _cut_off(raw: list[pa.Array], place: int, table: SourceTable) -> SourceError:
+    """The error for JSON that MySQL sent as "", which no JSON is; it only warns (1301)."""
+    row = next(row for row, value in enumerate(raw[place]) if value.is_valid and not value.as_py())
+    return SourceError(
+        f"column {table.schema.field(place).name} of {table.table} did not arrive in {_row(raw, row, table)}",
+        "its JSON is longer than the server's max_allowed_packet, and MySQL sends nothing in its place",
+        "raise max_allowed_packet on the server (at most 1 GiB), or exclude the column",
+    )
+
+
+def _row(raw: list[pa.Array], row: int, table: SourceTable) -> str:
+    """A row by its key."""
+    names = table.schema.names
+    key = ", ".join(f"{name} = {_shown(raw[names.index(name)][row])}" for name in table.primary_key)
+    return f"the row {key}" if key else "a row"
 
 
 def _castable(value: pa.Array, to: pa.DataType) -> bool:

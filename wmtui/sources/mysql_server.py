@@ -1,9 +1,10 @@
 """Which server answers a connection: several may stand behind one address."""
 
-import re
 from typing import Any, Protocol
 
 from msgspec import Struct
+
+from wmtui.sources.mysql_kind import Kind, kind_of
 
 _SERVER = """
 SELECT @@hostname AS host, @@port AS port, @@server_id AS number, @@datadir AS folder, @@version AS version,
@@ -23,33 +24,27 @@ class Server(Struct, frozen=True):
     """A server as it describes itself.
 
     identity: tells it from every other one: its UUID where it has one (MySQL), else host, port, number and data folder
-    (MariaDB). kind: `MySQL` or `MariaDB`. release: its version as numbers. read_only: it takes no writes of
-    applications, as a replica does.
+    (MariaDB). read_only: it takes no writes of applications, as a replica does.
     """
 
     identity: str
-    kind: str
-    version: str
-    release: tuple[int, ...]
+    kind: Kind
     comment: str
     read_only: bool
 
     @property
     def is_mariadb(self) -> bool:
         """It speaks MariaDB's dialect."""
-        return self.kind == "MariaDB"
+        return self.kind.is_mariadb
 
 
 def read_server(session: Queries) -> Server:
     """Ask a session which server it is on. Raises SourceError."""
     row = session.query(_SERVER)[0]
-    version = str(row["version"])
     folder = f"{row['host']}:{row['port']} {row['number']} {row['folder']}"
     return Server(
         identity=str(row.get("uuid") or folder),
-        kind="MariaDB" if "mariadb" in f"{version} {row['comment']}".lower() else "MySQL",
-        version=version,
-        release=tuple(int(number) for number in re.findall(r"\d+", version)[:3]),
+        kind=kind_of(str(row["version"]), str(row["comment"])),
         comment=str(row["comment"]),
         read_only=bool(row["read_only"]),
     )

@@ -1,7 +1,6 @@
 """One connection to MySQL or MariaDB: proven TLS, a read-only session in UTC, errors in plain words."""
 
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,12 +11,11 @@ from mysql.connector.errors import Error as DriverError
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
+from wmtui.sources.mysql_errors import PrivilegeMissing, UnknownStatement, plain_errors, plain_login_errors
 from wmtui.sources.mysql_server import Server, read_server
 from wmtui.sources.mysql_socket import ClaimedSocket
+from wmtui.sources.mysql_tls import CONNECT_TIMEOUT, offers_none, tls_arguments
 from wmtui.sources.sql import MYSQL
-
-CONNECT_TIMEOUT = 10
-"""Seconds to wait for a connection."""
 
 READ_TIMEOUT = 600
 """Seconds without a byte from the server, a sort before the first row included, after which it counts as dead."""
@@ -29,7 +27,8 @@ _SESSION = """
 SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, sql_big_selects = 1,
     sql_auto_is_null = 0, completion_type = 0, max_sort_length = 8192,
     sort_buffer_size = CAST(GREATEST(@@sort_buffer_size, 1048576) AS UNSIGNED),
-    wait_timeout = CAST(GREATEST(@@wait_timeout, 28800) AS UNSIGNED),
+    tmp_table_size = CAST(GREATEST(@@tmp_table_size, 16777216) AS UNSIGNED),
+    wait_timeout = CAST(GREATEST(@@wait_timeout, 28800) AS UNSIGNED), lock_wait_timeout = 300,
     net_write_timeout = CAST(GREATEST(@@net_write_timeout, 600) AS UNSIGNED),
     net_read_timeout = CAST(GREATEST(@@net_read_timeout, 600) AS UNSIGNED)
     /*!50708 , max_execution_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */
@@ -40,60 +39,18 @@ SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 184467440737
 """What a session relies on, whatever the server's defaults are.
 
 UTC for TIMESTAMP; no padding of CHAR; no limit that cuts a result or ends a statement; keys sorted by all their bytes;
-patience while a part uploads; sizes and hidden keys shown as they are; rows as they are now, from InnoDB. MariaDB
-ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M.
+patience while a part uploads or a table is altered; sizes and hidden keys shown as they are; rows as they are now, from
+InnoDB. MariaDB ignores comments of MySQL's versions from 5.7 on, MySQL all that begin with an M.
 """
+
+_CUT_VALUE = 1301
+"""Number of the warning that a value was longer than max_allowed_packet; NULL stands in its place."""
 
 _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _MARKER = re.compile(MYSQL.marker.format(r"(\w+)").encode())
 
-_NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
-_NO_ANSWER = {2002, 2003, 2005, 2006, 2013, 2055}
-_ADVICE: dict[int, tuple[str, str]] = {
-    1045: ("refuses the login", "check user and password in tables.yaml"),
-    1698: ("refuses the login", "check user and password in tables.yaml"),
-    1049: ("has no such database", "check the schema's name"),
-    1129: ("blocks this host", "have an administrator run FLUSH HOSTS"),
-    1130: ("does not let this host in", "have an administrator allow this host for the user"),
-    1040: ("has no connection left", "try again later, or use fewer --workers"),
-    1203: ("has no connection left for this user", "try again later, or use fewer --workers"),
-    2026: ("offers no TLS that can be trusted", "check that it offers TLS, `ca`, and the name in its certificate"),
-}
-
-
-class PrivilegeMissing(SourceError):
-    """The account lacks a privilege."""
-
-
-class UnknownStatement(SourceError):
-    """The server does not know a statement: it is too old or too new for it."""
-
-
-@contextmanager
-def plain_errors(config: MySQLConfig) -> Iterator[None]:
-    """Turn the driver's errors into SourceError."""
-    try:
-        yield
-    except DriverError as error:
-        raise _source_error(config, error) from error
-
-
-def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
-    server = f"MySQL at {config.host}:{config.port}"
-    why = error.msg or str(error)
-    if error.errno in _NO_PRIVILEGE:
-        return PrivilegeMissing(
-            f"{server} denies user {config.user} a privilege", why, "have an administrator GRANT it"
-        )
-    if error.errno == 1064:
-        return UnknownStatement(f"{server} does not know a statement", why, "report the server's version and this text")
-    if error.errno in _ADVICE:
-        what, next_step = _ADVICE[error.errno]
-        return SourceError(f"{server} {what}", why, next_step)
-    if error.errno in _NO_ANSWER:
-        return SourceError(f"cannot reach {server}", why, "check that it runs, and host, port and firewall")
-    return SourceError(f"{server} refuses a statement", why, "see the server's message; `wmtui doctor` checks the rest")
+__all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "PrivilegeMissing", "Session", "UnknownStatement", "plain_errors"]
 
 
 class Session:
@@ -107,7 +64,7 @@ class Session:
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
-        with plain_errors(config):
+        with plain_login_errors(config):
             self._connection: Any = mysql.connector.connect(
                 host=config.host,
                 port=config.port,
@@ -120,7 +77,7 @@ class Session:
                 read_timeout=READ_TIMEOUT,
                 write_timeout=READ_TIMEOUT,
                 use_pure=not HAS_C_EXTENSION,
-                **_tls_arguments(config),
+                **tls_arguments(config),
             )
         self._socket = ClaimedSocket(config.port)
         try:
@@ -156,6 +113,7 @@ class Session:
             try:
                 cursor.execute(self._bound(sql, values))
                 yield cursor
+                self._refuse_cut_values()
             finally:
                 if self._connection.unread_result:
                     self._abandon()
@@ -164,6 +122,18 @@ class Session:
         """The statement with its values as literals. The driver's own markers would be looked for in names too."""
         literals = self._connection.prepare_for_mysql(dict(values)) if values else {}
         return _MARKER.sub(lambda marker: literals[marker[1]], sql.encode())
+
+    def _refuse_cut_values(self) -> None:
+        """After all rows: the server only warns that it left out a long value of a view or a computed column."""
+        if self._connection.unread_result or not self._connection.warning_count:
+            return
+        for warning in self.query("SHOW WARNINGS"):
+            if warning["code"] == _CUT_VALUE:
+                raise SourceError(
+                    f"MySQL at {self._config.host}:{self._config.port} did not send a computed value",
+                    warning["message"],
+                    "raise max_allowed_packet on the server (at most 1 GiB), or exclude the column",
+                )
 
     def close(self) -> None:
         """Close the connection; a server that is gone already is no error."""
@@ -188,24 +158,5 @@ class Session:
         """The cipher in use. The driver talks plain text to a server without TLS whatever it was told."""
         cipher = str(self.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["value"])
         if self._config.tls != "disable" and not cipher:
-            raise SourceError(
-                f"the connection to MySQL at {self._config.host}:{self._config.port} is not encrypted",
-                f"the server offers no TLS, and tables.yaml says tls: {self._config.tls}",
-                "enable TLS on the server, or set tls: disable for a network that nobody else can read",
-            )
+            raise offers_none(self._config)
         return cipher
-
-
-def _tls_arguments(config: MySQLConfig) -> dict[str, Any]:
-    if config.tls == "disable":
-        return {"ssl_disabled": True}
-    if config.tls == "require":
-        return {"ssl_disabled": False}
-    ca = config.ca or ssl.get_default_verify_paths().cafile
-    if ca is None:
-        raise SourceError(
-            "cannot verify the server's certificate",
-            "this machine has no bundle of trusted certificates",
-            "name the file of your authority as `ca` in tables.yaml",
-        )
-    return {"ssl_ca": ca, "ssl_verify_cert": True, "ssl_verify_identity": True}

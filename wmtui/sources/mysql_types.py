@@ -13,14 +13,17 @@ from wmtui.types import MAX_BYTES, ColumnType, source_type
 
 
 class Column(Struct, frozen=True):
-    """A column as information_schema describes it. extra: `on update current_timestamp()`, a generation
-    expression."""
+    """A column as information_schema describes it. extra: `on update current_timestamp()`, a generation expression.
+
+    readable: the account may SELECT it; one that it may only write is shown, too.
+    """
 
     name: str
     type: ColumnType
     nullable: bool
     fraction_digits: int | None
     extra: str
+    readable: bool = True
 
 
 def arrow_field(table: TableName, column: Column, config: TableConfig) -> pa.Field:

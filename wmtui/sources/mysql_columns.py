@@ -1,0 +1,39 @@
+"""Which columns of a MySQL table are read: all but those that the settings exclude, or none at all."""
+
+from msgspec.structs import replace
+
+from wmtui.config import TableConfig
+from wmtui.model import TableName
+from wmtui.sources.fit import kept, narrowed
+from wmtui.sources.mysql_account import grant
+from wmtui.sources.mysql_catalog import columns
+from wmtui.sources.mysql_session import PrivilegeMissing, Session
+from wmtui.sources.mysql_types import Column
+from wmtui.sources.sql import MYSQL
+
+
+def kept_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
+    """The columns that the account may read and the settings do not exclude.
+
+    An account with SELECT on some columns is not shown the others: a narrower table must be what somebody wants, and
+    an `exclude` with a column that is not shown says so. Raises ConfigError.
+    """
+    found = {column.name: column for column in columns(session, table)}
+    if reads_all(session, table):
+        return [found[name] for name in kept(table, list(found), config)]
+    readable = {name: column for name, column in found.items() if column.readable}
+    folded = {name.casefold() for name in readable}
+    hidden = [name for name in config.exclude if name.casefold() not in folded]
+    if not (hidden and readable):
+        raise narrowed(table, list(readable), grant(session, "SELECT", MYSQL.table(table)))
+    visible = replace(config, exclude=tuple(name for name in config.exclude if name not in hidden))
+    return [readable[name] for name in kept(table, list(readable), visible)]
+
+
+def reads_all(session: Session, table: TableName) -> bool:
+    """Whether the account may read every column; no row is read. MySQL does not ask it for INVISIBLE ones."""
+    try:
+        session.query(MYSQL.select("*", table, "FALSE"))
+    except PrivilegeMissing:
+        return False
+    return True
