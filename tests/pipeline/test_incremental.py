@@ -88,6 +88,7 @@ def test_an_old_version_loaded_late_never_replaces_a_newer_row(stack: Stack) -> 
 
 
 def test_rows_without_cursor_are_counted_and_reported_never_read(stack: Stack) -> None:
+    stack.source(f"CREATE INDEX by_update_at ON {stack.schema}.orders (update_at)")
     stack.insert((1, 1, None, ago(hours=1)), (2, 1, None, None), (3, 1, None, None))
     assert stack.sync_one().rows_extracted == 1
     assert "2 rows have no update_at" in stack.log()

@@ -58,8 +58,11 @@ def _extract(job: Job, mark: Watermark, source: SourceConnection) -> Iterator[Ex
 def check(scope: Scope, source: SourceConnection, table: SourceTable, mark: Watermark, last: Run | None) -> int | None:
     """Look whether the source still is what the watermark was read from, and which rows it will never show.
 
-    Returns the greatest key of a table whose key is counted up. Raises TableError.
+    Returns the greatest key of a table whose key is counted up. Raises ConfigError for another cursor or key than so
+    far, and TableError.
     """
+    if last is not None and last.final is not None and last.final == mark.position:
+        refuse_other_order(last, table)
     clock = clock_of(scope, source)
     counts = source.cursor_counts(table, clock.now)
     check_cursors(scope, table, counts)
@@ -94,8 +97,6 @@ def plan_table(
     Raises UsageError for a limit that the plan's order cannot keep.
     """
     backend = job.backend
-    if last is not None and last.final is not None and last.final == mark.position:
-        refuse_other_order(last, table)
     previous = previous_run(last, mark)
     read_to = read_up_to(previous, mark, job.heartbeat, backend.zone)
     clock = clock_of(job, source)
@@ -193,7 +194,12 @@ def check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None)
         scope.tell(f"no index begins with {table.cursor}: rows without one, or with one in the future, are not counted")
         return
     for count, rule, what, why in (
-        (counts.nulls, "null_cursor", f"have no {table.cursor} and are never extracted", "give every row one"),
+        (
+            counts.nulls,
+            "null_cursor",
+            f"have no {table.cursor} and are never extracted",
+            f"give every row a {table.cursor}",
+        ),
         (
             counts.future,
             "future_cursor",
