@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from wmtui.objects.s3 import S3Store
-from wmtui.sources.mysql import MySQLSource
+from wmtui.sources.mysql import MySQLConnection
 from wmtui.warehouses import postgres, redshift, redshift_staging
 
 
@@ -104,7 +104,7 @@ def install(steps: Steps) -> None:
                 yield batch
 
     _wrap(S3Store, "put", put)
-    _wrap(MySQLSource, "read", read)
+    _wrap(MySQLConnection, "read", read)
     for owner, name, step in (
         (postgres, "stage", "stage"),
         (postgres.PostgresSession, "lock_ledger", "lock ledger"),

@@ -14,7 +14,7 @@ from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
 from wmtui.pipeline import extract, extraction, runner
 from wmtui.service import watermarks
-from wmtui.sources.mysql import MySQLSource
+from wmtui.sources.mysql import MySQLConnection
 from wmtui.warehouses import loading, postgres
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.model import patch_set
@@ -23,14 +23,14 @@ from wmtui.watermarks.model import patch_set
 def offset_resume() -> None:
     """Resume behind as many rows as were read, wherever they are now."""
     skipped: dict[Span, int] = {}
-    original = MySQLSource.read
+    original = MySQLConnection.read
 
     def resumed(run: runs.Run) -> list[tuple[int, Span]]:
         left = [(index, r) for index, r in enumerate(run.ranges) if not r.done]
         skipped.update({r.span: sum(part.rows for part in r.parts) for _, r in left})
         return [(index, r.span) for index, r in left]
 
-    def read(self: MySQLSource, table: Any, span: Span, batch_rows: int) -> Iterator[Any]:
+    def read(self: MySQLConnection, table: Any, span: Span, batch_rows: int) -> Iterator[Any]:
         left = skipped.get(span, 0)
         for batch in original(self, table, span, batch_rows):
             kept = batch.slice(left)
@@ -38,7 +38,7 @@ def offset_resume() -> None:
             yield kept
 
     extract.resumed = resumed
-    MySQLSource.read = read
+    MySQLConnection.read = read
 
 
 def reusable_part_names() -> None:
@@ -116,13 +116,13 @@ def key_kept_after_set() -> None:
 
 def high_without_transactions() -> None:
     """Read up to the source's clock, whoever is still writing."""
-    clock = MySQLSource.clock
+    clock = MySQLConnection.clock
 
     @wraps(clock)
-    def blind(self: MySQLSource) -> Any:
+    def blind(self: MySQLConnection) -> Any:
         return replace(clock(self), oldest_writer=None)
 
-    MySQLSource.clock = blind
+    MySQLConnection.clock = blind
 
 
 class _Patched:

@@ -38,6 +38,8 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
     for table in found:
         if table.error:
             console.tell(f"{table.table}: {table.error}")
+        if table.held_by:
+            console.tell(f"{table.table}: reading was {table.held_by}")
     return ExitCode.DONE if all(table.healthy for table in found) else ExitCode.TABLE_FAILED
 
 
@@ -68,4 +70,5 @@ def _as_json(table: TableStatus) -> dict[str, Any]:
         "rows": table.rows,
         "owner": table.owner,
         "error": table.error,
+        "held_by": table.held_by,
     }

@@ -193,25 +193,20 @@ def check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None)
             )
         scope.tell(f"no index begins with {table.cursor}: rows without one, or with one in the future, are not counted")
         return
-    for count, rule, what, why in (
-        (
-            counts.nulls,
-            "null_cursor",
-            f"have no {table.cursor} and are never extracted",
-            f"give every row a {table.cursor}",
-        ),
+    cursor = table.cursor
+    unread = (
+        (counts.nulls, "null_cursor", f"no {cursor} and are never extracted", f"give every row a {cursor}"),
         (
             counts.future,
             "future_cursor",
-            f"have a {table.cursor} in the future and are not extracted before that time comes",
+            f"a {cursor} in the future and are not extracted before that time comes",
             "correct them, and the zone that the application writes in",
         ),
-    ):
-        text = (
-            f"{count} rows {what}" if count != 1 else f"1 row {what}".replace("have", "has", 1).replace(" are ", " is ")
-        )
+    )
+    for count, rule, what, next_step in unread:
+        text = f"{count} rows have {what}" if count > 1 else f"1 row has {what.replace('are', 'is', 1)}"
         if count and getattr(config, rule) == "error":
-            raise TableError(text, f"{rule} is `error` for this table", why)
+            raise TableError(text, f"{rule} is `error` for this table", next_step)
         if count:
             scope.tell(text, Severity.WARNING)
 

@@ -15,7 +15,10 @@ from wmtui.watermarks.model import Watermark
 
 
 class TableStatus(Struct, frozen=True):
-    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None."""
+    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None.
+
+    held_by: whose open transaction held reading back at the last run, in words.
+    """
 
     table: TableName
     problem: str
@@ -28,6 +31,7 @@ class TableStatus(Struct, frozen=True):
     rows: int = 0
     owner: str | None = None
     error: str | None = None
+    held_by: str | None = None
 
     @property
     def healthy(self) -> bool:
@@ -127,6 +131,7 @@ class Health:
             rows=live.get("rows", 0),
             owner=f"{live['owner']}@{live['host']}" if live else None,
             error=mark.fields["last_error"],
+            held_by=heartbeat.held_by,
         )
 
 
