@@ -18,6 +18,8 @@ ON_BOTH = (
     "tests/sources",
     "tests/workflows/test_round_trip.py",
     "tests/pipeline/test_incremental.py",
+    "tests/pipeline/test_large_windows.py",
+    "tests/pipeline/test_continuity.py",
     "tests/bad_input/test_source.py",
     "tests/chaos/test_chaos.py",
 )

@@ -125,6 +125,7 @@ def plan_table(
             "a first load, a table without primary key and intra-table read in no order that may stop half-way",
             "leave --limit out, or give the table a watermark first",
         )
+    made = _unsorted(job, source, table, made)
     return _split(job, source, table, made), previous
 
 
@@ -272,6 +273,19 @@ def _read(
             yield extraction.commit()
         raise
     yield extraction.commit()
+
+
+def _unsorted(job: Scope, source: SourceConnection, table: SourceTable, made: Plan) -> Plan:
+    """A window so large that the source would sort it is read in the order of the key, like a first load: rows come at
+    once, and the source keeps no sorted copy of them. Such a run commits whole, so --limit keeps the cursor's order.
+    """
+    if not made.commits_early or not made.spans or job.options.limit is not None:
+        return made
+    *overlap, main = made.spans
+    by_key = replace(main, order=Order.PRIMARY_KEY)
+    if is_overlap(main) or not source.sorts(table, main) or source.sorts(table, by_key):
+        return made
+    return replace(made, order=Order.PRIMARY_KEY, spans=(*overlap, by_key))
 
 
 def _split(job: Scope, source: SourceConnection, table: SourceTable, made: Plan) -> Plan:

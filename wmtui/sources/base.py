@@ -138,6 +138,10 @@ class SourceConnection(Protocol):
         """How many rows the span has, roughly, without reading them."""
         ...
 
+    def sorts(self, table: SourceTable, span: Span) -> bool:
+        """Whether the source would sort very many rows of a span before it sends the first of them."""
+        ...
+
     def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
         """Cut a span into at most `pieces` disjoint half-open primary-key ranges that together cover it."""
         ...

@@ -122,6 +122,10 @@ class EmbeddedConnection:
             query = SpanQuery(session.dialect, self._zone, table, span)
             return int(session.value(query.select("COUNT(*)"), query.parameters))
 
+    def sorts(self, table: SourceTable, span: Span) -> bool:  # noqa: ARG002 - it sorts in this very process
+        """See SourceConnection.sorts."""
+        return False
+
     def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
         """See SourceConnection.split."""
         if pieces < 2 or not table.primary_key:

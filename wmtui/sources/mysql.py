@@ -139,6 +139,11 @@ class MySQLConnection:
         """See SourceConnection.estimate."""
         return plan.estimate(self.session, SpanQuery(MYSQL, self._zone, table, span))
 
+    def sorts(self, table: SourceTable, span: Span) -> bool:
+        """See SourceConnection.sorts."""
+        query = SpanQuery(MYSQL, self._zone, table, span)
+        return plan.sorts(self.session, query.rows(_columns(table)), query.parameters)
+
     def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
         """See SourceConnection.split."""
         if pieces < 2 or not table.primary_key:

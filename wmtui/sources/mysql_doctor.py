@@ -108,14 +108,15 @@ def _privileges(session: Session, kind: Kind) -> list[Check]:
     return [replication, _transactions(session)]
 
 
-_LONG = timedelta(seconds=60)
+_LONG = timedelta(seconds=10)
+"""How long a transaction may hold reading back before it is named."""
 
 
 def _transactions(session: Session) -> Check:
     """Whether open transactions show, and whether one of them holds reading back."""
     subject = "source transactions"
     reading = read_clock(session, session.server)
-    writer = oldest_writer(session, reading, lookback=_LONG, idle=False)
+    writer = oldest_writer(session, reading, lookback=timedelta(seconds=60), idle=False)
     if reading.blind not in ("", NO_REPLICATION):  # that one is a finding of its own
         return Check(
             subject,

@@ -19,6 +19,9 @@ from wmtui.sources.sql import MYSQL, Parameters, SpanQuery, equals
 _SMALL = 20_000
 """Estimates below this many rows are replaced by the rows: index estimates are poor there, and reading is quick."""
 
+_MANY = 100_000
+"""Rows that take long enough to sort for the first one to be missed: 1.1 s for 100,000 of a million (MySQL 9.7)."""
+
 _SAMPLES_PER_PIECE = 32
 _MAX_SAMPLES = 256
 """Index look-ups to spend on a sample, a fraction of a millisecond each."""
@@ -28,6 +31,14 @@ def estimate(session: Session, query: SpanQuery) -> int:
     """The optimizer's estimate of the rows, or their count where that is small."""
     rows = _estimated(session, query)
     return rows if rows >= _SMALL else int(session.query(query.select("COUNT(*) AS n"), query.parameters)[0]["n"])
+
+
+def sorts(session: Session, sql: str, values: Mapping[str, KeyValue]) -> bool:
+    """Whether the optimizer means to sort many rows: a large window of a cursor it reads from the table, not by the
+    cursor's index, and then no row comes before all are sorted.
+    """
+    steps = session.query(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
+    return any("filesort" in (step["extra"] or "") and int(step["rows"] or 0) >= _MANY for step in steps)
 
 
 def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span, pieces: int) -> list[Key]:

@@ -6,14 +6,17 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from wmtui.errors import SourceError
 from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract import last_run, plan_table
+from wmtui.pipeline.extract import clock_of, last_run, plan_table
 from wmtui.pipeline.extraction import known_rows
+from wmtui.pipeline.plan import high_of
 from wmtui.pipeline.verify.expected import Point, Stretch, stretches
 from wmtui.sources import SourceConnection, SourceTable
 from wmtui.warehouses import LoadFile
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_wall, to_instant
 
 _READERS = 16
 
@@ -35,12 +38,25 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     backend, config = scope.backend, scope.config
     mark = backend.watermarks.read(scope.table).watermark
     table = source.describe(scope.table, config)
+    _refuse_late(scope, source, table, mark)
     runs = list(_committed(scope, mark.epoch))
     loaded = {(e.uri, e.etag) for e in backend.warehouse.ledger(str(scope.table), config.target, mark.epoch)}
     plan, previous = plan_table(scope, source, mark, table, last_run(scope))
     read = (Stretch(since, True, None),) if since else stretches(runs)
     waiting = tuple(file for file in _files(scope, runs) if (file.uri, file.etag) not in loaded)
     return Inputs(mark, table, Point.of(mark.position, plan, known_rows(previous), read), waiting)
+
+
+def _refuse_late(scope: Scope, source: SourceConnection, table: SourceTable, mark: Watermark) -> None:
+    """Raises SourceError on a replica that does not show yet what was read: its rows would count as extra."""
+    clock, zone = clock_of(scope, source), scope.backend.zone
+    high = high_of(clock, scope.config, table.cursor_digits, zone)
+    if clock.delay and mark.position and to_instant(high, zone) < to_instant(mark.position.cursor, zone):
+        raise SourceError(
+            f"the source is a replica that is behind the watermark of {scope.table}",
+            f"it shows rows up to {format_wall(high)}, and they were read up to {format_wall(mark.position.cursor)}",
+            "compare again when it has caught up",
+        )
 
 
 def _committed(scope: Scope, epoch: int) -> Iterator[Run]:
