@@ -3,14 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
+from tests.servers.mysql import MySQL
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT, S3Server, shared_loader
+from tests.servers.sources import NO_MYSQL, SOURCES, SourceServer, require, source_kinds
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -18,18 +20,62 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, (os.cpu_count() or 2) * 3 // 2)
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
-    """The MariaDB server of this process. A test that kills it must start it again."""
-    with MariaDB() as server:
-        yield server
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--source mysql`: the server that every test with a source server runs on."""
+    told = "the one source server of every test; without it tests run on MariaDB, and some on both"
+    parser.addoption("--source", choices=tuple(SOURCES), help=told)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test whose fixtures name the source server runs on each that its module is to run on."""
+    if "source_kind" in metafunc.fixturenames and len(kinds := source_kinds(metafunc)) > 1:
+        metafunc.parametrize("source_kind", kinds, indirect=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end that MySQL was not tested."""
+    skipped = sum(NO_MYSQL in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    if skipped:
+        terminalreporter.write_line(f"MySQL was not tested, {skipped} tests were skipped: {NO_MYSQL}", yellow=True)
+
+
+@pytest.fixture
+def source_kind(request: pytest.FixtureRequest) -> str:
+    """`mariadb` or `mysql`: the one that the test's parameters name, else that of `--source`."""
+    parameters = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    named = [value for value in parameters if isinstance(value, str) and value in SOURCES]
+    return require(named[0] if named else request.config.getoption("source") or "mariadb")
 
 
 @pytest.fixture(scope="session")
-def mariadb_with() -> Iterator[Callable[..., MariaDB]]:
-    """Starts a further server with arguments such as `--default-time-zone=+08:00`; equal arguments share one."""
+def servers_with() -> Iterator[Callable[..., SourceServer]]:
+    """Starts a source server of a kind, with arguments or without; equal ones share one server of this process."""
     with ExitStack() as stack:
-        yield cache(lambda *arguments: stack.enter_context(MariaDB(*arguments)))
+        yield cache(lambda kind, *arguments, **zone: stack.enter_context(SOURCES[kind](*arguments, **zone)))
+
+
+@pytest.fixture
+def source_server(servers_with: Callable[..., SourceServer], source_kind: str) -> SourceServer:
+    """The source server under test. A test that kills it must start it again."""
+    return servers_with(source_kind)
+
+
+@pytest.fixture
+def source_server_with(servers_with: Callable[..., SourceServer], source_kind: str) -> Callable[..., SourceServer]:
+    """Starts a further source server, with arguments such as `--server-id=7`; equal ones share one."""
+    return partial(servers_with, source_kind)
+
+
+@pytest.fixture(scope="session")
+def mariadb(servers_with: Callable[..., SourceServer]) -> MariaDB:
+    """MariaDB, for tests of what it alone has. A test that kills it must start it again."""
+    return servers_with("mariadb")
+
+
+@pytest.fixture(scope="session")
+def mysql_server(servers_with: Callable[..., SourceServer]) -> MySQL:
+    """MySQL, for tests of what it alone has. A test that kills it must start it again."""
+    return servers_with(require("mysql"))
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +86,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def mysql_db(mariadb: MariaDB) -> Iterator[Database]:
-    """A MariaDB database of the test's own."""
-    with mariadb.new_database() as database:
+def source_db(source_server: SourceServer) -> Iterator[Database]:
+    """A database of the test's own on the source server under test."""
+    with source_server.new_database() as database:
         yield database
 
 

@@ -49,7 +49,7 @@ def new_operator(
     if kind == "embedded":
         stack = embedded_stack(folder)
     else:
-        stack = server_stack(folder, *(request.getfixturevalue(name) for name in ("mysql_db", "pg_db", "s3")))
+        stack = server_stack(folder, *(request.getfixturevalue(name) for name in ("source_db", "pg_db", "s3")))
     for name in ("orders", "items"):
         stack.create(name)
     stack.reload(items={})

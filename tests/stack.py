@@ -1,14 +1,17 @@
 """A whole pipeline for tests: a source with a table, a store and a warehouse, behind one Service.
 
-Two kinds: `servers` is MariaDB → S3 over HTTP → PostgreSQL, `embedded` is DuckDB → folder → DuckDB, as in the demo.
+Two kinds: `servers` is MariaDB or MySQL → S3 over HTTP → PostgreSQL, `embedded` is DuckDB → folder → DuckDB, as in the
+demo.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 import yaml
 
 from tests.servers import Database
@@ -64,6 +67,13 @@ class Stack:
         """Let time pass: every object in the store is so much older now."""
         self.clock.advance(timedelta(**span))
         self._age_objects(timedelta(**span))
+
+    def patch_source(self, patch: pytest.MonkeyPatch, name: str, instead: Callable[..., Any]) -> None:
+        """Replace an operation of the source's connections; `instead` gets the operation, then its arguments."""
+        with self.service.workspace.source.connect() as connection:
+            kind = type(connection)
+        operation = getattr(kind, name)
+        patch.setattr(kind, name, lambda self, *arguments: instead(partial(operation, self), *arguments))
 
     def ago(self, **span: float) -> datetime:
         """A wall-clock time in the past of this pipeline, UTC, whole seconds."""
@@ -157,14 +167,14 @@ class Ticking:
         self.offset += span
 
 
-def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **profile: Any) -> Stack:
-    """MariaDB → S3 over HTTP → PostgreSQL."""
+def server_stack(folder: Path, source_db: Database, pg: Database, s3: S3Server, **profile: Any) -> Stack:
+    """The source server → S3 over HTTP → PostgreSQL."""
     bucket = s3.new_bucket()
     store = {"store": f"s3://{bucket}/lake", "s3": {"endpoint_url": s3.endpoint_url}}
-    made = {**store, "source": mysql.config, "warehouse": pg.config, **profile}
+    made = {**store, "source": source_db.config, "warehouse": pg.config, **profile}
 
     def source(sql: str) -> list[tuple[Any, ...]]:
-        return _run(mysql, sql)
+        return _run(source_db, sql)
 
     def warehouse(sql: str) -> list[tuple[Any, ...]]:
         return _run(pg, sql)
@@ -174,13 +184,13 @@ def server_stack(folder: Path, mysql: Database, pg: Database, s3: S3Server, **pr
         for info in list(objects.list("")):
             s3.set_last_modified(bucket, f"lake/{info.key}", info.last_modified - span)
 
-    path, document = folder / "tables.yaml", _document(made, mysql.name)
+    path, document = folder / "tables.yaml", _document(made, source_db.name)
     stack = Stack(
         path,
         document,
         source=source,
         warehouse=warehouse,
-        schema=mysql.name,
+        schema=source_db.name,
         clock=Ticking(),
         age_objects=age_objects,
     )

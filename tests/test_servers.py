@@ -6,15 +6,16 @@ import mysql.connector
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.sources import SOURCES, SourceServer
+from tests.sql import series
 
 
-def test_each_test_has_a_mariadb_database_of_its_own(mariadb: MariaDB, mysql_db: Database) -> None:
-    mysql_db.execute("CREATE TABLE t (name VARCHAR(10))", "INSERT INTO t VALUES ('日本🙂')")
-    with mariadb.new_database() as other:
+def test_each_test_has_a_source_database_of_its_own(source_server: SourceServer, source_db: Database) -> None:
+    source_db.execute("CREATE TABLE t (name VARCHAR(10))", "INSERT INTO t VALUES ('日本🙂')")
+    with source_server.new_database() as other:
         assert other.query("SHOW TABLES") == []
-    assert mysql_db.query("SELECT name FROM t WHERE name = %s", ["日本🙂"]) == [("日本🙂",)]
+    assert source_db.query("SELECT name FROM t WHERE name = %s", ["日本🙂"]) == [("日本🙂",)]
 
 
 def test_each_test_has_a_postgres_database_of_its_own(postgres: Postgres, pg_db: Database) -> None:
@@ -24,8 +25,8 @@ def test_each_test_has_a_postgres_database_of_its_own(postgres: Postgres, pg_db:
     assert pg_db.query("SELECT name FROM t WHERE name = %s", ["日本🙂"]) == [("日本🙂",)]
 
 
-def test_a_killed_mariadb_refuses_connections_and_comes_back_with_its_data() -> None:
-    with MariaDB() as server, server.new_database() as database:
+def test_a_killed_source_server_refuses_connections_and_comes_back_with_its_data(source_kind: str) -> None:
+    with SOURCES[source_kind]() as server, server.new_database() as database:
         database.execute("CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)")
         server.kill()
         with pytest.raises(mysql.connector.Error):
@@ -43,15 +44,32 @@ def test_a_killed_postgres_comes_back_with_its_data() -> None:
         assert database.query("SELECT id FROM t") == [(1,)]
 
 
-def test_a_further_mariadb_runs_with_its_own_arguments(mariadb_with: Callable[..., MariaDB]) -> None:
-    server = mariadb_with("--default-time-zone=+08:00")
+def test_a_further_source_server_runs_with_its_own_arguments(source_server_with: Callable[..., SourceServer]) -> None:
+    server = source_server_with("--default-time-zone=+08:00")
     assert server.query("SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP())")[0][0].total_seconds() == 8 * 3600
-    assert mariadb_with("--default-time-zone=+08:00") is server
+    assert source_server_with("--default-time-zone=+08:00") is server
 
 
-def test_the_limited_account_does_not_see_other_connections(mariadb: MariaDB) -> None:
+def test_a_further_source_server_runs_in_a_zone_of_its_own(source_server_with: Callable[..., SourceServer]) -> None:
+    server = source_server_with(zone="XXX-09:00")
+    assert server.query("SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP())")[0][0].total_seconds() == 9 * 3600
+
+
+def test_the_source_server_is_of_the_kind_that_the_test_is_named_after(
+    source_server: SourceServer, source_kind: str
+) -> None:
+    assert ("MariaDB" in source_server.query("SELECT VERSION()")[0][0]) == (source_kind == "mariadb")
+
+
+def test_a_series_is_the_numbers_from_one_to_its_length(source_db: Database) -> None:
+    for length in (1, 2, 2_000):
+        assert source_db.query(f"SELECT seq FROM {series(length)}") == [(n,) for n in range(1, length + 1)]
+
+
+def test_the_limited_account_does_not_see_other_connections(source_server: SourceServer) -> None:
+    server = source_server
     with mysql.connector.connect(
-        host=mariadb.host, port=mariadb.port, user=mariadb.limited_user, password=mariadb.password, ssl_disabled=True
+        host=server.host, port=server.port, user=server.limited_user, password=server.password, ssl_disabled=True
     ) as limited:
         cursor = limited.cursor()
         cursor.execute("SHOW GRANTS")

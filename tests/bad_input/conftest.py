@@ -6,6 +6,7 @@ import pytest
 
 from tests.bad_input.refusals import PASSWORD, Refusals, folder_contents
 from tests.operator import KINDS, new_operator
+from tests.servers.sources import on_servers
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def refusals(
     return Refusals(operator, contents, monkeypatch)
 
 
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    """Both kinds of pipeline, unless a test names one."""
-    return str(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Both kinds of pipeline, unless a test is marked for one; that on servers has each source server in turn."""
+    if "kind" in metafunc.fixturenames:
+        named = [mark.args[0] for mark in metafunc.definition.iter_markers("pipeline")]
+        metafunc.parametrize("kind", on_servers(metafunc, named or KINDS))

@@ -23,6 +23,10 @@ WRONG_PASSWORD = "incorrect-donkey"
 TOKEN = "expired-session-token"
 SECRETS = (PASSWORD, WRONG_PASSWORD, TOKEN)
 
+servers = pytest.mark.pipeline("servers")
+embedded = pytest.mark.pipeline("embedded")
+"""Of tests that one kind of pipeline alone can be given."""
+
 _CHANGED_BY_ANY_RUN = ("token", "last_run", "renewed", "write_id", "rows")
 
 World = dict[str, Any]

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.bad_input.refusals import PASSWORD, Refusals
+from tests.bad_input.refusals import PASSWORD, Refusals, servers
 
 ANY_COMMAND = (
     "wmtui watermark list",
@@ -13,7 +13,7 @@ ANY_COMMAND = (
     "wmtui status",
 )
 
-pytestmark = pytest.mark.parametrize("kind", ["servers"])
+pytestmark = servers
 
 
 def test_a_missing_file_is_told_with_its_path(refusals: Refusals) -> None:

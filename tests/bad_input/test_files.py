@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.bad_input.refusals import Refusals
+from tests.bad_input.refusals import Refusals, embedded
 
 LOAD = "wmtui sync -t T --redshift-only"
 
@@ -88,7 +88,7 @@ def test_a_pinned_table_is_not_extracted(refusals: Refusals) -> None:
     refusals.refused("wmtui sync -t T --backup-only", 5, "is pinned", "by ann", "backfill", "unpin")
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
+@embedded
 @pytest.mark.parametrize("command", ["watermark list", "files -t T --json", "status", "sync -t T", "--run --json"])
 def test_a_reader_that_goes_away_ends_the_output_quietly(refusals: Refusals, command: str) -> None:
     arguments = [str(refusals.stack.table()) if word == "T" else word for word in command.split()]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bad_input.refusals import PASSWORD, WRONG_PASSWORD, Refusals
-from tests.servers import Database, free_port
+from tests.bad_input.refusals import WRONG_PASSWORD, Refusals, embedded, servers
+from tests.servers import free_port
 
 SYNCS = ("wmtui sync -t T", "wmtui sync -t T --backup-only")
 NO_SOURCE_NEEDED = (
@@ -14,9 +14,6 @@ NO_SOURCE_NEEDED = (
     "wmtui files -t T",
     "wmtui sync -t T --redshift-only",
 )
-
-servers = pytest.mark.parametrize("kind", ["servers"])
-embedded = pytest.mark.parametrize("kind", ["embedded"])
 
 
 def fails(refusals: Refusals, code: int, *words: str, doctor: int | None = None) -> None:
@@ -67,12 +64,10 @@ def test_an_unknown_database_names_those_there_are(refusals: Refusals) -> None:
 
 
 @pytest.fixture
-def stranger(mysql_db: Database) -> Iterator[str]:
-    """A MariaDB account without any privilege."""
-    name = f"stranger_{mysql_db.name[-8:]}"
-    mysql_db.execute(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'")
-    yield name
-    mysql_db.execute(f"DROP USER '{name}'@'%'")
+def stranger(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An account of the source server without any privilege."""
+    with request.getfixturevalue("source_server").new_account() as name:
+        yield name
 
 
 @servers
@@ -83,8 +78,9 @@ def test_an_account_that_sees_nothing_is_told_to_be_granted_select(refusals: Ref
 
 
 @servers
-def test_an_account_that_may_not_select_is_told(refusals: Refusals, stranger: str, mysql_db: Database) -> None:
-    mysql_db.execute(f"GRANT INSERT ON {mysql_db.name}.orders TO '{stranger}'@'%'")
+def test_an_account_that_may_not_select_is_told(refusals: Refusals, stranger: str) -> None:
+    stack = refusals.stack
+    stack.source(f"GRANT INSERT ON {stack.schema}.orders TO '{stranger}'@'%'")
     refusals.profile(source={"user": stranger})
 
     fails(refusals, 4, f"denies user {stranger} a privilege", "SELECT", doctor=1)
@@ -167,7 +163,7 @@ def test_a_type_of_the_embedded_source_that_cannot_be_carried_is_refused(refusal
 def test_a_zero_date_is_refused_with_its_column(refusals: Refusals) -> None:
     stack = refusals.stack
     stack.source(f"ALTER TABLE {stack.schema}.orders ADD born DATE")
-    stack.source(f"SET STATEMENT sql_mode = '' FOR UPDATE {stack.schema}.orders SET born = '0000-00-00' WHERE id = 3")
+    stack.source(f"UPDATE IGNORE {stack.schema}.orders SET born = '0000-00-00' WHERE id = 3")
     refusals.monkeypatch.setattr(refusals.stack, "source_rows", lambda _: None)
 
     refusals.refused(SYNCS, 1, "born", "0000-00-00", failed="mysql_status")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.bad_input.refusals import TOKEN, WRONG_PASSWORD, Refusals
+from tests.bad_input.refusals import TOKEN, WRONG_PASSWORD, Refusals, embedded, servers
 from tests.servers import free_port
 from tests.servers.s3 import S3Server, hold, ignore_headers, refuse
 from wmtui.objects import directory
@@ -28,9 +28,6 @@ CHANGES = (
 EDITS = tuple(command for command in CHANGES if "--dry-run" not in command)
 COMMANDS = (*READS, *CHANGES)
 ONE_OF_EACH = (READS[2], CHANGES[0], CHANGES[4])
-
-servers = pytest.mark.parametrize("kind", ["servers"])
-embedded = pytest.mark.parametrize("kind", ["embedded"])
 
 
 @servers

@@ -8,11 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.bad_input.refusals import PASSWORD, WRONG_PASSWORD, Refusals
+from tests.bad_input.refusals import PASSWORD, WRONG_PASSWORD, Refusals, embedded, servers
 from tests.servers import Database, free_port
-
-servers = pytest.mark.parametrize("kind", ["servers"])
-embedded = pytest.mark.parametrize("kind", ["embedded"])
 
 LOAD = "wmtui sync -t T --redshift-only"
 NO_WAREHOUSE_NEEDED = ("wmtui watermark get -t T", "wmtui watermark list", "wmtui files -t T")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.bad_input.refusals import Refusals
+from tests.bad_input.refusals import Refusals, embedded
 
 CHANGES = (
     "wmtui watermark set -t T aug4",
@@ -47,7 +47,7 @@ ZONE_MIXED_POINTS = (
 )
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
+@embedded
 @pytest.mark.parametrize("points", [BAD_POINTS, ZONE_MIXED_POINTS], ids=["bad", "zone-mixed"])
 def test_a_bad_timestamp_says_which_forms_there_are(refusals: Refusals, points: tuple[str, ...]) -> None:
     refusals.refused((f"wmtui watermark set -t T --timestamp {point}" for point in points), 2, "YYYY-MM-DD")
@@ -68,7 +68,7 @@ def test_the_ends_of_time_break_no_later_command(refusals: Refusals, point: str)
         refusals.operator.type(f"wmtui {command}")
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
+@embedded
 @pytest.mark.parametrize(
     ("zone", "point"), [("Asia/Shanghai", "0001-01-01"), ("America/New_York", "9999-12-31 23:00:00")]
 )
@@ -78,7 +78,7 @@ def test_a_point_that_utc_cannot_hold_is_refused(refusals: Refusals, zone: str, 
     refusals.refused(f"wmtui watermark set -t T '{point}' --force", 2, "is not a time")
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
+@embedded
 def test_a_local_time_that_a_clock_change_skips_is_refused(refusals: Refusals) -> None:
     refusals.profile(timezone="Europe/Berlin")
 
@@ -140,7 +140,7 @@ EXCLUSIVE_IN_WATERMARK = (
 )
 
 
-@pytest.mark.parametrize("kind", ["embedded"])
+@embedded
 @pytest.mark.parametrize("lines", [EXCLUSIVE_IN_SYNC, EXCLUSIVE_IN_WATERMARK], ids=["sync", "watermark"])
 def test_words_that_exclude_each_other_or_mean_nothing_are_refused(refusals: Refusals, lines: tuple[str, ...]) -> None:
     refusals.refused((f"wmtui {line}" for line in lines), 2)

@@ -13,6 +13,7 @@ from tests.chaos.editors import edit_at_once, edit_differences
 from tests.chaos.lab import private_lab
 from tests.chaos.steps import REDSHIFT_STEPS, every_step
 from tests.servers.s3 import ENVIRONMENT, S3Server
+from tests.servers.sources import SOURCES
 
 _EDITORS, _EDITS = 32, 50
 
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--random-only", action="store_true", help="leave out the kills at every step by name")
     parser.add_argument("--edits-only", action="store_true", help="only the edits at once")
+    parser.add_argument("--source", choices=tuple(SOURCES), default="mariadb")
     parser.add_argument("--warehouse", choices=("postgres", "redshift"), default="postgres")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wmtui-chaos-"))
@@ -35,7 +37,7 @@ def main() -> int:
 
 
 def _campaign(folder: Path, asked: argparse.Namespace) -> list[str]:
-    with private_lab(folder, asked.warehouse) as lab:
+    with private_lab(folder, asked.source, asked.warehouse) as lab:
         campaign = Campaign(lab, asked.seed)
         if not asked.random_only:
             campaign.by_name(every_step() if asked.warehouse == "postgres" else REDSHIFT_STEPS)

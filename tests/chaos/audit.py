@@ -1,13 +1,11 @@
-"""What must be true once a clean run has ended, found out with SQL and JSON of the harness's own.
-
-Every function returns the differences, one line each; none: all is well.
-"""
+"""What must be true once a clean run has ended, found out with SQL and JSON of the harness's own."""
 
 import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,24 +19,46 @@ _LEDGER = (
 )
 
 
-def differences(table: Table) -> list[str]:
-    """Everything that is wrong with a table, its name before each line."""
-    found = (*compare_rows(table), *compare_ledger(table), *compare_journal(table))
-    return [f"{table.name}: {line}" for line in found]
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    rows: how many the target has. lost: of the source's rows, those it lacks or has another version of. doubled: rows
+    it has more than once. differences: everything that is wrong, a line each; none: all is well.
+    """
+
+    rows: int
+    lost: int
+    doubled: int
+    differences: list[str]
 
 
-def compare_rows(table: Table) -> Iterator[str]:
+def audit(table: Table) -> Audit:
+    """Look at a table from all sides; its name is before each line."""
+    rows = compare_rows(table)
+    found = (*rows.differences, *compare_ledger(table), *compare_journal(table))
+    return replace(rows, differences=[f"{table.name}: {line}" for line in found])
+
+
+def compare_rows(table: Table) -> Audit:
     """Source against warehouse, row by row."""
     statement = f"SELECT id, version, note, update_at FROM {table.name} ORDER BY id"
-    source = {row[0]: row for row in table.lab.mysql.query(statement)}
+    source = {row[0]: row for row in table.lab.source.query(statement)}
     target = table.lab.pg.query(statement)
     counts = Counter(row[0] for row in target)
     held = {row[0]: row for row in target}
-    yield from _some("missing", sorted(source.keys() - held.keys()), source)
-    yield from _some("extra", sorted(held.keys() - source.keys()), held)
-    yield from _some("doubled", [key for key, count in counts.items() if count > 1], held)
-    differing = [key for key in source.keys() & held.keys() if source[key] != held[key]]
-    yield from _some("differing", sorted(differing), {key: (source.get(key), held.get(key)) for key in differing})
+    missing, extra = sorted(source.keys() - held.keys()), sorted(held.keys() - source.keys())
+    doubled = [key for key, count in counts.items() if count > 1]
+    differing = sorted(key for key in source.keys() & held.keys() if source[key] != held[key])
+    both = {key: (source[key], held[key]) for key in differing}
+    found = (
+        ("missing", missing, source),
+        ("extra", extra, held),
+        ("doubled", doubled, held),
+        ("differing", differing, both),
+    )
+    lines = [line for what, keys, rows in found for line in _some(what, keys, rows)]
+    return Audit(len(target), len(missing) + len(differing), len(doubled), lines)
 
 
 def _some(what: str, keys: list[Any], rows: dict[Any, Any]) -> Iterator[str]:
@@ -47,7 +67,7 @@ def _some(what: str, keys: list[Any], rows: dict[Any, Any]) -> Iterator[str]:
 
 
 def compare_ledger(table: Table) -> Iterator[str]:
-    """Ledger against files, run documents, load records and the fence."""
+    """A line for each difference of the ledger against files, run documents, load records and the fence."""
     mark = _document(table, f"watermark/tables/{table.full}.json")
     if not table.lab.pg.query("SELECT to_regclass('wmtui_ledger') IS NOT NULL")[0][0]:
         ledger = []
@@ -102,7 +122,7 @@ def _records_against(ledger: list[Any], table: Table, epoch: int) -> Iterator[st
 
 
 def compare_journal(table: Table) -> Iterator[str]:
-    """Serials without gaps, each `before` the `after` of the one before, the document the last `after`."""
+    """A line for each breach: serials without gaps, each `before` the `after` before it, the document the last one."""
     entries = {
         int(key.rpartition("/")[2][:12]): json.loads(data)
         for key, data in table.objects(f"watermark/journal/{table.full}/").items()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tests.chaos.audit import differences
+from tests.chaos.audit import audit
 from tests.chaos.happenings import HAPPENINGS, LONG_AGO
 from tests.chaos.lab import Lab, Table
 from tests.chaos.processes import Order
@@ -33,7 +33,7 @@ class Campaign:
 
     def __init__(self, lab: Lab, seed: int) -> None:
         self.lab = lab
-        self.score = Score(seed)
+        self.score = Score(seed, lab.servers)
         self._segments = 0
 
     def by_name(self, plan: Sequence[tuple[str, str]]) -> None:
@@ -88,7 +88,7 @@ class Campaign:
         if killed:
             self.score.killed(f"at a step of {kind}")
         else:
-            self.score.compared(0, [f"{table.name}: {kind}: {step} was never reached"])
+            self.score.compared([f"{table.name}: {kind}: {step} was never reached"])
         self._settle(table)
 
     def _killed_at(self, table: Table, kind: str, step: str) -> bool:
@@ -125,10 +125,11 @@ class Campaign:
             if code or table.read_to_the_end():
                 break
         found = [f"{table.name}: the clean run ended with {code}"] if code else []
-        found += differences(table)
+        seen = audit(table)
+        found += seen.differences
         if not found and (code := self.score.ended(table.run("verify"))):
             found = [f"{table.name}: `wmtui verify` ended with {code} although nothing differs"]
-        self.score.compared(table.count(), found)
+        self.score.compared(found, seen)
 
 
 def _in_lanes(items: Sequence[_T], work: Callable[[int, _T], object]) -> None:

@@ -1,4 +1,4 @@
-"""Where chaos happens: MariaDB, S3 and PostgreSQL at REPEATABLE READ, some tables, and processes that sync them."""
+"""Where chaos happens: source server, S3 and PostgreSQL at REPEATABLE READ, tables, and processes that sync them."""
 
 import json
 import signal
@@ -16,10 +16,11 @@ import yaml
 
 from tests.chaos.processes import PLAIN, Agent, Nursery, Order
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
+from tests.servers.sources import SOURCES
+from tests.sql import series
 
 SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 """An argument of PostgreSQL: what Redshift does by default."""
@@ -28,7 +29,7 @@ _SEED_STAMP = "2025-01-01 00:00:00"
 _ROOT = "lake/"
 _DEADLOCKS = 20
 _IN_THE_WAY = (1205, 1213, 1467)
-"""MariaDB's errors of a lock waited for in vain, of a deadlock, and of one over the counter of AUTO_INCREMENT."""
+"""Errors of a lock waited for in vain, of a deadlock, and of MariaDB's over the counter of AUTO_INCREMENT."""
 
 
 @dataclass
@@ -36,12 +37,14 @@ class Lab:
     """Servers, one source database, one warehouse, and the nursery of processes."""
 
     folder: Path
-    mysql: Database
+    source: Database
     pg: Database
     s3: S3Server
     nursery: Nursery
     warehouse: dict[str, Any]
     """That of every profile: `pg`, or the stand-in for Redshift before it."""
+    servers: str
+    """Which they are, in the words of `make chaos`."""
     _names: Iterator[int] = field(default_factory=count)
 
     def create(self, *, digits: int = 6, broken: str | None = None, **settings: Any) -> "Table":
@@ -49,11 +52,11 @@ class Lab:
         name = f"t{next(self._names)}"
         cursor = f"update_at DATETIME({digits}) NOT NULL, KEY (update_at, id)"
         key = "id BIGINT PRIMARY KEY AUTO_INCREMENT"
-        self.mysql.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
+        self.source.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
         self.pg.execute(f"CREATE TABLE {name} (id bigint NOT NULL, version integer, note text, update_at timestamp)")
         table = Table(self, name, digits, self.s3.new_bucket(), broken)
         store = {"store": f"s3://{table.bucket}/{_ROOT}", "s3": {"endpoint_url": self.s3.endpoint_url}}
-        profile = {**store, "source": self.mysql.config, "warehouse": self.warehouse}
+        profile = {**store, "source": self.source.config, "warehouse": self.warehouse}
         tables = {table.full: {"lag": "0s", "lookback": "0s", **settings}}
         table.config.write_text(yaml.safe_dump({"version": 1, "profiles": {"chaos": profile}, "tables": tables}))
         return table
@@ -74,7 +77,7 @@ class Table:
     @property
     def full(self) -> str:
         """`schema.table`."""
-        return f"{self.lab.mysql.name}.{self.name}"
+        return f"{self.lab.source.name}.{self.name}"
 
     @property
     def config(self) -> Path:
@@ -86,26 +89,22 @@ class Table:
         for statement in statements:
             for tries_left in reversed(range(_DEADLOCKS)):
                 try:
-                    self.lab.mysql.execute(statement)
+                    self.lab.source.execute(statement)
                     break
                 except mysql.connector.Error as error:
                     if error.errno not in _IN_THE_WAY or not tries_left:
                         raise
 
-    def count(self) -> int:
-        """Rows in the target."""
-        return int(self.lab.pg.query(f"SELECT count(*) FROM {self.name}")[0][0])
-
     def seed(self, rows: int, *, step: int = 1) -> None:
         """Insert rows of long ago, `step` seconds between three and the next three."""
         stamp = f"'{_SEED_STAMP}' + INTERVAL CAST(seq AS SIGNED) DIV 3 * {step} SECOND"
-        self.write(f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'seed', {stamp} FROM seq_1_to_{rows}")
+        self.write(f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'seed', {stamp} FROM {series(rows)}")
 
     def news(self, rows: int = 100) -> None:
         """Insert rows and update as many older ones."""
         stamp = f"NOW({self.digits})"
         self.write(
-            f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'news', {stamp} FROM seq_1_to_{rows}",
+            f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'news', {stamp} FROM {series(rows)}",
             f"UPDATE {self.name} SET version = version + 1, note = 'update', update_at = {stamp}"
             f" ORDER BY RAND() LIMIT {rows}",
         )
@@ -167,7 +166,7 @@ class Table:
 
     def read_to_the_end(self) -> bool:
         """Whether the last sync's window closed behind the last write."""
-        (last,) = self.lab.mysql.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
+        (last,) = self.lab.source.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
         reached = self._heartbeat.get("extracted_to")
         return bool(reached) and datetime.fromisoformat(reached).replace(tzinfo=None) >= last
 
@@ -181,15 +180,15 @@ class Table:
 
 
 @contextmanager
-def private_lab(folder: Path, warehouse: str = "postgres") -> Iterator[Lab]:
-    """A lab on servers of its own. warehouse: `postgres` or `redshift`."""
+def private_lab(folder: Path, source: str = "mariadb", warehouse: str = "postgres") -> Iterator[Lab]:
+    """A lab on servers of its own. source: one of SOURCES; warehouse: `postgres` or `redshift`."""
     with ExitStack() as stack:
-        mariadb = stack.enter_context(MariaDB())
+        source_server = stack.enter_context(SOURCES[source]())
         postgres = stack.enter_context(Postgres(SNAPSHOT_ISOLATION))
         s3 = stack.enter_context(S3Server())
-        mysql, pg = (stack.enter_context(server.new_database()) for server in (mariadb, postgres))
+        shop, pg = (stack.enter_context(server.new_database()) for server in (source_server, postgres))
         nursery = stack.enter_context(Nursery(folder))
         config = pg.config
         if warehouse == "redshift":
             config = stack.enter_context(RedshiftStandIn(pg, s3).running()).config
-        yield Lab(folder, mysql, pg, s3, nursery, config)
+        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}")

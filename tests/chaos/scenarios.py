@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.chaos.audit import differences
+from tests.chaos.audit import audit
 from tests.chaos.happenings import LONG_AGO
 from tests.chaos.lab import Lab, Table
 from tests.chaos.processes import Order
@@ -105,7 +105,7 @@ def key_kept_after_set(table: Table) -> None:
 def high_without_transactions(table: Table) -> None:
     """A row is stamped, a later one is committed and read, then the first is committed."""
     table.seed(20)
-    with closing(table.lab.mysql.connect()) as late:
+    with closing(table.lab.source.connect()) as late:
         late.autocommit = False
         insert = f"INSERT INTO {table.name} (version, note, update_at) VALUES (1, 'late', NOW(6))"
         late.cursor().execute(insert)
@@ -138,4 +138,4 @@ def play(lab: Lab, name: str, broken: str | None) -> list[str]:
     SCENARIOS[name](table)
     table.expire_lease()
     code = table.sync()
-    return ([f"the clean run ended with {code}"] if code else []) + differences(table)
+    return ([f"the clean run ended with {code}"] if code else []) + audit(table).differences

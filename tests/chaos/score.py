@@ -7,19 +7,23 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.chaos.audit import Audit
 from tests.chaos.lab import Table
 from tests.chaos.processes import BUG, PLAIN, Agent, Order
 
 
 @dataclass
 class Score:
-    """Kills, faults, runs, rows compared and differences so far."""
+    """Kills, faults, runs, rows compared and differences so far, on these servers."""
 
     seed: int
+    servers: str
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     exits: Counter[int] = field(default_factory=Counter)
     rows: int = 0
+    lost: int = 0
+    doubled: int = 0
     differences: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -40,11 +44,14 @@ class Score:
         with self._lock:
             self.faults[fault] += 1
 
-    def compared(self, rows: int, differences: Iterable[str]) -> None:
-        """Note what an audit looked at and found."""
+    def compared(self, differences: Iterable[str], seen: Audit | None = None) -> None:
+        """Note the differences, and the rows of the audit that found them."""
         with self._lock:
-            self.rows += rows
             self.differences += differences
+            if seen is not None:
+                self.rows += seen.rows
+                self.lost += seen.lost
+                self.doubled += seen.doubled
 
     def sync(self, table: Table, *options: str, order: Order = PLAIN) -> int:
         """Sync a table to the end; the exit code, or minus a signal."""
@@ -69,12 +76,13 @@ class Score:
 
     def __str__(self) -> str:
         lines = [
-            f"seed {self.seed}: {self.kills.total()} kills, {self.faults.total()} faults, {self.exits.total()} runs, "
-            f"{self.rows} rows, {len(self.differences)} differences, {time.monotonic() - self._started:.0f} s"
+            f"{self.servers}, seed {self.seed}: {self.kills.total()} kills, {self.faults.total()} faults, "
+            f"{self.exits.total()} runs, {self.rows} rows, {self.lost} lost, {self.doubled} doubled, "
+            f"{len(self.differences)} differences, {time.monotonic() - self._started:.0f} s"
         ]
         for title, counts in (("kills", self.kills), ("faults", self.faults), ("exit codes", self.exits)):
             lines.append(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
         lines += [f"  DIFFERENCE {line}" for line in self.differences]
         if self.differences:
-            lines.append(f"  again: make chaos SEED={self.seed}")
+            lines.append(f"  again: make chaos SEED={self.seed} {self.servers}")
         return "\n".join(lines)

@@ -18,7 +18,10 @@ from tests.servers.s3 import Action, Answer, Environ, Serve, hang_up, refuse, se
 _SLOW_SECONDS = 2.5
 """Longer than the processes wait for an answer of the store."""
 
-_OTHERS = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+_OTHERS = (
+    "SELECT id FROM information_schema.processlist"
+    " WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') ORDER BY id"
+)
 
 
 def _sleep(environ: Environ, serve: Serve) -> Answer:
@@ -89,19 +92,16 @@ class Weather:
     def _drop(self, chance: random.Random) -> None:
         if chance.random() < 0.5:
             with suppress(mysql.connector.Error):
-                found = self.lab.mysql.query(
-                    "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
-                )
-                if found:
-                    self.lab.mysql.execute(f"KILL {chance.choice(found)[0]}")
-                    self._count("MariaDB connection dropped")
+                if found := self.lab.source.query(_OTHERS):
+                    self.lab.source.execute(f"KILL {chance.choice(found)[0]}")
+                    self._count(f"{type(self.lab.source.server).__name__} connection dropped")
         else:
             statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wmtui'"
             with suppress(psycopg.Error):
                 self.faults["PostgreSQL connection dropped"] += len(self.lab.pg.query(statement))
 
     def _crash(self, chance: random.Random) -> None:
-        database = chance.choice((self.lab.mysql, self.lab.pg))
+        database = chance.choice((self.lab.source, self.lab.pg))
         database.server.kill()
         self._stop.wait(chance.uniform(0, 0.5))
         database.server.start()

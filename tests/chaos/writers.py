@@ -11,6 +11,9 @@ import mysql.connector
 from _mysql_connector import MySQLInterfaceError  # which commit and rollback raise as it is
 
 from tests.chaos.lab import Lab, Table
+from tests.servers.mariadb import MariaDB
+from tests.servers.mysql import MySQL
+from tests.sql import series
 
 _MOST_ROWS = 1_500
 
@@ -82,18 +85,21 @@ class Writers:
         if self._stop.wait(chance.uniform(1, 4)):
             return
         cursor = connection.cursor()
-        begin, end = chance.choice(_BACKUPS)
+        begin, end = chance.choice(_BACKUPS[type(self.lab.source.server)])
         for statement in begin:
             cursor.execute(statement)
         self._stop.wait(chance.uniform(0.2, 2))
-        cursor.execute(end)
+        for statement in end:
+            cursor.execute(statement)
 
 
 _STAGES = ("START", "FLUSH", "BLOCK_DDL", "BLOCK_COMMIT")
-_BACKUPS = (
-    (("FLUSH TABLES WITH READ LOCK",), "UNLOCK TABLES"),
-    (tuple(f"BACKUP STAGE {stage}" for stage in _STAGES), "BACKUP STAGE END"),
-)
+_READ_LOCK = (("FLUSH TABLES WITH READ LOCK",), ("UNLOCK TABLES",))
+_BACKUPS = {
+    MariaDB: (_READ_LOCK, (tuple(f"BACKUP STAGE {stage}" for stage in _STAGES), ("BACKUP STAGE END",))),
+    MySQL: (_READ_LOCK, (("LOCK INSTANCE FOR BACKUP", *_READ_LOCK[0]), (*_READ_LOCK[1], "UNLOCK INSTANCE"))),
+}
+"""How backups begin and end, for each kind of server."""
 
 
 def _statement(table: Table, chance: random.Random) -> str:
@@ -102,7 +108,7 @@ def _statement(table: Table, chance: random.Random) -> str:
         rows = chance.randint(1, 15)
         return (
             f"INSERT INTO {table.name} (version, note, update_at) SELECT 1, 'written', NOW({digits})"
-            f" FROM seq_1_to_{rows} WHERE (SELECT COUNT(*) FROM {table.name}) < {_MOST_ROWS}"
+            f" FROM {series(rows)} WHERE (SELECT COUNT(*) FROM {table.name}) < {_MOST_ROWS}"
         )
     return (
         f"UPDATE {table.name} SET version = version + 1, note = 'rewritten', update_at = NOW({digits})"
@@ -112,7 +118,7 @@ def _statement(table: Table, chance: random.Random) -> str:
 
 @contextmanager
 def _connection(lab: Lab) -> Any:
-    connection = lab.mysql.connect()
+    connection = lab.source.connect()
     try:
         cursor = connection.cursor()
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, time_zone = '+00:00'")

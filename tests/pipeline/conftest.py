@@ -8,6 +8,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
+from tests.servers.sources import on_servers
 from tests.stack import Stack, embedded_stack, server_stack
 from wmtui.pipeline import extraction, parts
 
@@ -16,11 +17,11 @@ ON_REDSHIFT = ("test_incremental",)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The pipelines that a test runs on."""
-    if "stack" in metafunc.fixturenames:
+    """The pipelines that a test runs on, unless its module has one of its own."""
+    if "stack" in metafunc.fixturenames and not hasattr(metafunc.module, "stack"):
         name = metafunc.module.__name__.rpartition(".")[2]
         kinds = ["servers", "embedded", *(["redshift"] if name in ON_REDSHIFT else [])]
-        metafunc.parametrize("stack", kinds, indirect=True)
+        metafunc.parametrize("stack", on_servers(metafunc, kinds), indirect=True)
 
 
 @pytest.fixture
@@ -31,17 +32,17 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
     elif request.param == "redshift":
         made = request.getfixturevalue("redshift_stack")
     else:
-        made = server_stack(tmp_path, *(request.getfixturevalue(name) for name in ("mysql_db", "pg_db", "s3")))
+        made = server_stack(tmp_path, *(request.getfixturevalue(name) for name in ("source_db", "pg_db", "s3")))
     made.create()
     return made
 
 
 @pytest.fixture
-def redshift_stack(tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server) -> Iterator[Stack]:
-    """MariaDB → S3 over HTTP → the stand-in for Redshift."""
+def redshift_stack(tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server) -> Iterator[Stack]:
+    """The source server → S3 over HTTP → the stand-in for Redshift."""
     with RedshiftStandIn(pg_db, s3).running() as redshift:
         warehouse = {**redshift.config, "iam_role": "arn:aws:iam::123456789012:role/reads-lake"}
-        yield server_stack(tmp_path, mysql_db, pg_db, s3, warehouse=warehouse)
+        yield server_stack(tmp_path, source_db, pg_db, s3, warehouse=warehouse)
 
 
 @pytest.fixture

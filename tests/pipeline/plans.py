@@ -8,8 +8,8 @@ import pyarrow as pa
 from wmtui.config import Duration, TableConfig
 from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Strategy, TableName
-from wmtui.pipeline.plan import Plan, Previous, plan
-from wmtui.sources import SourceClock, SourceTable
+from wmtui.pipeline.plan import Plan, plan
+from wmtui.sources import SourceClock, SourceTable, Writer
 from wmtui.watermarks.lease import Heartbeat, place
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
@@ -31,9 +31,9 @@ def source_table(cursor: pa.DataType = DATETIME, *, key: tuple[str, ...] = ("id"
     return SourceTable(TABLE, schema, key, "update_at", digits, nullable_cursor=False)
 
 
-def clock_at(now: datetime, oldest_writer: datetime | None = None, *, sees_transactions: bool = True) -> SourceClock:
+def clock_at(now: datetime, oldest_writer: datetime | None = None, *, blind: str = "") -> SourceClock:
     """The source's clock at a wall time."""
-    return SourceClock(now, oldest_writer, sees_transactions)
+    return SourceClock(now, Writer(oldest_writer, 1) if oldest_writer else None, blind)
 
 
 def mark_at(position: Position | None, epoch: int = 1) -> Watermark:
@@ -81,9 +81,9 @@ def planned(
     table: SourceTable | None = None,
     config: TableConfig = CONFIG,
     zone: ZoneInfo = UTC_ZONE,
-    previous: Previous | None = None,
+    read_to: datetime | None = None,
     system: datetime | None = None,
 ) -> Plan:
     """The plan from a watermark at a moment."""
     described = table or source_table()
-    return plan(mark, described, config, clock, zone, system=system, previous=previous, strategy=Strategy.SEQUENTIAL)
+    return plan(mark, described, config, clock, zone, system=system, read_to=read_to, strategy=Strategy.SEQUENTIAL)

@@ -60,13 +60,10 @@ def test_a_run_that_only_extracts_has_nothing_to_do_for_a_manual_table(embedded:
 def test_a_sync_right_after_set_loads_its_own_parts_also_when_the_source_s_clock_is_ahead(
     embedded: Stack, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    source = embedded.service.workspace.source
-    clock = source.clock
+    def fast(clock: Any, *lookback: Any) -> Any:
+        return replace(clock(*lookback), now=clock().now + timedelta(seconds=ahead))
 
-    def fast() -> Any:
-        return replace(clock(), now=clock().now + timedelta(seconds=ahead))
-
-    monkeypatch.setattr(source, "clock", fast)
+    embedded.patch_source(monkeypatch, "clock", fast)
     embedded.insert(
         (1, 1, "before", embedded.ago(seconds=40 - ahead)), (2, 1, "behind", embedded.ago(seconds=10 - ahead))
     )

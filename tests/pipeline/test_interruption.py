@@ -30,16 +30,14 @@ def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
 
 def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
     """Let the source break its connection behind so many batches, once."""
-    source = stack.service.workspace.source
-    read = source.read
 
-    def broken(*args: Any) -> Iterator[Any]:
+    def broken(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):
             if number == batches:
                 raise SourceError("lost connection to the source")
             yield batch
 
-    monkeypatch.setattr(source, "read", broken)
+    stack.patch_source(monkeypatch, "read", broken)
 
 
 def runs(stack: Stack) -> list[RunState]:
@@ -118,7 +116,7 @@ def test_a_failure_is_over_when_the_next_run_succeeds_although_there_is_no_news(
         def down(*_: object) -> None:
             raise SourceError("the source is down")
 
-        patch.setattr(stack.service.workspace.source, "clock", down)
+        stack.patch_source(patch, "clock", down)
         stack.sync()
     assert (stack.mark()["mysql_status"], stack.mark()["last_error"]) == ("failed", "the source is down")
     stack.sync_one()
@@ -126,9 +124,9 @@ def test_a_failure_is_over_when_the_next_run_succeeds_although_there_is_no_news(
 
 
 def test_a_part_whose_answer_was_lost_is_written_once(
-    tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server
+    tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server
 ) -> None:
-    stack = server_stack(tmp_path, mysql_db, pg_db, s3)
+    stack = server_stack(tmp_path, source_db, pg_db, s3)
     stack.create()
     seed(stack)
     s3.faults.add(serve_then(hang_up), method="PUT", key=r"_00003\.parquet$")

@@ -28,7 +28,7 @@ from wmtui.config import Duration, TableConfig
 from wmtui.errors import ConfigError
 from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Span
-from wmtui.pipeline.plan import Previous, high_of, is_overlap, lookback_of, resumed
+from wmtui.pipeline.plan import high_of, is_overlap, lookback_of, previous_run, read_up_to, resumed
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant
 
@@ -71,17 +71,17 @@ def test_where_the_clocks_go_back_the_lag_is_counted_in_instants() -> None:
 
 def test_the_overlap_is_longer_where_transactions_cannot_be_seen() -> None:
     assert lookback_of(clock_at(NOON), CONFIG, source_table(), UTC_ZONE) == MINUTE
-    assert lookback_of(clock_at(NOON, sees_transactions=False), CONFIG, source_table(), UTC_ZONE) == 10 * MINUTE
+    assert lookback_of(clock_at(NOON, blind="it is a replica"), CONFIG, source_table(), UTC_ZONE) == 10 * MINUTE
 
 
 def test_the_settings_name_another_overlap() -> None:
     config = TableConfig(lookback=Duration(minutes=3))
-    assert lookback_of(clock_at(NOON, sees_transactions=False), config, source_table(), UTC_ZONE) == 3 * MINUTE
+    assert lookback_of(clock_at(NOON, blind="it is a replica"), config, source_table(), UTC_ZONE) == 3 * MINUTE
 
 
 def test_without_primary_key_nothing_is_read_twice() -> None:
     table = source_table(key=())
-    assert lookback_of(clock_at(NOON, sees_transactions=False), CONFIG, table, UTC_ZONE) == timedelta(0)
+    assert lookback_of(clock_at(NOON, blind="it is a replica"), CONFIG, table, UTC_ZONE) == timedelta(0)
 
 
 @pytest.mark.parametrize(
@@ -131,19 +131,17 @@ DONE = Range(Span(Order.CURSOR, None, Position(NOON)), done=True)
 OVERLAP = Span(Order.CURSOR, Position(NOON - HOUR), FINAL, inclusive=True)
 
 
-def test_the_previous_run_counts_up_to_its_high_or_up_to_where_the_source_was_read_since() -> None:
-    run = run_to(NOON, FINAL, DONE)
-    high = to_instant(NOON, UTC_ZONE)
-    for read_to, expected in [(None, high), (high + HOUR, high + HOUR), (high - HOUR, high)]:
-        previous = Previous.of(run, mark_at(FINAL), heartbeat(read_to, mark_at(FINAL)), UTC_ZONE)
-        assert previous == Previous(run, expected)
+def test_the_source_was_read_up_to_what_the_last_sync_noted_else_up_to_the_high_of_the_run_before() -> None:
+    run, high = run_to(NOON, FINAL, DONE), to_instant(NOON, UTC_ZONE)
+    for noted, expected in [(None, high), (high + HOUR, high + HOUR), (high - HOUR, high - HOUR)]:
+        assert read_up_to(run, mark_at(FINAL), heartbeat(noted, mark_at(FINAL)), UTC_ZONE) == expected
+    assert read_up_to(None, mark_at(FINAL), heartbeat(), UTC_ZONE) is None
 
 
 @pytest.mark.parametrize("elsewhere", [None, mark_at(Position(NOON)), mark_at(FINAL, epoch=2)])
-def test_what_was_read_behind_another_position_says_nothing_about_this_one(elsewhere: Watermark | None) -> None:
+def test_what_was_read_from_another_position_says_nothing_about_this_one(elsewhere: Watermark | None) -> None:
     run, high = run_to(NOON, FINAL, DONE), to_instant(NOON, UTC_ZONE)
-    previous = Previous.of(run, mark_at(FINAL), heartbeat(high + HOUR, elsewhere), UTC_ZONE)
-    assert previous == Previous(run, high)
+    assert read_up_to(run, mark_at(FINAL), heartbeat(high + HOUR, elsewhere), UTC_ZONE) == high
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,7 @@ def test_what_was_read_behind_another_position_says_nothing_about_this_one(elsew
     ids=["none", "another epoch", "set by hand", "another position", "no position", "overlap not read to its end"],
 )
 def test_a_run_that_did_not_leave_the_watermark_where_it_is_does_not_count(run: Run | None, mark: Watermark) -> None:
-    assert Previous.of(run, mark, heartbeat(), UTC_ZONE) is None
+    assert previous_run(run, mark) is None
 
 
 # What is read.
@@ -194,8 +192,25 @@ def test_a_position_with_key_is_read_behind_and_its_overlap_before() -> None:
 
 def test_a_watermark_far_below_the_last_high_needs_no_overlap() -> None:
     start = Position(NOON - HOUR, (7,))
-    previous = Previous(run_to(NOON - MINUTE, start, DONE), to_instant(NOON - MINUTE, UTC_ZONE))
-    assert [is_overlap(span) for span in planned(mark_at(start), clock_at(NOON), previous=previous).spans] == [False]
+    made = planned(mark_at(start), clock_at(NOON), read_to=to_instant(NOON - MINUTE, UTC_ZONE))
+    assert [is_overlap(span) for span in made.spans] == [False]
+
+
+@pytest.mark.parametrize("lookback", [0, 60])
+def test_after_a_clock_that_went_back_rows_are_read_from_the_lowest_point_on(lookback: int) -> None:
+    """Also once it has passed the watermark again, and where the table has no overlap otherwise."""
+    start, config = Position(NOON, (7,)), TableConfig(lookback=Duration(seconds=lookback))
+    made = planned(mark_at(start), clock_at(NOON + HOUR), config=config, read_to=to_instant(NOON - HOUR, UTC_ZONE))
+    overlap, main = made.spans
+    since = NOON - HOUR - timedelta(seconds=lookback)
+    assert overlap == Span(Order.CURSOR, Position(since), start, inclusive=True)
+    assert main.after == start
+
+
+@pytest.mark.parametrize(("open_for", "named"), [(9, False), (11, True)])
+def test_whose_transaction_holds_reading_back_for_long_is_named(open_for: int, named: bool) -> None:
+    made = planned(mark_at(None), clock_at(NOON, NOON - open_for * SECOND))
+    assert (made.writer is not None) == named
 
 
 @pytest.mark.parametrize(

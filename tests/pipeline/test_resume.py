@@ -24,16 +24,14 @@ def seed(stack: Stack, count: int = 100) -> None:
 
 def break_overlap_after(stack: Stack, patch: pytest.MonkeyPatch, batches: int) -> None:
     """Let the source break its connection behind so many batches of the overlap."""
-    source = stack.service.workspace.source
-    read = source.read
 
-    def broken(table: Any, span: Any, batch_rows: int) -> Iterator[Any]:
+    def broken(read: Any, table: Any, span: Any, batch_rows: int) -> Iterator[Any]:
         for number, batch in enumerate(read(table, span, batch_rows)):
             if is_overlap(span) and number == batches:
                 raise SourceError("lost connection to the source")
             yield batch
 
-    patch.setattr(source, "read", broken)
+    stack.patch_source(patch, "read", broken)
 
 
 def test_an_exception_nobody_expected_is_no_success_and_releases_the_lease(
@@ -47,7 +45,7 @@ def test_an_exception_nobody_expected_is_no_success_and_releases_the_lease(
     def defect(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(embedded.service.workspace.source, "clock", defect)
+    embedded.patch_source(monkeypatch, "clock", defect)
     with pytest.raises(RuntimeError, match="a defect"):
         embedded.sync()
     after = embedded.service.workspace.heartbeat(embedded.table())

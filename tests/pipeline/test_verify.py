@@ -322,14 +322,12 @@ def test_a_sync_meanwhile_makes_no_difference_and_is_said(stack: Stack, monkeypa
     filled(stack)
     stack.insert((21, 1, "new", ago(minutes=1)))
     stack.source(f"UPDATE {stack.schema}.orders SET note = 'newer', update_at = '{ago(minutes=1)}' WHERE id = 2")
-    source = stack.service.workspace.source
-    scan = source.scan
 
-    def sync_first(*arguments: Any) -> Any:
+    def sync_first(scan: Any, *arguments: Any) -> Any:
         assert stack.sync_one().rows_loaded == 2
         return scan(*arguments)
 
-    monkeypatch.setattr(source, "scan", sync_first)
+    stack.patch_source(monkeypatch, "scan", sync_first)
     assert verify(stack).right
     assert "a run was at work meanwhile" in stack.log()
 

@@ -30,7 +30,7 @@ from tests.pipeline.plans import (
 )
 from wmtui.files.runs import Range, Run
 from wmtui.model import Position, Span
-from wmtui.pipeline.plan import Plan, Previous, is_overlap
+from wmtui.pipeline.plan import Plan, is_overlap, previous_run, read_up_to
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
@@ -62,9 +62,10 @@ class Reader:
 
     def sync(self, second: int, most: int | None = None) -> Plan:
         """Plan and read at this second; most: rows after which the run is interrupted, where that may be committed."""
-        previous = Previous.of(self.last, self.mark, self.heartbeat, self.zone)
+        previous = previous_run(self.last, self.mark)
+        read_to = read_up_to(previous, self.mark, self.heartbeat, self.zone)
         clock = clock_at(from_utc(self.begin + second * SECOND, self.zone))
-        plan = planned(self.mark, clock, table=source_table(self.cursor), zone=self.zone, previous=previous)
+        plan = planned(self.mark, clock, table=source_table(self.cursor), zone=self.zone, read_to=read_to)
         known = self.seen if previous else frozenset()
         left = most if most is not None and plan.commits_early else len(self.rows) + 1
         ranges: list[Range] = []
@@ -84,7 +85,8 @@ class Reader:
         """What a run leaves behind: its document, the watermark at the last row written, and how far it read."""
         self.passed_on.update(row.key for row in kept)
         read_to = to_instant(plan.high, self.zone) if all(r.done for r in ranges) else None
-        self.heartbeat = heartbeat(read_to, self.mark)
+        if read_to:
+            self.heartbeat = heartbeat(read_to, self.mark)
         if not kept:
             return
         before = self.mark.position
@@ -92,7 +94,8 @@ class Reader:
         final = before if newest is None or (before and newest.cursor < before.cursor) else newest
         assert final is not None
         self.last, self.mark = run_to(plan.high, final, *ranges), mark_at(final)
-        self.heartbeat = heartbeat(read_to, self.mark)
+        if read_to:
+            self.heartbeat = heartbeat(read_to, self.mark)
         assert plan.seen_from is not None
         since = column_time(plan.seen_from, self.cursor, self.zone)
         self.seen = frozenset(row for row in read if self._value(row) >= since)

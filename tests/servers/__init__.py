@@ -49,7 +49,7 @@ def free_port() -> int:
 
 
 class Server(ABC):
-    """A database server as a context manager; extra arguments go to the server program.
+    """A database server as a context manager; extra arguments go to the server program. zone: its system's, as in TZ.
 
     It listens on a loopback TCP port and on a unix socket in `folder`. `kill` and `start` keep data and port.
     """
@@ -62,8 +62,9 @@ class Server(ABC):
     crash_signal = signal.SIGKILL
     """Ends the server at once, without an orderly shutdown, in a state from which it can start again."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, zone: str = "UTC") -> None:
         self.arguments = arguments
+        self.zone = zone
         self.port = free_port()
         # Below /tmp whatever TMPDIR says: a unix socket's path has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="wmtui-test-", dir="/tmp"))
@@ -169,7 +170,7 @@ class Server(ABC):
                 command,
                 cwd=self.folder,
                 # A starting MariaDB removes the temporary tables it finds in TMPDIR, other servers' too.
-                env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(self.folder)},
+                env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": self.zone, "TMPDIR": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

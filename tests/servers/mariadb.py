@@ -83,7 +83,15 @@ class MariaDB(Server):
         name = f"test_{uuid4().hex[:12]}"
         self.execute(f"CREATE DATABASE {name}")
         yield Database(self, name, "mysql")
-        self.execute(f"DROP DATABASE {name}")
+        self.execute("SET SESSION lock_wait_timeout = 20", f"DROP DATABASE {name}")
+
+    @contextmanager
+    def new_account(self) -> Iterator[str]:
+        """A fresh account without any privilege (its password is that of all), dropped afterwards."""
+        name = f"account_{uuid4().hex[:12]}"
+        self.execute(f"CREATE USER {name} IDENTIFIED BY '{self.password}'")
+        yield name
+        self.execute(f"DROP USER {name}")
 
     def _options(self) -> tuple[str, ...]:
         as_root = ("--user=root",) if os.geteuid() == 0 else ()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
+from tests.servers.sources import SourceServer, source_kinds
 from wmtui.config import DuckDBConfig, MySQLConfig, Secret, TableConfig
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
@@ -25,15 +25,38 @@ FAR = Position(datetime(9999, 1, 1))
 EVERYTHING = Span(Order.PRIMARY_KEY, None, FAR)
 
 
+class Apart:
+    """A source whose every operation has a connection of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.check, self.check_table, self.connect = source.check, source.check_table, source.connect
+
+    def read(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+        with self._source.connect() as connection:
+            yield from connection.read(*arguments)
+
+    def scan(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+        with self._source.connect() as connection:
+            yield from connection.scan(*arguments)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with self._source.connect() as connection:
+                return getattr(connection, name)(*arguments)
+
+        return call
+
+
 @dataclass(frozen=True)
 class Place:
     """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
 
-    types: this database's spelling of `{datetime}`, `{timestamp}` and `{binary}` in statements; `run` takes them as
-    they are. path: the embedded file.
+    types: this database's spelling of `{datetime}`, `{timestamp}`, `{instant}` (a timestamp that is never NULL) and
+    `{binary}` in statements; `run` takes them as they are. path: the embedded file.
     """
 
-    source: Source
+    source: Apart
     schema: str
     types: dict[str, str]
     run: Callable[[Sequence[str]], None]
@@ -52,12 +75,19 @@ class Place:
 
 
 @pytest.fixture
-def mysql_place(mysql_db: Database) -> Place:
-    def run(statements: Sequence[str]) -> None:
-        mysql_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
+def server_place(source_db: Database) -> Place:
+    """An empty database of the source server under test."""
 
-    types = {"datetime": "DATETIME(6)", "timestamp": "TIMESTAMP(6) NULL", "binary": "VARBINARY(20)"}
-    return Place(MySQLSource(mysql_config(mysql_db), ZONE), mysql_db.name, types, run)
+    def run(statements: Sequence[str]) -> None:
+        source_db.execute("SET time_zone = '+00:00', sql_mode = ''", *statements)
+
+    types = {
+        "datetime": "DATETIME(6)",
+        "timestamp": "TIMESTAMP(6) NULL",
+        "instant": "TIMESTAMP(6) NOT NULL",
+        "binary": "VARBINARY(20)",
+    }
+    return Place(Apart(MySQLSource(mysql_config(source_db), ZONE)), source_db.name, types, run)
 
 
 @pytest.fixture
@@ -71,14 +101,21 @@ def embedded_place(tmp_path: Path) -> Place:
                 connection.execute(statement)
 
     run([])
-    source = EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC))
-    return Place(source, "shop", {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}, run, path)
+    source = Apart(EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
+    types = {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "instant": "TIMESTAMPTZ", "binary": "BLOB"}
+    return Place(source, "shop", types, run, path)
 
 
-@pytest.fixture(params=["mysql", "embedded"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every kind of source that a test of any `place` runs on."""
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", [*source_kinds(metafunc), "embedded"], indirect=True)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest) -> Place:
     """An empty source of each kind."""
-    found: Place = request.getfixturevalue(f"{request.param}_place")
+    found: Place = request.getfixturevalue("embedded_place" if request.param == "embedded" else "server_place")
     return found
 
 
@@ -93,7 +130,7 @@ def table_config(cursor: str, primary_key: Sequence[str], **settings: Any) -> Ta
 
 
 def read_rows(
-    source: Source, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
+    source: Apart, table: SourceTable, span: Span = EVERYTHING, batch_rows: int = 1000
 ) -> list[tuple[object, ...]]:
     """The rows of a span, as Python values in the order of arrival."""
     return [row for batch in source.read(table, span, batch_rows) for row in rows_of(batch)]
@@ -109,14 +146,15 @@ class OneColumn:
     def __init__(self, database: Database, **settings: Any) -> None:
         self._settings = settings
         self._database = database
-        self._source = MySQLSource(mysql_config(database), ZONE)
+        self._source = Apart(MySQLSource(mysql_config(database), ZONE))
         self.arrow_type: pa.DataType | None = None
 
     def __call__(self, column_type: str, *literals: str) -> list[object]:
         values = ", ".join(f"({place}, '2025-01-01', {literal})" for place, literal in enumerate(literals))
         self._database.execute(
             "SET time_zone = '+00:00', sql_mode = ''",
-            f"CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
+            "DROP TABLE IF EXISTS t",
+            f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})",
             f"INSERT INTO t VALUES {values}",
         )
         table = self._source.describe(TableName(self._database.name, "t"), table_config("u", ["id"], **self._settings))
@@ -125,13 +163,13 @@ class OneColumn:
 
 
 @pytest.fixture
-def one_column(mysql_db: Database) -> OneColumn:
-    return OneColumn(mysql_db)
+def one_column(source_db: Database) -> OneColumn:
+    return OneColumn(source_db)
 
 
 @pytest.fixture(scope="session")
-def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MariaDB, Path]]:
-    """A server that offers TLS, and the file of the authority that signed its certificate."""
+def certificate_and_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Files of a certificate for 127.0.0.1 that signed itself, and of its key."""
     folder = tmp_path_factory.mktemp("tls")
     folder.chmod(0o755)
     key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -140,5 +178,15 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maria
     )
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     key.chmod(0o644)
-    with MariaDB("--ssl", f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={certificate}") as server:
-        yield server, certificate
+    return certificate, key
+
+
+@pytest.fixture
+def tls_server(
+    source_server_with: Callable[..., SourceServer], source_kind: str, certificate_and_key: tuple[Path, Path]
+) -> tuple[SourceServer, Path]:
+    """A server that offers TLS, and the file of the authority that signed its certificate."""
+    certificate, key = certificate_and_key
+    switch = ("--ssl",) if source_kind == "mariadb" else ()
+    files = (f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={certificate}")
+    return source_server_with(*switch, *files), certificate

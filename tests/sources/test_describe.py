@@ -88,15 +88,15 @@ def test_a_floating_point_key_is_refused(orders: Place) -> None:
     assert "rate" in refusal(orders, "orders", "updated_at", "rate").what
 
 
-def test_a_prefix_of_a_column_is_no_key(mysql_place: Place) -> None:
-    mysql_place.execute("CREATE TABLE t (name VARCHAR(20) NOT NULL, u DATETIME NOT NULL, UNIQUE (name(5)))")
-    refusal(mysql_place, "t", "u", "name")
+def test_a_prefix_of_a_column_is_no_key(server_place: Place) -> None:
+    server_place.execute("CREATE TABLE t (name VARCHAR(20) NOT NULL, u DATETIME NOT NULL, UNIQUE (name(5)))")
+    refusal(server_place, "t", "u", "name")
 
 
 @pytest.mark.parametrize(("column_type", "digits"), [("DATETIME", 0), ("DATETIME(3)", 3), ("TIMESTAMP(6) NULL", 6)])
-def test_the_fraction_digits_of_a_cursor_are_known(mysql_place: Place, column_type: str, digits: int) -> None:
-    mysql_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {column_type})")
-    assert mysql_place.describe("t").cursor_digits == digits
+def test_the_fraction_digits_of_a_cursor_are_known(server_place: Place, column_type: str, digits: int) -> None:
+    server_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {column_type})")
+    assert server_place.describe("t").cursor_digits == digits
 
 
 @pytest.mark.parametrize("column_type", ["HUGEINT", "TIME", "UUID", "INTEGER[]", "TIMESTAMP_NS", "JSON"])

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.servers import Database, free_port
-from tests.servers.mariadb import MariaDB
-from tests.sources.conftest import ZONE, Place, mysql_config, table_config
+from tests.sources.conftest import ZONE, Apart, Place, mysql_config, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.model import Check, Level, utc_now
 from wmtui.sources.embedded import EmbeddedSource
@@ -20,8 +20,8 @@ def levels(checks: Sequence[Check]) -> dict[str, Level]:
     return {check.subject.rpartition(": ")[2]: check.level for check in checks}
 
 
-def test_a_healthy_server_is_all_well_but_for_its_plain_text(mysql_place: Place) -> None:
-    assert levels(mysql_place.source.check()) == {
+def test_a_healthy_server_is_all_well_but_for_its_plain_text(server_place: Place) -> None:
+    assert levels(server_place.source.check()) == {
         "source driver": Level.OK,
         "source": Level.OK,
         "source TLS": Level.WARNING,
@@ -30,14 +30,14 @@ def test_a_healthy_server_is_all_well_but_for_its_plain_text(mysql_place: Place)
     }
 
 
-def test_missing_privileges_are_warnings(mysql_db: Database) -> None:
-    found = levels(MySQLSource(mysql_config(mysql_db, MariaDB.limited_user), ZONE).check())
+def test_missing_privileges_are_warnings(source_db: Database) -> None:
+    found = levels(Apart(MySQLSource(mysql_config(source_db, source_db.server.limited_user), ZONE)).check())
     assert (found["source replication"], found["source transactions"]) == (Level.WARNING, Level.WARNING)
 
 
-def test_a_dead_server_is_a_finding(mysql_db: Database) -> None:
-    config = msgspec.structs.replace(mysql_config(mysql_db), port=free_port())
-    assert levels(MySQLSource(config, ZONE).check())["source"] is Level.ERROR
+def test_a_dead_server_is_a_finding(source_db: Database) -> None:
+    config = msgspec.structs.replace(mysql_config(source_db), port=free_port())
+    assert levels(Apart(MySQLSource(config, ZONE)).check())["source"] is Level.ERROR
 
 
 def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:
@@ -53,24 +53,35 @@ def check_table(place: Place, *primary_key: str) -> Sequence[Check]:
     return place.source.check_table(place.name("t"), table_config("u", primary_key))
 
 
-def test_a_table_made_for_incremental_reading_is_well(mysql_place: Place) -> None:
+def test_a_table_made_for_incremental_reading_is_well(server_place: Place) -> None:
     stamp = "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
-    mysql_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {stamp}, KEY (u))")
-    assert set(levels(check_table(mysql_place, "id")).values()) == {Level.OK}
+    server_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {stamp}, KEY (u))")
+    assert set(levels(check_table(server_place, "id")).values()) == {Level.OK}
 
 
-def test_what_endangers_incremental_reading_is_warned_of(mysql_place: Place) -> None:
-    mysql_place.execute("CREATE TABLE t (id INT, u DATETIME) ENGINE = MyISAM", "INSERT INTO t VALUES (1, NULL)")
-    checks = check_table(mysql_place)
+def test_what_endangers_incremental_reading_is_warned_of(server_place: Place) -> None:
+    server_place.execute("CREATE TABLE t (id INT, u DATETIME) ENGINE = MyISAM", "INSERT INTO t VALUES (1, NULL)")
+    checks = check_table(server_place)
     assert levels(checks) == {
         "primary key": Level.WARNING,
         "index on u": Level.WARNING,
         "NULL in u": Level.WARNING,
+        "u and the clock": Level.WARNING,
         "updates touch u": Level.WARNING,
         "engine": Level.WARNING,
         "size": Level.OK,
     }
-    assert any(check.finding.startswith("1 rows, which are never extracted") for check in checks)
+    assert any(check.finding.startswith("unknown: without an index") for check in checks)
+
+
+@pytest.mark.parametrize("u", ["DATETIME", "TIMESTAMP NULL"])
+def test_rows_without_a_cursor_and_with_one_in_the_future_are_counted_by_the_index(server_place: Place, u: str) -> None:
+    rows = "(1, NULL), (2, NULL), (3, NOW() + INTERVAL 2 DAY), (4, '2025-01-01 10:00:00')"
+    server_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {u}, KEY (u))", f"INSERT INTO t VALUES {rows}")
+    found = {check.subject.rpartition(": ")[2]: check.finding for check in check_table(server_place, "id")}
+    assert found["NULL in u"].startswith("2 rows, which are never extracted")
+    assert found["u and the clock"].startswith("1 rows lie in the future")
+    assert "the newest row is of 2025-01-01" in found["u and the clock"]
 
 
 def test_an_embedded_table_is_checked_for_key_and_cursor(embedded_place: Place) -> None:
@@ -78,6 +89,7 @@ def test_an_embedded_table_is_checked_for_key_and_cursor(embedded_place: Place) 
     assert levels(check_table(embedded_place, "id")) == {
         "primary key": Level.OK,
         "NULL in u": Level.WARNING,
+        "u and the clock": Level.OK,
         "size": Level.OK,
     }
 

@@ -12,7 +12,7 @@ from typing import IO
 import duckdb
 import pytest
 
-from tests.sources.conftest import EVERYTHING, ZONE, Place, read_rows, table_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, read_rows, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.model import TableName, utc_now
@@ -77,13 +77,13 @@ def test_a_date_outside_the_calendar_is_refused_with_its_row(
 
 def test_now_is_the_injected_clock_in_the_profiles_zone(embedded_place: Place) -> None:
     clock = embedded_place.source.clock()
-    assert (clock.now, clock.oldest_writer, clock.sees_transactions) == (datetime(2025, 8, 14, 20), None, True)
+    assert (clock.now, clock.writer, clock.blind) == (datetime(2025, 8, 14, 20), None, "")
 
 
 def test_a_file_that_is_missing_or_no_database_is_a_source_error(tmp_path: Path) -> None:
     (tmp_path / "junk").write_bytes(b"x" * 5000)
     for name in ("none", "junk"):
-        source = EmbeddedSource(DuckDBConfig(path=str(tmp_path / name)), ZONE, utc_now)
+        source = Apart(EmbeddedSource(DuckDBConfig(path=str(tmp_path / name)), ZONE, utc_now))
         with pytest.raises(SourceError, match=f"cannot read {tmp_path / name}"):
             source.describe(TableName.parse("shop.t"), table_config("u", ["id"]))
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
-from tests.sources.conftest import ZONE, mysql_config, table_config
+from tests.sources.conftest import ZONE, Apart, mysql_config, table_config
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import Check, Level, TableName
 from wmtui.sources.mysql import MySQLSource
@@ -50,8 +50,8 @@ def log_in_once(database: Database) -> None:
             pass
 
 
-def source(database: Database, user: str | None = None) -> MySQLSource:
-    return MySQLSource(mysql_config(database, user or etl(database)), ZONE)
+def source(database: Database, user: str | None = None) -> Apart:
+    return Apart(MySQLSource(mysql_config(database, user or etl(database)), ZONE))
 
 
 def describe(database: Database, table: str = "t", **settings: Any) -> list[str]:

@@ -1,6 +1,6 @@
 """How far reading may go: the server's clock, and the writers that are still open."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -8,44 +8,34 @@ from typing import Any
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
-from tests.sources.conftest import EVERYTHING, ZONE, Place, mysql_config
+from tests.servers.sources import SourceServer
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config
+from tests.sql import series
 from wmtui.errors import SourceError
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import is_write, replica_delay
+from wmtui.sources.mysql_kind import kind_of
+from wmtui.sources.mysql_server import Server
 from wmtui.sources.mysql_session import Session, UnknownStatement
 
 TOLERANCE = timedelta(seconds=3)
 
 
-class Elsewhere(MariaDB):
-    """A server whose operating system is nine hours east of UTC and whose sessions are at +03:00."""
-
-    def command(self) -> Sequence[str]:
-        return ("env", "TZ=XXX-09:00", *super().command(), "--default-time-zone=+03:00")
-
-
-@pytest.fixture(scope="module")
-def elsewhere() -> Iterator[MariaDB]:
-    with Elsewhere() as server:
-        yield server
-
-
 @pytest.fixture(params=["UTC", "elsewhere"])
-def server_db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database with a table `t` of its own server, so that no other test's transactions are seen."""
-    server: MariaDB = request.getfixturevalue("elsewhere" if request.param == "elsewhere" else "quiet")
+def server_db(request: pytest.FixtureRequest, source_server_with: Callable[..., SourceServer]) -> Iterator[Database]:
+    """A database with a table `t` on a server of these tests, so that no other test's transactions are seen.
+
+    Elsewhere the operating system is nine hours east of UTC and sessions are at +03:00.
+    """
+    if request.param == "UTC":
+        server = source_server_with("--default-time-zone=SYSTEM")
+    else:
+        server = source_server_with("--default-time-zone=+03:00", zone="XXX-09:00")
     with server.new_database() as database:
         database.execute(
             "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)", "INSERT INTO t VALUES (1, '2025-01-01')"
         )
         yield database
-
-
-@pytest.fixture(scope="module")
-def quiet() -> Iterator[MariaDB]:
-    with MariaDB() as server:
-        yield server
 
 
 def in_zone(instant: datetime) -> datetime:
@@ -64,14 +54,14 @@ def transaction(database: Database, *statements: str) -> Any:
 
 
 def test_now_is_wall_clock_in_the_profiles_zone(server_db: Database) -> None:
-    clock = MySQLSource(mysql_config(server_db), ZONE).clock()
+    clock = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock()
     assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
-    assert clock.sees_transactions
+    assert not clock.blind
 
 
 def test_without_a_writer_nothing_holds_reading_back(server_db: Database) -> None:
     reader = transaction(server_db, "SELECT * FROM t")
-    assert MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer is None
+    assert Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer is None
     reader.close()
 
 
@@ -79,18 +69,18 @@ def test_without_a_writer_nothing_holds_reading_back(server_db: Database) -> Non
 def test_an_open_writer_holds_reading_back_to_its_start(server_db: Database, statement: str) -> None:
     before = in_zone(datetime.now(UTC))
     writer = transaction(server_db, statement)
-    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    oldest = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer
     writer.close()
     assert oldest is not None
-    assert abs(oldest - before) < TOLERANCE
+    assert abs(oldest.started - before) < TOLERANCE
 
 
 def test_our_own_open_reads_hold_nothing_back(server_db: Database) -> None:
-    server_db.execute("INSERT INTO t SELECT seq, '2025-01-01' FROM seq_2_to_50000")
-    source = MySQLSource(mysql_config(server_db), ZONE)
+    server_db.execute(f"INSERT INTO t SELECT seq + 1, '2025-01-01' FROM {series(50_000)}")
+    source = Apart(MySQLSource(mysql_config(server_db), ZONE))
     batches = source.read(Place(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
     next(batches)
-    assert source.clock().oldest_writer is None
+    assert source.clock().writer is None
     batches.close()
 
 
@@ -102,13 +92,13 @@ def test_a_write_that_waits_for_a_lock_counts_from_its_own_start(server_db: Data
     waiting = Thread(target=lambda: writer.cursor().execute("/* app */ INSERT INTO t VALUES (3, NOW())"))
     before = in_zone(datetime.now(UTC))
     waiting.start()
-    source = MySQLSource(mysql_config(server_db), ZONE)
-    while (oldest := source.clock().oldest_writer) is None:
+    source = Apart(MySQLSource(mysql_config(server_db), ZONE))
+    while (oldest := source.clock().writer) is None:
         assert waiting.is_alive()
     blocker.close()
     waiting.join()
     writer.close()
-    assert abs(oldest - before) < TOLERANCE
+    assert abs(oldest.started - before) < TOLERANCE
 
 
 def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
@@ -131,29 +121,38 @@ def test_a_write_that_gets_its_lock_between_two_looks_is_not_overlooked(
         return found
 
     monkeypatch.setattr(Session, "query", query_and_unlock)
-    oldest = MySQLSource(mysql_config(server_db), ZONE).clock().oldest_writer
+    oldest = Apart(MySQLSource(mysql_config(server_db), ZONE)).clock().writer
     writer.close()
     assert oldest is not None
 
 
 def test_an_account_without_the_process_privilege_says_that_it_sees_nothing(server_db: Database) -> None:
     writer = transaction(server_db, "INSERT INTO t VALUES (2, NOW())")
-    clock = MySQLSource(mysql_config(server_db, MariaDB.limited_user), ZONE).clock()
+    clock = Apart(MySQLSource(mysql_config(server_db, server_db.server.limited_user), ZONE)).clock()
     writer.close()
     assert abs(clock.now - in_zone(datetime.now(UTC))) < TOLERANCE
-    assert (clock.oldest_writer, clock.sees_transactions) == (None, False)
+    assert clock.writer is None
+    assert clock.blind
 
 
-def test_a_replica_that_has_stopped_is_not_trusted(mariadb_with: Callable[..., MariaDB]) -> None:
-    server = mariadb_with("--server-id=7")
-    server.execute("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PASSWORD = 'y'")
+BECOME_A_REPLICA = {
+    "mariadb": "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PASSWORD = 'y'",
+    "mysql": "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'x', SOURCE_PASSWORD = 'y'",
+}
+
+
+def test_a_replica_that_has_stopped_is_not_trusted(
+    source_server_with: Callable[..., SourceServer], source_kind: str
+) -> None:
+    server = source_server_with("--server-id=7")
+    server.execute(BECOME_A_REPLICA[source_kind])
     with server.new_database() as database:
         with pytest.raises(SourceError) as caught:
-            MySQLSource(mysql_config(database), ZONE).clock()
+            Apart(MySQLSource(mysql_config(database), ZONE)).clock()
         assert "stopped" in caught.value.what
         assert "RESET REPLICA ALL" in caught.value.next_step
         server.execute("RESET REPLICA ALL")
-        assert MySQLSource(mysql_config(database), ZONE).clock().sees_transactions
+        assert Apart(MySQLSource(mysql_config(database), ZONE)).clock().blind == ""
 
 
 WRITES = [
@@ -180,10 +179,10 @@ def test_a_statement_that_only_reads_is_not(statement: str) -> None:
 
 
 class Answers:
-    """A session that answers the two names of the replica's status; None: the server does not know the statement."""
+    """A session that answers what it is asked of replication; None: the server does not know the statement."""
 
-    def __init__(self, replica: list[dict[str, object]] | None, slave: list[dict[str, object]]) -> None:
-        self.answers = {"SHOW REPLICA STATUS": replica, "SHOW SLAVE STATUS": slave}
+    def __init__(self, **answers: list[dict[str, object]] | None) -> None:
+        self.answers = {f"SHOW {name.replace('_', ' ').upper()} STATUS": found for name, found in answers.items()}
 
     def query(self, sql: str) -> list[dict[str, object]]:
         answer = self.answers[sql]
@@ -192,14 +191,22 @@ class Answers:
         return answer
 
 
+MYSQL, MARIADB = (Server("id", kind_of(name, name), name, read_only=False) for name in ("MySQL 9.7", "MariaDB 11.4"))
+
+
 @pytest.mark.parametrize(
-    ("answers", "seconds"),
+    ("server", "answers", "seconds"),
     [
-        (Answers([], []), 0),
-        (Answers([{"seconds_behind_source": 90}], []), 90),
-        (Answers([{"seconds_behind_master": 5}, {"seconds_behind_master": 7}], []), 7),
-        (Answers(None, [{"seconds_behind_master": "3"}]), 3),
+        (MYSQL, Answers(replica=[]), 0),
+        (MYSQL, Answers(replica=[{"seconds_behind_source": 90}]), 90),
+        (MYSQL, Answers(replica=None, slave=[{"seconds_behind_master": "3"}]), 3),
+        (MYSQL, Answers(replica=[{"seconds_behind_source": 1, "sql_delay": 60}]), 60),
+        (MARIADB, Answers(all_slaves=[{"seconds_behind_master": 5}, {"seconds_behind_master": 7}]), 7),
     ],
 )
-def test_a_replica_is_as_late_as_its_slowest_channel(answers: Answers, seconds: int) -> None:
-    assert replica_delay(answers) == timedelta(seconds=seconds)
+def test_a_replica_is_as_late_as_its_slowest_channel_and_at_least_as_it_is_told(
+    server: Server, answers: Answers, seconds: int
+) -> None:
+    delay, blind = replica_delay(answers, server)
+    assert delay == timedelta(seconds=seconds)
+    assert bool(blind) == bool(seconds)

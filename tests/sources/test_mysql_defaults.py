@@ -12,7 +12,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
-from tests.sources.conftest import EVERYTHING, FAR, ZONE, mysql_config, read_rows, table_config
+from tests.sources.conftest import EVERYTHING, FAR, ZONE, Apart, mysql_config, read_rows, table_config
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import Level, Order, Span, TableName
 from wmtui.sources import SourceTable
@@ -131,7 +131,7 @@ def literal(value: object) -> str:
 
 
 def everything(database: Database, user: str) -> tuple[SourceTable, list[tuple[object, ...]], list[object]]:
-    source = MySQLSource(mysql_config(database, user), ZONE)
+    source = Apart(MySQLSource(mysql_config(database, user), ZONE))
     name = TableName(database.name, "t")
     table = source.describe(name, table_config("u", ["id"]))
     in_order = read_rows(source, table, BY_CURSOR, 7)
@@ -139,7 +139,7 @@ def everything(database: Database, user: str) -> tuple[SourceTable, list[tuple[o
     pieces = [row for piece in source.split(table, BY_CURSOR, 3) for row in read_rows(source, table, piece)]
     scanned = sorted(row for batch in source.scan(table, 9) for row in zip(*batch.to_pydict().values(), strict=True))
     assert in_order == by_key == sorted(in_order) == sorted(pieces) == scanned
-    counts = [source.estimate(table, EVERYTHING), source.null_cursors(table), len(in_order)]
+    counts = [source.estimate(table, EVERYTHING), source.cursor_counts(table, source.clock().now), len(in_order)]
     now = source.clock().now
     assert abs(now - datetime.now(ZONE).replace(tzinfo=None)).total_seconds() < 30
     bad = [
@@ -204,7 +204,7 @@ def test_an_update_that_is_rolled_back_is_never_read(
         cursor.execute("UPDATE t SET n = 999")
         cursor.execute("SELECT COUNT(*) FROM t WHERE n = 999")
         assert cursor.fetchall() == [(ROWS,)]
-        source = MySQLSource(mysql_config(database, "reader"), ZONE)
+        source = Apart(MySQLSource(mysql_config(database, "reader"), ZONE))
         seen = read_rows(source, expected[0], BY_CURSOR)
         writer.rollback()
         writer.close()
@@ -228,7 +228,7 @@ def test_a_session_outlives_short_time_outs_and_a_slow_reader(
     for name in names:
         with_default(database, name, 1)
     try:
-        source = MySQLSource(mysql_config(database, "reader"), ZONE)
+        source = Apart(MySQLSource(mysql_config(database, "reader"), ZONE))
         table = source.describe(TableName(database.name, "slow"), table_config("u", ["id"]))
         rows = 0
         with Session(mysql_config(database, "reader")) as session:
@@ -253,7 +253,7 @@ def test_a_generated_invisible_primary_key_is_a_key_whether_or_not_the_server_sh
             "CREATE TABLE t (u DATETIME NOT NULL, v INT)", "INSERT INTO t VALUES ('2025-01-01', 7), ('2025-01-02', 8)"
         )
         assert database.query("SELECT COUNT(*) FROM information_schema.columns WHERE table_name = 't'") == [(2,)]
-        source = MySQLSource(mysql_config(database, "reader"), ZONE)
+        source = Apart(MySQLSource(mysql_config(database, "reader"), ZONE))
         name = TableName(database.name, "t")
         table = source.describe(name, table_config("u", ["my_row_id"]))
         assert table.primary_key == ("my_row_id",)
@@ -269,7 +269,7 @@ def test_a_server_that_folds_names_says_how_it_writes_them(kind: type[MySQL | Ma
             "CREATE TABLE Orders (Id INT PRIMARY KEY, U DATETIME NOT NULL)",
             "INSERT INTO ORDERS VALUES (1, '2025-01-01')",
         )
-        source = MySQLSource(mysql_config(database, "reader"), ZONE)
+        source = Apart(MySQLSource(mysql_config(database, "reader"), ZONE))
         for schema, name in (
             (database.name, "Orders"),
             (database.name.upper(), "Orders"),
@@ -288,7 +288,9 @@ def test_a_name_in_another_case_is_told_as_the_server_has_it(
 ) -> None:
     database = servers[kind]
     with pytest.raises(ConfigError) as caught:
-        MySQLSource(mysql_config(database), ZONE).describe(TableName(database.name, "T"), table_config("u", ["id"]))
+        Apart(MySQLSource(mysql_config(database), ZONE)).describe(
+            TableName(database.name, "T"), table_config("u", ["id"])
+        )
     assert "no table" in caught.value.what
     assert caught.value.next_step == f"write {database.name}.t in tables.yaml"
 
@@ -301,7 +303,7 @@ from tests.sources.test_mysql_defaults import *
 from wmtui.config import MySQLConfig, Secret
 host, port, schema = sys.argv[1:]
 config = MySQLConfig(host=host, port=int(port), user="wmtui", password=Secret("correct-horse"), tls="disable")
-source = MySQLSource(config, ZONE)
+source = Apart(MySQLSource(config, ZONE))
 table = source.describe(TableName(schema, "t"), table_config("u", ["id"]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for batch in source.read(table, EVERYTHING, 20_000):
@@ -338,7 +340,7 @@ def test_json_that_mysql_leaves_out_is_refused_by_its_row(servers: dict[type[MyS
         "INSERT INTO long_json VALUES (1, '2025-01-01', '\"\"'), (2, '2025-01-01', NULL)",
         "INSERT INTO long_json VALUES (3, '2025-01-01', JSON_ARRAY(REPEAT('x', 1048573)))",
     )
-    source = MySQLSource(mysql_config(database), ZONE)
+    source = Apart(MySQLSource(mysql_config(database), ZONE))
     table = source.describe(TableName(database.name, "long_json"), table_config("u", ["id"]))
     assert [len(row[2]) if isinstance(row[2], str) else row[2] for row in read_rows(source, table)] == [
         2,
@@ -366,7 +368,7 @@ def test_a_computed_value_that_the_server_leaves_out_is_refused(
         "INSERT INTO parts VALUES (1, '2025-01-01', REPEAT('x', 900000))",
         "CREATE VIEW twice AS SELECT id, u, CONCAT(a, a) AS v FROM parts",
     )
-    source = MySQLSource(mysql_config(database), ZONE)
+    source = Apart(MySQLSource(mysql_config(database), ZONE))
     table = source.describe(TableName(database.name, "twice"), table_config("u", []))
     assert len(str(read_rows(source, table, BY_CURSOR)[0][2])) == 1_800_000
     old = database.query("SELECT @@GLOBAL.max_allowed_packet")[0][0]

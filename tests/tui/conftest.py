@@ -101,15 +101,14 @@ def slow_source(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     monkeypatch.setattr(extraction, "BATCH_ROWS", 1)
     monkeypatch.setattr(parts, "PART_BYTES", 1)
     stack.insert(*[(number, "1.00", "new", stack.ago(minutes=9)) for number in range(1, 9)], name="items")
-    source, go_on = stack.service.workspace.source, threading.Event()
-    read = source.read
+    go_on = threading.Event()
 
-    def slow(*args: Any) -> Iterator[Any]:
+    def slow(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):
             if number:
                 go_on.wait(PATIENCE_SECONDS)
             yield batch
 
-    monkeypatch.setattr(source, "read", slow)
+    stack.patch_source(monkeypatch, "read", slow)
     yield go_on.set
     go_on.set()

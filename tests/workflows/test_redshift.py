@@ -23,10 +23,10 @@ def redshift(pg_db: Database, s3: S3Server) -> Iterator[RedshiftStandIn]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, mysql_db: Database, pg_db: Database, s3: S3Server, redshift: RedshiftStandIn) -> Stack:
+def stack(tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server, redshift: RedshiftStandIn) -> Stack:
     """A pipeline into it."""
     role = "arn:aws:iam::123456789012:role/reads-lake"
-    stack = server_stack(tmp_path, mysql_db, pg_db, s3, warehouse={**redshift.config, "iam_role": role})
+    stack = server_stack(tmp_path, source_db, pg_db, s3, warehouse={**redshift.config, "iam_role": role})
     stack.create()
     return stack
 

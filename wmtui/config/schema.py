@@ -65,6 +65,8 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
 
     ca: file of the authorities that may have signed the server's certificate, None for the system's.
     cert, key: files of a client certificate and its private key, both or neither.
+    open_transactions: which of them reading waits for: those that have written or hold a lock, or all that might write
+    yet. Only `all` sees an application that takes the time first and writes much later; an open dump holds it too.
     """
 
     host: str
@@ -75,6 +77,7 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    open_transactions: Literal["writers", "all"] = "writers"
 
 
 class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
@@ -191,6 +194,7 @@ class TableConfig(_Strict, frozen=True):
     lookback: Duration | None = None
     freshness: Freshness = Freshness()
     null_cursor: Literal["report", "error"] = "report"
+    future_cursor: Literal["report", "error"] = "report"
     manual_in_run: Literal["load", "sync"] = "load"
     exclude: tuple[str, ...] = ()
     rename: dict[str, str] = {}

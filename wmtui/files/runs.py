@@ -60,11 +60,15 @@ class Range(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """One column as the run read it: the source's own type and the Arrow type it became."""
+    """One column as the run read it: the source's own type and the Arrow type it became.
+
+    extra: what else the source's catalogue says of it (ON UPDATE, a generation expression); None: not noted.
+    """
 
     name: str
     source_type: str
     arrow_type: str
+    extra: str | None = None
 
 
 class Run(Struct, frozen=True):
@@ -74,6 +78,7 @@ class Run(Struct, frozen=True):
     seen: digests of the rows read with a cursor from `seen_from` on, by which the next run knows rows of its overlap
     again; empty where there were too many.
     final: the position the watermark took from this run.
+    server, incarnation: which server was read, and what it said of when the table was made; None: not noted.
     """
 
     table: str
@@ -93,6 +98,8 @@ class Run(Struct, frozen=True):
     final: Position | None = None
     seen_from: WallTime | None = None
     seen: bytes = b""
+    server: str | None = None
+    incarnation: str | None = None
     version: Literal[1] = 1
 
     @property

@@ -1,7 +1,9 @@
 """The extracting half of a sync: settle what an earlier run left, plan, read, commit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from datetime import timedelta
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Interrupted, TableError, UsageError
@@ -9,41 +11,72 @@ from wmtui.files.runs import Run, RunStore
 from wmtui.files.settle import patch_extracted
 from wmtui.files.verdicts import format_distance
 from wmtui.model import Order, Span, Strategy
+from wmtui.pipeline import continuity
 from wmtui.pipeline.changes import tell_changes, tell_renames
 from wmtui.pipeline.context import Job, Scope
+from wmtui.pipeline.continuity import prove_reached
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
 from wmtui.pipeline.pending import Pending, PendingKind, find_pending, refuse_other_order
-from wmtui.pipeline.plan import Plan, Previous, plan, resumed
-from wmtui.sources import SourceTable
+from wmtui.pipeline.plan import Plan, is_overlap, plan, previous_run, read_up_to, resumed
+from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
 from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_wall
+from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
-def extract_table(job: Job, mark: Watermark) -> Iterator[Extracted]:
-    """Bring everything up to the last safe cursor value into the store; yields once per run.
+def extract_table(job: Job, mark: Watermark) -> Generator[Extracted, None, None]:
+    """Bring everything up to the last safe cursor value into the store, over one connection; yields once per run.
 
     An interrupted earlier run is resumed first. Raises Pinned, UsageError for a limit that cannot be kept, ConfigError
-    for another cursor or key than so far, Interrupted after yielding what could be committed, and whatever the adapters
-    raise.
+    for another cursor or key than so far, TableError for a source that went back, Interrupted after yielding what could
+    be committed, and whatever the adapters raise.
     """
     refuse_pinned(job, mark)
-    table = job.backend.source.describe(job.table, job.config)
-    check_null_cursors(job, table)
+    with job.backend.source.connect() as source:
+        yield from _extract(job, mark, source)
+
+
+def _extract(job: Job, mark: Watermark, source: SourceConnection) -> Iterator[Extracted]:
+    table = source.describe(job.table, job.config)
     tell_renames(job, table)
     last = last_run(job)
-    mark, pending = _settle(job, mark, table)
+    job.lease.note(newest_key=check(job, source, table, mark, last))
+    mark, pending = _settle(job, mark, table, source)
     if pending.kind is PendingKind.RESUMABLE:
-        for resumed_run in _resume(job, mark, table, last, pending):
+        for resumed_run in _resume(job, mark, table, source, last=last, pending=pending):
             yield _told(job, table, last, resumed_run)
             if not resumed_run.complete:
                 return
             mark, last = resumed_run.mark, resumed_run.run or last
     elif pending.kind is PendingKind.COMMITTED:
         last = pending.run
-    for fresh_run in _fresh(job, mark, table, last):
+    for fresh_run in _fresh(job, mark, table, source, last):
         yield _told(job, table, last, fresh_run)
+
+
+def check(scope: Scope, source: SourceConnection, table: SourceTable, mark: Watermark, last: Run | None) -> int | None:
+    """Look whether the source still is what the watermark was read from, and which rows it will never show.
+
+    Returns the greatest key of a table whose key is counted up. Raises TableError.
+    """
+    clock = clock_of(scope, source)
+    counts = source.cursor_counts(table, clock.now)
+    check_cursors(scope, table, counts)
+    if scope.heartbeat.clock_went_back(mark):
+        raise continuity.clock_went_back(scope, mark)
+    continuity.check_source(scope, source, table, mark, last=last, counts=counts)
+    newest = source.newest_key(table) if table.counted_key else None
+    continuity.check_stamps(scope, table, mark, newest, clock.blind)
+    return int(newest.key[0]) if newest and newest.key else None
+
+
+def clock_of(scope: Scope, source: SourceConnection) -> SourceClock:
+    """The source's clock, as this table waits for others."""
+    if not scope.config.primary_key:
+        return source.clock(timedelta(0))
+    lookback = scope.config.lookback
+    return source.clock(None if lookback is None else timedelta(seconds=lookback.total_seconds()))
 
 
 def _told(job: Job, table: SourceTable, last: Run | None, extracted: Extracted) -> Extracted:
@@ -53,25 +86,33 @@ def _told(job: Job, table: SourceTable, last: Run | None, extracted: Extracted) 
     return extracted
 
 
-def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None) -> tuple[Plan, Previous | None]:
-    """The plan the next extraction executes behind the `last` committed run, and that run if its overlap counts.
+def plan_table(
+    job: Scope, source: SourceConnection, mark: Watermark, table: SourceTable, last: Run | None
+) -> tuple[Plan, Run | None]:
+    """The plan the next extraction executes after the `last` committed run, and that run if its overlap counts.
 
     Raises UsageError for a limit that the plan's order cannot keep.
     """
     backend = job.backend
     if last is not None and last.final is not None and last.final == mark.position:
         refuse_other_order(last, table)
-    previous = Previous.of(last, mark, job.heartbeat, backend.zone)
+    previous = previous_run(last, mark)
+    read_to = read_up_to(previous, mark, job.heartbeat, backend.zone)
+    clock = clock_of(job, source)
     made = plan(
         mark,
         table,
         job.config,
-        backend.source.clock(),
+        clock,
         backend.zone,
         system=backend.watermarks.system() if mark.position is None else None,
-        previous=previous,
+        read_to=read_to,
         strategy=job.options.strategy,
     )
+    highs = [to_instant(previous.high, backend.zone)] if previous else []
+    reached = max([*highs, *([read_to] if read_to else [])], default=None)
+    if reached is not None and isinstance(job, Job):
+        continuity.note_clock(job, mark, table, clock=clock, high=made.high, read_to=reached)
     if made.ahead is not None:
         job.tell(
             f"the watermark is {format_distance(made.ahead)} ahead of what may be read now: nothing is extracted",
@@ -83,27 +124,52 @@ def plan_table(job: Scope, mark: Watermark, table: SourceTable, last: Run | None
             "a first load, a table without primary key and intra-table read in no order that may stop half-way",
             "leave --limit out, or give the table a watermark first",
         )
-    return _split(job, table, made), previous
+    return _split(job, source, table, made), previous
 
 
-def preview_plan(scope: Scope, mark: Watermark) -> tuple[SourceTable, Watermark, Plan]:
+def tell_held(scope: Scope, made: Plan) -> str | None:
+    """Say whose open transaction holds reading back; returns the words, None where nobody does."""
+    if made.writer is None:
+        return None
+    since = format_wall(made.writer.started.replace(microsecond=0))
+    held = f"held at {format_wall(made.high)} by {made.writer}, whose transaction is open since {since}"
+    scope.tell(f"reading is {held}: newer rows wait until it ends", Severity.WARNING)
+    return held
+
+
+class ExtractionPreview(Struct, frozen=True):
+    """What the next extraction would read: about so many rows of the plan, from this watermark on."""
+
+    mark: Watermark
+    plan: Plan
+    estimate: int
+
+
+def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
     """What the next extraction would read, beginning with what is left of an interrupted run. Changes nothing.
 
-    Returns the table, the watermark it would begin at, and the plan. Raises what `extract_table` raises.
+    Raises what `extract_table` raises.
     """
     refuse_pinned(scope, mark)
-    table = scope.backend.source.describe(scope.table, scope.config)
-    check_null_cursors(scope, table)
-    pending, last = find_pending(scope, mark, table), last_run(scope)
-    tell_renames(scope, table)
-    tell_changes(scope, table, last)
-    if pending.kind is PendingKind.COMMITTED and pending.run is not None:
-        mark, last = mark.patched(patch_extracted(pending.run, scope.backend.clock(), table.cursor_digits)), pending.run
-    if pending.kind is not PendingKind.RESUMABLE or pending.run is None:
-        return table, mark, plan_table(scope, mark, table, last)[0]
-    run = pending.run
-    spans = tuple(span for _, span in resumed(run))
-    return table, mark, Plan(run.order, run.strategy, run.low, run.high, spans, "resuming an interrupted run", None)
+    with scope.backend.source.connect() as source:
+        table = source.describe(scope.table, scope.config)
+        last = last_run(scope)
+        check(scope, source, table, mark, last)
+        pending = find_pending(scope, mark, table, source)
+        tell_renames(scope, table)
+        tell_changes(scope, table, last)
+        if pending.kind is PendingKind.COMMITTED and pending.run is not None:
+            last = pending.run
+            mark = mark.patched(patch_extracted(last, scope.backend.clock(), table.cursor_digits))
+        if pending.kind is PendingKind.RESUMABLE and pending.run is not None:
+            run = pending.run
+            spans = tuple(span for _, span in resumed(run))
+            made = Plan(run.order, run.strategy, run.low, run.high, spans, "resuming an interrupted run", None)
+        else:
+            made = plan_table(scope, source, mark, table, last)[0]
+            tell_held(scope, made)
+        rows = sum(source.estimate(table, span) for span in made.spans if not is_overlap(span))
+    return ExtractionPreview(mark, made, rows)
 
 
 def refuse_pinned(job: Scope, mark: Watermark) -> None:
@@ -111,22 +177,42 @@ def refuse_pinned(job: Scope, mark: Watermark) -> None:
     pins.refuse_pinned(mark, job.backend.clock(), "load without extracting with --redshift-only")
 
 
-def check_null_cursors(job: Scope, table: SourceTable) -> None:
-    """Rows with a NULL cursor can never be read: say how many, or refuse, as the table's settings say."""
-    if not table.nullable_cursor:
+def check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None) -> None:
+    """Rows without a cursor, or with one in the future, are not read: say how many, or refuse, as the table's settings
+    say. counts None: no index tells.
+    """
+    config = scope.config
+    if counts is None:
+        unknown = [name for name in ("null_cursor", "future_cursor") if getattr(config, name) == "error"]
+        if unknown:
+            raise TableError(
+                f"whether rows of {table.table} have no {table.cursor}, or one in the future, is not known",
+                f"no index begins with it, and {' and '.join(unknown)} is `error` for this table",
+                f"create an index on {table.cursor}, or say `report`",
+            )
+        scope.tell(f"no index begins with {table.cursor}: rows without one, or with one in the future, are not counted")
         return
-    count = job.backend.source.null_cursors(table)
-    if not count:
-        return
-    what = f"{count} rows have no {table.cursor} and are never extracted"
-    if job.config.null_cursor == "error":
-        raise TableError(what, "null_cursor is `error` for this table", f"give every row a {table.cursor}")
-    job.tell(what, Severity.WARNING)
+    for count, rule, what, why in (
+        (counts.nulls, "null_cursor", f"have no {table.cursor} and are never extracted", "give every row one"),
+        (
+            counts.future,
+            "future_cursor",
+            f"have a {table.cursor} in the future and are not extracted before that time comes",
+            "correct them, and the zone that the application writes in",
+        ),
+    ):
+        text = (
+            f"{count} rows {what}" if count != 1 else f"1 row {what}".replace("have", "has", 1).replace(" are ", " is ")
+        )
+        if count and getattr(config, rule) == "error":
+            raise TableError(text, f"{rule} is `error` for this table", why)
+        if count:
+            scope.tell(text, Severity.WARNING)
 
 
-def _settle(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, Pending]:
+def _settle(job: Job, mark: Watermark, table: SourceTable, source: SourceConnection) -> tuple[Watermark, Pending]:
     """Deal with the run the watermark waits for, unless it is to be resumed."""
-    pending = find_pending(job, mark, table)
+    pending = find_pending(job, mark, table, source)
     if pending.kind is PendingKind.LOST:
         patch = {"pending_extraction": None}
         mark = job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
@@ -139,24 +225,32 @@ def _settle(job: Job, mark: Watermark, table: SourceTable) -> tuple[Watermark, P
     return mark, pending
 
 
-def _fresh(job: Job, mark: Watermark, table: SourceTable, last: Run | None) -> Iterator[Extracted]:
+def _fresh(
+    job: Job, mark: Watermark, table: SourceTable, source: SourceConnection, last: Run | None
+) -> Iterator[Extracted]:
     """Plan a new run, named as the lease names it, and read it."""
-    made, previous = plan_table(job, mark, table, last)
+    made, previous = plan_table(job, source, mark, table, last)
+    job.lease.note(held_by=tell_held(job, made))
     low = format_wall(made.low) if made.low else "the beginning"
-    job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.origin}, {made.strategy.value})")
-    extraction = Extraction(job, table, mark, new_run(job, job.lease.run, mark, table, made))
+    blind = f"; {made.blind}" if made.blind else ""
+    job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.origin}, {made.strategy.value}{blind})")
+    run = new_run(job, mark, table, made, source.server)
+    extraction = Extraction(job, table, mark, run, source)
     yield from _read(job, extraction, list(enumerate(made.spans)), previous, made.commits_early)
 
 
-def _resume(job: Job, mark: Watermark, table: SourceTable, last: Run | None, pending: Pending) -> Iterator[Extracted]:
-    """Continue an interrupted run under the new token, behind its durable parts."""
+def _resume(
+    job: Job, mark: Watermark, table: SourceTable, source: SourceConnection, *, last: Run | None, pending: Pending
+) -> Iterator[Extracted]:
+    """Continue an interrupted run under the new token, after its durable parts."""
     assert pending.run is not None
     run = replace(pending.run, token=job.lease.token)
+    prove_reached(source, table, run, first=run.server, config=job.config, zone=job.backend.zone)
     job.tell(f"resuming run {run.run} with {run.rows} rows behind {len(run.parts)} durable parts")
-    previous = Previous.of(last, mark, job.heartbeat, job.backend.zone)
+    previous = previous_run(last, mark)
     mark = begin(job, mark, run.run)
     etag = RunStore(job.backend.objects, job.table).save(run, pending.etag)
-    extraction = Extraction(job, table, mark, run)
+    extraction = Extraction(job, table, mark, run, source)
     extraction.continue_from(etag)
     yield from _read(job, extraction, resumed(run), previous, run.order is Order.CURSOR)
 
@@ -165,7 +259,7 @@ def _read(
     job: Job,
     extraction: Extraction,
     spans: Sequence[tuple[int, Span]],
-    previous: Previous | None,
+    previous: Run | None,
     commits_early: bool,
 ) -> Iterator[Extracted]:
     """Read and commit; an interruption is raised behind what could be committed."""
@@ -179,7 +273,7 @@ def _read(
     yield extraction.commit()
 
 
-def _split(job: Scope, table: SourceTable, made: Plan) -> Plan:
+def _split(job: Scope, source: SourceConnection, table: SourceTable, made: Plan) -> Plan:
     """For intra-table: the window in primary-key ranges, which commit only together."""
     if made.strategy is not Strategy.INTRA_TABLE:
         return made
@@ -189,7 +283,7 @@ def _split(job: Scope, table: SourceTable, made: Plan) -> Plan:
     if not made.spans:
         return made
     *overlap, main = made.spans
-    ranges = job.backend.source.split(table, main, job.options.workers)
+    ranges = source.split(table, main, job.options.workers)
     return replace(made, order=Order.PRIMARY_KEY, spans=(*overlap, *ranges))
 
 

@@ -22,13 +22,14 @@ from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job
+from wmtui.pipeline.continuity import prove_reached
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.fit import Fit
 from wmtui.pipeline.overlap import Seen, unpack, unseen
 from wmtui.pipeline.parts import Background, Chunk, ChunkBuilder, encode
 from wmtui.pipeline.pending import columns_of
-from wmtui.pipeline.plan import Plan, Previous, is_overlap
-from wmtui.sources import SourceTable
+from wmtui.pipeline.plan import Plan, is_overlap
+from wmtui.sources import SourceConnection, SourceTable
 from wmtui.sources.cursor import column_time
 from wmtui.watermarks.model import Watermark
 
@@ -50,9 +51,14 @@ class Extracted(Struct, frozen=True):
 
 
 class Extraction:
-    """One run over one table. Readers of several ranges share it; the run document is changed under a lock."""
+    """One run over one table. Readers of several ranges share it; the run document is changed under a lock.
 
-    def __init__(self, job: Job, table: SourceTable, mark: Watermark, run: Run) -> None:
+    source: the connection whose clock the run's high comes from. Readers of ranges at once have one each, and prove
+    first that its server shows as much.
+    """
+
+    def __init__(self, job: Job, table: SourceTable, mark: Watermark, run: Run, source: SourceConnection) -> None:
+        self._source = source
         self._job = job
         self._table = table
         self._mark = mark
@@ -77,11 +83,11 @@ class Extraction:
         """
         if self._run.strategy is Strategy.INTRA_TABLE and len(spans) > 1:
             with ThreadPoolExecutor(self._job.options.workers, thread_name_prefix="range") as pool:
-                for done in [pool.submit(self._read_span, index, span, known) for index, span in spans]:
+                for done in [pool.submit(self._read_apart, index, span, known) for index, span in spans]:
                     done.result()
         else:
             for index, span in spans:
-                self._read_span(index, span, known)
+                self._read_span(self._source, index, span, known)
 
     def commit(self) -> Extracted:
         """Commit what is durable and move the watermark behind it; without any row leave everything as it was."""
@@ -104,7 +110,21 @@ class Extraction:
         mark = take_over(self._job, self._mark, committed, self._table.cursor_digits)
         return Extracted(mark, committed, committed.done, run.high)
 
-    def _read_span(self, index: int, span: Span, known: frozenset[bytes]) -> None:
+    def _read_apart(self, index: int, span: Span, known: frozenset[bytes]) -> None:
+        """One reader among several, on a connection of its own."""
+        backend = self._job.backend
+        with backend.source.connect() as source:
+            prove_reached(
+                source,
+                self._table,
+                self._run,
+                first=self._source.server,
+                config=self._job.config,
+                zone=backend.zone,
+            )
+            self._read_span(source, index, span, known)
+
+    def _read_span(self, source: SourceConnection, index: int, span: Span, known: frozenset[bytes]) -> None:
         """One reader: batches into chunks, chunks into parts written behind its back."""
         background = Background(f"part {self._job.table}")
         options = self._job.options
@@ -115,7 +135,7 @@ class Extraction:
             self._run.seen_from, self._table.schema.field(self._table.cursor).type, self._job.backend.zone
         )
         try:
-            with closing(self._batches(span)) as batches:
+            with closing(_batches(source, self._table, span)) as batches:
                 for batch in batches:
                     self._job.check()
                     read = batch if overlap else self._limited(batch)
@@ -134,9 +154,6 @@ class Extraction:
             self._finish(index, builder.skipped)
         finally:
             background.close()
-
-    def _batches(self, span: Span) -> Generator[pa.RecordBatch, None, None]:
-        yield from self._job.backend.source.read(self._table, span, BATCH_ROWS)
 
     def _limited(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self._left is None:
@@ -202,6 +219,10 @@ class Extraction:
             self._etag = RunStore(job.backend.objects, job.table).create(self._run)
 
 
+def _batches(source: SourceConnection, table: SourceTable, span: Span) -> Generator[pa.RecordBatch, None, None]:
+    yield from source.read(table, span, BATCH_ROWS)
+
+
 def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
     """Write a part that is never overwritten; returns its ETag.
 
@@ -241,8 +262,9 @@ def abandon(job: Job, mark: Watermark, run: Run, etag: str) -> Watermark:
     return job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
 
 
-def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan) -> Run:
-    """The document of a run that is about to read a plan."""
+def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: str) -> Run:
+    """The document of a run, named as the lease names it, that is about to read a plan from a server."""
+    run = job.lease.run
     return Run(
         table=str(job.table),
         run=run,
@@ -258,12 +280,14 @@ def new_run(job: Job, run: str, mark: Watermark, table: SourceTable, plan: Plan)
         cursor=table.cursor,
         primary_key=table.primary_key,
         seen_from=plan.seen_from,
+        server=server,
+        incarnation=table.incarnation,
     )
 
 
-def known_rows(previous: Previous | None) -> frozenset[bytes]:
+def known_rows(previous: Run | None) -> frozenset[bytes]:
     """Digests of rows the run before has read near its high."""
-    return unpack(previous.run.seen) if previous else frozenset()
+    return unpack(previous.seen) if previous else frozenset()
 
 
 def _final(newest: Position | None, before: Position | None) -> Position | None:

@@ -1,14 +1,17 @@
 """The run a watermark waits for: what it is, and whether it can go on. Looking changes nothing."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import ConfigError
 from wmtui.files.runs import Column, Run, RunState, RunStore
 from wmtui.model import Order
 from wmtui.pipeline.context import Scope
-from wmtui.sources import SourceTable
+from wmtui.pipeline.continuity import same_rows
+from wmtui.sources import SourceConnection, SourceTable
 from wmtui.watermarks.model import Watermark
 
 
@@ -32,8 +35,11 @@ class Pending(Struct, frozen=True):
     etag: str = ""
 
 
-def find_pending(scope: Scope, mark: Watermark, table: SourceTable) -> Pending:
-    """The run a watermark waits for. Raises Unreadable, and ConfigError when it reads by another cursor or key."""
+def find_pending(scope: Scope, mark: Watermark, table: SourceTable, source: SourceConnection) -> Pending:
+    """The run a watermark waits for; it cannot go on in another table than it has read so far.
+
+    Raises Unreadable, and ConfigError when it reads by another cursor or key.
+    """
     if mark.pending_extraction is None:
         return Pending(PendingKind.NONE)
     found = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
@@ -43,7 +49,8 @@ def find_pending(scope: Scope, mark: Watermark, table: SourceTable) -> Pending:
     refuse_other_order(run, table)
     if run.state is RunState.COMMITTED:
         return Pending(PendingKind.COMMITTED, run, etag)
-    stale = run.order is Order.NONE or run.epoch != mark.epoch or run.schema != columns_of(table)
+    stale = run.order is Order.NONE or run.epoch != mark.epoch or not same_columns(run.schema, columns_of(table))
+    stale = stale or not same_rows(source, table, run)
     return Pending(PendingKind.STALE if stale else PendingKind.RESUMABLE, run, etag)
 
 
@@ -61,10 +68,24 @@ def refuse_other_order(run: Run, table: SourceTable) -> None:
         )
 
 
+def same_columns(before: Sequence[Column], now: Sequence[Column]) -> bool:
+    """Whether a run read these very columns; what it did not note of them does not count."""
+    return len(before) == len(now) and all(
+        old == (new if old.extra is not None else replace(new, extra=None))
+        for old, new in zip(before, now, strict=True)
+    )
+
+
 def columns_of(table: SourceTable) -> tuple[Column, ...]:
     """The table's columns as a run document holds them."""
     return tuple(
-        Column(f.name, (f.metadata or {}).get(b"source_type", b"").decode(), str(f.type)) for f in table.schema
+        Column(
+            f.name,
+            (f.metadata or {}).get(b"source_type", b"").decode(),
+            str(f.type),
+            (f.metadata or {}).get(b"extra", b"").decode(),
+        )
+        for f in table.schema
     )
 
 

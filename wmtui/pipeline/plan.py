@@ -5,18 +5,22 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.config import TableConfig
 from wmtui.errors import ConfigError
 from wmtui.files.runs import Run
 from wmtui.model import Order, Position, Span, Strategy
-from wmtui.sources import SourceClock, SourceTable
+from wmtui.sources import SourceClock, SourceTable, Writer
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant, to_wall
 
 WRITER_MARGIN = timedelta(seconds=2)
 """Reading stays this far below the start of the oldest open writing transaction: its stamps may round down."""
+
+HELD_LONG = timedelta(seconds=10)
+"""How long a transaction may hold reading back before it is named."""
 
 LOOKBACK = timedelta(seconds=60)
 BLIND_LOOKBACK = timedelta(minutes=10)
@@ -32,7 +36,8 @@ class Plan(Struct, frozen=True):
 
     low, high: wall clock in the profile's zone; low None: from the beginning. spans: the overlap first, if any.
     origin: why it begins there, in words. seen_from: rows from here on are remembered for the next run's overlap;
-    None: it will have none. ahead: how far the watermark lies behind the high, if so far that no late row explains it.
+    None: it will have none. ahead: how far the watermark lies ahead of the high, if no late row explains it.
+    writer: whose open transaction holds the high back. blind: why not all open transactions show.
     """
 
     order: Order
@@ -43,6 +48,8 @@ class Plan(Struct, frozen=True):
     origin: str
     seen_from: datetime | None
     ahead: timedelta | None = None
+    writer: Writer | None = None
+    blind: str = ""
 
     @property
     def commits_early(self) -> bool:
@@ -55,25 +62,25 @@ class Plan(Struct, frozen=True):
         return not self.spans
 
 
-class Previous(Struct, frozen=True):
-    """The last committed run, when it left the watermark where it is now, and up to which instant the source was read
-    since.
+def previous_run(run: Run | None, mark: Watermark) -> Run | None:
+    """The last committed run, if its overlap still counts: it left the watermark where it is now (after an edit its
+    overlap means nothing), and its own overlap was read to the end.
     """
+    if run is None or run.epoch != mark.epoch or run.final is None or run.final != mark.position:
+        return None
+    return run if all(r.done for r in run.ranges if is_overlap(r.span)) else None
 
-    run: Run
-    extracted_to: datetime
 
-    @classmethod
-    def of(cls, run: Run | None, mark: Watermark, heartbeat: Heartbeat, zone: ZoneInfo) -> "Previous | None":
-        """None unless the run's final position is the watermark's (after an edit its overlap means nothing) and its
-        own overlap was read to the end.
-        """
-        if run is None or run.epoch != mark.epoch or run.final is None or run.final != mark.position:
-            return None
-        if not all(r.done for r in run.ranges if is_overlap(r.span)):
-            return None
-        high = to_instant(run.high, zone)
-        return cls(run, max(high, heartbeat.extracted_to(mark) or high))
+def read_up_to(previous: Run | None, mark: Watermark, heartbeat: Heartbeat, zone: ZoneInfo) -> datetime | None:
+    """Up to which instant the source has been read from this position; None: it is not known.
+
+    What the last sync noted counts, although the run before may have come further: a clock that went back stamps rows
+    below that again.
+    """
+    noted = heartbeat.extracted_to(mark)
+    if noted is not None or previous is None:
+        return noted
+    return to_instant(previous.high, zone)
 
 
 def high_of(clock: SourceClock, config: TableConfig, digits: int, zone: ZoneInfo) -> datetime:
@@ -85,8 +92,8 @@ def high_of(clock: SourceClock, config: TableConfig, digits: int, zone: ZoneInfo
     """
     unit = 10 ** (6 - digits)
     high = to_instant(clock.now, zone) - max(config.lag, timedelta(microseconds=unit))
-    if clock.oldest_writer is not None:
-        high = min(high, to_instant(clock.oldest_writer, zone) - WRITER_MARGIN)
+    if clock.writer is not None:
+        high = min(high, to_instant(clock.writer.started, zone) - WRITER_MARGIN)
     wall = to_wall(high, zone)
     return wall.replace(microsecond=wall.microsecond // unit * unit)
 
@@ -106,10 +113,19 @@ def lookback_of(clock: SourceClock, config: TableConfig, table: SourceTable, zon
                 "set the profile's timezone to one without, such as UTC, or name a primary_key",
             )
         return timedelta(0)
-    usual = LOOKBACK if clock.sees_transactions else BLIND_LOOKBACK
+    usual = BLIND_LOOKBACK if clock.blind else LOOKBACK
     lookback = usual if config.lookback is None else timedelta(seconds=config.lookback.total_seconds())
     in_wall_clock = table.schema.field(table.cursor).type.tz is None
     return max(lookback, REPEATED_HOUR) if saving and in_wall_clock else lookback
+
+
+def _holder(
+    clock: SourceClock, config: TableConfig, table: SourceTable, zone: ZoneInfo, high: datetime
+) -> Writer | None:
+    """Whose transaction holds the high back, if it has been open for long."""
+    if clock.writer is None or high_of(replace(clock, writer=None), config, table.cursor_digits, zone) <= high:
+        return None
+    return clock.writer if clock.now - clock.writer.started >= HELD_LONG else None
 
 
 def observes_daylight_saving(zone: ZoneInfo, around: datetime) -> bool:
@@ -126,40 +142,46 @@ def plan(
     zone: ZoneInfo,
     *,
     system: datetime | None,
-    previous: Previous | None,
+    read_to: datetime | None,
     strategy: Strategy,
 ) -> Plan:
     """Decide what to read from where the watermark is to the last safe cursor value.
 
     zone: the profile's. system: the system watermark, where a table without its own begins; wall clock in `zone`.
+    read_to: see `read_up_to`.
     """
     high = high_of(clock, config, table.cursor_digits, zone)
     lookback = lookback_of(clock, config, table, zone)
     seen_from = _before(to_instant(high, zone), lookback, zone) if lookback else None
+    writer = _holder(clock, config, table, zone, high)
     start = mark.position or (Position(system) if system else None)
     if start is None:
         order = Order.PRIMARY_KEY if table.primary_key else Order.NONE
         first = Span(order, None, Position(high))
-        return Plan(order, strategy, None, high, (first,), "first load", seen_from)
+        return Plan(order, strategy, None, high, (first,), "first load", seen_from, None, writer, clock.blind)
     order = Order.CURSOR if table.primary_key else Order.NONE
-    spans = _overlap(start, lookback, previous, high, zone)
+    spans = _overlap(start, lookback, read_to, high, zone)
     ahead = to_instant(start.cursor, zone) - to_instant(high, zone)
     if start.cursor <= high or ahead <= timedelta(0):
         inclusive = start.key is None and bool(table.primary_key)
         spans.append(Span(order, start, Position(high), inclusive=inclusive))
     low = spans[0].after.cursor if spans and spans[0].after else start.cursor
     far = ahead if ahead > max(lookback, LOOKBACK) else None
-    return Plan(order, strategy, low, high, tuple(spans), _origin(mark), seen_from, far)
+    return Plan(order, strategy, low, high, tuple(spans), _origin(mark), seen_from, far, writer, clock.blind)
 
 
 def _overlap(
-    start: Position, lookback: timedelta, previous: Previous | None, high: datetime, zone: ZoneInfo
+    start: Position, lookback: timedelta, read_to: datetime | None, high: datetime, zone: ZoneInfo
 ) -> list[Span]:
-    """The span below the watermark in which rows may have appeared since; none for a position without key."""
-    if start.key is None or not lookback:
+    """The span below the watermark in which rows may have appeared since; none for a position without key.
+
+    Without lookback there is one only where the source was last read up to a point before the watermark: its clock went
+    back, or an older transaction held reading back.
+    """
+    if start.key is None or not (lookback or read_to):
         return []
-    read_to = previous.extracted_to if previous else to_instant(start.cursor, zone)
-    since = _before(min(read_to, to_instant(high, zone)), lookback, zone)
+    read_to = read_to or to_instant(start.cursor, zone)
+    since = _before(min(read_to, to_instant(high, zone)) if lookback else read_to, lookback, zone)
     if since >= start.cursor:
         return []
     return [Span(Order.CURSOR, Position(since), start, inclusive=True)]
@@ -173,7 +195,7 @@ def _before(instant: datetime, span: timedelta, zone: ZoneInfo) -> datetime:
 def _origin(mark: Watermark) -> str:
     if mark.position is None:
         return "beginning at the system watermark"
-    return "behind the manual watermark" if mark.is_manual else "behind the watermark"
+    return "after the manual watermark" if mark.is_manual else "after the watermark"
 
 
 def is_overlap(span: Span) -> bool:

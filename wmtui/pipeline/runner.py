@@ -1,6 +1,7 @@
 """The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
 
 import time
+from contextlib import closing
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from wmtui.model import TableName
 from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
+from wmtui.pipeline.extraction import Extracted
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
@@ -109,19 +111,27 @@ def _extract_and_load(job: Job, account: _Account) -> None:
 
 
 def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
-    for extracted in extract_table(job, mark):
-        mark = extracted.mark
-        if extracted.run is not None:
-            account.rows_extracted += extracted.run.rows
-            account.files_written += len(extracted.run.parts)
-            job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
-        else:
-            job.tell("no news in the source")
-        if extracted.run is None and extracted.complete:
-            mark = _recovered(job, mark)
-        elif not extracted.complete and job.options.limit is not None:
-            job.tell("stopped at the limit; more is waiting in the source")
-        read_to = format_instant(to_instant(extracted.high, job.backend.zone)) if extracted.complete else None
+    with closing(extract_table(job, mark)) as runs:
+        for extracted in runs:
+            mark = _extracted(job, extracted, account)
+    return mark
+
+
+def _extracted(job: Job, extracted: Extracted, account: _Account) -> Watermark:
+    """Count and tell what a run extracted, and note how far it read; the watermark after it."""
+    mark = extracted.mark
+    if extracted.run is not None:
+        account.rows_extracted += extracted.run.rows
+        account.files_written += len(extracted.run.parts)
+        job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
+    else:
+        job.tell("no news in the source")
+    if extracted.run is None and extracted.complete:
+        mark = _recovered(job, mark)
+    elif not extracted.complete and job.options.limit is not None:
+        job.tell("stopped at the limit; more is waiting in the source")
+    if extracted.complete:  # Else what an earlier run noted of this position holds: it may have come less far.
+        read_to = format_instant(to_instant(extracted.high, job.backend.zone))
         job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
     return mark
 

@@ -124,12 +124,10 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract import preview_plan
-        from wmtui.pipeline.plan import is_overlap
+        from wmtui.pipeline.extract import preview_extraction
 
-        source = scope.backend.source
-        table, mark, plan = preview_plan(scope, mark)
-        estimate = sum(source.estimate(table, span) for span in plan.spans if not is_overlap(span))
+        found = preview_extraction(scope, mark)
+        mark, plan, estimate = found.mark, found.plan, found.estimate
         if estimate:
             now = format_instant(self._workspace.clock())
             patch = {

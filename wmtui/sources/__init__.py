@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from wmtui.config import MySQLConfig, SourceConfig
 from wmtui.model import Clock
-from wmtui.sources.base import Source, SourceClock, SourceTable
+from wmtui.sources.base import CursorCounts, Source, SourceClock, SourceConnection, SourceTable, Writer
 
 
 def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
@@ -18,4 +18,4 @@ def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
     return EmbeddedSource(config, zone, clock)
 
 
-__all__ = ["Source", "SourceClock", "SourceTable", "open_source"]
+__all__ = ["CursorCounts", "Source", "SourceClock", "SourceConnection", "SourceTable", "Writer", "open_source"]

@@ -1,26 +1,33 @@
 """What the pipeline needs of a source database."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
 
 from wmtui.config import TableConfig
-from wmtui.model import Check, Key, Span, TableName
+from wmtui.model import Check, Key, Position, Span, TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FUTURE = timedelta(minutes=5)
+"""A cursor that lies further ahead of the source's clock than this was not stamped by it."""
 
 
 class SourceTable(Struct, frozen=True):
     """A table as the source describes it.
 
-    schema: pinned Arrow schema; each field's metadata holds the source's own type under b"source_type".
+    schema: pinned Arrow schema; each field's metadata holds the source's own type under b"source_type", and what else
+    its catalogue says of the column (a generation expression, ON UPDATE) under b"extra".
     primary_key: its columns in order, empty for a table without one. cursor: the column that orders changes.
     cursor_digits: fraction digits of the cursor column, 0–6.
     nullable_cursor: rows with a NULL cursor are possible (they are counted, never read).
     null_dates: a date that no calendar has is read as NULL, in cursor and key aside; else it is an error.
+    incarnation: what changes when the table is dropped, truncated, restored or rebuilt; None where the source does not
+    say. counted_key: the key is one column that the source counts up for new rows. cursor_index: an index that begins
+    with the cursor, None without one.
     """
 
     table: TableName
@@ -30,26 +37,69 @@ class SourceTable(Struct, frozen=True):
     cursor_digits: int
     nullable_cursor: bool
     null_dates: bool = False
+    incarnation: str | None = None
+    counted_key: bool = False
+    cursor_index: str | None = None
+
+
+class Writer(Struct, frozen=True):
+    """Who may still commit rows stamped since `started`: a session of the source. started: wall clock in the profile's
+    zone. user, host: "" where the source does not say.
+    """
+
+    started: datetime
+    session: int
+    user: str = ""
+    host: str = ""
+
+    def __str__(self) -> str:
+        who = f" ({self.user}@{self.host})" if self.user else ""
+        return f"session {self.session}{who}"
 
 
 class SourceClock(Struct, frozen=True):
     """How far it is safe to read now.
 
-    now: the source's clock (on a replica: the time of the last applied change), wall clock in the profile's zone.
-    oldest_writer: start of the oldest open transaction that has written or may write, same zone; None: none open.
-    sees_transactions: False where the account may not see them, so that only `lookback` guards against late commits.
+    now: the source's clock, wall clock in the profile's zone; on a replica the time of the last applied change.
+    writer: the oldest session that has written or may write; None: none.
+    blind: why open transactions, or some of them, do not show, so that only `lookback` guards against late commits;
+    "" where all show. delay: how far a replica is behind, by which `now` is earlier than the server's clock.
     """
 
     now: datetime
-    oldest_writer: datetime | None
-    sees_transactions: bool
+    writer: Writer | None = None
+    blind: str = ""
+    delay: timedelta = timedelta(0)
 
 
-class Source(Protocol):
-    """Raises SourceError when the server refuses or does not answer, ConfigError when a table does not fit its
-    settings, UnsupportedValue for a type or value that cannot be carried exactly. Safe to share between threads;
-    every `read` has a connection of its own.
+class CursorCounts(Struct, frozen=True):
+    """What the cursor's index tells at a moment.
+
+    nulls, future: rows without a cursor, and rows whose cursor lies more than FUTURE ahead of that moment; neither is
+    read. newest: the greatest cursor that does not, wall clock in the profile's zone; None: there is no such row.
     """
+
+    nulls: int
+    future: int
+    newest: datetime | None
+
+
+class SourceConnection(Protocol):
+    """One connection to one server, as a context manager; one statement at a time, so not to be shared by threads.
+
+    Everything a run relies on, clock, transactions, catalogue and rows, comes from this server. Raises SourceError when
+    the server refuses or does not answer, ConfigError when a table does not fit its settings, UnsupportedValue for a
+    type or value that cannot be carried exactly.
+    """
+
+    @property
+    def server(self) -> str:
+        """What tells this server from every other that may stand behind the same address."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
     def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """The table's schema by its settings, after checking that cursor and primary key are what they say.
@@ -60,14 +110,18 @@ class Source(Protocol):
         """
         ...
 
-    def clock(self) -> SourceClock:
-        """The source's clock and its oldest open writing transaction."""
+    def clock(self, lookback: timedelta | None = None) -> SourceClock:
+        """The source's clock and its oldest open writer.
+
+        lookback: the overlap the table is read with, 0 for none: what could only write by a stored function counts as
+        a writer once it is at work for longer. None: the usual overlap.
+        """
         ...
 
     def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator["pa.RecordBatch"]:
         """Stream the span's rows as batches of at most `batch_rows` in `table.schema`, bounded in memory.
 
-        Closing the iterator early closes the connection. Order as `span.order` says; with NONE any.
+        Closing the iterator early ends the connection. Order as `span.order` says; with NONE any.
         """
         ...
 
@@ -76,7 +130,7 @@ class Source(Protocol):
     ) -> Iterator["pa.RecordBatch"]:
         """Stream every row in any order, those without a cursor too, or only the rows of these primary keys.
 
-        One snapshot, in `table.schema`, bounded in memory. Closing the iterator early closes the connection.
+        One snapshot, in `table.schema`, bounded in memory. Closing the iterator early ends the connection.
         """
         ...
 
@@ -88,8 +142,30 @@ class Source(Protocol):
         """Cut a span into at most `pieces` disjoint half-open primary-key ranges that together cover it."""
         ...
 
-    def null_cursors(self, table: SourceTable) -> int:
-        """How many rows have a NULL cursor; they can never be read incrementally."""
+    def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts | None:
+        """Rows that incremental reading misses, and how far the cursor reaches; None where no index serves, so that
+        counting would read the whole table.
+
+        now: the source's clock, wall clock in the profile's zone.
+        """
+        ...
+
+    def cursor_of(self, table: SourceTable, key: Key) -> datetime | None:
+        """The cursor of the row with this primary key, wall clock in the profile's zone; None without such a row."""
+        ...
+
+    def newest_key(self, table: SourceTable) -> Position | None:
+        """The row with the greatest primary key, of a table whose key is counted up; None in an empty table, or when
+        that row has no cursor.
+        """
+        ...
+
+
+class Source(Protocol):
+    """A source database. Raises SourceError when the server refuses or does not answer. Safe to share by threads."""
+
+    def connect(self) -> SourceConnection:
+        """A connection of the caller's own, open at once."""
         ...
 
     def check(self) -> list[Check]:
@@ -97,5 +173,5 @@ class Source(Protocol):
         ...
 
     def check_table(self, table: TableName, config: TableConfig) -> list[Check]:
-        """Findings for `doctor -t`: cursor index, NULL cursors, whether updates touch the cursor, size."""
+        """Findings for `doctor -t`: cursor index, NULL and future cursors, whether updates touch the cursor, size."""
         ...

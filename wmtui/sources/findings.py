@@ -1,8 +1,12 @@
 """Findings of `doctor` that every source words alike."""
 
+from datetime import datetime
+
 from wmtui.errors import WmtuiError
 from wmtui.model import Check, Level
-from wmtui.sources.base import SourceTable
+from wmtui.sources.base import CursorCounts, SourceTable
+
+_INDEX_IT = "create an index that begins with it"
 
 
 def failed(subject: str, error: WmtuiError) -> Check:
@@ -10,15 +14,36 @@ def failed(subject: str, error: WmtuiError) -> Check:
     return Check(subject, Level.ERROR, str(error), error.next_step)
 
 
-def cursor_nulls(table: SourceTable, nulls: int) -> Check:
+def cursor_nulls(table: SourceTable, counts: CursorCounts | None) -> Check:
     """Whether rows escape incremental reading because their cursor is NULL."""
     subject = f"{table.table}: NULL in {table.cursor}"
     if not table.nullable_cursor:
         return Check(subject, Level.OK, "the column is NOT NULL")
-    if not nulls:
+    if counts is None:
+        return Check(subject, Level.WARNING, "unknown: without an index they are not counted", _INDEX_IT)
+    if not counts.nulls:
         return Check(subject, Level.OK, "allowed, none now", "declare the column NOT NULL to keep it so")
     return Check(
-        subject, Level.WARNING, f"{nulls} rows, which are never extracted", "fill them and declare the column NOT NULL"
+        subject,
+        Level.WARNING,
+        f"{counts.nulls} rows, which are never extracted",
+        "fill them and declare the column NOT NULL",
+    )
+
+
+def cursor_reach(table: SourceTable, counts: CursorCounts | None, now: datetime) -> Check:
+    """Whether the cursor runs ahead of the source's clock. now: that clock, wall clock in the profile's zone."""
+    subject = f"{table.table}: {table.cursor} and the clock"
+    if counts is None:
+        return Check(subject, Level.WARNING, "unknown: without an index the newest row is not looked for", _INDEX_IT)
+    newest = "no row" if counts.newest is None else f"the newest row is of {counts.newest:%Y-%m-%d %H:%M:%S}"
+    if not counts.future:
+        return Check(subject, Level.OK, f"{newest}, the source's clock says {now:%Y-%m-%d %H:%M:%S}")
+    return Check(
+        subject,
+        Level.WARNING,
+        f"{counts.future} rows lie in the future, which are not extracted before their time comes; {newest}",
+        "correct them; check the time zone that the application writes in, and the profile's `timezone`",
     )
 
 

@@ -17,25 +17,30 @@ from wmtui.sources.mysql_types import Column
 from wmtui.sources.sql import MYSQL
 from wmtui.types import ColumnType
 
-_TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = %(schema)s"
+_TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = \0schema\0"
 _SCHEMAS = "SELECT schema_name AS n FROM information_schema.schemata"
 _COLUMNS = """
 SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS data_type, column_type AS column_type,
        is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale, character_maximum_length AS length,
-       datetime_precision AS fraction_digits, extra AS extra, privileges AS privileges
-FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name = %(table)s ORDER BY ordinal_position
+       datetime_precision AS fraction_digits, extra AS extra, generation_expression AS expression,
+       privileges AS privileges
+FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0 ORDER BY ordinal_position
 """
 _INDEXES = """
 SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
        sub_part AS sub_part, nullable AS nullable, index_type AS kind
        /*!80000 , is_visible AS is_visible */ /*M!100600 , ignored AS is_ignored */
-FROM information_schema.statistics WHERE table_schema = %(schema)s AND table_name = %(table)s
+FROM information_schema.statistics WHERE table_schema = \0schema\0 AND table_name = \0table\0
 ORDER BY index_name, seq_in_index
+"""
+_CREATED = """
+SELECT table_schema AS s, table_name AS n, create_time AS created
+FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
 """
 _STATUS = """
 SELECT table_schema AS s, table_name AS n, engine AS engine, table_rows AS table_rows,
        data_length + index_length AS size
-FROM information_schema.tables WHERE table_schema = %(schema)s AND table_name = %(table)s
+FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
 """
 
 
@@ -76,7 +81,7 @@ def columns(session: Session, table: TableName) -> list[Column]:
             type=ColumnType(row["data_type"].lower(), row["column_type"], row["digits"], row["scale"], row["length"]),
             nullable=row["nullable"] == "YES",
             fraction_digits=row["fraction_digits"],
-            extra=row["extra"],
+            extra=" ".join(filter(None, (row["extra"], row["expression"]))),
             readable="select" in row["privileges"].lower(),
         )
         for row in _rows(session, _COLUMNS, table)
@@ -92,16 +97,18 @@ def indexes(session: Session, table: TableName) -> list[Index]:
     return [_index(list(rows)) for _, rows in by_name]
 
 
+def incarnation(session: Session, table: TableName) -> str | None:
+    """When the server made the table as it stands, UTC; a rebuild, a restore and TRUNCATE make it again. None for a
+    view, and where the server does not know.
+    """
+    rows = _rows(session, _CREATED, table)
+    return str(rows[0]["created"]) if rows and rows[0]["created"] is not None else None
+
+
 def status(session: Session, table: TableName) -> Status:
     """Engine and size, as the server estimates them."""
     row = _rows(session, _STATUS, table)[0]
     return Status(row["engine"], row["table_rows"], row["size"])
-
-
-def count_nulls(session: Session, table: TableName, column: str) -> int:
-    """How many rows have NULL in a column."""
-    sql = MYSQL.select("COUNT(*) AS n", table, f"{MYSQL.name(column)} IS NULL")
-    return int(session.query(sql)[0]["n"])
 
 
 def _missing(session: Session, table: TableName) -> ConfigError:

@@ -1,82 +1,161 @@
-"""How far it is safe to read: the server's clock, its open writing transactions, and the delay of a replica.
+"""How far it is safe to read: the server's clock, the sessions that may still commit, and the delay of a replica.
 
-All times here are UTC without zone.
+All times here are UTC without zone. The clock is read first, then running statements, then open transactions: whatever
+starts in between is stamped later, and a statement that gets its lock in between is seen as one or the other.
 """
 
 import random
 import re
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import SourceError
+from wmtui.sources.base import Writer
+from wmtui.sources.mysql_server import Server
 from wmtui.sources.mysql_session import PrivilegeMissing, Session, UnknownStatement
 
-_NOW = "SELECT UTC_TIMESTAMP(6) AS now"
+_NOW = "SELECT UTC_TIMESTAMP(6) AS now, SUBSTRING_INDEX(USER(), '@', 1) AS user"
 
 # InnoDB shows trx_started in the zone of the server's operating system, whatever the session's zone. An hour that
 # occurs twice there is taken as the earlier one: reading too little is made up for, reading too much is not.
-_WRITERS = """
-SELECT trx_mysql_thread_id = CONNECTION_ID() AS ours,
+_TRANSACTIONS = """
+SELECT session, session = CONNECTION_ID() AS ours, writes,
        CASE WHEN CONVERT_TZ(started - INTERVAL 1 HOUR, '+00:00', 'SYSTEM') = trx_started
             THEN started - INTERVAL 1 HOUR ELSE started END AS started
-FROM (SELECT trx_mysql_thread_id, trx_started,
+FROM (SELECT trx_mysql_thread_id AS session, trx_started, trx_rows_modified > 0 OR trx_lock_structs > 0 AS writes,
              trx_started - INTERVAL TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(),
                                                   CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')) SECOND AS started
       FROM information_schema.innodb_trx
-      WHERE trx_rows_modified > 0 OR trx_lock_structs > 0 OR trx_mysql_thread_id = CONNECTION_ID()) AS writers
+      WHERE trx_rows_modified > 0 OR trx_lock_structs > 0 OR trx_mysql_thread_id = CONNECTION_ID()
+            OR (trx_is_read_only = 0 AND trx_autocommit_non_locking = 0)) AS transactions
 """
-# NOW() is fixed when a statement starts, before it waits for its first lock and so before InnoDB knows of it.
-# `time` is whole seconds, rounded down.
-_STATEMENTS = """
-SELECT UTC_TIMESTAMP() - INTERVAL time + 1 SECOND AS started, LEFT(info, 1000) AS statement
-FROM information_schema.processlist
-WHERE command IN ('Query', 'Execute') AND id <> CONNECTION_ID() AND info IS NOT NULL
+_CLUSTER = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'group_replication_group_name')"
+_ROUTINES = """
+SELECT DISTINCT routine_name AS name FROM information_schema.routines
+WHERE routine_type = 'FUNCTION' AND routine_schema NOT IN ('sys', 'mysql')
 """
+_TRIGGERS = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema NOT IN ('sys', 'mysql') LIMIT 1"
+
+_LOCK = "wmtui reads innodb_trx"
+_LOCK_SECONDS = 60
 _LOOKS = 30
+_SHOWN = 100
+"""Characters of a statement that SHOW PROCESSLIST shows at the most."""
+
 _COMMENT_OR_SPACE = r"(?:\s|\(|/\*(?!!).*?\*/|/\*M?!\d*|(?:--\s|\#)[^\n]*\n)*"
 _WRITE = re.compile(
     _COMMENT_OR_SPACE + r"(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|CALL|EXECUTE|WITH|BEGIN)\b", re.IGNORECASE | re.DOTALL
 )
+_ONLY_COMMENTS = re.compile(_COMMENT_OR_SPACE + r"(?:/\*(?!!)|--\s|\#|\Z)", re.DOTALL)
+_CALLS = re.compile(_COMMENT_OR_SPACE + r"(?:SELECT|SET|DO)\b", re.IGNORECASE | re.DOTALL)
+_SELECT = re.compile(_COMMENT_OR_SPACE + r"SELECT\b", re.IGNORECASE | re.DOTALL)
+_OURS = re.compile(r"SELECT /\* wmtui \*/")
+
+OTHER_SERVERS = "a cluster's other servers do not show their transactions"
+REPLICA = "a replica does not show the transactions that are open on its primary"
+READ_ONLY = "a read-only server does not show the transactions of the one that writes"
+NO_PROCESS = "the account lacks the PROCESS privilege"
+NO_REPLICATION = "the account may not see whether this is a replica"
 
 
-class ServerClock(Struct, frozen=True):
-    """now: the last applied source time on a replica. oldest_writer: None if none is open or none may be seen."""
+class Statement(Struct, frozen=True):
+    """A statement at work that writes nothing itself, but may call a function that does. text: as far as it shows."""
+
+    writer: Writer
+    text: str
+
+
+class Reading(Struct, frozen=True):
+    """What a server showed at a moment.
+
+    now: its clock, less `delay`, by which a replica is behind. writers: who has written or is about to. idle: open
+    transactions that have not written so far. calls: statements that may write through a function or a trigger.
+    blind: why not all of these show; "" where they do.
+    """
 
     now: datetime
-    oldest_writer: datetime | None
-    sees_transactions: bool
+    delay: timedelta
+    writers: tuple[Writer, ...]
+    idle: tuple[Writer, ...]
+    calls: tuple[Statement, ...]
+    blind: str
 
 
-def server_clock(session: Session) -> ServerClock:
-    """Read the clock before the writers: whatever starts in between is stamped later. Raises SourceError.
+def read_clock(session: Session, server: Server) -> Reading:
+    """Read clock, statements and transactions. Raises SourceError, also while a replica stands still.
 
-    Statements come before transactions: a statement that gets its lock in between is seen as one or the other.
+    InnoDB renews its list of transactions only when nobody has looked at it for 0.1 s: one of us looks at a time.
     """
-    now: datetime = session.query(_NOW)[0]["now"] - replica_delay(session)
-    starts = [row["started"] for row in session.query(_STATEMENTS) if is_write(row["statement"])]
+    with suppress(SourceError):  # Some clusters have no such locks, and then only patience is left.
+        session.query(f"SELECT GET_LOCK('{_LOCK}', {_LOCK_SECONDS})")
     try:
-        starts += _open_writers(session)
+        return _read(session, server)
+    finally:
+        with suppress(SourceError):
+            session.query(f"SELECT RELEASE_LOCK('{_LOCK}')")
+
+
+def _read(session: Session, server: Server) -> Reading:
+    row = session.query(_NOW)[0]
+    now: datetime = row["now"]
+    delay, blind = replica_delay(session, server)
+    statements = session.query("SHOW PROCESSLIST")
+    writers, calls = _at_work(statements, now, own_user=row["user"])
+    idle: list[Writer] = []
+    try:
+        sessions = {found["id"]: found for found in statements}
+        for found in _transactions(session):
+            who = sessions.get(found["session"], {})
+            writer = Writer(found["started"], int(found["session"]), *_who(who))
+            (writers if found["writes"] else idle).append(writer)
     except PrivilegeMissing:
-        return ServerClock(now, None, False)
-    return ServerClock(now, min(starts, default=None), True)
+        return Reading(now - delay, delay, (), (), (), NO_PROCESS)
+    blind = blind or _unseen(session, server)
+    return Reading(now - delay, delay, tuple(writers), tuple(idle), tuple(calls), blind)
 
 
-def _open_writers(session: Session) -> list[datetime]:
-    """When the open writing transactions began.
+def _at_work(
+    statements: Iterable[dict[str, Any]], now: datetime, *, own_user: str
+) -> tuple[list[Writer], list[Statement]]:
+    """Statements that write, and those that may by what they call.
 
-    InnoDB renews this view only when nobody has looked at it for 0.1 s. It is fresh if it shows the transaction that
-    we have just opened for this purpose.
+    NOW() is fixed when a statement starts, before it waits for its first lock and so before InnoDB knows of it. The
+    list shows how long it has been at work in whole seconds, rounded down.
     """
+    writers, calls = [], []
+    for found in statements:
+        text = found["info"]
+        if text is None or found["command"] not in ("Query", "Execute"):
+            continue
+        started = now - timedelta(seconds=max(0, int(found["time"] or 0)) + 1)
+        writer = Writer(started, int(found["id"]), *_who(found))
+        if is_write(text):
+            writers.append(writer)
+        elif _CALLS.match(text) and not (_OURS.match(text) and found["user"] == own_user):
+            calls.append(Statement(writer, text))
+    return writers, calls
+
+
+def _who(row: dict[str, Any]) -> tuple[str, str]:
+    """User and host of a session, the host without its port."""
+    return str(row.get("user") or ""), str(row.get("host") or "").rpartition(":")[0] or str(row.get("host") or "")
+
+
+def _transactions(session: Session) -> list[dict[str, Any]]:
+    """The open transactions of others. The list is fresh if it shows the one that we have just opened to see that."""
     session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     try:
-        for _ in range(_LOOKS):
-            found = session.query(_WRITERS)
+        for look in range(_LOOKS):
+            found = session.query(_TRANSACTIONS)
             if any(row["ours"] for row in found):
-                return [row["started"] for row in found if not row["ours"]]
-            time.sleep(random.uniform(0.11, 0.33))
+                return [row for row in found if not row["ours"]]
+            time.sleep(random.uniform(0.11, 0.2 * 1.08**look))
     finally:
         session.query("ROLLBACK")
     raise SourceError(
@@ -86,20 +165,71 @@ def _open_writers(session: Session) -> list[datetime]:
     )
 
 
-def is_write(statement: str) -> bool:
-    """Whether a running statement may stamp rows. A CTE and a procedure call count: they may write."""
-    return _WRITE.match(statement) is not None
+def _unseen(session: Session, server: Server) -> str:
+    """Why transactions of other servers may be open that this one never shows."""
+    if server.read_only:
+        return READ_ONLY
+    cluster = {row["variable_name"]: row["value"] for row in session.query(_CLUSTER)}
+    if cluster.get("wsrep_on") == "ON" or cluster.get("group_replication_group_name"):
+        return OTHER_SERVERS
+    return ""
 
 
-def replica_delay(session: Session) -> timedelta:
-    """How far a replica is behind; zero on a primary, and where the account may not see it.
+def oldest_writer(session: Session, reading: Reading, *, lookback: timedelta, idle: bool) -> Writer | None:
+    """The session that reading has to wait for.
 
-    Raises SourceError when replication is configured and not running: nobody knows then what is still to come.
+    lookback: a statement that may write by what it calls counts once it is at work for longer; before that the overlap
+    reads again what it stamps. idle: transactions that have not written yet count too. Raises SourceError.
     """
-    try:
-        channels = _replica_status(session)
-    except PrivilegeMissing:
-        return timedelta()
+    writers = [*reading.writers, *(reading.idle if idle else ())]
+    old = [call for call in reading.calls if reading.now + reading.delay - call.writer.started > lookback]
+    if old:
+        writers += [call.writer for call in _calling(session, old)]
+    return min(writers, key=lambda writer: writer.started, default=None)
+
+
+def _calling(session: Session, calls: list[Statement]) -> list[Statement]:
+    """Those that may call a function that writes, or are at work inside of one, whose statements the list shows in
+    place of the statement that called it.
+    """
+    functions = [str(row["name"]) for row in session.query(_ROUTINES)]
+    if not functions and not session.query(_TRIGGERS):
+        return []
+    if any(len(call.text) >= _SHOWN for call in calls):
+        texts = {row["id"]: row["info"] or "" for row in session.query("SHOW FULL PROCESSLIST")}
+        calls = [replace(call, text=texts.get(call.writer.session, call.text)) for call in calls]
+    return [call for call in calls if may_call(call.text, functions)]
+
+
+def is_write(statement: str) -> bool:
+    """Whether a running statement may stamp rows. A CTE and a procedure call count: they may write; so does one of
+    which nothing but comments shows.
+    """
+    hidden = len(statement) >= _SHOWN and _ONLY_COMMENTS.match(statement) is not None
+    return hidden or _WRITE.match(statement) is not None
+
+
+def may_call(statement: str, functions: Iterable[str]) -> bool:
+    """Whether a SELECT, SET or DO may write: it names a stored function, or stores what it reads, as the statements of
+    functions and triggers do. A SELECT that only returns rows cannot stand in either.
+    """
+    if not _SELECT.match(statement) or re.search(r"\bINTO\b", statement, re.IGNORECASE):
+        return True
+    names = "|".join(map(re.escape, functions))
+    return bool(names) and re.search(rf"\b(?:{names})`?\s*\(", statement, re.IGNORECASE) is not None
+
+
+def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
+    """How far a replica is behind, and why transactions do not show there; zero and "" on a primary.
+
+    One that is told to stay behind shows no row earlier than that. Raises SourceError when replication is configured
+    and not running: nobody knows then what is still to come.
+    """
+    channels = replica_channels(session, server)
+    if channels is None:
+        return timedelta(), NO_REPLICATION
+    if not channels:
+        return timedelta(), ""
     delays = [channel.get("seconds_behind_source", channel.get("seconds_behind_master")) for channel in channels]
     if None in delays:
         raise SourceError(
@@ -107,20 +237,26 @@ def replica_delay(session: Session) -> timedelta:
             "how far it is behind its primary is unknown, and rows still to come would be skipped",
             "start replication; if this server is the primary now, remove the old settings (RESET REPLICA ALL)",
         )
-    return timedelta(seconds=max((int(delay) for delay in delays if delay is not None), default=0))
+    told = [channel.get("sql_delay") or 0 for channel in channels]
+    return timedelta(seconds=max(int(seconds) for seconds in (*delays, *told) if seconds is not None)), REPLICA
 
 
-def sees_replication(session: Session) -> bool:
-    """Whether the account may see if the server is a replica. Raises SourceError."""
+def replica_channels(session: Session, server: Server) -> list[dict[str, Any]] | None:
+    """What a replica says of each channel, nothing on a primary; None where the account may not see it.
+
+    Raises SourceError.
+    """
     try:
-        _replica_status(session)
+        return _replica_status(session, server)
     except PrivilegeMissing:
-        return False
-    return True
+        return None
 
 
-def _replica_status(session: Session) -> list[dict[str, Any]]:
+def _replica_status(session: Session, server: Server) -> list[dict[str, Any]]:
+    """A row per channel; MariaDB shows only the one without a name unless asked for all."""
+    if server.is_mariadb:
+        return session.query("SHOW ALL SLAVES STATUS")
     try:
         return session.query("SHOW REPLICA STATUS")
-    except UnknownStatement:  # before MySQL 8.0.22 and MariaDB 10.5
+    except UnknownStatement:  # before MySQL 8.0.22
         return session.query("SHOW SLAVE STATUS")

@@ -1,14 +1,16 @@
 """What `doctor` finds about a MySQL server and its tables."""
 
+from datetime import datetime, timedelta
+
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import Check, Level
 from wmtui.sources import findings
 from wmtui.sources import mysql_catalog as catalog
-from wmtui.sources.base import SourceTable
+from wmtui.sources.base import CursorCounts, SourceTable
 from wmtui.sources.mysql_account import account, activation, grant, inactive_roles, password_plugin
-from wmtui.sources.mysql_clock import server_clock
-from wmtui.sources.mysql_kind import Kind, replicates, server_kind
+from wmtui.sources.mysql_clock import NO_PROCESS, NO_REPLICATION, oldest_writer, read_clock, replica_channels
+from wmtui.sources.mysql_kind import Kind, kind_of
 from wmtui.sources.mysql_session import HAS_C_EXTENSION, Session
 from wmtui.sources.sql import MYSQL
 
@@ -20,7 +22,7 @@ def check_server(config: MySQLConfig) -> list[Check]:
     checks = [_driver()]
     try:
         with Session(config) as session:
-            kind = server_kind(session)
+            kind = _kind(session)
             checks.append(_server(session, kind, f"{config.host}:{config.port}"))
             checks.append(_tls(session, kind, config))
             checks.extend(_privileges(session, kind))
@@ -30,14 +32,17 @@ def check_server(config: MySQLConfig) -> list[Check]:
     return checks
 
 
-def check_table(session: Session, table: SourceTable) -> list[Check]:
-    """Key, cursor index, NULL cursors, whether updates touch the cursor, engine and size. Raises SourceError."""
-    nulls = catalog.count_nulls(session, table.table, table.cursor) if table.nullable_cursor else 0
+def check_table(session: Session, table: SourceTable, counts: CursorCounts | None, now: datetime) -> list[Check]:
+    """Key, cursor and its index, whether updates touch it, engine and size. Raises SourceError.
+
+    now: the source's clock, wall clock in the profile's zone.
+    """
     status = catalog.status(session, table.table)
     return [
         findings.key_use(table),
         _cursor_index(session, table),
-        findings.cursor_nulls(table, nulls),
+        findings.cursor_nulls(table, counts),
+        findings.cursor_reach(table, counts, now),
         _touched(session, table),
         _engine(table, status.engine),
         findings.size(table, status.rows or 0, status.size),
@@ -63,6 +68,13 @@ def _server(session: Session, kind: Kind, where: str) -> Check:
     return Check("source", Level.WARNING, f"{finding}: {kind.doubt}", next_step)
 
 
+def _kind(session: Session) -> Kind:
+    """The kind of server, which only a variable of its own tells of Aurora."""
+    server = session.server
+    aurora = session.query("SHOW GLOBAL VARIABLES LIKE 'aurora_version'")
+    return kind_of(server.kind.version, server.comment, str(aurora[0]["value"])) if aurora else server.kind
+
+
 def _tls(session: Session, kind: Kind, config: MySQLConfig) -> Check:
     if session.cipher:
         unproven = "" if config.tls == "verify" else "; who answers is not proven (tls: require)"
@@ -82,27 +94,51 @@ def _tls(session: Session, kind: Kind, config: MySQLConfig) -> Check:
 
 
 def _privileges(session: Session, kind: Kind) -> list[Check]:
-    replica = replicates(session)
-    if replica is not None:
-        what = "a replica: its delay is taken into account" if replica else "visible: this server is no replica"
+    channels = replica_channels(session, session.server)
+    if channels is not None:
+        what = "a replica: its delay is taken into account" if channels else "visible: this server is no replica"
         replication = Check("source replication", Level.OK, what)
     else:
         replication = Check(
             "source replication",
             Level.WARNING,
-            "not visible: the delay of a replica would go unnoticed",
+            "not visible: if this is a replica, its delay goes unnoticed; the last 10 minutes are read again",
             grant(session, "REPLICA MONITOR" if kind.is_mariadb else "REPLICATION CLIENT", "*.*"),
         )
-    if server_clock(session).sees_transactions:
-        transactions = Check("source transactions", Level.OK, "visible: reading stops below the oldest open writer")
-    else:
-        transactions = Check(
-            "source transactions",
+    return [replication, _transactions(session)]
+
+
+_LONG = timedelta(seconds=60)
+
+
+def _transactions(session: Session) -> Check:
+    """Whether open transactions show, and whether one of them holds reading back."""
+    subject = "source transactions"
+    reading = read_clock(session, session.server)
+    writer = oldest_writer(session, reading, lookback=_LONG, idle=False)
+    if reading.blind not in ("", NO_REPLICATION):  # that one is a finding of its own
+        return Check(
+            subject,
             Level.WARNING,
-            "not visible: only lookback guards against rows committed late",
-            grant(session, "PROCESS", "*.*"),
+            f"not all visible: {reading.blind}; the last 10 minutes are read again for rows committed late",
+            _way_out(session, reading.blind),
         )
-    return [replication, transactions]
+    if writer is not None and reading.now - writer.started > _LONG:
+        seconds = int((reading.now - writer.started).total_seconds())
+        return Check(
+            subject,
+            Level.WARNING,
+            f"{writer} has a transaction open for {seconds} s: nothing newer is read until it ends",
+            f"see what it does; `KILL {writer.session}` ends it",
+        )
+    return Check(subject, Level.OK, "visible: reading stops below the oldest open writer")
+
+
+def _way_out(session: Session, blind: str) -> str:
+    """What makes open transactions visible."""
+    if blind == NO_PROCESS:
+        return grant(session, "PROCESS", "*.*")
+    return "read from the primary, or accept that rows committed later than that are missed"
 
 
 def _roles(session: Session, kind: Kind) -> list[Check]:

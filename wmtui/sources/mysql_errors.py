@@ -125,15 +125,16 @@ def _login_error(config: MySQLConfig, error: DriverError) -> SourceError | None:
 def _without_tls(config: MySQLConfig, error: DriverError) -> SourceError:
     if config.tls != "disable":
         return offers_none(config)
+    next_step = "set tls: verify, and `ca`; or tls: require, which encrypts but does not prove who answers"
     if error.errno == 3159:
         what, why = "lets nobody in without TLS", _words(error)
     else:
+        next_step = f"{next_step}; then check the password, if it is refused again"
         what = "refuses the login without TLS"
         why = (
             f"{_words(error)} Without TLS such an account gets in only while the server remembers an earlier login,"
             " until a restart or FLUSH PRIVILEGES, and only if the password is right"
         )
-    next_step = "set tls: verify, and `ca`; or tls: require, which encrypts but does not prove who answers"
     return SourceError(f"{_server(config)} {what}", why, next_step)
 
 

@@ -4,16 +4,11 @@ import re
 
 from msgspec import Struct
 
-from wmtui.sources.mysql_session import PrivilegeMissing, Session, UnknownStatement
-
 _OLDEST = {"MySQL": (5, 7), "Percona Server": (5, 7), "Aurora MySQL": (5, 7), "MariaDB": (10, 6)}
 """Kinds that wmtui's statements are written for, and since when."""
 
 _LOOKALIKES = ("TiDB", "Vitess", "SingleStore", "OceanBase", "Doris", "StarRocks")
 _MYSQL = re.compile(r"MySQL|Source distribution|\((Debian|Ubuntu|Google)\)|Homebrew|conda-forge", re.IGNORECASE)
-
-_VERSION = "SELECT VERSION() AS version, @@version_comment AS comment"
-_AURORA = "SHOW GLOBAL VARIABLES LIKE 'aurora_version'"
 
 
 class Kind(Struct, frozen=True):
@@ -56,21 +51,3 @@ def kind_of(version: str, comment: str, aurora: str | None = None) -> Kind:
     if "percona" in comment.lower():
         return Kind("Percona Server", version, release)
     return Kind("MySQL", version, release) if _MYSQL.search(comment) else Kind("", f"{version} {comment}", release)
-
-
-def server_kind(session: Session) -> Kind:
-    """The kind of the server that answers. Raises SourceError."""
-    row = session.query(_VERSION)[0]
-    aurora = session.query(_AURORA)
-    return kind_of(str(row["version"]), str(row["comment"]), str(aurora[0]["value"]) if aurora else None)
-
-
-def replicates(session: Session) -> bool | None:
-    """Whether the server is a replica; None where the account may not see it. Raises SourceError."""
-    try:
-        try:
-            return bool(session.query("SHOW REPLICA STATUS"))
-        except UnknownStatement:  # before MySQL 8.0.22 and MariaDB 10.5
-            return bool(session.query("SHOW SLAVE STATUS"))
-    except PrivilegeMissing:
-        return None

@@ -8,7 +8,6 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from wmtui.model import Key, KeyValue, Position, Span
-from wmtui.sources import mysql_catalog as catalog
 from wmtui.sources.base import SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.keys import is_integer, key_of
@@ -45,7 +44,7 @@ def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span,
     if _estimated(session, query) < _SMALL:
         columns = MYSQL.names(table.primary_key)
         return sampled_boundaries(_keys(session, table, query.select(columns, columns), query.parameters), pieces)
-    if not any(index.columns[0] == table.cursor for index in catalog.indexes(session, table.table)):
+    if table.cursor_index is None:
         return []
     return sampled_boundaries(_sample(session, zone, table, span, pieces), pieces)
 

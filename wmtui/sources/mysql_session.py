@@ -1,5 +1,6 @@
 """One connection to MySQL or MariaDB: proven TLS, a read-only session in UTC, errors in plain words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,7 +12,10 @@ from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
 from wmtui.sources.mysql_errors import PrivilegeMissing, UnknownStatement, plain_errors, plain_login_errors
+from wmtui.sources.mysql_server import Server, read_server
+from wmtui.sources.mysql_socket import ClaimedSocket
 from wmtui.sources.mysql_tls import CONNECT_TIMEOUT, offers_none, tls_arguments
+from wmtui.sources.sql import MYSQL
 
 READ_TIMEOUT = 600
 """Seconds without a byte from the server, a sort before the first row included, after which it counts as dead."""
@@ -44,11 +48,19 @@ _CUT_VALUE = 1301
 
 _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
+_MARKER = re.compile(MYSQL.marker.format(r"(\w+)").encode())
+
 __all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "PrivilegeMissing", "Session", "UnknownStatement", "plain_errors"]
 
 
 class Session:
-    """A connection of its own; not to be shared between threads. Every method raises SourceError."""
+    """A connection of its own; not to be shared between threads. Every method raises SourceError.
+
+    cipher: of its encryption, "" without. server: the one that answers it.
+    """
+
+    cipher: str
+    server: Server
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
@@ -67,10 +79,12 @@ class Session:
                 use_pure=not HAS_C_EXTENSION,
                 **tls_arguments(config),
             )
+        self._socket = ClaimedSocket(config.port)
         try:
             self.query(_SESSION)
             self.query(_READ_ONLY)
             self.cipher = self._prove_tls()
+            self.server = read_server(self)
         except BaseException:
             self.close()
             raise
@@ -84,7 +98,7 @@ class Session:
     def query(self, sql: str, values: Mapping[str, KeyValue] | None = None) -> list[dict[str, Any]]:
         """All rows of a small result, column names in lower case."""
         with plain_errors(self._config), self._connection.cursor(dictionary=True) as cursor:
-            cursor.execute(sql, values or {})
+            cursor.execute(self._bound(sql, values or {}))
             rows = cursor.fetchall() if cursor.with_rows else []
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
@@ -97,12 +111,17 @@ class Session:
         with plain_errors(self._config):
             cursor = self._connection.cursor(raw=True, buffered=False)
             try:
-                cursor.execute(sql, values)
+                cursor.execute(self._bound(sql, values))
                 yield cursor
                 self._refuse_cut_values()
             finally:
                 if self._connection.unread_result:
-                    self._kill()
+                    self._abandon()
+
+    def _bound(self, sql: str, values: Mapping[str, KeyValue]) -> bytes:
+        """The statement with its values as literals. The driver's own markers would be looked for in names too."""
+        literals = self._connection.prepare_for_mysql(dict(values)) if values else {}
+        return _MARKER.sub(lambda marker: literals[marker[1]], sql.encode())
 
     def _refuse_cut_values(self) -> None:
         """After all rows: the server only warns that it left out a long value of a view or a computed column."""
@@ -118,15 +137,22 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; a server that is gone already is no error."""
+        self._socket.release()
         try:
             self._connection.close()
         except DriverError:
             return
 
-    def _kill(self) -> None:
-        """End the running query from outside; without a second connection the rest is drained on closing."""
+    def _abandon(self) -> None:
+        """End the running query from outside, then this connection: draining the rest could take hours.
+
+        The query is ended by its number, which means another session on another server: where a second connection
+        reaches one, only the socket is shut.
+        """
         with suppress(SourceError), Session(self._config) as other:
-            other.query(f"KILL {int(self._connection.connection_id)}")
+            if other.server.identity == self.server.identity:
+                other.query(f"KILL {int(self._connection.connection_id)}")
+        self._socket.shut_down()
 
     def _prove_tls(self) -> str:
         """The cipher in use. The driver talks plain text to a server without TLS whatever it was told."""

@@ -13,7 +13,7 @@ from wmtui.types import MAX_BYTES, ColumnType, source_type
 
 
 class Column(Struct, frozen=True):
-    """A column as information_schema describes it. extra: `on update current_timestamp()`.
+    """A column as information_schema describes it. extra: `on update current_timestamp()`, a generation expression.
 
     readable: the account may SELECT it; one that it may only write is shown, too.
     """
@@ -45,7 +45,7 @@ def arrow_field(table: TableName, column: Column, config: TableConfig) -> pa.Fie
             "no warehouse has numbers of so many digits, and wide_decimals is `error` for this table",
             "say `wide_decimals: text` to carry its digits as text, or exclude the column",
         )
-    metadata = {b"source_type": column.type.declared.encode()}
+    metadata = {b"source_type": column.type.declared.encode(), b"extra": column.extra.encode()}
     if carried.max_bytes is not None:
         metadata[MAX_BYTES] = str(carried.max_bytes).encode()
     if carried.as_text or not row.is_key:

@@ -39,12 +39,15 @@ class Dialect(Struct, frozen=True):
         return ".".join(map(self.name, names))
 
     def select(self, what: str, table: TableName, where: str, order_by: str = "") -> str:
-        """`SELECT what FROM table WHERE …`; the texts are quoted names and markers, never values."""
+        """`SELECT what FROM table WHERE …`; the texts are quoted names and markers, never values. Its comment says in a
+        list of statements that it is one of ours.
+        """
         order = f" ORDER BY {order_by}" if order_by else ""
-        return f"SELECT {what} FROM {self.table(table)} WHERE {where}{order}"  # noqa: S608
+        return f"SELECT /* wmtui */ {what} FROM {self.table(table)} WHERE {where}{order}"  # noqa: S608
 
 
-MYSQL = Dialect(quote="`", marker="%({})s", timestamp="DATETIME(6)")
+MYSQL = Dialect(quote="`", marker="\0{}\0", timestamp="DATETIME(6)")
+"""The one character that no name can contain marks values: a column may well be called `%(p0)s`."""
 DUCKDB = Dialect(quote='"', marker="${}", timestamp="TIMESTAMP")
 
 

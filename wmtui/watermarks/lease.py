@@ -33,7 +33,7 @@ _ATTEMPTS = 5
 _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
-    "extracted_behind": None,
+    "extracted_behind": None, "clock_back": None, "newest_key": None, "held_by": None,
 }  # fmt: skip
 _NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
 
@@ -76,6 +76,24 @@ class Heartbeat(Struct, frozen=True):
         """
         behind = self.fields.get("extracted_behind") == place(mark)
         return _instant(self.fields["extracted_to"]) if behind else None
+
+    def clock_went_back(self, mark: Watermark) -> bool:
+        """Whether the source's clock was seen to stand before this watermark's position, without anybody having decided
+        what becomes of the rows stamped since.
+        """
+        return bool(self.fields.get("clock_back") == place(mark))
+
+    @property
+    def newest_key(self) -> int | None:
+        """The greatest primary key that the last run saw, of a table whose key is counted up."""
+        number = self.fields.get("newest_key")
+        return number if type(number) is int else None
+
+    @property
+    def held_by(self) -> str | None:
+        """What held reading back when the table was last read, in words."""
+        text = self.fields.get("held_by")
+        return text if isinstance(text, str) else None
 
     def refusal(self) -> LeaseHeld:
         """The error that says who holds the table."""

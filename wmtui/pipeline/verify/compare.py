@@ -23,6 +23,7 @@ from wmtui.pipeline.verify.expected import Expectation, scalar
 from wmtui.pipeline.verify.inputs import Inputs, read_inputs
 from wmtui.pipeline.verify.result import FINDINGS, Example, Verification
 from wmtui.pipeline.verify.spool import Kind, Spool, open_spool
+from wmtui.sources import SourceConnection
 from wmtui.watermarks.timestamps import format_wall
 
 BATCH_ROWS = 10_000
@@ -36,18 +37,25 @@ def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: S
 
     Raises Interrupted when asked to stop, TableError when the target lacks a column, and what the adapters raise.
     """
-    inputs = read_inputs(scope, since)
+    with scope.backend.source.connect() as source:
+        return _verify(scope, source, since=since, examples=examples, stop=stop)
+
+
+def _verify(
+    scope: Scope, source: SourceConnection, *, since: datetime | None, examples: int, stop: Stop
+) -> Verification:
+    inputs = read_inputs(scope, source, since)
     if inputs.waiting:
         scope.tell(_not_loaded(len(inputs.waiting)), Severity.WARNING)
     keyed = bool(inputs.table.primary_key)
     with open_spool(keyed=keyed) as spool:
-        first = _Pass(scope, inputs, spool, stop)
+        first = _Pass(scope, source, inputs, spool, stop)
         first.read(None)
         counts = spool.counts()
         found: tuple[Example, ...] = ()
         if wanted := sorted({key for finding in FINDINGS for key in spool.first(finding, SECOND_LOOK)}):
             with open_spool(keyed=keyed, wanted=wanted) as again:
-                _Pass(scope, inputs, again, stop).read(wanted)
+                _Pass(scope, source, inputs, again, stop).read(wanted)
                 counts = counts - spool.counts(wanted) + again.counts()
                 found = tuple(_examples(inputs, again, examples))
     _warn_of_motion(scope, inputs)
@@ -68,8 +76,9 @@ def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: S
 class _Pass:
     """One reading of both sides into a spool. rows: how many of each kind were read."""
 
-    def __init__(self, scope: Scope, inputs: Inputs, spool: Spool, stop: Stop) -> None:
+    def __init__(self, scope: Scope, source: SourceConnection, inputs: Inputs, spool: Spool, stop: Stop) -> None:
         self._scope = scope
+        self._from = source
         self._inputs = inputs
         self._spool = spool
         self._stop = stop
@@ -84,7 +93,7 @@ class _Pass:
         expectation = Expectation(table, backend.zone, self._inputs.point)
         beyond = self._inputs.point.beyond if self._keys.names else None
         if beyond is not None:
-            self._take(backend.source.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
+            self._take(self._from.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
         config = self._scope.config
         columns = {name: naming(config).of(name) or name for name in self._schema.names}
         self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), Kind.WAREHOUSE)
@@ -93,7 +102,7 @@ class _Pass:
         self._spool.judge()
 
     def _source(self, wanted: list[bytes] | None) -> Iterator[pa.RecordBatch]:
-        source, table = self._scope.backend.source, self._inputs.table
+        source, table = self._from, self._inputs.table
         if wanted is None or not self._keys.names:
             yield from source.scan(table, BATCH_ROWS)
             return

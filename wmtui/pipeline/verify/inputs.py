@@ -11,7 +11,7 @@ from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import last_run, plan_table
 from wmtui.pipeline.extraction import known_rows
 from wmtui.pipeline.verify.expected import Point, Stretch, stretches
-from wmtui.sources import SourceTable
+from wmtui.sources import SourceConnection, SourceTable
 from wmtui.warehouses import LoadFile
 from wmtui.watermarks.model import Watermark
 
@@ -27,17 +27,17 @@ class Inputs(Struct, frozen=True):
     waiting: tuple[LoadFile, ...]
 
 
-def read_inputs(scope: Scope, since: datetime | None) -> Inputs:
+def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) -> Inputs:
     """Everything but the rows.
 
     since: rows with a cursor from here on count as extracted, whatever the runs say; wall clock in the profile's zone.
     """
     backend, config = scope.backend, scope.config
     mark = backend.watermarks.read(scope.table).watermark
-    table = backend.source.describe(scope.table, config)
+    table = source.describe(scope.table, config)
     runs = list(_committed(scope, mark.epoch))
     loaded = {(e.uri, e.etag) for e in backend.warehouse.ledger(str(scope.table), config.target, mark.epoch)}
-    plan, previous = plan_table(scope, mark, table, last_run(scope))
+    plan, previous = plan_table(scope, source, mark, table, last_run(scope))
     read = (Stretch(since, True, None),) if since else stretches(runs)
     waiting = tuple(file for file in _files(scope, runs) if (file.uri, file.etag) not in loaded)
     return Inputs(mark, table, Point.of(mark.position, plan, known_rows(previous), read), waiting)

@@ -1,0 +1,203 @@
+"""Whether the source still is what the watermark was read from: its clock, its rows, and the server that shows them.
+
+A source goes back when it is restored, fails over to a late replica, or gets a new table under the old name; its stamps
+go back when a clock or a time zone does. Either way rows come to lie below the watermark, where nothing reads them.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from wmtui.config import TableConfig
+from wmtui.errors import SourceError, TableError
+from wmtui.files.runs import Range, Run
+from wmtui.files.verdicts import format_distance
+from wmtui.model import Position
+from wmtui.pipeline.context import Job, Scope
+from wmtui.pipeline.events import Severity
+from wmtui.pipeline.plan import BLIND_LOOKBACK, LOOKBACK, high_of
+from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
+from wmtui.watermarks import lease
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+
+
+class Boundary(StrEnum):
+    """What became of the row at which reading stopped.
+
+    KEPT: it is as it was, or was changed since. GONE: no row has its key. OLDER: it has an earlier cursor than it was
+    read with, which only a source does that went back.
+    """
+
+    KEPT = "kept"
+    GONE = "gone"
+    OLDER = "older"
+
+
+def boundary(read: Position, now: datetime | None) -> Boundary:
+    """Judge the row at a position by the cursor that it has now; None: there is no such row."""
+    if now is None:
+        return Boundary.GONE
+    return Boundary.OLDER if now < read.cursor else Boundary.KEPT
+
+
+def check_source(
+    scope: Scope,
+    source: SourceConnection,
+    table: SourceTable,
+    mark: Watermark,
+    *,
+    last: Run | None,
+    counts: CursorCounts | None,
+) -> None:
+    """Raises TableError when the source went back behind the watermark; tells what may mean that, and may not.
+
+    last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
+    is only told of, unless the table or the server is another one too and nothing newer is there.
+    """
+    position = mark.position
+    changed = _changes(source, table, last)
+    if position is None or position.key is None or not table.primary_key:
+        return
+    found = boundary(position, source.cursor_of(table, position.key))
+    newest = None if counts is None else counts.newest
+    nothing_newer = counts is not None and (newest is None or newest < position.cursor)
+    where = f"the last row that was read ({_key(position)}, {table.cursor} {format_wall(position.cursor)})"
+    if found is Boundary.OLDER:
+        raise _went_back(scope, f"{where} has an earlier {table.cursor} now", newest)
+    if found is Boundary.GONE and nothing_newer and changed:
+        raise _went_back(scope, f"{where} is gone, nothing newer is there, and {changed}", newest)
+    if found is Boundary.GONE and (nothing_newer or changed):
+        also = "nothing newer is there" if nothing_newer else changed
+        text = f"{where} is gone, and {also}: it was deleted, or the source went back; `wmtui verify -t` tells which"
+        scope.tell(text, Severity.WARNING)
+    elif changed:
+        scope.tell(f"{changed}; the last row that was read is still there")
+
+
+def _changes(source: SourceConnection, table: SourceTable, last: Run | None) -> str:
+    """What tells that the table is not the one that the last run read, or may not be; "" for nothing."""
+    if last is None:
+        return ""
+    if last.server is not None and last.server != source.server:
+        return f"another server answers ({source.server}, it was {last.server})"
+    if last.incarnation is not None and table.incarnation not in (None, last.incarnation):
+        return f"the table was made or rebuilt at {table.incarnation}, after the last run"
+    return ""
+
+
+def _went_back(scope: Scope, what: str, newest: datetime | None) -> TableError:
+    table = scope.table
+    point = f"'{format_wall(newest)}'" if newest else "…"
+    return TableError(
+        f"the source of {table} went back: {what}",
+        "it was restored, failed over to a server that lacks rows, or has a new table under the old name; what it "
+        "stamps below the watermark would never be read",
+        f"if all of it is to be read again, `wmtui watermark reset -t {table}`; else say where reading goes on: "
+        f"`wmtui watermark set -t {table} --timestamp {point}`",
+    )
+
+
+def check_stamps(scope: Scope, table: SourceTable, mark: Watermark, newest: Position | None, blind: str) -> None:
+    """Raises TableError when a row that is new since the last run has a stamp far below what was read by then.
+
+    newest: the row with the greatest key, of a table whose key is counted up. Rows that commit late are as much older
+    as the overlap reads again, and do not count.
+    """
+    read_to, seen = scope.heartbeat.extracted_to(mark), scope.heartbeat.newest_key
+    if newest is None or newest.key is None or read_to is None or seen is None or int(newest.key[0]) <= seen:
+        return
+    stamped = to_instant(newest.cursor, scope.backend.zone)
+    short = read_to - stamped
+    configured = (
+        timedelta(0) if scope.config.lookback is None else timedelta(seconds=scope.config.lookback.total_seconds())
+    )
+    if short <= max(BLIND_LOOKBACK if blind else LOOKBACK, configured):
+        return
+    raise TableError(
+        f"stamps of {scope.table} went back: the row with {_key(newest)} is new, and its {table.cursor} "
+        f"{format_wall(newest.cursor)} lies {format_distance(short)} before what was read already",
+        "a clock or a time zone of the source or the application went back, or rows are written with an old stamp; "
+        "they are below the watermark and would never be read",
+        f"correct the zone or the rows; `wmtui watermark set -t {scope.table} --timestamp "
+        f"'{format_wall(newest.cursor)}'` reads from there again",
+    )
+
+
+def note_clock(
+    job: Job, mark: Watermark, table: SourceTable, *, clock: SourceClock, high: datetime, read_to: datetime
+) -> None:
+    """Remember, before a row is read, that reading begins again below what was read already. read_to: up to there.
+
+    Where the source's clock itself went back, rows are stamped below the watermark until it has passed it again: with a
+    primary key they are read from the lowest point on. Raises TableError for a table without one, where that doubles.
+    """
+    zone = job.backend.zone
+    behind = read_to - (to_instant(clock.now, zone) + clock.delay)
+    if behind > timedelta(0):
+        what = f"the source's clock is {format_distance(behind)} before the point up to which {job.table} was read"
+        if not table.primary_key:
+            job.lease.note(clock_back=lease.place(mark))
+            job.lease.renew()
+            raise clock_went_back(job, mark)
+        job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)
+    if to_instant(high, zone) < read_to and table.primary_key:
+        job.lease.note(extracted_to=format_instant(to_instant(high, zone)), extracted_behind=lease.place(mark))
+        job.lease.renew()
+
+
+def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
+    """The refusal that stands until somebody moves the watermark of a table without primary key."""
+    point = format_wall(mark.position.cursor) if mark.position else "…"
+    return TableError(
+        f"the source's clock went back before the watermark of {scope.table}",
+        "rows stamped since then lie below the watermark, and without a primary key reading them again doubles others",
+        f"`wmtui watermark set -t {scope.table} --timestamp … --force` at the time the clock went back to reads from "
+        f"there, rows after it twice; '{point}' gives those rows up",
+    )
+
+
+def same_rows(source: SourceConnection, table: SourceTable, run: Run) -> bool:
+    """Whether an interrupted run can go on: what it has read so far must stand in the table that it would go on with.
+
+    On the same server, in the same incarnation of the table, no row at which a range stands has gone back; where either
+    is another one, or is not known, these rows must be exactly as they were read.
+    """
+    if run.server is not None and run.server == source.server and run.incarnation != table.incarnation:
+        return False
+    known = run.server == source.server and run.incarnation is not None
+    return all(_still(source, table, r, exactly=not known) for r in run.ranges)
+
+
+def _still(source: SourceConnection, table: SourceTable, r: Range, *, exactly: bool) -> bool:
+    position = r.position
+    if position is None or position.key is None:
+        return True
+    now = source.cursor_of(table, position.key)
+    return now == position.cursor if exactly else boundary(position, now) is not Boundary.OLDER
+
+
+def prove_reached(
+    source: SourceConnection, table: SourceTable, run: Run, *, first: str | None, config: TableConfig, zone: ZoneInfo
+) -> None:
+    """Raises SourceError unless everything that a run is to read is there on this connection's server.
+
+    first: the server whose clock and transactions the run's high comes from. On it only the clock counts: what began
+    since is stamped later. Another one must say the same of itself as that one did.
+    """
+    clock = source.clock()
+    own = high_of(clock, config, table.cursor_digits, zone)
+    if source.server == first and not clock.delay:
+        own = max(own, clock.now)
+    if to_instant(own, zone) >= to_instant(run.high, zone):
+        return
+    why = f"it is safe up to {format_wall(own)}, and this run reads up to {format_wall(run.high)}"
+    raise SourceError(
+        f"the server that answers now ({source.server}) may lack rows of {table.table} that this run is to read",
+        f"{why}; {clock.writer} has an open transaction" if clock.writer else why,
+        "sync again; if several servers stand behind this address, name one that is not late",
+    )
+
+
+def _key(position: Position) -> str:
+    return f"key {', '.join(map(str, position.key or ()))}"
