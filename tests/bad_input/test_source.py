@@ -74,7 +74,7 @@ def stranger(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_an_account_that_sees_nothing_is_told_to_be_granted_select(refusals: Refusals, stranger: str) -> None:
     refusals.profile(source={"user": stranger})
 
-    fails(refusals, 3, "the source has no schema", "grant SELECT")
+    fails(refusals, 3, "the source has no schema", "GRANT SELECT")
 
 
 @servers

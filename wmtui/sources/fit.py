@@ -44,7 +44,7 @@ def narrowed(table: TableName, readable: Sequence[str], grant: str) -> ConfigErr
     """The user may read some of a table's columns, and the source does not show it the others."""
     return ConfigError(
         f"the user may not read every column of {table}",
-        f"it may read {', '.join(readable) or 'none'}; a sync would leave the others out without a word",
+        f"it may read {', '.join(readable)}; a sync would leave the others out without a word",
         f"{grant}; or, if that is what you want, name the columns that it may not read in `exclude`",
     )
 

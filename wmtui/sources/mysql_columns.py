@@ -16,24 +16,28 @@ def kept_columns(session: Session, table: TableName, config: TableConfig) -> lis
     """The columns that the account may read and the settings do not exclude.
 
     An account with SELECT on some columns is not shown the others: a narrower table must be what somebody wants, and
-    an `exclude` with a column that is not shown says so. Raises ConfigError.
+    an `exclude` with a column that is not shown says so. Raises ConfigError; SourceError where it may read none.
     """
     found = {column.name: column for column in columns(session, table)}
-    if reads_all(session, table):
+    denied = _denied(session, table)
+    if denied is None:
         return [found[name] for name in kept(table, list(found), config)]
+    needed = grant(session, "SELECT", MYSQL.table(table))
     readable = {name: column for name, column in found.items() if column.readable}
+    if not readable:
+        raise PrivilegeMissing(denied.what, denied.why, needed) from denied
     folded = {name.casefold() for name in readable}
     hidden = [name for name in config.exclude if name.casefold() not in folded]
-    if not (hidden and readable):
-        raise narrowed(table, list(readable), grant(session, "SELECT", MYSQL.table(table)))
+    if not hidden:
+        raise narrowed(table, list(readable), needed)
     visible = replace(config, exclude=tuple(name for name in config.exclude if name not in hidden))
     return [readable[name] for name in kept(table, list(readable), visible)]
 
 
-def reads_all(session: Session, table: TableName) -> bool:
-    """Whether the account may read every column; no row is read. MySQL does not ask it for INVISIBLE ones."""
+def _denied(session: Session, table: TableName) -> PrivilegeMissing | None:
+    """The refusal to show every column, None if there is none. No row is read; MySQL does not count INVISIBLE ones."""
     try:
         session.query(MYSQL.select("*", table, "FALSE"))
-    except PrivilegeMissing:
-        return False
-    return True
+    except PrivilegeMissing as error:
+        return error
+    return None

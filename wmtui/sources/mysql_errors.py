@@ -129,7 +129,7 @@ def _without_tls(config: MySQLConfig, error: DriverError) -> SourceError:
     if error.errno == 3159:
         what, why = "lets nobody in without TLS", _words(error)
     else:
-        next_step = f"{next_step}; then check the password, if it is refused again"
+        next_step = f"{next_step}; then check user and password, if it is refused again"
         what = "refuses the login without TLS"
         why = (
             f"{_words(error)} Without TLS such an account gets in only while the server remembers an earlier login,"
