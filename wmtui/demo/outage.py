@@ -9,16 +9,26 @@ from wmtui.config import DuckDBConfig
 from wmtui.errors import WmtuiError
 from wmtui.model import Clock, Span
 from wmtui.sources.base import SourceTable
-from wmtui.sources.embedded import EmbeddedSource
+from wmtui.sources.embedded import EmbeddedConnection, EmbeddedSource
 from wmtui.warehouses.base import LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.duckdb import DuckDBWarehouse
 
 
 class DroppedSource(EmbeddedSource):
-    """A source that ends every read with the same error."""
+    """A source whose connections end every read with the same error."""
 
     def __init__(self, config: DuckDBConfig, zone: ZoneInfo, clock: Clock, error: WmtuiError) -> None:
         super().__init__(config, zone, clock)
+        self._error = error
+
+    def connect(self) -> EmbeddedConnection:
+        """A connection that breaks at the first read."""
+        return _DroppedConnection(self._path, self._zone, self._clock, self._error)
+
+
+class _DroppedConnection(EmbeddedConnection):
+    def __init__(self, path: str, zone: ZoneInfo, clock: Clock, error: WmtuiError) -> None:
+        super().__init__(path, zone, clock)
         self._error = error
 
     def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
