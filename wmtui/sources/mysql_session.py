@@ -13,7 +13,7 @@ from wmtui.errors import SourceError
 from wmtui.model import KeyValue
 from wmtui.sources.mysql_errors import PrivilegeMissing, UnknownStatement, plain_errors, plain_login_errors
 from wmtui.sources.mysql_server import Server, read_server
-from wmtui.sources.mysql_socket import ClaimedSocket
+from wmtui.sources.mysql_socket import opening
 from wmtui.sources.mysql_tls import CONNECT_TIMEOUT, offers_none, tls_arguments
 from wmtui.sources.sql import MYSQL
 
@@ -64,7 +64,7 @@ class Session:
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
-        with plain_login_errors(config):
+        with plain_login_errors(config), opening(config.port) as self._socket:
             self._connection: Any = mysql.connector.connect(
                 host=config.host,
                 port=config.port,
@@ -79,7 +79,6 @@ class Session:
                 use_pure=not HAS_C_EXTENSION,
                 **tls_arguments(config),
             )
-        self._socket = ClaimedSocket(config.port)
         try:
             self.query(_SESSION)
             self.query(_READ_ONLY)

@@ -3,25 +3,35 @@
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from threading import Lock
 
 _FOLDER = "/dev/fd"
+_PATIENCE = 3.0
+"""Seconds to wait for another connection that is being opened."""
+
+_Identity = tuple[int, int]
+"""A socket's number, which is used again after it, and its node, which is not."""
+
 _claimed: set[int] = set()
 _lock = Lock()
+_one_at_a_time = Lock()
 
 
 class ClaimedSocket:
-    """The socket that a connection has just opened to a port; none where that cannot be told for sure, as when another
-    thread connects to the same port at this moment.
-    """
+    """The socket of one connection; none where it cannot be told for sure which one that is."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self) -> None:
+        self._number: int | None = None
+
+    def claim(self, port: int, before: Set[_Identity]) -> None:
+        """Take the one that leads to a port and was not there before."""
         with _lock:
-            new = [number for number in _sockets_to(port) if number not in _claimed]
-            self._number = new[0] if len(new) == 1 else None
-            _claimed.update(new[:1] if len(new) == 1 else ())
+            new = [number for number, node in _sockets_to(port) - before if number not in _claimed]
+            if len(new) == 1:
+                self._number = new[0]
+                _claimed.add(self._number)
 
     def shut_down(self) -> None:
         """End the conversation at once: the driver's next read fails, and so does the server's next write."""
@@ -37,12 +47,35 @@ class ClaimedSocket:
             self._number = None
 
 
-def _sockets_to(port: int) -> list[int]:
+@contextmanager
+def opening(port: int) -> Iterator[ClaimedSocket]:
+    """Claims the socket to a port that is opened in this block; none is claimed when the block raises.
+
+    Connections are opened one after the other, so that each can be told, but none waits long for one that gets no
+    answer.
+    """
+    alone = _one_at_a_time.acquire(timeout=_PATIENCE)
+    try:
+        before = _sockets_to(port)
+        socket_of_it = ClaimedSocket()
+        yield socket_of_it
+        socket_of_it.claim(port, before)
+    finally:
+        if alone:
+            _one_at_a_time.release()
+
+
+def _sockets_to(port: int) -> set[_Identity]:
     """Our open sockets whose other end is this port."""
     numbers: list[int] = []
     with suppress(OSError):
         numbers = [int(name) for name in os.listdir(_FOLDER)]  # noqa: PTH208 - numbers are wanted, not paths
-    return [number for number in numbers if _leads_to(number, port)]
+    found = set()
+    for number in numbers:
+        with suppress(OSError):
+            if _leads_to(number, port):
+                found.add((number, os.fstat(number).st_ino))
+    return found
 
 
 def _leads_to(number: int, port: int) -> bool:
