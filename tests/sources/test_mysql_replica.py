@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
 from tests.servers.replication import PRIMARY, replicated, until
 from tests.servers.s3 import S3Server
 from tests.servers.sources import SourceServer
@@ -60,7 +59,7 @@ def pair(source_server_with: Callable[..., SourceServer]) -> Callable[..., objec
     return running
 
 
-def clock_of(database: Database):  # noqa: ANN201
+def clock_of(database: Database):
     with MySQLSource(mysql_config(database), UTC_ZONE).connect() as connection:
         return connection.clock()
 

@@ -99,24 +99,23 @@ def _went_back(scope: Scope, what: str, newest: datetime | None) -> TableError:
 
 
 def check_stamps(scope: Scope, table: SourceTable, mark: Watermark, newest: Position | None, blind: str) -> None:
-    """Raises TableError when a row that is new since the last run has a stamp far below what was read by then.
+    """Raises TableError when a row that is new since the last run has a stamp so old that no run reads it.
 
-    newest: the row with the greatest key, of a table whose key is counted up. Rows that commit late are as much older
-    as the overlap reads again, and do not count.
+    newest: the row with the greatest key, of a table whose key is counted up. What lies after the watermark is read,
+    and before it as much as the overlap reads again.
     """
-    read_to, seen = scope.heartbeat.extracted_to(mark), scope.heartbeat.newest_key
-    if newest is None or newest.key is None or read_to is None or seen is None or int(newest.key[0]) <= seen:
+    read_to, seen, position = scope.heartbeat.extracted_to(mark), scope.heartbeat.newest_key, mark.position
+    if newest is None or newest.key is None or position is None or read_to is None or seen is None:
         return
-    stamped = to_instant(newest.cursor, scope.backend.zone)
-    short = read_to - stamped
-    configured = (
-        timedelta(0) if scope.config.lookback is None else timedelta(seconds=scope.config.lookback.total_seconds())
-    )
-    if short <= max(BLIND_LOOKBACK if blind else LOOKBACK, configured):
+    zone, lookback = scope.backend.zone, scope.config.lookback
+    configured = timedelta(0) if lookback is None else timedelta(seconds=lookback.total_seconds())
+    overlap = max(BLIND_LOOKBACK if blind else LOOKBACK, configured)
+    short = min(read_to - overlap, to_instant(position.cursor, zone)) - to_instant(newest.cursor, zone)
+    if int(newest.key[0]) <= seen or short <= timedelta(0):
         return
     raise TableError(
         f"stamps of {scope.table} went back: the row with {_key(newest)} is new, and its {table.cursor} "
-        f"{format_wall(newest.cursor)} lies {format_distance(short)} before what was read already",
+        f"{format_wall(newest.cursor)} lies {format_distance(short)} before what is read again",
         "a clock or a time zone of the source or the application went back, or rows are written with an old stamp; "
         "they are below the watermark and would never be read",
         f"correct the zone or the rows; `wmtui watermark set -t {scope.table} --timestamp "
