@@ -35,3 +35,17 @@ def test_a_column_that_may_have_been_renamed_is_told_how_to_go_on_with_it() -> N
 def test_an_excluded_column_is_not_told_as_gone() -> None:
     (line,) = told([ID, NOTE], [ID], exclude=("note",))
     assert line.startswith("column note is excluded now")
+
+
+def test_columns_renamed_to_each_other_s_names_are_told() -> None:
+    net, gross = Column("net", "int(11)", "int32"), Column("gross", "int(11)", "int32")
+    (line,) = told([ID, net, gross], [ID, gross, net])
+    assert line.startswith("columns gross, net stand in each other's places: if they were renamed crosswise")
+
+
+def test_another_definition_of_a_column_is_told_where_the_one_before_was_noted() -> None:
+    before = Column("u", "timestamp", "timestamp[us]", "on update current_timestamp()")
+    now = Column("u", "timestamp", "timestamp[us]", "")
+    (line,) = told([before], [now])
+    assert line.startswith("column u is plain now, it was on update current_timestamp()")
+    assert told([Column("u", "timestamp", "timestamp[us]")], [now]) == []

@@ -6,6 +6,9 @@ from wmtui.errors import WmtuiError
 from wmtui.model import Check, Level
 from wmtui.sources.base import CursorCounts, SourceTable
 
+_LARGE = 10_000_000
+"""Rows whose first load takes long enough to be in somebody's way."""
+
 _INDEX_IT = "create an index that begins with it"
 
 
@@ -63,4 +66,5 @@ def key_use(table: SourceTable) -> Check:
 def size(table: SourceTable, rows: int, size: int | None) -> Check:
     """How large a table is, roughly."""
     mebibytes = "" if size is None else f", {size / 2**20:,.1f} MiB with indexes"
-    return Check(f"{table.table}: size", Level.OK, f"about {rows:,} rows{mebibytes}")
+    long = "; a first load is one statement, and an ALTER TABLE meanwhile waits for its end" if rows >= _LARGE else ""
+    return Check(f"{table.table}: size", Level.OK, f"about {rows:,} rows{mebibytes}{long}")
