@@ -35,7 +35,7 @@ class Balancer:
                 opened.close()
 
     def turn(self, *servers: Server, then: Sequence[Server] = ()) -> None:
-        """Send the next connections to these servers, one each, and all later ones to `then` in turn, or to the last."""
+        """Send the next connections to these servers, one each, then to those of `then` in turn, or to the last."""
 
         def order() -> Any:
             yield from servers

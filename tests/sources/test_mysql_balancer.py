@@ -49,12 +49,12 @@ def wide(servers_with: Callable[..., SourceServer]) -> Callable[[str], tuple[Dat
 
 
 @pytest.fixture
-def servers(wide: Callable[[str], tuple[Database, Database]], source_kind: str) -> Iterator[tuple[Database, Database]]:
+def servers(wide: Callable[[str], tuple[Database, Database]], source_kind: str) -> tuple[Database, Database]:
     """The same two, with an empty table `orders`."""
     two = wide(source_kind)
     for database in two:
         database.execute("TRUNCATE orders")
-    yield two
+    return two
 
 
 @pytest.fixture
@@ -125,9 +125,7 @@ def test_a_run_reads_clock_and_rows_from_one_server(
     first, other = servers
     stack = balanced(tmp_path, first, balancer, pg_db, s3)
     first.execute(f"INSERT INTO orders VALUES (1, 1, 'both', '{ago(minutes=5)}')")
-    other.execute(
-        f"INSERT INTO orders VALUES (1, 1, 'both', '{ago(minutes=5)}'), (3, 1, 'newer', '{ago(seconds=30)}')"
-    )
+    other.execute(f"INSERT INTO orders VALUES (1, 1, 'both', '{ago(minutes=5)}'), (3, 1, 'newer', '{ago(seconds=30)}')")
     with closing(first.connect()) as writer:
         writer.autocommit = False
         writer.cursor().execute(f"INSERT INTO orders VALUES (2, 1, 'late', '{ago(minutes=1)}')")

@@ -3,6 +3,7 @@
 Names are compared exactly in Python: MySQL compares them without regard to case even where they are case-sensitive.
 """
 
+import re
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +13,7 @@ from wmtui.errors import ConfigError
 from wmtui.model import TableName
 from wmtui.sources.fit import missing_schema, missing_table, other_spelling
 from wmtui.sources.mysql_account import grant
-from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql_session import PrivilegeMissing, Session
 from wmtui.sources.mysql_types import Column
 from wmtui.sources.sql import MYSQL
 from wmtui.types import ColumnType
@@ -37,11 +38,14 @@ _CREATED = """
 SELECT table_schema AS s, table_name AS n, create_time AS created
 FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
 """
+_NUMBER = "SELECT table_id AS number FROM information_schema.{} WHERE name = \0name\0"
 _STATUS = """
 SELECT table_schema AS s, table_name AS n, engine AS engine, table_rows AS table_rows,
        data_length + index_length AS size
 FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
 """
+
+_PLAIN = re.compile(r"[a-zA-Z0-9_]+/[a-zA-Z0-9_]+")
 
 
 class Index(Struct, frozen=True):
@@ -98,11 +102,28 @@ def indexes(session: Session, table: TableName) -> list[Index]:
 
 
 def incarnation(session: Session, table: TableName) -> str | None:
-    """When the server made the table as it stands, UTC; a rebuild, a restore and TRUNCATE make it again. None for a
-    view, and where the server does not know.
+    """When the server made the table as it stands, UTC, and InnoDB's number of it where the account may see that: a
+    rebuild and a restore make it again, TRUNCATE only gives it another number. None for a view, and where the server
+    does not know.
     """
     rows = _rows(session, _CREATED, table)
-    return str(rows[0]["created"]) if rows and rows[0]["created"] is not None else None
+    if not rows or rows[0]["created"] is None:
+        return None
+    number = _number(session, table)
+    return str(rows[0]["created"]) if number is None else f"{rows[0]['created']} as number {number}"
+
+
+def _number(session: Session, table: TableName) -> int | None:
+    """None for a name that InnoDB writes otherwise, and for a table in partitions."""
+    if not _PLAIN.fullmatch(f"{table.schema}/{table.name}"):
+        return None
+    server = session.server
+    view = "innodb_sys_tables" if server.is_mariadb or server.kind.release < (8,) else "innodb_tables"
+    try:
+        rows = session.query(_NUMBER.format(view), {"name": f"{table.schema}/{table.name}"})
+    except PrivilegeMissing:
+        return None
+    return int(rows[0]["number"]) if len(rows) == 1 else None
 
 
 def status(session: Session, table: TableName) -> Status:

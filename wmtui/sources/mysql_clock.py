@@ -42,6 +42,16 @@ WHERE routine_type = 'FUNCTION' AND routine_schema NOT IN ('sys', 'mysql')
 """
 _TRIGGERS = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema NOT IN ('sys', 'mysql') LIMIT 1"
 
+_PRIVILEGES = """
+SELECT privilege_type AS name FROM information_schema.user_privileges
+WHERE grantee = CONCAT("'", SUBSTRING_INDEX(CURRENT_USER(), '@', 1), "'@'",
+                       SUBSTRING_INDEX(CURRENT_USER(), '@', -1), "'")
+"""
+_SHOW_ROUTINES = {"EXECUTE", "SHOW_ROUTINE", "CREATE ROUTINE", "ALTER ROUTINE"}
+_UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
+_RECOVERY = timedelta(seconds=60)
+"""How long after its start a server may still be taking up transactions that it found."""
+
 _LOCK = "wmtui reads innodb_trx"
 _LOCK_SECONDS = 60
 _LOOKS = 30
@@ -50,16 +60,19 @@ _SHOWN = 100
 
 _COMMENT_OR_SPACE = r"(?:\s|\(|/\*(?!!).*?\*/|/\*M?!\d*|(?:--\s|\#)[^\n]*\n)*"
 _WRITE = re.compile(
-    _COMMENT_OR_SPACE + r"(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|CALL|EXECUTE|WITH|BEGIN)\b", re.IGNORECASE | re.DOTALL
+    _COMMENT_OR_SPACE + r"(?:(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|CALL|EXECUTE|BEGIN)\b|WITH\b.*\b(?:UPDATE|DELETE)\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 _ONLY_COMMENTS = re.compile(_COMMENT_OR_SPACE + r"(?:/\*(?!!)|--\s|\#|\Z)", re.DOTALL)
-_CALLS = re.compile(_COMMENT_OR_SPACE + r"(?:SELECT|SET|DO)\b", re.IGNORECASE | re.DOTALL)
-_SELECT = re.compile(_COMMENT_OR_SPACE + r"SELECT\b", re.IGNORECASE | re.DOTALL)
+_CALLS = re.compile(_COMMENT_OR_SPACE + r"(?:SELECT|SET|DO|WITH)\b", re.IGNORECASE | re.DOTALL)
+_SELECT = re.compile(_COMMENT_OR_SPACE + r"(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
+_QUALIFIED_CALL = re.compile(r"[\w$`]\.`?[\w$]+`?\s*\(")
 _OURS = re.compile(r"SELECT /\* wmtui \*/")
 
 OTHER_SERVERS = "a cluster's other servers do not show their transactions"
 REPLICA = "a replica does not show the transactions that are open on its primary"
 READ_ONLY = "a read-only server does not show the transactions of the one that writes"
+RECOVERED = "a prepared transaction outlived a restart of the server, and does not show when it began"
 NO_PROCESS = "the account lacks the PROCESS privilege"
 NO_REPLICATION = "the account may not see whether this is a replica"
 
@@ -112,11 +125,11 @@ def _read(session: Session, server: Server) -> Reading:
         sessions = {found["id"]: found for found in statements}
         for found in _transactions(session):
             who = sessions.get(found["session"], {})
-            writer = Writer(found["started"], int(found["session"]), *_who(who))
+            writer = Writer(found["started"], int(found["session"] or 0), *_who(who))
             (writers if found["writes"] else idle).append(writer)
     except PrivilegeMissing:
         return Reading(now - delay, delay, (), (), (), NO_PROCESS)
-    blind = blind or _unseen(session, server)
+    blind = blind or _unseen(session, server) or _recovered(session, now, writers)
     return Reading(now - delay, delay, tuple(writers), tuple(idle), tuple(calls), blind)
 
 
@@ -131,7 +144,8 @@ def _at_work(
     writers, calls = [], []
     for found in statements:
         text = found["info"]
-        if text is None or found["command"] not in ("Query", "Execute"):
+        event = found["command"] == "Connect" and found["user"] != "system user"
+        if text is None or not (event or found["command"] in ("Query", "Execute")):
             continue
         started = now - timedelta(seconds=max(0, int(found["time"] or 0)) + 1)
         writer = Writer(started, int(found["id"]), *_who(found))
@@ -175,6 +189,15 @@ def _unseen(session: Session, server: Server) -> str:
     return ""
 
 
+def _recovered(session: Session, now: datetime, writers: Iterable[Writer]) -> str:
+    """Whether a transaction without a session was there before the server: InnoDB shows the restart as its start."""
+    started = [writer.started for writer in writers if not writer.session]
+    if not started:
+        return ""
+    restart = now - timedelta(seconds=int(session.query(_UPTIME)[0]["value"]))
+    return RECOVERED if min(started) <= restart + _RECOVERY else ""
+
+
 def oldest_writer(session: Session, reading: Reading, *, lookback: timedelta, idle: bool) -> Writer | None:
     """The session that reading has to wait for.
 
@@ -193,7 +216,7 @@ def _calling(session: Session, calls: list[Statement]) -> list[Statement]:
     place of the statement that called it.
     """
     functions = [str(row["name"]) for row in session.query(_ROUTINES)]
-    if not functions and not session.query(_TRIGGERS):
+    if not functions and not session.query(_TRIGGERS) and _shows_programs(session):
         return []
     if any(len(call.text) >= _SHOWN for call in calls):
         texts = {row["id"]: row["info"] or "" for row in session.query("SHOW FULL PROCESSLIST")}
@@ -201,9 +224,15 @@ def _calling(session: Session, calls: list[Statement]) -> list[Statement]:
     return [call for call in calls if may_call(call.text, functions)]
 
 
+def _shows_programs(session: Session) -> bool:
+    """Whether functions and triggers would show to this account if there were any, so that none shown means none."""
+    privileges = {str(row["name"]) for row in session.query(_PRIVILEGES)}
+    return "TRIGGER" in privileges and not privileges.isdisjoint(_SHOW_ROUTINES)
+
+
 def is_write(statement: str) -> bool:
-    """Whether a running statement may stamp rows. A CTE and a procedure call count: they may write; so does one of
-    which nothing but comments shows.
+    """Whether a running statement may stamp rows. A procedure call counts: it may write; so does a statement of which
+    nothing but comments shows.
     """
     hidden = len(statement) >= _SHOWN and _ONLY_COMMENTS.match(statement) is not None
     return hidden or _WRITE.match(statement) is not None
@@ -211,9 +240,12 @@ def is_write(statement: str) -> bool:
 
 def may_call(statement: str, functions: Iterable[str]) -> bool:
     """Whether a SELECT, SET or DO may write: it names a stored function, or stores what it reads, as the statements of
-    functions and triggers do. A SELECT that only returns rows cannot stand in either.
+    functions and triggers do. A SELECT that only returns rows cannot stand in either. A name with its schema is always
+    one of a stored function, shown to the account or not.
     """
-    if not _SELECT.match(statement) or re.search(r"\bINTO\b", statement, re.IGNORECASE):
+    if not _SELECT.match(statement) or re.search(r"\bINTO\b", statement, re.IGNORECASE) or is_write(statement):
+        return True
+    if _QUALIFIED_CALL.search(statement):
         return True
     names = "|".join(map(re.escape, functions))
     return bool(names) and re.search(rf"\b(?:{names})`?\s*\(", statement, re.IGNORECASE) is not None
