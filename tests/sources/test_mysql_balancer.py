@@ -49,7 +49,7 @@ def wide(servers_with: Callable[..., SourceServer]) -> Callable[[str], tuple[Dat
 
 
 @pytest.fixture
-def servers(wide: Callable[[str], tuple[Database, Database]], source_kind: str) -> Iterator[tuple[Database, Database]]:
+def servers(wide: Callable[[str], tuple[Database, Database]], source_kind: str) -> tuple[Database, Database]:
     """The same two, with an empty table `orders`."""
     two = wide(source_kind)
     for database in two:

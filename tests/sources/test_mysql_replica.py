@@ -1,7 +1,7 @@
 """A replica as a source: it is behind, and it shows no transaction that is open on its primary."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.sources.conftest import mysql_config
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import SourceError
 from wmtui.model import Check, Level
+from wmtui.sources import SourceClock
 from wmtui.sources.mysql import MySQLSource
 from wmtui.sources.mysql_clock import READ_ONLY, REPLICA
 
@@ -36,11 +37,11 @@ class Pair:
         until(lambda: self.replica.query("SELECT COUNT(*) FROM orders") == [(number,)])
 
 
-Make = Callable[..., "Iterator[Pair]"]
+Make = Callable[..., AbstractContextManager[Pair]]
 
 
 @pytest.fixture
-def pair(source_server_with: Callable[..., SourceServer]) -> Callable[..., object]:
+def pair(source_server_with: Callable[..., SourceServer]) -> Make:
     """A context of a replicated pair with a table `orders`."""
     primary, replica = source_server_with(*PRIMARY), source_server_with("--server-id=12")
 
@@ -59,12 +60,12 @@ def pair(source_server_with: Callable[..., SourceServer]) -> Callable[..., objec
     return running
 
 
-def clock_of(database: Database):
+def clock_of(database: Database) -> SourceClock:
     with MySQLSource(mysql_config(database), UTC_ZONE).connect() as connection:
         return connection.clock()
 
 
-def test_a_replica_is_blind_and_shows_no_transaction_of_its_primary(pair: Callable[..., object]) -> None:
+def test_a_replica_is_blind_and_shows_no_transaction_of_its_primary(pair: Make) -> None:
     with pair() as servers, closing(servers.primary.connect()) as writer:
         writer.autocommit = False
         writer.cursor().execute("INSERT INTO orders VALUES (1, 1, 'open', NOW())")
@@ -73,21 +74,21 @@ def test_a_replica_is_blind_and_shows_no_transaction_of_its_primary(pair: Callab
     assert (clock.blind, clock.writer) == (REPLICA, None)
 
 
-def test_the_clock_of_a_replica_is_behind_by_the_delay_it_is_told_to_keep(pair: Callable[..., object]) -> None:
+def test_the_clock_of_a_replica_is_behind_by_the_delay_it_is_told_to_keep(pair: Make) -> None:
     with pair(delay=90) as servers:
         clock = clock_of(servers.replica)
     assert clock.delay >= timedelta(seconds=90)
     assert abs(clock.now - (datetime.now(UTC).replace(tzinfo=None) - clock.delay)) < TOLERANCE
 
 
-def test_the_clock_of_a_replica_is_behind_by_what_it_has_not_applied_yet(pair: Callable[..., object]) -> None:
+def test_the_clock_of_a_replica_is_behind_by_what_it_has_not_applied_yet(pair: Make) -> None:
     with pair() as servers, closing(servers.replica.connect()) as blocker:
         blocker.cursor().execute("LOCK TABLES orders READ")
         servers.primary.execute("INSERT INTO orders VALUES (1, 1, 'waits on the replica', NOW())")
         until(lambda: clock_of(servers.replica).delay >= timedelta(seconds=2))
 
 
-def test_a_replica_whose_applier_was_stopped_is_refused(pair: Callable[..., object]) -> None:
+def test_a_replica_whose_applier_was_stopped_is_refused(pair: Make) -> None:
     with pair() as servers:
         servers.replica.server.execute("STOP REPLICA SQL_THREAD")
         with pytest.raises(SourceError, match="a replica that has stopped"):
@@ -123,7 +124,7 @@ def test_a_server_that_takes_no_writes_is_blind_although_it_follows_nobody(
             server.execute("SET GLOBAL read_only = OFF")
 
 
-def test_doctor_warns_of_a_replica(pair: Callable[..., object]) -> None:
+def test_doctor_warns_of_a_replica(pair: Make) -> None:
     with pair() as servers:
         checks: list[Check] = MySQLSource(mysql_config(servers.replica), UTC_ZONE).check()
     (found,) = [check for check in checks if check.subject == "source transactions"]
@@ -132,7 +133,7 @@ def test_doctor_warns_of_a_replica(pair: Callable[..., object]) -> None:
 
 
 def test_rows_that_were_open_on_the_primary_at_the_first_sync_arrive_with_the_next(
-    pair: Callable[..., object], tmp_path: Path, pg_db: Database, s3: S3Server
+    pair: Make, tmp_path: Path, pg_db: Database, s3: S3Server
 ) -> None:
     with pair() as servers, closing(servers.primary.connect()) as writer:
         stack: Stack = server_stack(tmp_path, servers.replica, pg_db, s3)
@@ -151,7 +152,7 @@ def test_rows_that_were_open_on_the_primary_at_the_first_sync_arrive_with_the_ne
 
 
 def test_rows_that_were_open_on_the_primary_arrive_although_the_next_sync_reads_from_the_primary(
-    pair: Callable[..., object], tmp_path: Path, pg_db: Database, s3: S3Server
+    pair: Make, tmp_path: Path, pg_db: Database, s3: S3Server
 ) -> None:
     """The fail-over from a replica, which did not see the transaction, to a server that sees every one."""
     with pair() as servers, closing(servers.primary.connect()) as writer:

@@ -5,7 +5,6 @@ go back when a clock or a time zone does. Either way rows come to lie below the 
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from wmtui.config import TableConfig
@@ -15,30 +14,21 @@ from wmtui.files.verdicts import format_distance
 from wmtui.model import Position
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Severity
-from wmtui.pipeline.plan import BLIND_LOOKBACK, LOOKBACK, high_of
+from wmtui.pipeline.plan import BLIND_LOOKBACK, LOOKBACK, high_of, lookback_of
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 
-class Boundary(StrEnum):
-    """What became of the row at which reading stopped.
+def earlier(read: Position, now: datetime, table: SourceTable, zone: ZoneInfo) -> timedelta:
+    """How much earlier the cursor of a row is now than it was read with; 0: it is as it was, or was changed since.
 
-    KEPT: it is as it was, or was changed since. GONE: no row has its key. OLDER: it has an earlier cursor than it was
-    read with, which only a source does that went back.
+    now: wall clock as the source shows it. Instants are compared as such: wall clock goes back every autumn.
     """
-
-    KEPT = "kept"
-    GONE = "gone"
-    OLDER = "older"
-
-
-def boundary(read: Position, now: datetime | None) -> Boundary:
-    """Judge the row at a position by the cursor that it has now; None: there is no such row."""
-    if now is None:
-        return Boundary.GONE
-    return Boundary.OLDER if now < read.cursor else Boundary.KEPT
+    if table.schema.field(table.cursor).type.tz is None:
+        return max(read.cursor - now, timedelta(0))
+    return max(to_instant(read.cursor, zone) - to_instant(now, zone), timedelta(0))
 
 
 def check_source(
@@ -49,25 +39,29 @@ def check_source(
     *,
     last: Run | None,
     counts: CursorCounts | None,
+    clock: SourceClock,
 ) -> None:
     """Raises TableError when the source went back behind the watermark; tells what may mean that, and may not.
 
     last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
-    is only told of, unless the table or the server is another one too and nothing newer is there.
+    is only told of, unless the table or the server is another one too and nothing newer is there. A row that was
+    changed by a host whose clock is late leaves the trace of a source that went back: the overlap reads it again.
     """
     position = mark.position
     changed = _changes(source, table, last)
     if position is None or position.key is None or not table.primary_key:
         return
-    found = boundary(position, source.cursor_of(table, position.key))
+    zone = scope.backend.zone
+    now = source.cursor_of(table, position.key)
+    short = timedelta(0) if now is None else earlier(position, now, table, zone)
     newest = None if counts is None else counts.newest
     nothing_newer = counts is not None and (newest is None or newest < position.cursor)
     where = f"the last row that was read ({_key(position)}, {table.cursor} {format_wall(position.cursor)})"
-    if found is Boundary.OLDER:
+    if short > (timedelta(0) if changed else lookback_of(clock, scope.config, table, zone)):
         raise _went_back(scope, f"{where} has an earlier {table.cursor} now", newest)
-    if found is Boundary.GONE and nothing_newer and changed:
+    if now is None and nothing_newer and changed:
         raise _went_back(scope, f"{where} is gone, nothing newer is there, and {changed}", newest)
-    if found is Boundary.GONE and (nothing_newer or changed):
+    if now is None and (nothing_newer or changed):
         also = "nothing newer is there" if nothing_newer else changed
         text = f"{where} is gone, and {also}: it was deleted, or the source went back; `wmtui verify -t` tells which"
         scope.tell(text, Severity.WARNING)
@@ -98,7 +92,9 @@ def _went_back(scope: Scope, what: str, newest: datetime | None) -> TableError:
     )
 
 
-def check_stamps(scope: Scope, table: SourceTable, mark: Watermark, newest: Position | None, blind: str) -> None:
+def check_stamps(
+    scope: Scope, table: SourceTable, mark: Watermark, newest: Position | None, clock: SourceClock
+) -> None:
     """Raises TableError when a row that is new since the last run has a stamp so old that no run reads it.
 
     newest: the row with the greatest key, of a table whose key is counted up. What lies after the watermark is read,
@@ -107,9 +103,9 @@ def check_stamps(scope: Scope, table: SourceTable, mark: Watermark, newest: Posi
     read_to, seen, position = scope.heartbeat.extracted_to(mark), scope.heartbeat.newest_key, mark.position
     if newest is None or newest.key is None or position is None or read_to is None or seen is None:
         return
-    zone, lookback = scope.backend.zone, scope.config.lookback
-    configured = timedelta(0) if lookback is None else timedelta(seconds=lookback.total_seconds())
-    overlap = max(BLIND_LOOKBACK if blind else LOOKBACK, configured)
+    zone = scope.backend.zone
+    usual = BLIND_LOOKBACK if clock.blind else LOOKBACK
+    overlap = max(usual, lookback_of(clock, scope.config, table, zone), scope.heartbeat.lookback(mark))
     short = min(read_to - overlap, to_instant(position.cursor, zone)) - to_instant(newest.cursor, zone)
     if int(newest.key[0]) <= seen or short <= timedelta(0):
         return
@@ -123,16 +119,37 @@ def check_stamps(scope: Scope, table: SourceTable, mark: Watermark, newest: Posi
     )
 
 
+def read_again_from(
+    scope: Scope, table: SourceTable, *, clock: SourceClock, high: datetime, read_to: datetime, reached: datetime
+) -> datetime:
+    """Up to which instant the source counts as read. read_to: what was noted of that; reached: the furthest it was.
+
+    Where its clock went back, it may have done so at any time since it was last read, and was then as much lower as
+    that is ago.
+    """
+    if not table.primary_key:
+        return read_to
+    lowest = to_instant(high, scope.backend.zone)
+    since = scope.heartbeat.clock_read
+    if since is not None and _back(clock, reached, scope.backend.zone) > timedelta(0):
+        lowest -= max(scope.backend.clock() - since, timedelta(0))
+    return min(read_to, lowest)
+
+
+def _back(clock: SourceClock, reached: datetime, zone: ZoneInfo) -> timedelta:
+    """How far the source's own clock is before a point that was read already; not positive where it is not."""
+    return reached - (to_instant(clock.now, zone) + clock.delay)
+
+
 def note_clock(
-    job: Job, mark: Watermark, table: SourceTable, *, clock: SourceClock, high: datetime, read_to: datetime
+    job: Job, mark: Watermark, table: SourceTable, *, clock: SourceClock, read_to: datetime, reached: datetime
 ) -> None:
-    """Remember, before a row is read, that reading begins again below what was read already. read_to: up to there.
+    """Remember, before a row is read, that reading begins again below what was read already. read_to: from there.
 
     Where the source's clock itself went back, rows are stamped below the watermark until it has passed it again: with a
     primary key they are read from the lowest point on. Raises TableError for a table without one, where that doubles.
     """
-    zone = job.backend.zone
-    behind = read_to - (to_instant(clock.now, zone) + clock.delay)
+    behind = _back(clock, reached, job.backend.zone)
     if behind > timedelta(0):
         what = f"the source's clock is {format_distance(behind)} before the point up to which {job.table} was read"
         if not table.primary_key:
@@ -140,8 +157,8 @@ def note_clock(
             job.lease.renew()
             raise clock_went_back(job, mark)
         job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)
-    if to_instant(high, zone) < read_to and table.primary_key:
-        job.lease.note(extracted_to=format_instant(to_instant(high, zone)), extracted_behind=lease.place(mark))
+    if read_to < reached and table.primary_key:
+        job.lease.note(extracted_to=format_instant(read_to), extracted_behind=lease.place(mark))
         job.lease.renew()
 
 
@@ -156,24 +173,31 @@ def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
     )
 
 
-def same_rows(source: SourceConnection, table: SourceTable, run: Run) -> bool:
+def same_rows(source: SourceConnection, table: SourceTable, run: Run, zone: ZoneInfo) -> bool:
     """Whether an interrupted run can go on: what it has read so far must stand in the table that it would go on with.
 
-    On the same server, in the same incarnation of the table, no row at which a range stands has gone back; where either
-    is another one, or is not known, these rows must be exactly as they were read.
+    On the same server, in the same incarnation of the table, no row at which a range stands has gone back, nor has the
+    clock, by which rows are stamped again below what was read; where server or incarnation is another one, or is not
+    known, these rows must be exactly as they were read.
     """
-    if run.server is not None and run.server == source.server and run.incarnation != table.incarnation:
-        return False
+    if run.server is not None and run.server == source.server:
+        if run.incarnation != table.incarnation:
+            return False
+        clock = source.clock()
+        if not clock.delay and to_instant(clock.now, zone) < to_instant(run.high, zone):
+            return False
     known = run.server == source.server and run.incarnation is not None
-    return all(_still(source, table, r, exactly=not known) for r in run.ranges)
+    return all(_still(source, table, r, zone, exactly=not known) for r in run.ranges)
 
 
-def _still(source: SourceConnection, table: SourceTable, r: Range, *, exactly: bool) -> bool:
+def _still(source: SourceConnection, table: SourceTable, r: Range, zone: ZoneInfo, *, exactly: bool) -> bool:
     position = r.position
     if position is None or position.key is None:
         return True
     now = source.cursor_of(table, position.key)
-    return now == position.cursor if exactly else boundary(position, now) is not Boundary.OLDER
+    if exactly:
+        return now == position.cursor
+    return now is None or not earlier(position, now, table, zone)
 
 
 def prove_reached(

@@ -18,11 +18,11 @@ from wmtui.pipeline.continuity import prove_reached
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
 from wmtui.pipeline.pending import Pending, PendingKind, find_pending, refuse_other_order
-from wmtui.pipeline.plan import Plan, is_overlap, plan, previous_run, read_up_to, resumed
+from wmtui.pipeline.plan import Plan, high_of, is_overlap, lookback_before, plan, previous_run, read_up_to, resumed
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
 from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_wall, to_instant
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 
 def extract_table(job: Job, mark: Watermark) -> Generator[Extracted, None, None]:
@@ -68,9 +68,9 @@ def check(scope: Scope, source: SourceConnection, table: SourceTable, mark: Wate
     check_cursors(scope, table, counts)
     if scope.heartbeat.clock_went_back(mark):
         raise continuity.clock_went_back(scope, mark)
-    continuity.check_source(scope, source, table, mark, last=last, counts=counts)
+    continuity.check_source(scope, source, table, mark, last=last, counts=counts, clock=clock)
     newest = source.newest_key(table) if table.counted_key else None
-    continuity.check_stamps(scope, table, mark, newest, clock.blind)
+    continuity.check_stamps(scope, table, mark, newest, clock)
     return int(newest.key[0]) if newest and newest.key else None
 
 
@@ -100,6 +100,13 @@ def plan_table(
     previous = previous_run(last, mark)
     read_to = read_up_to(previous, mark, job.heartbeat, backend.zone)
     clock = clock_of(job, source)
+    highs = [to_instant(previous.high, backend.zone)] if previous else []
+    reached = max([*highs, *([read_to] if read_to else [])], default=None)
+    if reached is not None and read_to is not None:
+        high = high_of(clock, job.config, table.cursor_digits, backend.zone)
+        read_to = continuity.read_again_from(job, table, clock=clock, high=high, read_to=read_to, reached=reached)
+        if isinstance(job, Job):
+            continuity.note_clock(job, mark, table, clock=clock, read_to=read_to, reached=reached)
     made = plan(
         mark,
         table,
@@ -109,11 +116,10 @@ def plan_table(
         system=backend.watermarks.system() if mark.position is None else None,
         read_to=read_to,
         strategy=job.options.strategy,
+        lookback_before=lookback_before(previous, mark, job.heartbeat, backend.zone),
     )
-    highs = [to_instant(previous.high, backend.zone)] if previous else []
-    reached = max([*highs, *([read_to] if read_to else [])], default=None)
-    if reached is not None and isinstance(job, Job):
-        continuity.note_clock(job, mark, table, clock=clock, high=made.high, read_to=reached)
+    if isinstance(job, Job):
+        job.lease.note(clock_read=format_instant(backend.clock()))
     if made.ahead is not None:
         job.tell(
             f"the watermark is {format_distance(made.ahead)} ahead of what may be read now: nothing is extracted",

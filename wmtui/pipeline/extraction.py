@@ -41,13 +41,15 @@ _CONTENDED = 5
 class Extracted(Struct, frozen=True):
     """What an extraction left. run None: there was no news, and nothing was written.
 
-    high: how far the source was read if `complete`, wall clock in the profile's zone.
+    high: how far the source was read if `complete`, wall clock in the profile's zone. seen_from: from where on the next
+    run reads again; None: from there on.
     """
 
     mark: Watermark
     run: Run | None
     complete: bool
     high: datetime
+    seen_from: datetime | None = None
 
 
 class Extraction:
@@ -94,10 +96,11 @@ class Extraction:
         for column, count in self._fit.cut.items():
             self._job.tell(f"column {column}: {count:,} texts were cut to what the warehouse holds", Severity.WARNING)
         if self._etag is None:
-            return Extracted(self._mark, None, not self._cut, self._run.high)
+            return Extracted(self._mark, None, not self._cut, self._run.high, self._run.seen_from)
         run = self._run
         if not run.parts:
-            return Extracted(abandon(self._job, self._mark, run, self._etag), None, not self._cut, run.high)
+            mark = abandon(self._job, self._mark, run, self._etag)
+            return Extracted(mark, None, not self._cut, run.high, run.seen_from)
         main = replace(run, ranges=tuple(r for r in run.ranges if not is_overlap(r.span)))
         committed = replace(
             run,
@@ -108,7 +111,7 @@ class Extraction:
         self._job.lease.check()
         RunStore(self._job.backend.objects, self._job.table).save(committed, self._etag)
         mark = take_over(self._job, self._mark, committed, self._table.cursor_digits)
-        return Extracted(mark, committed, committed.done, run.high)
+        return Extracted(mark, committed, committed.done, run.high, run.seen_from)
 
     def _read_apart(self, index: int, span: Span, known: frozenset[bytes]) -> None:
         """One reader among several, on a connection of its own."""

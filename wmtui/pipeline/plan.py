@@ -83,6 +83,14 @@ def read_up_to(previous: Run | None, mark: Watermark, heartbeat: Heartbeat, zone
     return to_instant(previous.high, zone)
 
 
+def lookback_before(previous: Run | None, mark: Watermark, heartbeat: Heartbeat, zone: ZoneInfo) -> timedelta:
+    """The overlap that the last read from this position is to be followed by."""
+    noted = heartbeat.lookback(mark)
+    if previous is None or previous.seen_from is None:
+        return noted
+    return max(noted, to_instant(previous.high, zone) - to_instant(previous.seen_from, zone))
+
+
 def high_of(clock: SourceClock, config: TableConfig, digits: int, zone: ZoneInfo) -> datetime:
     """The last cursor value that is safe to read, wall clock in the profile's zone.
 
@@ -144,11 +152,13 @@ def plan(
     system: datetime | None,
     read_to: datetime | None,
     strategy: Strategy,
+    lookback_before: timedelta = timedelta(0),
 ) -> Plan:
     """Decide what to read from where the watermark is to the last safe cursor value.
 
     zone: the profile's. system: the system watermark, where a table without its own begins; wall clock in `zone`.
-    read_to: see `read_up_to`.
+    read_to: see `read_up_to`. lookback_before: the overlap that the read up to there was to be followed by: where it
+    saw less of open transactions than this one does, they may have committed since.
     """
     high = high_of(clock, config, table.cursor_digits, zone)
     lookback = lookback_of(clock, config, table, zone)
@@ -160,7 +170,7 @@ def plan(
         first = Span(order, None, Position(high))
         return Plan(order, strategy, None, high, (first,), "first load", seen_from, None, writer, clock.blind)
     order = Order.CURSOR if table.primary_key else Order.NONE
-    spans = _overlap(start, lookback, read_to, high, zone)
+    spans = _overlap(start, max(lookback, lookback_before) if lookback else lookback, read_to, high, zone)
     ahead = to_instant(start.cursor, zone) - to_instant(high, zone)
     if start.cursor <= high or ahead <= timedelta(0):
         inclusive = start.key is None and bool(table.primary_key)

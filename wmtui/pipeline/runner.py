@@ -131,8 +131,12 @@ def _extracted(job: Job, extracted: Extracted, account: _Account) -> Watermark:
     elif not extracted.complete and job.options.limit is not None:
         job.tell("stopped at the limit; more is waiting in the source")
     if extracted.complete:  # Else what an earlier run noted of this position holds: it may have come less far.
-        read_to = format_instant(to_instant(extracted.high, job.backend.zone))
-        job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
+        zone = job.backend.zone
+        job.lease.note(
+            extracted_to=format_instant(to_instant(extracted.high, zone)),
+            extracted_from=format_instant(to_instant(extracted.seen_from or extracted.high, zone)),
+            extracted_behind=lease.place(mark),
+        )
     return mark
 
 

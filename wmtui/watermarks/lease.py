@@ -34,6 +34,7 @@ _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
     "extracted_behind": None, "clock_back": None, "newest_key": None, "held_by": None,
+    "extracted_from": None, "clock_read": None,
 }  # fmt: skip
 _NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
 
@@ -76,6 +77,16 @@ class Heartbeat(Struct, frozen=True):
         """
         behind = self.fields.get("extracted_behind") == place(mark)
         return _instant(self.fields["extracted_to"]) if behind else None
+
+    def lookback(self, mark: Watermark) -> timedelta:
+        """How far below `extracted_to` rows could still appear when the source was read up to there; 0: not known."""
+        read_to, since = self.extracted_to(mark), self.fields.get("extracted_from")
+        return max(read_to - parse_instant(since), timedelta(0)) if read_to and since else timedelta(0)
+
+    @property
+    def clock_read(self) -> datetime | None:
+        """When the source's clock was last read, by the clock of the host that did."""
+        return _instant(self.fields.get("clock_read"))
 
     def clock_went_back(self, mark: Watermark) -> bool:
         """Whether the source's clock was seen to stand before this watermark's position, without anybody having decided
@@ -129,6 +140,8 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
                 raise ValueError(f"{name} is {fields[name]!r}, not a count")
         _instant(fields["extracted_to"])
         _instant(fields["last_success"])
+        _instant(fields["extracted_from"])
+        _instant(fields["clock_read"])
     except (TypeError, ValueError) as error:
         raise Unreadable(key(table), f"not a lock document: {error}") from None
     return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified, found.now)
