@@ -218,3 +218,17 @@ def test_whose_transaction_holds_reading_back_is_named_until_it_ends(
     stack.sync_one()
     (status,) = stack.service.health.status([stack.table()], None)
     assert status.held_by is None
+
+
+def test_setting_the_watermark_where_it_is_gives_up_what_a_clock_that_went_back_stamped(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.create("events", key="")
+    stack.reload(events={"primary_key": []})
+    stack.insert((1, 1, None, ago(seconds=30)), name="events")
+    stack.sync_one("events")
+    with monkeypatch.context() as patch:
+        turn_clock(stack, patch, -HOUR)
+        refused(stack, "events")
+    stack.service.watermarks.set(stack.table("events"), stack.mark("events")["last_mysql_data_timestamp"], force=True)
+    assert stack.sync_one("events").rows_extracted == 0

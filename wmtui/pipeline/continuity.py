@@ -45,7 +45,7 @@ def check_source(
 
     last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
     is only told of, unless the table or the server is another one too and nothing newer is there. A row that was
-    changed by a host whose clock is late leaves the trace of a source that went back: the overlap reads it again.
+    changed by a host whose clock is a little late leaves the trace of a source that went back, and is told of.
     """
     position = mark.position
     changed = _changes(source, table, last)
@@ -65,6 +65,10 @@ def check_source(
         also = "nothing newer is there" if nothing_newer else changed
         text = f"{where} is gone, and {also}: it was deleted, or the source went back; `wmtui verify -t` tells which"
         scope.tell(text, Severity.WARNING)
+    elif short:
+        text = f"{where} has an earlier {table.cursor} now, by {format_distance(short)}"
+        why = "a host whose clock is late changed it, and the target keeps the row of the later time"
+        scope.tell(f"{text}: {why}", Severity.WARNING)
     elif changed:
         scope.tell(f"{changed}; the last row that was read is still there")
 
@@ -153,7 +157,7 @@ def note_clock(
     if behind > timedelta(0):
         what = f"the source's clock is {format_distance(behind)} before the point up to which {job.table} was read"
         if not table.primary_key:
-            job.lease.note(clock_back=lease.place(mark))
+            job.lease.note(clock_back=lease.standing(mark))
             job.lease.renew()
             raise clock_went_back(job, mark)
         job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)

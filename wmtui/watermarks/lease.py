@@ -92,7 +92,7 @@ class Heartbeat(Struct, frozen=True):
         """Whether the source's clock was seen to stand before this watermark's position, without anybody having decided
         what becomes of the rows stamped since.
         """
-        return bool(self.fields.get("clock_back") == place(mark))
+        return bool(self.fields.get("clock_back") == standing(mark))
 
     @property
     def newest_key(self) -> int | None:
@@ -120,6 +120,11 @@ class Heartbeat(Struct, frozen=True):
 def place(mark: Watermark) -> list[Any]:
     """A watermark's position, as the lock document remembers behind which one the source was read."""
     return [mark.epoch, mark.fields["last_mysql_data_timestamp"], mark.fields["last_processed_key"]]
+
+
+def standing(mark: Watermark) -> list[Any]:
+    """The same, and whether somebody placed it by hand: to place it where it is decides, too."""
+    return [*place(mark), mark.is_manual]
 
 
 def key(table: TableName) -> str:
