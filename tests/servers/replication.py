@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from tests.servers.mariadb import MariaDB
 from tests.servers.sources import SourceServer
@@ -19,6 +19,7 @@ def replicated(primary: SourceServer, replica: SourceServer, *, delay: int = 0, 
     """
     replica.execute(_change(primary, replica, delay, channel), f"START REPLICA {_named(replica, channel)}")
     try:
+        until(lambda: _applies(replica, channel))
         yield
     finally:
         named = _named(replica, channel)
@@ -32,6 +33,18 @@ def until(holds: Callable[[], object], seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
         time.sleep(0.02)
+
+
+def _applies(replica: SourceServer, channel: str) -> bool:
+    """Whether the replica is connected to its primary, which takes a moment after START REPLICA."""
+    with closing(replica.connect()) as connection, connection.cursor(dictionary=True) as cursor:
+        cursor.execute("SHOW ALL SLAVES STATUS" if isinstance(replica, MariaDB) else "SHOW REPLICA STATUS")
+        rows = [{name.lower(): value for name, value in row.items()} for row in cursor.fetchall()]
+    return any(
+        row.get("connection_name", row.get("channel_name")) == channel
+        and row.get("seconds_behind_source", row.get("seconds_behind_master")) is not None
+        for row in rows
+    )
 
 
 def _named(replica: SourceServer, channel: str) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.servers import Database
+from tests.servers.mariadb import MariaDB
 from tests.servers.replication import PRIMARY, replicated, until
 from tests.servers.s3 import S3Server
 from tests.servers.sources import SourceServer
@@ -91,7 +92,16 @@ def test_the_clock_of_a_replica_is_behind_by_what_it_has_not_applied_yet(pair: M
 def test_a_replica_whose_applier_was_stopped_is_refused(pair: Make) -> None:
     with pair() as servers:
         servers.replica.server.execute("STOP REPLICA SQL_THREAD")
-        with pytest.raises(SourceError, match="a replica that has stopped"):
+        with pytest.raises(SourceError, match=r"a replica that has stopped.* SQL thread: No"):
+            clock_of(servers.replica)
+
+
+def test_a_replica_that_cannot_reach_its_primary_is_refused_with_the_reason(pair: Make) -> None:
+    with pair() as servers:
+        server = servers.replica.server
+        word = "MASTER TO MASTER" if isinstance(server, MariaDB) else "REPLICATION SOURCE TO SOURCE"
+        server.execute("STOP REPLICA", f"CHANGE {word}_PORT = 1", "START REPLICA")
+        with pytest.raises(SourceError, match=r"not connected.*IO thread: Connecting"):
             clock_of(servers.replica)
 
 

@@ -264,13 +264,24 @@ def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
         return timedelta(), ""
     delays = [channel.get("seconds_behind_source", channel.get("seconds_behind_master")) for channel in channels]
     if None in delays:
+        stopped = "; ".join(_state(each) for each, delay in zip(channels, delays, strict=True) if delay is None)
         raise SourceError(
-            "the source is a replica that has stopped",
-            "how far it is behind its primary is unknown, and rows still to come would be skipped",
+            "the source is a replica that has stopped or is not connected",
+            f"how far it is behind its primary is unknown, and rows still to come would be skipped ({stopped})",
             "start replication; if this server is the primary now, remove the old settings (RESET REPLICA ALL)",
         )
     told = [channel.get("sql_delay") or 0 for channel in channels]
     return timedelta(seconds=max(int(seconds) for seconds in (*delays, *told) if seconds is not None)), REPLICA
+
+
+def _state(channel: dict[str, Any]) -> str:
+    """What a channel's two threads do, and why one of them ended."""
+    told = []
+    for thread in ("io", "sql"):
+        running = channel.get(f"replica_{thread}_running", channel.get(f"slave_{thread}_running"))
+        error = channel.get(f"last_{thread}_error")
+        told.append(f"{thread.upper()} thread: {running}" + (f", {error}" if error else ""))
+    return ", ".join(told)
 
 
 def replica_channels(session: Session, server: Server) -> list[dict[str, Any]] | None:
