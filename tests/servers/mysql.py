@@ -23,6 +23,7 @@ _ARGUMENTS = (
     "--innodb-flush-method=nosync",
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=OFF",
+    "--innodb-use-native-aio=OFF",  # the kernel limits it, and servers of several test runs share that
     "--innodb-buffer-pool-size=64M",
     "--innodb-redo-log-capacity=32M",
     "--innodb-log-buffer-size=4M",

@@ -40,10 +40,9 @@ def _applies(replica: SourceServer, channel: str) -> bool:
     with closing(replica.connect()) as connection, connection.cursor(dictionary=True) as cursor:
         cursor.execute("SHOW ALL SLAVES STATUS" if isinstance(replica, MariaDB) else "SHOW REPLICA STATUS")
         rows = [{name.lower(): value for name, value in row.items()} for row in cursor.fetchall()]
+    name, word = ("connection_name", "slave") if isinstance(replica, MariaDB) else ("channel_name", "replica")
     return any(
-        row.get("connection_name", row.get("channel_name")) == channel
-        and row.get("seconds_behind_source", row.get("seconds_behind_master")) is not None
-        for row in rows
+        row[name] == channel and row[f"{word}_io_running"] == row[f"{word}_sql_running"] == "Yes" for row in rows
     )
 
 

@@ -191,6 +191,13 @@ class Answers:
         return answer
 
 
+def channel(word: str, seconds: object, **more: object) -> dict[str, object]:
+    """What a server says of a channel that runs; word: what it calls the two servers."""
+    replica = {"source": "replica", "master": "slave"}[word]
+    runs = {f"{replica}_{thread}_running": "Yes" for thread in ("io", "sql")}
+    return {**runs, f"seconds_behind_{word}": seconds, **more}
+
+
 MYSQL, MARIADB = (Server("id", kind_of(name, name), name, read_only=False) for name in ("MySQL 9.7", "MariaDB 11.4"))
 
 
@@ -198,10 +205,10 @@ MYSQL, MARIADB = (Server("id", kind_of(name, name), name, read_only=False) for n
     ("server", "answers", "seconds"),
     [
         (MYSQL, Answers(replica=[]), 0),
-        (MYSQL, Answers(replica=[{"seconds_behind_source": 90}]), 90),
-        (MYSQL, Answers(replica=None, slave=[{"seconds_behind_master": "3"}]), 3),
-        (MYSQL, Answers(replica=[{"seconds_behind_source": 1, "sql_delay": 60}]), 60),
-        (MARIADB, Answers(all_slaves=[{"seconds_behind_master": 5}, {"seconds_behind_master": 7}]), 7),
+        (MYSQL, Answers(replica=[channel("source", 90)]), 90),
+        (MYSQL, Answers(replica=None, slave=[channel("master", "3")]), 3),
+        (MYSQL, Answers(replica=[channel("source", 1, sql_delay=60)]), 60),
+        (MARIADB, Answers(all_slaves=[channel("master", 5), channel("master", 7)]), 7),
     ],
 )
 def test_a_replica_is_as_late_as_its_slowest_channel_and_at_least_as_it_is_told(
@@ -210,3 +217,12 @@ def test_a_replica_is_as_late_as_its_slowest_channel_and_at_least_as_it_is_told(
     delay, blind = replica_delay(answers, server)
     assert delay == timedelta(seconds=seconds)
     assert bool(blind) == bool(seconds)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"replica_io_running": "Connecting"}, {"replica_sql_running": "No"}, {"seconds_behind_source": None}],
+)
+def test_a_channel_that_does_not_run_is_refused_whatever_delay_it_shows(change: dict[str, object]) -> None:
+    with pytest.raises(SourceError, match="a replica that has stopped"):
+        replica_delay(Answers(replica=[channel("source", 0), {**channel("source", 0), **change}]), MYSQL)

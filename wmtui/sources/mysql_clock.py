@@ -262,25 +262,37 @@ def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
         return timedelta(), NO_REPLICATION
     if not channels:
         return timedelta(), ""
-    delays = [channel.get("seconds_behind_source", channel.get("seconds_behind_master")) for channel in channels]
-    if None in delays:
-        stopped = "; ".join(_state(each) for each, delay in zip(channels, delays, strict=True) if delay is None)
+    stopped = [channel for channel in channels if not _runs(channel)]
+    if stopped:
         raise SourceError(
             "the source is a replica that has stopped or is not connected",
-            f"how far it is behind its primary is unknown, and rows still to come would be skipped ({stopped})",
+            f"how far it is behind its primary is unknown, and rows still to come would be skipped "
+            f"({'; '.join(map(_state, stopped))})",
             "start replication; if this server is the primary now, remove the old settings (RESET REPLICA ALL)",
         )
-    told = [channel.get("sql_delay") or 0 for channel in channels]
-    return timedelta(seconds=max(int(seconds) for seconds in (*delays, *told) if seconds is not None)), REPLICA
+    seconds = [int(each or 0) for channel in channels for each in (_seconds_behind(channel), channel.get("sql_delay"))]
+    return timedelta(seconds=max(seconds)), REPLICA
+
+
+def _runs(channel: dict[str, Any]) -> bool:
+    """Whether a channel is connected and applies. While it is not connected MySQL can show 0 seconds behind."""
+    return all(_thread(channel, each) == "Yes" for each in ("io", "sql")) and _seconds_behind(channel) is not None
+
+
+def _seconds_behind(channel: dict[str, Any]) -> Any:
+    return channel.get("seconds_behind_source", channel.get("seconds_behind_master"))
+
+
+def _thread(channel: dict[str, Any], name: str) -> Any:
+    return channel.get(f"replica_{name}_running", channel.get(f"slave_{name}_running"))
 
 
 def _state(channel: dict[str, Any]) -> str:
     """What a channel's two threads do, and why one of them ended."""
     told = []
-    for thread in ("io", "sql"):
-        running = channel.get(f"replica_{thread}_running", channel.get(f"slave_{thread}_running"))
-        error = channel.get(f"last_{thread}_error")
-        told.append(f"{thread.upper()} thread: {running}" + (f", {error}" if error else ""))
+    for name in ("io", "sql"):
+        error = channel.get(f"last_{name}_error")
+        told.append(f"{name.upper()} thread: {_thread(channel, name)}" + (f", {error}" if error else ""))
     return ", ".join(told)
 
 
