@@ -61,8 +61,10 @@ def stack(built: Stack, tmp_path: Path) -> Stack:
 async def opened(service: Service, *, size: tuple[int, int] = (120, 40), **start: Any) -> AsyncIterator[Screen]:
     """The screen of a service; what still runs at the end is stopped."""
     app = WmtuiApp(Start(service=service, **start))
+    app.NOTIFICATION_TIMEOUT = PATIENCE_SECONDS  # A busy machine may look at a toast later than it is shown to people.
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot)
+        await screen.until(lambda: app.reader.age is not None or app.reader.failure is not None)
         await screen.settle()
         yield screen
         app.runs.cancel_all()

@@ -1,7 +1,9 @@
 """Every dialog: what it says before, what it does, and that Escape and a careless Enter change nothing."""
 
 import json
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +12,9 @@ from tests.stack import Stack
 from tests.tui.conftest import RUN_ID, Open
 from tests.tui.screen import Screen
 from wmtui.config import load
+from wmtui.pipeline.events import TableResult
 from wmtui.service import Service
+from wmtui.service.syncs import Syncs
 
 POINT = "last_mysql_data_timestamp"
 
@@ -360,6 +364,23 @@ async def test_marked_tables_are_synced_together(open_screen: Open, stack: Stack
         await screen.press("enter")
         await screen.hear("shop.items: success", "shop.lines: success")
         await screen.see("✓ 2 tables synced")
+
+
+async def test_the_end_of_syncs_is_told_although_their_threads_take_a_moment_to_end(
+    open_screen: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = Syncs.sync
+
+    def slow(self: Syncs, *arguments: Any, **options: Any) -> list[TableResult]:
+        results = sync(self, *arguments, **options)
+        time.sleep(0.5)
+        return results
+
+    monkeypatch.setattr(Syncs, "sync", slow)
+    async with open_screen() as screen:
+        await screen.press("j", "s", "enter")
+        await screen.hear("shop.items: success")
+        await screen.see("✓ 1 table synced")
 
 
 async def test_failures_with_one_cause_are_told_once(open_screen: Open, stack: Stack) -> None:

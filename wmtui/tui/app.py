@@ -305,6 +305,8 @@ class WmtuiApp(Typist[int]):
             self.show_status()
         elif self.board.running:
             self.tables_list.redraw()
+        if self.syncs.outcomes and not (self.runs.busy or self.runs.events):
+            self.syncs.done()
         self._picture_when_complete()
 
     def _take_events(self) -> bool:
@@ -345,8 +347,6 @@ class WmtuiApp(Typist[int]):
         self.reader.tables(tables)
         if self.current in tables:
             self.reader.detail()
-        if not self.runs.busy:
-            self.syncs.done()
 
     def _tick(self) -> None:
         """Once a second: ages grow, and what is old is read anew."""
@@ -635,6 +635,8 @@ class WmtuiApp(Typist[int]):
     def _picture_when_complete(self) -> None:
         """For `--screenshot`: save the picture once everything has been read, then leave."""
         if self.start.picture is None or self._pictured or self.crew.busy or self.reader.busy:
+            return
+        if self.reader.age is None and self.failure is None:  # Nothing has been asked yet.
             return
         if self.failure is not None:
             self._pictured = True

@@ -106,9 +106,9 @@ class Runs:
         except Exception as bug:  # noqa: BLE001 - a thread's exception would vanish
             error = f"this is a bug in wmtui ({type(bug).__name__})"
         finally:
-            with self._lock:
-                del self._running[job.table]
             if error is not None:
                 emit(Message(str(job.table), Severity.ERROR, error))
                 emit(TableResult(str(job.table), Status.FAILED, code, error=error))
+            with self._lock:  # Last: a table that no longer runs has told how it ended.
+                del self._running[job.table]
             self._fill()
