@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-# Tests start hundreds of wmtui processes; none of them is to compile it anew.
+# Tests start hundreds of wmtui processes; none of them is to compile it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -71,10 +71,10 @@ mysql: ## a private MySQL for the tests, from the packages of Debian's mirror, u
 try-mysql:
 	@sh tests/servers/fetch_mysql.sh $(MYSQL) || case "$$?,$(CI)" in 3,* | 4, | 4,false) ;; *) exit 1 ;; esac
 
-bench: $(INSTALLED) servers ## the figures of the performance budget, measured here
+bench: $(INSTALLED) servers mysql ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
 
-docs: $(INSTALLED) ## draw the pictures and the table of types of the documentation anew
+docs: $(INSTALLED) ## draw the pictures and the table of types of the documentation again
 	$(BIN)/python -m tests.tui.scenes docs
 	$(BIN)/python -m tests.type_page
 

@@ -1,4 +1,4 @@
-"""`wmtui sync` of a million rows: MariaDB → Parquet in S3 → PostgreSQL, all on this machine, each server private."""
+"""`wmtui sync` of a million rows: MySQL → Parquet in S3 → PostgreSQL, all on this machine, each server private."""
 
 import os
 import sys
@@ -10,18 +10,22 @@ import yaml
 
 from benchmarks.measure import run
 from tests.servers import Database
-from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT, S3Server
+from tests.servers.sources import SOURCES
+from tests.sql import series
 
 ROWS = int(os.environ.get("ROWS", "1000000"))
+SOURCE = os.environ.get("SOURCE", "mysql")
+"""The server that is read: mysql, which `make mysql` fetches, or mariadb."""
 
 
 def main() -> None:
     """Print rows/s and peak memory of a first extraction, a first load, both, and of a sync without news."""
+    print(f"source {SOURCE}, {ROWS:,} rows", flush=True)
     os.environ.update(ENVIRONMENT)
     with ExitStack() as stack:
-        source = stack.enter_context(stack.enter_context(MariaDB()).new_database())
+        source = stack.enter_context(stack.enter_context(SOURCES[SOURCE]()).new_database())
         warehouse = stack.enter_context(stack.enter_context(Postgres()).new_database())
         s3 = stack.enter_context(S3Server())
         path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "tables.yaml"
@@ -38,15 +42,16 @@ def main() -> None:
 
 def fill(source: Database) -> None:
     """Two tables alike: ten columns of the common types, ten rows to a second."""
+    numbers = f"{series(-(-ROWS // 1000), 'thousand')} CROSS JOIN {series(1000, 'one')}"
     source.execute(
         "CREATE TABLE orders (id BIGINT PRIMARY KEY, shop INT, customer INT UNSIGNED, amount DECIMAL(12,2),"
         " rate DOUBLE, code CHAR(12), note VARCHAR(120), day DATE, created DATETIME(6), update_at DATETIME,"
         " KEY (update_at))",
-        f"SET @rows = {ROWS}",
         "INSERT INTO orders SELECT seq, seq % 1000, seq * 3 % 4000000000, seq / 7, seq / 13, LPAD(seq, 12, '0'),"
-        " CONCAT('note number ', seq, ' ', MD5(seq)), '2025-01-01' + INTERVAL seq % 365 DAY,"
+        " CONCAT('note number ', seq, ' ', LEFT(SHA2(seq, 256), 32)), '2025-01-01' + INTERVAL seq % 365 DAY,"
         " NOW(6) - INTERVAL seq SECOND, NOW() - INTERVAL 10 DAY + INTERVAL seq DIV 10 SECOND"
-        " FROM seq_1_to_100000000 WHERE seq <= @rows",
+        " FROM (SELECT (thousand.seq - 1) * 1000 + one.seq AS seq"
+        f" FROM {numbers}) AS numbers WHERE seq <= {ROWS}",
         "CREATE TABLE twin LIKE orders",
         "INSERT INTO twin SELECT * FROM orders",
     )
