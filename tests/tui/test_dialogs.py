@@ -13,8 +13,9 @@ from tests.tui.conftest import RUN_ID, Open
 from tests.tui.screen import Screen
 from wmtui.config import load
 from wmtui.pipeline.events import TableResult
-from wmtui.service import Service
+from wmtui.service import Changed, Service
 from wmtui.service.syncs import Syncs
+from wmtui.service.watermarks import Watermarks
 
 POINT = "last_mysql_data_timestamp"
 
@@ -141,6 +142,27 @@ async def test_of_two_edits_theirs_may_be_kept(open_screen: Open, stack: Stack) 
         await screen.press("enter")
         await screen.miss("theirs", "Edit the watermark")
     assert state(stack) == before
+
+
+async def test_marked_tables_are_edited_to_one_point_however_long_it_takes(
+    open_screen: Open, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Watermarks.set
+
+    def slow(self: Watermarks, *arguments: Any, **options: Any) -> Changed:
+        time.sleep(1.1)
+        return place(self, *arguments, **options)
+
+    monkeypatch.setattr(Watermarks, "set", slow)
+    async with open_screen(size=(120, 50)) as screen:
+        await screen.press("space", "space", "e")
+        await screen.type("3h ago")
+        await screen.see("shop.orders  +3 files")
+        screen.app.screen.query_one("#typed").focus()
+        await screen.type("test")
+        await screen.press("enter")
+        await screen.hear("shop.orders: set:", "shop.items: set:")
+    assert stack.mark()[POINT] == stack.mark("items")[POINT] is not None
 
 
 async def test_marked_tables_are_edited_together_after_one_preview_and_a_typed_name(

@@ -199,8 +199,8 @@ class Edit(Dialog[Edited | ConflictFound]):
         self._saving = True
         self.say("saving…", "dim")
         point, force, reason = self.point, self.force, self.reason or None
-        save = partial(_save, self._service, point, force, reason)
-        self.ask(lambda: [save(draft) for draft in self._drafts], self._saved)
+        save = partial(_save, self._service, self._drafts, point, force=force, reason=reason)
+        self.ask(save, self._saved)
 
     def _saved(self, outcomes: "list[Changed | WmtuiError]") -> None:
         if len(outcomes) == 1:
@@ -222,11 +222,18 @@ def _preset_line(preset: tuple[str, str, str], _: int) -> Line:
     return [(f"{name:16}", kind), (point, "")]
 
 
-def _save(service: Service, point: str, force: bool, reason: str | None, draft: Draft) -> Changed | WmtuiError:
-    try:
-        return service.watermarks.set(draft.table, point, force=force, reason=reason, seen=draft.seen)
-    except WmtuiError as error:
-        return error
+def _save(
+    service: Service, drafts: Sequence[Draft], text: str, *, force: bool, reason: str | None
+) -> list[Changed | WmtuiError]:
+    """Place every table at the same point: `3h ago` is read once. Raises UsageError."""
+    point = format_wall(service.watermarks.point(text, force=force))
+    outcomes: list[Changed | WmtuiError] = []
+    for draft in drafts:
+        try:
+            outcomes.append(service.watermarks.set(draft.table, point, force=force, reason=reason, seen=draft.seen))
+        except WmtuiError as error:
+            outcomes.append(error)
+    return outcomes
 
 
 def _effect(service: Service, draft: Draft, point: str, force: bool) -> tuple[Line, list[Line]]:
