@@ -226,3 +226,12 @@ def test_a_replica_is_as_late_as_its_slowest_channel_and_at_least_as_it_is_told(
 def test_a_channel_that_does_not_run_is_refused_whatever_delay_it_shows(change: dict[str, object]) -> None:
     with pytest.raises(SourceError, match="a replica that has stopped"):
         replica_delay(Answers(replica=[channel("source", 0), {**channel("source", 0), **change}]), MYSQL)
+
+
+def test_a_replica_that_stopped_is_told_without_the_text_of_its_error_which_can_hold_rows() -> None:
+    error = "Error 'Duplicate entry' on query. Query: 'INSERT INTO people VALUES (1, 'private')'"
+    answer = channel("source", None, replica_sql_running="No", last_sql_errno=1062, last_sql_error=error)
+    with pytest.raises(SourceError) as caught:
+        replica_delay(Answers(replica=[answer]), MYSQL)
+    assert "IO thread: Yes, SQL thread: No, error 1062" in caught.value.in_one_line
+    assert "private" not in caught.value.in_one_line

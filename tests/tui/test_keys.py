@@ -20,7 +20,7 @@ def under_cursor(screen: Screen) -> str:
 
 async def test_it_opens_on_the_tables_and_shows_the_watermark_of_the_first(open_screen: Open) -> None:
     async with open_screen() as screen:
-        await screen.see("1 Tables", ORDERS, ITEMS, LINES, "2 shop.orders", "3 Sync log", "3 tables", "s ago")
+        await screen.see("1 Tables", ORDERS, ITEMS, LINES, "2 shop.orders", "3 Sync log", "3 tables · ", "seen ")
         await screen.see("[Watermark]", "mode           manual", "Found 3 files, filtered to 0 files")
         assert screen.app.focused is screen.app.tables_list
 

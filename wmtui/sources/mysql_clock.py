@@ -266,9 +266,10 @@ def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
     if stopped:
         raise SourceError(
             "the source is a replica that has stopped or is not connected",
-            f"how far it is behind its primary is unknown, and rows still to come would be skipped "
+            "how far it is behind its primary is unknown, and rows still to come would be skipped "
             f"({'; '.join(map(_state, stopped))})",
-            "start replication; if this server is the primary now, remove the old settings (RESET REPLICA ALL)",
+            "see SHOW REPLICA STATUS and start replication; if this server is the primary now, remove the old settings "
+            "(RESET REPLICA ALL)",
         )
     seconds = [int(each or 0) for channel in channels for each in (_seconds_behind(channel), channel.get("sql_delay"))]
     return timedelta(seconds=max(seconds)), REPLICA
@@ -288,11 +289,11 @@ def _thread(channel: dict[str, Any], name: str) -> Any:
 
 
 def _state(channel: dict[str, Any]) -> str:
-    """What a channel's two threads do, and why one of them ended."""
+    """What a channel's two threads do, with the numbers of their last errors: their texts can hold rows."""
     told = []
     for name in ("io", "sql"):
-        error = channel.get(f"last_{name}_error")
-        told.append(f"{name.upper()} thread: {_thread(channel, name)}" + (f", {error}" if error else ""))
+        number = int(channel.get(f"last_{name}_errno") or 0)
+        told.append(f"{name.upper()} thread: {_thread(channel, name)}" + (f", error {number}" if number else ""))
     return ", ".join(told)
 
 
