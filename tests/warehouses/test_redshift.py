@@ -21,7 +21,7 @@ from wmtui.model import Level
 from wmtui.types import MAX_BYTES
 from wmtui.warehouses import Layout, Naming, redshift_sql
 from wmtui.warehouses.base import LoadFile
-from wmtui.warehouses.sql import Staging, Update
+from wmtui.warehouses.sql import Losing, Staging, Update
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -136,7 +136,7 @@ class TestBlanksAtTheEnd:
         assert session.execute(redshift_sql.find_twice(self.STAGING, ("id",)).encode()).fetchall()
         for statement in (
             redshift_sql.create_newest(self.STAGING, newest, ("id",), "update_at"),
-            statements.drop_losers(TARGET, newest, ("id",), "update_at", ()),
+            statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
             statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
             statements.insert_absent(TARGET, newest, ("id",)),
         ):

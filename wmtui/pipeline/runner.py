@@ -13,6 +13,7 @@ from wmtui.errors import (
     Interrupted,
     NothingSelected,
     StoreError,
+    TableError,
     UsageError,
     WarehouseError,
     WmtuiError,
@@ -20,13 +21,14 @@ from wmtui.errors import (
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
 from wmtui.model import TableName
-from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
+from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
+from wmtui.pipeline.ledger import read_ledger, refuse_root
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
 
 
@@ -48,10 +50,11 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        mark = backend.watermarks.read(table).watermark
         backend.watermarks.require_conditions()
-        fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
-        run = new_run_id(backend.clock(), *earlier_runs(lease.read(backend.objects, table)))
+        mark = backend.watermarks.read(table).watermark
+        found = lease.read(backend.objects, table)
+        fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
+        run = new_run_id(backend.clock(), *earlier_runs(found))
         held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=fence)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
     except WmtuiError as failure:
@@ -63,14 +66,24 @@ def sync_table(
     return result
 
 
-def _warehouse_fence(backend: Backend, table: TableName, config: TableConfig) -> int:
+def _look(scope: Scope, mark: Watermark) -> int:
     """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
     being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+
+    Raises TableError, before anything is written, where reading would double rows because the store is not what the
+    warehouse was loaded from.
     """
+    refuse_root(scope)
+    if not scope.options.load:
+        return 0
     try:
-        return backend.warehouse.fence(str(table), config.target)
+        ledger = read_ledger(scope, mark)
     except WarehouseError:
         return 0
+    for finding in ledger.findings:
+        if finding.refused and finding.harmful_read:
+            raise TableError(finding.what, finding.why, finding.next_step)
+    return ledger.mine.token
 
 
 def _under_lease(job: Job, account: _Account) -> None:
@@ -155,11 +168,19 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 
 def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
     """Put the failure into the watermark, once: a run that fails every minute writes one change."""
-    patch = {stage: "failed", "last_error": failure.in_one_line}
+
+    def patch(mark: Watermark) -> Json:
+        if stage == "mysql_status":
+            return {stage: "failed", "last_error": failure.in_one_line}
+        noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
+        identity = job.backend.watermarks.identity()
+        warehouse = identity.warehouses.get(job.backend.profile)
+        return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
+
     try:
         mark = job.backend.watermarks.read(job.table).watermark
-        if any(mark.fields[name] != value for name, value in patch.items()):
-            job.backend.watermarks.change(job.table, "failed", lambda _: patch)
+        if any(mark.fields[name] != value for name, value in patch(mark).items()):
+            job.backend.watermarks.change(job.table, "failed", patch)
     except WmtuiError as error:
         job.tell(f"could not note the failure: {error}", Severity.WARNING)
 

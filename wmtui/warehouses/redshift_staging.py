@@ -210,7 +210,7 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
     groups: dict[tuple[object, ...], list[_Part]] = {}
     for part in parts:
         columns = tuple((field.name, field.type) for field in part.schema)
-        groups.setdefault((columns, part.file.loses_ties, part.file.rows is None), []).append(part)
+        groups.setdefault((columns, part.file.loses_ties, part.file.replaces, part.file.rows is None), []).append(part)
     return list(groups.values())
 
 
