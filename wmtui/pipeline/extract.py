@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wmtui.errors import Interrupted, TableError, UsageError
 from wmtui.files.runs import Run, RunStore
-from wmtui.files.settle import patch_extracted
+from wmtui.files.settle import bury, patch_extracted
 from wmtui.files.verdicts import format_distance
 from wmtui.model import Order, Span, Strategy
 from wmtui.pipeline import continuity
@@ -222,6 +222,8 @@ def _settle(job: Job, mark: Watermark, table: SourceTable, source: SourceConnect
     """Deal with the run the watermark waits for, unless it is to be resumed."""
     pending = find_pending(job, mark, table, source)
     if pending.kind is PendingKind.LOST:
+        if pending.run is None and mark.pending_extraction is not None:
+            bury(RunStore(job.backend.objects, job.table), mark, mark.pending_extraction)
         patch = {"pending_extraction": None}
         mark = job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
     elif pending.kind is PendingKind.COMMITTED and pending.run is not None:

@@ -148,7 +148,7 @@ def _nothing(job: Job, mark: Watermark, selection: Selection, last: LoadRecord |
     if last is not None:
         rows = sum(file.rows for file in last.files)
         patch |= {"redshift_rows_loaded": rows, "last_redshift_load_time": _whole_seconds(last.ended)}
-    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection)
+    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch, based_on=mark), selection)
 
 
 def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadRequest:

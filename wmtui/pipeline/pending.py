@@ -43,9 +43,11 @@ def find_pending(scope: Scope, mark: Watermark, table: SourceTable, source: Sour
     if mark.pending_extraction is None:
         return Pending(PendingKind.NONE)
     found = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
-    if found is None or found[0].state is RunState.ABANDONED:
+    if found is None:
         return Pending(PendingKind.LOST)
     run, etag = found
+    if run.state is RunState.ABANDONED:
+        return Pending(PendingKind.LOST, run, etag)
     refuse_other_order(run, table)
     if run.state is RunState.COMMITTED:
         return Pending(PendingKind.COMMITTED, run, etag)

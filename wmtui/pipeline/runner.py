@@ -154,12 +154,15 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 
 
 def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
-    """Put the failure into the watermark, once: a run that fails every minute writes one change."""
+    """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
+    writes none: the document is another run's by then.
+    """
     patch = {stage: "failed", "last_error": failure.in_one_line}
     try:
         mark = job.backend.watermarks.read(job.table).watermark
         if any(mark.fields[name] != value for name, value in patch.items()):
-            job.backend.watermarks.change(job.table, "failed", lambda _: patch)
+            job.lease.renew()
+            job.backend.watermarks.change(job.table, "failed", lambda _: patch, based_on=mark)
     except WmtuiError as error:
         job.tell(f"could not note the failure: {error}", Severity.WARNING)
 

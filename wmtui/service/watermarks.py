@@ -10,11 +10,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks import documents
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
 from wmtui.watermarks.pins import refuse_pinned
@@ -22,6 +23,8 @@ from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+_TRIES = 60
+"""Lost races of an edit before giving up, as many as the store's own."""
 
 
 class Row(Struct, frozen=True):
@@ -184,21 +187,38 @@ class Watermarks:
     ) -> Changed:
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
-        seen: the document the change is based on; None: it is computed on whatever is there.
+        seen: the document the change is based on; None: it is computed on whatever is there. Either way it is written
+        over the very document in which no run was pending: one that changes meanwhile is looked at and settled again.
         """
-        workspace = self._workspace
 
         def unpinned(mark: Watermark) -> Mapping[str, Any]:
-            refuse_pinned(mark, workspace.clock())
+            refuse_pinned(mark, self._workspace.clock())
             return edit(mark)
 
+        for attempt in range(_TRIES):
+            try:
+                self._change_settled(table, action, unpinned, reason, seen)
+                return self._changed(table)
+            except Conflict as error:
+                if seen is not None or type(error) is not Conflict:
+                    raise
+                documents.pause(attempt)
+        raise Conflict(
+            f"could not change the watermark of {table}",
+            f"{_TRIES} times somebody else was quicker",
+            "see who writes it with `wmtui locks`, then try again",
+        )
+
+    def _change_settled(
+        self, table: TableName, action: str, edit: Edit, reason: str | None, seen: Watermark | None
+    ) -> None:
+        workspace = self._workspace
         mark = self.get(table)
-        unpinned(mark)  # What is refused anyway settles nothing.
+        edit(mark)  # What is refused anyway settles nothing.
         settled = settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
-        if seen is not None and seen.serial == mark.serial and settled is not mark:
+        if seen is None or (seen.serial == mark.serial and settled is not mark):
             seen = settled
-        workspace.watermarks.change(table, action, unpinned, reason=reason, based_on=seen)
-        return self._changed(table)
+        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen)
 
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
