@@ -197,9 +197,8 @@ def test_a_run_that_was_replaced_notes_its_failure_nowhere(stack: Stack, monkeyp
     def replaced(*_: object) -> None:
         lock = lease.read(workspace.objects, stack.table())
         lease.unlock(workspace.objects, workspace.clock, workspace.author, lock, None)
-        heir, _ = lease.acquire(
-            workspace.objects, workspace.clock, workspace.author, stack.table(), "0198a4f3c0001a2b3c"
-        )
+        heir, _ = lease.acquire(workspace.objects, workspace.clock, workspace.author, stack.table(), HEIR)
+        heirs.append(heir)
         patch = {"pending_extraction": heir.run, "fence": heir.token, "mysql_status": "in_progress"}
         workspace.watermarks.change(stack.table(), "run started", lambda _: patch)
         raise SourceError("lost connection to the source")

@@ -18,7 +18,8 @@ def patch_extracted(run: Run, now: datetime, digits: int | None = None) -> Json:
     """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column."""
     if run.final is None:
         raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
-    return {
+    zone = {"timezone": run.timezone} if run.timezone else {}
+    return zone | {
         "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
         "last_processed_key": list(run.final.key) if run.final.key else None,
         "last_mysql_extraction_time": format_instant(now.replace(microsecond=0)),
@@ -79,5 +80,6 @@ def bury(store: RunStore, mark: Watermark, run: str) -> None:
             cursor="",
             primary_key=(),
             state=RunState.ABANDONED,
+            timezone=mark.timezone,
         )
     )

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,12 +23,11 @@ from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
 from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
 from wmtui.watermarks.model import Json, Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.zones import zone_of
 
-_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.OUTSIDE_SESSION, Reason.UNLISTED)
-"""Own parts that no later load by this watermark takes: a part of this epoch is never outside the session, but carried
-over.
-"""
+_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH, Reason.UNLISTED)
+"""Own parts that no later load by this watermark takes; one outside the session is carried over."""
 
 
 _FOOTER_BYTES = 128 * 2**10
@@ -131,8 +131,13 @@ def _refuse_missing(job: Job, mark: Watermark, selection: Selection) -> None:
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
                     f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` at or "
-                    f"before {format_wall(part.min_cursor)}",
+                    f"before {_in_words(part.min_cursor, found[0].timezone, job.backend.zone)}",
                 )
+
+
+def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
+    """A run's wall clock as `set` takes it: of another zone than the profile's, with the zone."""
+    return format_wall(wall) if zone in (None, own.key) else f"'{format_instant(to_instant(wall, zone_of(zone, own)))}'"
 
 
 def _nothing(job: Job, mark: Watermark, selection: Selection, last: LoadRecord | None) -> Loaded:

@@ -52,6 +52,7 @@ def find_pending(scope: Scope, mark: Watermark, table: SourceTable, source: Sour
     if run.state is RunState.COMMITTED:
         return Pending(PendingKind.COMMITTED, run, etag)
     stale = run.order is Order.NONE or run.epoch != mark.epoch or not same_columns(run.schema, columns_of(table))
+    stale = stale or run.timezone not in (None, scope.backend.zone.key)
     stale = stale or not same_rows(source, table, run, scope.backend.zone)
     return Pending(PendingKind.STALE if stale else PendingKind.RESUMABLE, run, etag)
 

@@ -21,6 +21,7 @@ from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, pat
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
@@ -90,9 +91,9 @@ class Watermarks:
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""
-        if mark.data_timestamp is None:
+        reached = instant_of(mark, self._workspace.zone)
+        if reached is None:
             return None
-        reached = to_instant(mark.data_timestamp, self._workspace.zone)
         extracted_to = heartbeat.extracted_to(mark)
         if extracted_to is not None and not mark.is_manual:
             reached = max(reached, extracted_to)
@@ -125,7 +126,8 @@ class Watermarks:
         patch = patch_set(wall, to_instant(wall, self._workspace.zone))
 
         def edit(mark: Watermark) -> Json:
-            if mark.data_timestamp is not None and wall < mark.data_timestamp:
+            before = wall_of(mark, self._workspace.zone)
+            if before is not None and wall < before:
                 self.refuse_doubling(table, force)
             return patch
 
@@ -148,17 +150,22 @@ class Watermarks:
     ) -> Changed:
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
 
-        Raises UsageError when it is no watermark of this table or lies in the future, ConfirmationNeeded where moving
-        back doubles rows, Conflict when its serial is not the current one.
+        Raises UsageError when it is no watermark of this table or lies in the future, ConfigError when its point is in
+        another time zone than the profile's, ConfirmationNeeded where moving back doubles rows, Conflict when its
+        serial is not the current one.
         """
         self._workspace.require_write(reason)
         seen = _imported(table, document)
+        refuse_foreign(seen, self._workspace.zone)
         if seen.data_timestamp is not None:
             self.point(format_wall(seen.data_timestamp), force=force)
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        if "last_mysql_data_timestamp" not in patch:  # A zone says nothing without the point that it is of.
+            patch.pop("timezone", None)
 
         def edit(mark: Watermark) -> Json:
-            if mark.data_timestamp is not None and seen.data_timestamp != mark.data_timestamp:
+            before = wall_of(mark, self._workspace.zone)
+            if before is not None and seen.data_timestamp != before:
                 self.refuse_doubling(table, force)
             return patch
 
@@ -187,13 +194,16 @@ class Watermarks:
     ) -> Changed:
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
+        What comes of it must be in the profile's time zone: ConfigError else.
         seen: the document the change is based on; None: it is computed on whatever is there. Either way it is written
         over the very document in which no run was pending: one that changes meanwhile is looked at and settled again.
         """
 
         def unpinned(mark: Watermark) -> Mapping[str, Any]:
             refuse_pinned(mark, self._workspace.clock())
-            return edit(mark)
+            patch = edit(mark)
+            refuse_foreign(mark.patched(patch), self._workspace.zone)
+            return patch
 
         for attempt in range(_TRIES):
             try:
