@@ -94,7 +94,7 @@ class Lister:
                 run, part = runs.get(name.run), listed.get(info.key)
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
                 listed_as = (part.etag, part.rows, part.max_cursor) if part else (None, None, None)
-                part_of = PartOf(name.run, state, epoch, *listed_as, timezone=run.timezone if run else None)
+                part_of = PartOf(name.run, state, epoch, *listed_as, *((run.timezone,) if run else ()))
             candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
         return candidates
 

@@ -11,6 +11,7 @@ from wmtui.errors import (
     Conflict,
     ExitCode,
     Interrupted,
+    LeaseHeld,
     NothingSelected,
     StoreError,
     UsageError,
@@ -19,6 +20,7 @@ from wmtui.errors import (
 )
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
+from wmtui.files.verdicts import format_distance
 from wmtui.model import TableName
 from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
@@ -26,8 +28,12 @@ from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
+from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, to_instant
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at a lease that is waited for."""
 
 
 class _Account(Struct):
@@ -48,11 +54,7 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        mark = backend.watermarks.read(table).watermark
-        backend.watermarks.require_conditions()
-        fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
-        run = new_run_id(backend.clock(), *earlier_runs(lease.read(backend.objects, table)))
-        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=fence)
+        held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
     except WmtuiError as failure:
         error = failure
@@ -61,6 +63,44 @@ def sync_table(
         emit(Message(str(table), Severity.ERROR, result.error or ""))
     emit(result)
     return result
+
+
+def _wait_and_acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> tuple[Lease, Heartbeat]:
+    """Take the table's lease, as soon as whoever holds it lets it go, if that is soon enough."""
+    until = time.monotonic() + options.wait.total_seconds()
+    told: str | None = None
+    while True:
+        try:
+            return _acquire(backend, table, config, options)
+        except LeaseHeld as held:
+            if time.monotonic() >= until:
+                raise
+            if told != held.what:
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+            told = held.what
+            _wait(backend, table, options, until, stop)
+
+
+def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+    """Look every second whether the table may be taken, until it may or the time is over."""
+    while (left := until - time.monotonic()) > 0:
+        stop.wait(min(left, _LOOK_SECONDS))
+        if lease.read(backend.objects, table).open_to(options.batch):
+            return
+
+
+def _acquire(backend: Backend, table: TableName, config: TableConfig, options: Options) -> tuple[Lease, Heartbeat]:
+    mark = backend.watermarks.read(table).watermark
+    backend.watermarks.require_conditions()
+    found = lease.read(backend.objects, table)
+    if not found.open_to(options.batch):
+        raise found.refusal()
+    fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
+    run = new_run_id(backend.clock(), *earlier_runs(found))
+    author, batch = backend.author, options.batch
+    return lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
 
 
 def _warehouse_fence(backend: Backend, table: TableName, config: TableConfig) -> int:
