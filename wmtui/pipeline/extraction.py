@@ -173,7 +173,7 @@ class Extraction:
         with self._lock:
             number, self._next_part = self._next_part, self._next_part + 1
         run = self._run
-        key = part_key(job.table, run.started, run.run, job.lease.token, number)
+        key = part_key(job.table, run.started, run.run, run.token, number)
         data = encode(chunk.data)
         job.lease.check()
         etag = put_part(job.backend.objects, key, data)
