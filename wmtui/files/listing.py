@@ -46,7 +46,7 @@ class Lister:
         """
         found: list[ObjectInfo] = []
         unparsed: list[str] = []
-        for info in self._own_folder(table, since):
+        for info in _distinct(self._own_folder(table, since)):
             if info.key.endswith(".parquet"):
                 found.append(info)
             else:
@@ -76,9 +76,8 @@ class Lister:
         with self._lock:
             if since not in self._flat:
                 after = f"{ROOT}{day_folder(since)}" if since else ""
-                self._flat[since] = [
-                    i for i in self._objects.list(FLAT_PREFIX, after=after) if self._names.owners(i.key)
-                ]
+                listed = self._objects.list(FLAT_PREFIX, after=after)
+                self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
 
     def _candidates(self, table: TableName, found: list[ObjectInfo], loaded: Container[str]) -> list[Candidate]:
@@ -94,8 +93,8 @@ class Lister:
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
                 part_of = PartOf(name.run, state, epoch, None, None)
                 if part is not None:
-                    written = (part.etag, part.rows, part.max_cursor, part.size, part.footer)
-                    part_of = PartOf(name.run, state, epoch, *written)
+                    written = (part.etag, part.rows, part.max_cursor, run.timezone if run else None)
+                    part_of = PartOf(name.run, state, epoch, *written, part.size, part.footer)
             candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
         return candidates
 
@@ -110,3 +109,13 @@ class Lister:
             return {name: read(name) for name in names}
         with ThreadPoolExecutor(min(_READERS, len(names)), thread_name_prefix="runs") as pool:
             return dict(zip(names, pool.map(read, names), strict=True))
+
+
+def _distinct(found: Iterable[ObjectInfo]) -> list[ObjectInfo]:
+    """Each key once: a listing that shows one twice would load its file twice. Of two versions the newer counts."""
+    by_key: dict[str, ObjectInfo] = {}
+    for info in found:
+        known = by_key.get(info.key)
+        if known is None or known.last_modified <= info.last_modified:
+            by_key[info.key] = info
+    return list(by_key.values())

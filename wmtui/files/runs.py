@@ -81,6 +81,7 @@ class Run(Struct, frozen=True):
     seen: digests of the rows read with a cursor from `seen_from` on, by which the next run knows rows of its overlap
     again; empty where there were too many.
     final: the position the watermark took from this run.
+    timezone: of its wall clock times; None: not noted, the profile's.
     server, incarnation: which server was read, and what it said of when the table was made; None: not noted.
     """
 
@@ -103,6 +104,7 @@ class Run(Struct, frozen=True):
     seen: bytes = b""
     server: str | None = None
     incarnation: str | None = None
+    timezone: str | None = None
     version: Literal[1] = 1
 
     @property

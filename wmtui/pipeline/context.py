@@ -1,5 +1,6 @@
 """What every stage of a sync works with."""
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from wmtui.objects import ObjectStore
 from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
 from wmtui.sources import Source
 from wmtui.warehouses import Place, Warehouse
-from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
@@ -37,7 +38,8 @@ class Options(Struct, frozen=True):
     """What a sync is asked to do.
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
-    watermark is manual is only loaded, as an unattended run does.
+    watermark is manual is only loaded, as an unattended run does. wait: how long for a table that another run holds.
+    batch: whose earlier try is taken over from at once.
     """
 
     extract: bool = True
@@ -48,6 +50,8 @@ class Options(Struct, frozen=True):
     reprocess: bool = False
     keys: tuple[str, ...] = ()
     keep_manual: bool = False
+    wait: timedelta = timedelta(0)
+    batch: Batch | None = None
 
 
 class Scope(Struct, frozen=True):

@@ -174,7 +174,7 @@ class Extraction:
         with self._lock:
             number, self._next_part = self._next_part, self._next_part + 1
         run = self._run
-        key = part_key(job.table, run.started, run.run, job.lease.token, number)
+        key = part_key(job.table, run.started, run.run, run.token, number)
         data = encode(chunk.data)
         job.lease.check()
         etag = put_part(job.backend.objects, key, data)
@@ -289,6 +289,7 @@ def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: s
         seen_from=plan.seen_from,
         server=server,
         incarnation=table.incarnation,
+        timezone=job.backend.zone.key,
     )
 
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,12 +26,11 @@ from wmtui.pipeline.ledger import Ledger, read_ledger, refuse_unknown_loads, rep
 from wmtui.pipeline.ownership import key_of
 from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
 from wmtui.watermarks.model import Json, Watermark, loaded_into
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_wall
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+from wmtui.watermarks.zones import zone_of
 
-_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.OUTSIDE_SESSION, Reason.UNLISTED)
-"""Own parts that no later load by this watermark takes: a part of this epoch is never outside the session, but carried
-over.
-"""
+_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH, Reason.UNLISTED)
+"""Own parts that no later load by this watermark takes; one outside the session is carried over."""
 
 
 class Done(Struct, frozen=True):
@@ -194,7 +194,7 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
                     f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` at or "
-                    f"before {format_wall(part.min_cursor)}",
+                    f"before {_in_words(part.min_cursor, found[0].timezone, job.backend.zone)}",
                 )
 
 
@@ -202,8 +202,13 @@ def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
     """Whether somebody placed the watermark before a part after its run: its rows were read again since."""
     if mark.placed is None or mark.load_floor is None or run_started(run) >= mark.placed:
         return False
-    point = to_wall(mark.load_floor, job.backend.zone)
+    point = to_wall(mark.load_floor, zone_of(mark.timezone, job.backend.zone))
     return point < part.min_cursor or (point == part.min_cursor and bool(job.config.primary_key))
+
+
+def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
+    """A run's wall clock as `set` takes it: of another zone than the profile's, with the zone."""
+    return format_wall(wall) if zone in (None, own.key) else f"'{format_instant(to_instant(wall, zone_of(zone, own)))}'"
 
 
 def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, last: LoadRecord | None) -> Loaded:
@@ -219,7 +224,7 @@ def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, la
     noted: Json = {"status": "success", "error": None, "profile": job.backend.profile}
     if last is not None:
         noted |= {"rows": sum(file.rows for file in last.files), "loaded_at": _whole_seconds(last.ended)}
-    return Loaded(_change(job, warehouse, noted, {}), selection)
+    return Loaded(_change(job, warehouse, noted, {}, based_on=mark), selection)
 
 
 def _change(job: Job, warehouse: str | None, noted: Json, also: Json, based_on: Watermark | None = None) -> Watermark:

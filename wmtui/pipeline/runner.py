@@ -11,6 +11,7 @@ from wmtui.errors import (
     Conflict,
     ExitCode,
     Interrupted,
+    LeaseHeld,
     NothingSelected,
     StoreError,
     TableError,
@@ -20,6 +21,7 @@ from wmtui.errors import (
 )
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
+from wmtui.files.verdicts import format_distance
 from wmtui.model import TableName
 from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
@@ -28,8 +30,12 @@ from wmtui.pipeline.extraction import Extracted
 from wmtui.pipeline.ledger import read_ledger, refuse_root
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
+from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at a lease that is waited for."""
 
 
 class _Account(Struct):
@@ -50,12 +56,7 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        backend.watermarks.require_conditions()
-        mark = backend.watermarks.read(table).watermark
-        found = lease.read(backend.objects, table)
-        fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
-        run = new_run_id(backend.clock(), *earlier_runs(found))
-        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=fence)
+        held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
     except WmtuiError as failure:
         error = failure
@@ -64,6 +65,46 @@ def sync_table(
         emit(Message(str(table), Severity.ERROR, result.error or ""))
     emit(result)
     return result
+
+
+def _wait_and_acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> tuple[Lease, Heartbeat]:
+    """Take the table's lease, as soon as whoever holds it lets it go, if that is soon enough."""
+    until = time.monotonic() + options.wait.total_seconds()
+    told: str | None = None
+    while True:
+        try:
+            return _acquire(backend, table, config, options, emit)
+        except LeaseHeld as held:
+            if time.monotonic() >= until:
+                raise
+            if told != held.what:
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+            told = held.what
+            _wait(backend, table, options, until, stop)
+
+
+def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+    """Look every second whether the table may be taken, until it may or the time is over."""
+    while (left := until - time.monotonic()) > 0:
+        stop.wait(min(left, _LOOK_SECONDS))
+        if lease.read(backend.objects, table).open_to(options.batch):
+            return
+
+
+def _acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+) -> tuple[Lease, Heartbeat]:
+    backend.watermarks.require_conditions()
+    mark = backend.watermarks.read(table).watermark
+    found = lease.read(backend.objects, table)
+    if not found.open_to(options.batch):
+        raise found.refusal()
+    fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
+    run = new_run_id(backend.clock(), *earlier_runs(found))
+    author, batch = backend.author, options.batch
+    return lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
 
 
 def _look(scope: Scope, mark: Watermark) -> int:
@@ -167,20 +208,22 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 
 
 def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
-    """Put the failure into the watermark, once: a run that fails every minute writes one change."""
+    """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
+    writes none: the document is another run's by then.
+    """
 
     def patch(mark: Watermark) -> Json:
         if stage == "mysql_status":
             return {stage: "failed", "last_error": failure.in_one_line}
         noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
-        identity = job.backend.watermarks.identity()
-        warehouse = identity.warehouses.get(job.backend.profile)
+        warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
         return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
 
     try:
         mark = job.backend.watermarks.read(job.table).watermark
         if any(mark.fields[name] != value for name, value in patch(mark).items()):
-            job.backend.watermarks.change(job.table, "failed", patch)
+            job.lease.renew()
+            job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
     except WmtuiError as error:
         job.tell(f"could not note the failure: {error}", Severity.WARNING)
 

@@ -54,7 +54,7 @@ class Workspace:
     @cached_property
     def watermarks(self) -> WatermarkStore:
         """The watermark documents."""
-        return WatermarkStore(self.objects, self.clock, self.author)
+        return WatermarkStore(self.objects, self.clock, self.author, self.zone)
 
     @cached_property
     def source(self) -> Source:

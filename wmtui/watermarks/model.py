@@ -7,6 +7,7 @@ business: a patch names fields, a field not named stays as it is.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -50,7 +51,7 @@ class Watermark(Struct, frozen=True):
     """One table's watermark: up to which point its data has been extracted and loaded.
 
     fields: the JSON document, unknown fields included. All times are UTC but `data_timestamp`, which is wall clock
-    in the profile's time zone.
+    in the document's own `timezone`.
     """
 
     table: TableName
@@ -105,9 +106,15 @@ class Watermark(Struct, frozen=True):
 
     @property
     def data_timestamp(self) -> datetime | None:
-        """Cursor of the last row extracted, wall clock in the profile's time zone."""
+        """Cursor of the last row extracted, wall clock in the document's time zone."""
         text = self.fields["last_mysql_data_timestamp"]
         return parse_wall(text) if text else None
+
+    @property
+    def timezone(self) -> str | None:
+        """The zone of `data_timestamp`; None: nobody said, it is the profile's."""
+        name: str | None = self.fields.get("timezone")
+        return name
 
     @property
     def key(self) -> Key | None:
@@ -202,9 +209,13 @@ def pending_everywhere(mark: Watermark) -> Json:
 
 
 def patch_set(current: Watermark, wall: datetime, instant: datetime, now: datetime) -> Json:
-    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms."""
+    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms.
+
+    timezone None: that of whoever writes it.
+    """
     return {
         **pending_everywhere(current),
+        "timezone": None,
         "last_mysql_data_timestamp": format_wall(wall),
         "load_floor": format_instant(instant),
         "placed": format_instant(now),
@@ -221,7 +232,7 @@ def patch_set(current: Watermark, wall: datetime, instant: datetime, now: dateti
 def patch_reset(current: Watermark) -> Json:
     """`reset`: the document of a new table in an epoch of its own. The pin stays."""
     fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
-    return {**fresh, **pending_everywhere(current), "epoch": current.next_epoch}
+    return {**fresh, **pending_everywhere(current), "timezone": None, "epoch": current.next_epoch}
 
 
 def patch_undo(current: Watermark, earlier: Watermark) -> Json:
@@ -229,9 +240,12 @@ def patch_undo(current: Watermark, earlier: Watermark) -> Json:
 
     The epoch goes back too, so that the files loaded and carried over are those that belong to the position. What was
     loaded in a later epoch still counts as loaded, and no reset uses that epoch's number again. A field that only the
-    current document has becomes null. A status of a run under way is shown as pending: that run is over.
+    current document has becomes null. A status of a run under way is shown as pending: that run is over. A document
+    from before zones were noted is in the current one's.
     """
     restored = {**dict.fromkeys(current.content), **earlier.content}
+    if restored.get("timezone") is None:
+        restored.pop("timezone", None)
     for name in ("mysql_status", "redshift_status"):
         if restored[name] == "in_progress":
             restored[name] = "pending"
@@ -298,7 +312,9 @@ def _wrong_field(raw: Json) -> str | None:
         run = raw.get(name)
         if run is not None and not isinstance(run, str):
             return f"{name} is {run!r}, not a run"
-    return _wrong_warehouses(raw.get("warehouses", {})) or _wrong_pin(raw.get("pin"))
+    return (
+        _wrong_warehouses(raw.get("warehouses", {})) or _wrong_pin(raw.get("pin")) or _wrong_zone(raw.get("timezone"))
+    )
 
 
 def _wrong_warehouses(warehouses: Any) -> str | None:
@@ -306,6 +322,15 @@ def _wrong_warehouses(warehouses: Any) -> str | None:
     if isinstance(warehouses, dict) and all(isinstance(noted, dict) for noted in warehouses.values()):
         return None
     return f"warehouses is {warehouses!r}, not what loads into each left"
+
+
+def _wrong_zone(name: Any) -> str | None:
+    try:
+        if name is not None:
+            ZoneInfo(name)
+    except (TypeError, ValueError, KeyError, OSError):
+        return f"timezone is {name!r}, not a time zone that this host knows"
+    return None
 
 
 def _wrong_pin(pin: Any) -> str | None:

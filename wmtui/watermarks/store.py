@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -21,8 +22,10 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import VERSION, Watermark, keep_highest_epoch
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
+from wmtui.watermarks.zones import is_foreign
 
 SYSTEM_KEY = "watermark/last_run_timestamp.txt"
+_UTC = ZoneInfo("UTC")
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
@@ -55,13 +58,15 @@ class Author(Struct, frozen=True):
 
 class WatermarkStore:
     """Reads and changes watermarks. Absent is not unreadable: a missing document is a new table, a corrupt one raises
-    Unreadable and is never overwritten. Safe to share between threads.
+    Unreadable and is never overwritten. Safe to share between threads. zone: the profile's, which every change notes
+    unless the document is in another one and the patch leaves its point there.
     """
 
-    def __init__(self, objects: ObjectStore, clock: Clock, author: Author) -> None:
+    def __init__(self, objects: ObjectStore, clock: Clock, author: Author, zone: ZoneInfo = _UTC) -> None:
         self._objects = objects
         self._clock = clock
         self._author = author
+        self._zone = zone
         self._identity: identities.StoreIdentity | None = None
         self._proving = threading.Lock()
 
@@ -219,7 +224,9 @@ class WatermarkStore:
         mark = stored.watermark
         before = before or mark.content
         entry = {"action": action, "reason": reason, "before": before}
-        content = keep_highest_epoch(before, {**mark.content, **patch})
+        zone = self._zone.key if "timezone" in patch or not is_foreign(mark, self._zone) else mark.timezone
+        content = {**mark.content, **patch, "timezone": patch.get("timezone") or zone}
+        content = keep_highest_epoch(before, content)
         changed = self._stamped(mark, content, (serial or mark.serial) + 1, entry)
         key = self.key(mark.table)
         try:

@@ -18,6 +18,7 @@ from wmtui.sources import SourceConnection, SourceTable
 from wmtui.warehouses import LoadFile
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
+from wmtui.watermarks.zones import refuse_foreign
 
 _READERS = 16
 
@@ -38,6 +39,7 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     """
     backend, config = scope.backend, scope.config
     mark = backend.watermarks.read(scope.table).watermark
+    refuse_foreign(mark, backend.zone)
     table = source.describe(scope.table, config)
     _refuse_late(scope, source, table, mark)
     runs = list(_committed(scope, mark.epoch))
