@@ -134,13 +134,13 @@ class Stager:
         return _Part(ordinal, file, carried, footer)
 
     def _widen(self, parts: Sequence[_Part]) -> None:
-        """Make text and binary columns of the target as long as those of the files: Redshift does that in no
-        transaction. One that it does not change (in a key, or of some encodings) is left until a value does not fit.
+        """Make text columns of the target as long as those of the files: Redshift does that in no transaction. What it
+        does not change (binary, text in a key, with a default or in some encodings) is left until a value does not fit.
         """
         altered = False
         for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
             column = match(field.name, self._target.columns)
-            if column is None or max_bytes(field) is None:
+            if column is None or max_bytes(field) is None or not pa.types.is_string(field.type):
                 continue
             if statement := self._target.widening(column, field):
                 with suppress(psycopg.Error):
