@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
 
 import psycopg
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
-from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
+from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
@@ -21,6 +22,7 @@ from wmtui.model import Level
 from wmtui.types import MAX_BYTES
 from wmtui.warehouses import Layout, Naming, redshift_sql
 from wmtui.warehouses.base import LoadFile
+from wmtui.warehouses.sql import Losing, Staging, Update
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -51,7 +53,7 @@ def test_capitals_in_names_are_folded_as_redshift_does(
 
     assert bench.query("SELECT orderid, note FROM mart.customerorders ORDER BY 1") == [(1, "b"), (2, "c")]
     assert bench.warehouse.row_count("CustomerOrders") == 2
-    assert [entry.rows for entry in bench.warehouse.ledger(TABLE, "CustomerOrders", 1)] == [1, 2]
+    assert [entry.rows for entry in bench.ledger(target="CustomerOrders")] == [1, 2]
     assert all(check.level is Level.OK or "encrypted" in check.finding for check in bench.warehouse.check())
 
 
@@ -114,30 +116,38 @@ class TestBlanksAtTheEnd:
 
     TEXT = "character varying(10)"
     COLUMNS: ClassVar = {"id": TEXT, "update_at": "timestamp without time zone", "note": TEXT}
+    STAGING: ClassVar = Staging("staging", '"staging"', COLUMNS)
 
     @pytest.fixture
     def session(self, pg_db: Database) -> Iterator["psycopg.Connection[Any]"]:
-        declared = '"id" bpchar, "update_at" timestamp, "note" bpchar'
         with pg_db.connect() as session:
-            session.execute(f"CREATE TABLE {TARGET} ({declared})")
-            session.execute(f'CREATE TEMPORARY TABLE wmtui_staging ("wmtui:file" int, "wmtui:row" bigint, {declared})')
+            session.execute(f"CREATE TABLE {TARGET} (id bpchar, update_at timestamp, note bpchar)")
+            session.execute("CREATE TEMPORARY TABLE staging (file int, c0 bpchar, c1 timestamp, c2 bpchar)")
             yield session
 
     @staticmethod
     def stage(session: "psycopg.Connection[Any]", *staged: tuple[str, datetime, str]) -> None:
         with session.cursor() as cursor:
-            cursor.executemany("INSERT INTO wmtui_staging VALUES (0, 0, %s, %s, %s)", staged)
+            cursor.executemany("INSERT INTO staging VALUES (0, %s, %s, %s)", staged)
 
     def test_tell_keys_apart(self, session: "psycopg.Connection[Any]") -> None:
-        session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old')", [at(1)])
-        self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"))
-        for statement in redshift_sql.RedshiftStatements("public").merge_rows(
-            TARGET, self.COLUMNS, ("id",), "update_at"
+        session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old'), ('a  ', %s, 'older')", [at(1), at(1)])
+        self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"), ("a  ", at(1), "one"))
+        statements, newest = redshift_sql.RedshiftStatements("public"), Staging("newest", '"newest"', self.COLUMNS)
+        assert session.execute(redshift_sql.find_twice(self.STAGING, ("id",)).encode()).fetchall()
+        for statement in (
+            redshift_sql.create_newest(self.STAGING, newest, ("id",), "update_at"),
+            statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
+            statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
+            statements.insert_absent(TARGET, newest, ("id",)),
         ):
             session.execute(statement.encode())
 
         found = session.execute(f"SELECT id, note FROM {TARGET} ORDER BY octet_length(id)").fetchall()
         assert found == [("a", "new"), ("a ", "old"), ("a  ", "two")]
+        assert session.execute(statements.count_absent(TARGET, newest, ("id",), "update_at").encode()).fetchone() == (
+            0,
+        )
 
     @pytest.mark.parametrize(
         ("ids", "notes", "tie", "dispute"),
@@ -158,7 +168,7 @@ class TestBlanksAtTheEnd:
         self.stage(session, *((key, at(1), note) for key, note in zip(ids, notes, strict=True)))
 
         def found(find: Callable[..., str]) -> bool:
-            return bool(session.execute(find(self.COLUMNS, ("id",), "update_at").encode()).fetchall())
+            return bool(session.execute(find(self.STAGING, ("id",), "update_at").encode()).fetchall())
 
         assert (found(redshift_sql.find_tie), found(redshift_sql.find_dispute)) == (tie, dispute)
 
@@ -227,7 +237,7 @@ def test_serialization_failures_without_end_are_an_error_and_nothing_is_loaded(
 def test_the_merge_begins_with_the_ledgers_lock(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(rows((1, at(1), "a")))
 
-    place = stand_in.statements.index('LOCK "public"."wmtui_ledger"')
+    place = next(n for n, said in enumerate(stand_in.statements) if said.startswith('LOCK "public"."wmtui_ledger_'))
     assert stand_in.statements[place - 1].startswith("BEGIN")
 
 
@@ -245,6 +255,55 @@ def test_access_keys_are_given_only_where_they_are_configured_and_never_told(
 
     rs_bench.load(rows((2, at(1), "a")))
     assert "hunter2" not in copies(stand_in)[-1]
+
+
+def test_a_chain_of_roles_is_given_as_it_is_configured(
+    stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server
+) -> None:
+    chain = f"{ROLE},arn:aws:iam::210987654321:role/owns-lake"
+    redshift_bench(stand_in, pg_db, s3, iam_role=chain).load(rows((1, at(1), "a")))
+    assert f" IAM_ROLE '{chain}' " in copies(stand_in)[-1]
+
+
+@pytest.mark.parametrize("isolation", ["snapshot", "serializable"])
+def test_concurrent_loads_count_once_at_either_isolation(
+    rs_bench: Bench, stand_in: RedshiftStandIn, isolation: Literal["snapshot", "serializable"]
+) -> None:
+    stand_in.isolation = isolation
+    rs_bench.load(rows((0, at(0), "z")), primary_key=())
+    results = concurrent_loads(rs_bench, rs_bench.file(rows((1, at(1), "a"))), primary_key=())
+
+    assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 1]
+    assert rs_bench.warehouse.row_count(TARGET) == 2
+
+
+def test_a_target_of_another_owner_is_loaded_and_not_altered(rs_bench: Bench, pg_db: Database) -> None:
+    rs_bench.load(sized(40, (1, at(1), "a")))
+    owner = f"owner_{uuid4().hex[:8]}"
+    pg_db.execute(f"CREATE ROLE {owner}", f"ALTER TABLE {TARGET} OWNER TO {owner}")
+    rs_bench.load(sized(80, (2, at(1), "fits")))
+    with pytest.raises(TableError, match="narrower than its source"):
+        rs_bench.load(sized(80, (3, at(1), "x" * 80)))
+    pg_db.execute(f"ALTER TABLE {TARGET} OWNER TO {pg_db.server.user}", f"DROP ROLE {owner}")
+    assert len(rs_bench.target()) == 2
+
+
+def test_binary_that_became_longer_is_refused_with_what_mends_it(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    def binary(length: int, number: int, value: bytes) -> pa.Table:
+        field = pa.field("b", pa.binary(), metadata={MAX_BYTES: str(length).encode()})
+        schema = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), field])
+        return rows((number, at(1), value), schema=schema)
+
+    rs_bench.load(binary(4, 1, b"abcd"))
+    rs_bench.load(binary(8, 2, b"fits"))
+    with pytest.raises(TableError, match="narrower than its source") as failure:
+        rs_bench.load(binary(8, 3, b"too long"))
+    assert not [statement for statement in stand_in.statements if "ALTER" in statement]
+
+    with rs_bench.connect()._session() as session:
+        session.execute(failure.value.next_step.partition("run ")[2])
+    rs_bench.load(binary(8, 3, b"too long"))
+    assert rs_bench.query(f"SELECT b FROM {TARGET} ORDER BY id") == [(b"abcd",), (b"fits",), (b"too long",)]
 
 
 def test_doctor_names_the_version(rs_bench: Bench) -> None:
@@ -387,6 +446,31 @@ def test_a_server_that_never_answers_is_given_up(
     assert rs_bench.target() == [(1, at(1), "a")]
     rs_bench.load(rows((1, at(2), "b")))
     assert rs_bench.target() == [(1, at(2), "b")]
+
+
+def read(bench: Bench, *columns: str) -> list[dict[str, Any]]:
+    """The target's rows by id."""
+    batches = bench.warehouse.read(TARGET, {column: column for column in columns}, 50_000)
+    return sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["id"])
+
+
+def test_floats_are_read_as_they_were_loaded(rs_bench: Bench) -> None:
+    schema = pa.schema(
+        [("id", pa.int64()), ("update_at", pa.timestamp("us")), ("d", pa.float64()), ("r", pa.float32())]
+    )
+    doubles = [0.1 + 0.2, 1 / 3, 1.7976931348623157e308, 5e-324, float("inf"), None]
+    singles = [115527.0859375, -103.21731567382812, 3.4028234663852886e38, 1.401298464324817e-45, float("inf"), None]
+    loaded = [(number, at(1), *pair) for number, pair in enumerate(zip(doubles, singles, strict=True))]
+    rs_bench.load(rows(*loaded, schema=schema))
+
+    assert [(row["d"], row["r"]) for row in read(rs_bench, "id", "d", "r")] == [row[2:] for row in loaded]
+
+
+def test_a_cluster_of_one_node_is_read_in_steps_that_it_allows(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    stand_in.single_node = True
+    rs_bench.load(rows(*((number, at(1), "a") for number in range(2_500))))
+
+    assert [row["id"] for row in read(rs_bench, "id")] == list(range(2_500))
 
 
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:

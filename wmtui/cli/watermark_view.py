@@ -19,9 +19,14 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     files = []
     for verdict in selection.verdicts:
         if verdict.reason is Reason.LOADED:
-            at, load = selection.loaded[verdict.file.uri, verdict.file.etag]
+            known = selection.loaded[verdict.file.key]
             files.append(
-                {"key": verdict.file.key, "etag": verdict.file.etag, "loaded_at": format_instant(at), "load_id": load}
+                {
+                    "key": verdict.file.key,
+                    "etag": known.etag,
+                    "loaded_at": format_instant(known.at),
+                    "load_id": known.load_id,
+                }
             )
     return files
 

@@ -38,10 +38,10 @@ class Lister:
         self._flat: dict[date | None, list[ObjectInfo]] = {}
         self._lock = threading.Lock()
 
-    def find(self, table: TableName, since: date | None, loaded: Container[tuple[str, str]]) -> Listing:
+    def find(self, table: TableName, since: date | None, loaded: Container[str]) -> Listing:
         """Every candidate of a table in folders of `since` and later (None: all).
 
-        loaded: (URI, ETag) of files whose run document need not be read, because rule 2 decides about them.
+        loaded: keys of files whose run document need not be read, because rule 2 decides about them.
         Raises Unreadable for a run document that is corrupt.
         """
         found: list[ObjectInfo] = []
@@ -80,11 +80,9 @@ class Lister:
                 self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
 
-    def _candidates(
-        self, table: TableName, found: list[ObjectInfo], loaded: Container[tuple[str, str]]
-    ) -> list[Candidate]:
+    def _candidates(self, table: TableName, found: list[ObjectInfo], loaded: Container[str]) -> list[Candidate]:
         named = [(info, self._objects.uri(info.key), parse_part(table, info.key)) for info in found]
-        wanted = {part.run for info, uri, part in named if part and (uri, info.etag) not in loaded}
+        wanted = {part.run for info, _, part in named if part and info.key not in loaded}
         runs = self._read_runs(table, wanted)
         listed = {part.key: part for run in runs.values() if run for part in run.parts}
         candidates = []
@@ -93,8 +91,10 @@ class Lister:
             if name is not None:
                 run, part = runs.get(name.run), listed.get(info.key)
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
-                listed_as = (part.etag, part.rows, part.max_cursor) if part else (None, None, None)
-                part_of = PartOf(name.run, state, epoch, *listed_as, *((run.timezone,) if run else ()))
+                part_of = PartOf(name.run, state, epoch, None, None)
+                if part is not None:
+                    written = (part.etag, part.rows, part.max_cursor, run.timezone if run else None)
+                    part_of = PartOf(name.run, state, epoch, *written, part.size, part.footer)
             candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
         return candidates
 

@@ -2,8 +2,9 @@
 
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business)
-2. loaded into this target in this epoch, same URI and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it
+2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
+   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again. A foreign file
+   whose content changed since is another one; without a primary key it is held back, because its rows would double
 3. a part of a run that is not committed, or that its committed run does not list: out
 4. manual, or automated without extraction time: in when LastModified > data timestamp
 5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
@@ -29,18 +30,28 @@ from wmtui.watermarks.zones import instant_of, zone_of
 SESSION = timedelta(hours=10)
 """Half the session window: files this far from an automated extraction belong to it."""
 
-Loads = Mapping[tuple[str, str], tuple[datetime, str]]
-"""(URI, ETag) → when it was loaded (aware UTC) and by which load."""
-
 
 class _Record(msgspec.Struct, frozen=True, gc=False):
     """A value of which there may be millions: it holds no cycles, so the garbage collector need not walk it."""
 
 
+class Load(_Record, frozen=True):
+    """How a file was last loaded: with which content, when (aware UTC), and by which load."""
+
+    etag: str
+    at: datetime
+    load_id: str
+
+
+Loads = Mapping[str, Load]
+"""Key → how that file was last loaded into this target. A file of other content was loaded before, not this one."""
+
+
 class PartOf(_Record, frozen=True):
     """What its run document says of one of our own parts. state None: no document. etag None: not listed by it.
 
-    max_cursor: of its newest row, wall clock in `timezone`; None: in the profile's.
+    max_cursor: of its newest row, wall clock in `timezone`; None: in the profile's. size: bytes. footer: digest of the
+    Parquet footer.
     """
 
     run: str
@@ -50,6 +61,8 @@ class PartOf(_Record, frozen=True):
     rows: int | None
     max_cursor: datetime | None = None
     timezone: str | None = None
+    size: int | None = None
+    footer: str | None = None
 
 
 class Candidate(_Record, frozen=True):
@@ -71,6 +84,7 @@ class Reason(StrEnum):
     UNCOMMITTED = "uncommitted"
     UNLISTED = "unlisted"
     REPLACED = "replaced"
+    CHANGED = "changed"
     AFTER_WATERMARK = "after_watermark"
     BEFORE_WATERMARK = "before_watermark"
     IN_SESSION = "in_session"
@@ -90,6 +104,7 @@ RULES = {
     Reason.UNCOMMITTED: 3,
     Reason.UNLISTED: 3,
     Reason.REPLACED: 3,
+    Reason.CHANGED: 2,
     Reason.AFTER_WATERMARK: 4,
     Reason.BEFORE_WATERMARK: 4,
     Reason.IN_SESSION: 5,
@@ -153,7 +168,7 @@ class Basis(Struct, frozen=True):
     """What of a watermark the rules look at; instants are aware UTC.
 
     after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
-    zone: the profile's.
+    zone: the profile's. keyless: the table has no primary key, so that a file loaded twice is doubled.
     """
 
     epoch: int
@@ -162,15 +177,17 @@ class Basis(Struct, frozen=True):
     load_floor: datetime | None = None
     system: bool = False
     zone: ZoneInfo = _UTC
+    keyless: bool = False
 
     @classmethod
-    def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo) -> "Basis":
+    def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo, *, keyless: bool = False) -> "Basis":
         """The basis of a watermark. system: the system watermark, wall clock in `zone`."""
         if mark.data_timestamp is None:
-            return cls(mark.epoch, after=system and to_instant(system, zone), system=True)
+            return cls(mark.epoch, after=system and to_instant(system, zone), system=True, keyless=keyless)
         if mark.is_manual or mark.extraction_time is None:
-            return cls(mark.epoch, after=instant_of(mark, zone))
-        return cls(mark.epoch, extraction_time=mark.extraction_time, load_floor=mark.load_floor, zone=zone)
+            return cls(mark.epoch, after=instant_of(mark, zone), keyless=keyless)
+        at, floor = mark.extraction_time, mark.load_floor
+        return cls(mark.epoch, extraction_time=at, load_floor=floor, zone=zone, keyless=keyless)
 
     @property
     def session(self) -> tuple[datetime, datetime] | None:
@@ -212,9 +229,11 @@ def judge(
     committed = RunState.COMMITTED
     verdicts = []
     for file in files:
-        part = file.part
-        if ask_ledger and (file.uri, file.etag) in loaded:
+        part, known = file.part, loaded.get(file.key) if ask_ledger else None
+        if known is not None and (part is not None or known.etag == file.etag):
             verdicts.append(Verdict(file, settled))
+        elif known is not None and basis.keyless and reprocess is not Reprocess.NAMED:
+            verdicts.append(Verdict(file, Reason.CHANGED))
         elif part is not None and part.state is not committed:
             verdicts.append(Verdict(file, Reason.UNCOMMITTED))
         elif part is not None and part.etag is None:
@@ -319,6 +338,8 @@ def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
         yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
     if n := reasons.get(Reason.UNLISTED):
         yield f"{_files(n, 'is a leftover', 'are leftovers')} of an interrupted upload, in no run's list"
+    if n := reasons.get(Reason.CHANGED):
+        yield f"{_files(n, 'was', 'were')} changed after loading; `--reprocess --key …` loads one all the same"
     if n := reasons.get(Reason.EARLIER_EPOCH):
         yield (
             f"{_files(n, 'is', 'are')} of an earlier epoch, before the last reset; its rows are read again, and "
@@ -339,8 +360,9 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
     reason, file, distance = verdict.reason, verdict.file, verdict.distance
     by = format_distance(distance) if distance is not None else ""
     if reason is Reason.LOADED:
-        at, load = loaded[file.uri, file.etag]
-        return f"loaded at {format_instant(at)} by load {load}"
+        known = loaded[file.key]
+        since = "" if known.etag == file.etag else "; its content is not what was loaded"
+        return f"loaded at {format_instant(known.at)} by load {known.load_id}{since}"
     if reason is Reason.UNCOMMITTED and file.part is not None:
         return f"its run {file.part.run} is {file.part.state.value if file.part.state else 'unknown'}"
     if reason is Reason.UNLISTED and file.part is not None:
@@ -349,6 +371,7 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
     return {
         Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",
         Reason.REPLACED: "its content is not what its run wrote",
+        Reason.CHANGED: "its content changed after it was loaded, and the table has no primary key",
         Reason.AFTER_WATERMARK: f"{by} after the watermark",
         Reason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
         Reason.IN_SESSION: "inside the session window",

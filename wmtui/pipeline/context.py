@@ -11,14 +11,16 @@ from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
 from wmtui.sources import Source
-from wmtui.warehouses import Warehouse
+from wmtui.warehouses import Place, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 
 class Backend(Struct, frozen=True):
-    """One profile's adapters and stores, shared by all tables of a sync."""
+    """One profile's adapters and stores, shared by all tables of a sync. is_default: it is the default profile, whose
+    load status is the watermark's own.
+    """
 
     objects: ObjectStore
     watermarks: WatermarkStore
@@ -28,6 +30,8 @@ class Backend(Struct, frozen=True):
     zone: ZoneInfo
     clock: Clock
     author: Author
+    profile: str
+    is_default: bool
 
 
 class Options(Struct, frozen=True):
@@ -62,6 +66,12 @@ class Scope(Struct, frozen=True):
     options: Options
     heartbeat: Heartbeat
     emit: Emit
+
+    @property
+    def place(self) -> Place:
+        """Whose loads the warehouse is asked for, and told of."""
+        identity = self.backend.watermarks.known_identity()
+        return Place(identity.id if identity else "", str(self.table), self.config.target)
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Put a line into the log."""

@@ -172,7 +172,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
         tell_changes(scope, table, last)
         if pending.kind is PendingKind.COMMITTED and pending.run is not None:
             last = pending.run
-            mark = mark.patched(patch_extracted(last, scope.backend.clock(), table.cursor_digits))
+            mark = mark.patched(patch_extracted(mark, last, scope.backend.clock(), table.cursor_digits))
         if pending.kind is PendingKind.RESUMABLE and pending.run is not None:
             run = pending.run
             spans = tuple(span for _, span in resumed(run))

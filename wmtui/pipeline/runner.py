@@ -14,6 +14,7 @@ from wmtui.errors import (
     LeaseHeld,
     NothingSelected,
     StoreError,
+    TableError,
     UsageError,
     WarehouseError,
     WmtuiError,
@@ -22,14 +23,15 @@ from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
 from wmtui.files.verdicts import format_distance
 from wmtui.model import TableName
-from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
+from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
+from wmtui.pipeline.ledger import read_ledger, refuse_root
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
 
 _LOOK_SECONDS = 1.0
@@ -73,7 +75,7 @@ def _wait_and_acquire(
     told: str | None = None
     while True:
         try:
-            return _acquire(backend, table, config, options)
+            return _acquire(backend, table, config, options, emit)
         except LeaseHeld as held:
             if time.monotonic() >= until:
                 raise
@@ -91,26 +93,38 @@ def _wait(backend: Backend, table: TableName, options: Options, until: float, st
             return
 
 
-def _acquire(backend: Backend, table: TableName, config: TableConfig, options: Options) -> tuple[Lease, Heartbeat]:
-    mark = backend.watermarks.read(table).watermark
+def _acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+) -> tuple[Lease, Heartbeat]:
     backend.watermarks.require_conditions()
+    mark = backend.watermarks.read(table).watermark
     found = lease.read(backend.objects, table)
     if not found.open_to(options.batch):
         raise found.refusal()
-    fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
+    fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
     run = new_run_id(backend.clock(), *earlier_runs(found))
     author, batch = backend.author, options.batch
     return lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
 
 
-def _warehouse_fence(backend: Backend, table: TableName, config: TableConfig) -> int:
+def _look(scope: Scope, mark: Watermark) -> int:
     """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
     being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+
+    Raises TableError, before anything is written, where reading would double rows because the store is not what the
+    warehouse was loaded from.
     """
+    refuse_root(scope)
+    if not scope.options.load:
+        return 0
     try:
-        return backend.warehouse.fence(str(table), config.target)
+        ledger = read_ledger(scope, mark)
     except WarehouseError:
         return 0
+    for finding in ledger.findings:
+        if finding.refused and finding.harmful_read:
+            raise TableError(finding.what, finding.why, finding.next_step)
+    return ledger.mine.token
 
 
 def _under_lease(job: Job, account: _Account) -> None:
@@ -197,12 +211,19 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
     """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
     writes none: the document is another run's by then.
     """
-    patch = {stage: "failed", "last_error": failure.in_one_line}
+
+    def patch(mark: Watermark) -> Json:
+        if stage == "mysql_status":
+            return {stage: "failed", "last_error": failure.in_one_line}
+        noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
+        warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
+        return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
+
     try:
         mark = job.backend.watermarks.read(job.table).watermark
-        if any(mark.fields[name] != value for name, value in patch.items()):
+        if any(mark.fields[name] != value for name, value in patch(mark).items()):
             job.lease.renew()
-            job.backend.watermarks.change(job.table, "failed", lambda _: patch, based_on=mark)
+            job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
     except WmtuiError as error:
         job.tell(f"could not note the failure: {error}", Severity.WARNING)
 

@@ -159,7 +159,18 @@ def open_backend(workspace: Workspace) -> "Backend":
     from wmtui.pipeline.context import Backend
 
     w = workspace
-    return Backend(w.objects, w.watermarks, w.new_filter(), w.source, w.warehouse, w.zone, w.clock, w.author)
+    return Backend(
+        objects=w.objects,
+        watermarks=w.watermarks,
+        files=w.new_filter(),
+        source=w.source,
+        warehouse=w.warehouse,
+        zone=w.zone,
+        clock=w.clock,
+        author=w.author,
+        profile=w.settings.profile_name,
+        is_default=w.settings.is_default,
+    )
 
 
 def _is_batch(text: str) -> bool:
@@ -227,11 +238,15 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
-    from wmtui.pipeline.ledger import as_loads, read_ledger
-    from wmtui.pipeline.load import refuse_replaced, select
+    from wmtui.pipeline.ledger import read_ledger, refuse_unknown_loads, tell_or_refuse
+    from wmtui.pipeline.load import refuse_lost, refuse_replaced, select
 
-    selection = select(scope, mark, ledger=as_loads(read_ledger(scope, mark)))
+    ledger = read_ledger(scope, mark)
+    tell_or_refuse(scope, ledger)
+    selection = select(scope, mark, ledger)
     refuse_replaced(selection)
+    refuse_lost(scope, mark, selection, ledger)
+    refuse_unknown_loads(scope, ledger, mark, selection.selected)
     return selection
 
 
@@ -240,7 +255,7 @@ def file_selection(workspace: Workspace, table: TableName) -> Selection:
     mark = workspace.watermarks.read(table).watermark
     return workspace.new_filter().select(
         mark,
-        workspace.config(table).target,
+        workspace.loading(table),
         workspace.heartbeat(table),
         workspace.watermarks.system() if mark.position is None else None,
         choice=Choice(all_days=True),

@@ -80,9 +80,9 @@ class Watermarks:
             try:
                 mark = self.get(table)
                 heartbeat = self._workspace.heartbeat(table)
-                target = self._workspace.config(table).target
+                loading = self._workspace.loading(table)
                 system = self.system() if mark.position is None else None
-                selection = files.select(mark, target, heartbeat, system)
+                selection = files.select(mark, loading, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)
             return Row(table, mark, heartbeat, selection.summary.selected, self.lag(mark, heartbeat), None)
@@ -123,13 +123,13 @@ class Watermarks:
         """
         self._workspace.require_write(reason)
         wall = self.point(text, force=force)
-        patch = patch_set(wall, to_instant(wall, self._workspace.zone))
+        instant = to_instant(wall, self._workspace.zone)
 
         def edit(mark: Watermark) -> Json:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and wall < before:
                 self.refuse_doubling(table, force)
-            return patch
+            return patch_set(mark, wall, instant, self._workspace.clock())
 
         return self.change(table, "set", edit, reason=reason, seen=seen)
 
@@ -242,9 +242,9 @@ class Watermarks:
     def _changed(self, table: TableName) -> Changed:
         mark = self.get(table)
         system = self.system() if mark.position is None else None
-        target = self._workspace.config(table).target
+        loading = self._workspace.loading(table)
         selection = self._workspace.new_filter().select(
-            mark, target, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
+            mark, loading, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
         )
         return Changed(mark, selection)
 

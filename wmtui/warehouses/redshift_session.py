@@ -1,7 +1,7 @@
 """One connection to Redshift: PostgreSQL's protocol without much of what PostgreSQL does."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -12,11 +12,18 @@ import pyarrow as pa
 from wmtui.config import RedshiftConfig
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, redshift_sql
+from wmtui.warehouses.base import TargetState
+from wmtui.warehouses.ledger_sql import LEDGER
 from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, milliseconds
+from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.sql import Staging, count_staged
 
 _LEDGER_ROWS = 100
-_FETCHED = 10_000
+_FETCHED = 1_000
+"""More is refused by a cluster of one node."""
+_FLOAT_DIGITS = 2
+"""The most there are: 17 digits of a DOUBLE PRECISION, which tell it exactly, and 8 of a REAL, which do not."""
 _CURSOR = "wmtui_rows"
 
 
@@ -28,11 +35,12 @@ class RedshiftSession(PostgresSession):
         self.statements = redshift_sql.RedshiftStatements(config.schema)
 
     def prepare(self) -> None:
-        """Nothing hangs for ever, and times are UTC."""
+        """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
         for setting in (
             f"statement_timeout TO {milliseconds(STATEMENT_TIMEOUT)}",
             "timezone TO 'UTC'",
             "datestyle TO 'ISO'",
+            f"extra_float_digits TO {_FLOAT_DIGITS}",
         ):
             self.execute(f"SET {setting}")
 
@@ -48,9 +56,41 @@ class RedshiftSession(PostgresSession):
             )
             self.execute(f"{head} VALUES {', '.join(groups)}", *(value for row in several for value in row))
 
-    def lock_ledger(self) -> None:
-        """Keep other loads out until the transaction ends. LOCK takes no snapshot: what follows sees the ledger now."""
-        self.execute(f"LOCK {self.statements.ledger}")
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connection.transaction():
+            yield
+
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        """Rows are counted always: here that takes no reading of them."""
+        found = self.execute(
+            "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = $1 AND c.relname = $2",
+            *self.statements.place(target),
+        )
+        if not found:
+            return TargetState()
+        if not count:
+            return TargetState(str(found[0][0]))
+        rows = int(self.execute(self.statements.count(target))[0][0])
+        return TargetState(str(found[0][0]), rows, empty=not rows)
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        if self.execute(redshift_sql.find_twice(staging, primary_key)):
+            name = f"{staging.name}:newest"
+            newest = Staging(name, quote(name), staging.columns)
+            self.execute(redshift_sql.create_newest(staging, newest, primary_key, cursor))
+            staging = newest
+        return staging, sum(rows for _, rows in self.execute(count_staged(staging.table)))
+
+    def lock_ledger(self, target: str) -> None:
+        """Keep other loads into this target out until the transaction ends. LOCK takes no snapshot: what follows sees
+        the ledger now.
+        """
+        self.execute(f"LOCK {self.statements.ledger(target)}")
+
+    def lock_first_ledger(self) -> None:
+        self.execute(f"LOCK {self.statements.own(LEDGER)}")
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row, by a cursor: COPY to the client does not exist here."""
@@ -87,9 +127,13 @@ class RedshiftSession(PostgresSession):
 
 
 def _expression(column: ReadColumn) -> str:
-    """Times as text: a database has some that Python has not, such as infinity."""
+    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double."""
     read = copy_out.expression(column)
-    return f"CAST({read} AS varchar)" if column.type is not None and pa.types.is_temporal(column.type) else read
+    if column.type is not None and pa.types.is_temporal(column.type):
+        return f"CAST({read} AS varchar)"
+    if column.type is not None and pa.types.is_float32(column.type):
+        return f"CAST({read} AS float8)"
+    return read
 
 
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:

@@ -17,6 +17,7 @@ from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
 from wmtui.watermarks import documents
+from wmtui.watermarks import identity as identities
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import VERSION, Watermark, keep_highest_epoch
@@ -66,7 +67,7 @@ class WatermarkStore:
         self._clock = clock
         self._author = author
         self._zone = zone
-        self._proven = False
+        self._identity: identities.StoreIdentity | None = None
         self._proving = threading.Lock()
 
     @staticmethod
@@ -134,10 +135,32 @@ class WatermarkStore:
 
     def require_conditions(self) -> None:
         """Prove once per process that the store checks conditional writes; raises ConditionsIgnored."""
+        self.identity()
+
+    def identity(self) -> identities.StoreIdentity:
+        """Whose store this is, made by the first write. Raises ConditionsIgnored, Unreadable."""
         with self._proving:
-            if not self._proven:
+            if self._identity is None:
                 prove_conditions(self._objects)
-                self._proven = True
+                now = format_instant(self._clock())
+                self._identity = identities.ensure(
+                    self._objects, now=now, by=f"{self._author.actor}@{self._author.host}"
+                )
+            return self._identity
+
+    def known_identity(self) -> identities.StoreIdentity | None:
+        """The same, read only: None where nothing was ever written. Raises Unreadable."""
+        if self._identity is None:
+            found = identities.read(self._objects)
+            return found and found[0]
+        return self._identity
+
+    def remember_warehouse(self, profile: str, warehouse: str) -> None:
+        """Note which warehouse a profile loads into, unless that is known."""
+        if self.identity().warehouses.get(profile) != warehouse:
+            changed = identities.remember_warehouse(self._objects, profile, warehouse)
+            with self._proving:
+                self._identity = changed
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
@@ -233,6 +256,7 @@ class WatermarkStore:
         metadata = {
             **mark.fields["metadata"],
             "version": VERSION,
+            "store": self.identity().id,
             "serial": serial,
             "write_id": write_id,
             "created_at": mark.fields["metadata"].get("created_at", now),
