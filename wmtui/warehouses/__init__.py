@@ -4,6 +4,8 @@ from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
 from wmtui.warehouses.base import (
+    Fence,
+    KnownLoads,
     Layout,
     LedgerEntry,
     Limits,
@@ -12,6 +14,8 @@ from wmtui.warehouses.base import (
     LoadResult,
     Manifests,
     Naming,
+    Place,
+    TargetState,
     Warehouse,
 )
 
@@ -41,6 +45,8 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
 
 
 __all__ = [
+    "Fence",
+    "KnownLoads",
     "Layout",
     "LedgerEntry",
     "Limits",
@@ -49,6 +55,8 @@ __all__ = [
     "LoadResult",
     "Manifests",
     "Naming",
+    "Place",
+    "TargetState",
     "Warehouse",
     "open_warehouse",
 ]
