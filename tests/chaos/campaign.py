@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tests.chaos.audit import audit
-from tests.chaos.happenings import HAPPENINGS, LONG_AGO
-from tests.chaos.lab import Lab, Table
+from tests.chaos.happenings import HAPPENINGS
+from tests.chaos.lab import LONG_AGO, Lab, Table
 from tests.chaos.processes import Order
 from tests.chaos.score import Score
 from tests.chaos.steps import BEFORE, NEEDS_NEWS, OPTIONS

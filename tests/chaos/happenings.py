@@ -5,13 +5,10 @@ import signal
 from collections.abc import Callable
 from uuid import UUID
 
-from tests.chaos.lab import Table
+from tests.chaos.lab import LONG_AGO, Table
 from tests.chaos.processes import Agent, Order
 from tests.chaos.score import Score
 from tests.chaos.steps import STEPS
-
-LONG_AGO = "2020-01-01"
-"""Earlier than every row, so that an edit loses none: rows below a watermark are skipped on purpose."""
 
 _EDITS = (("set", "--timestamp", LONG_AGO), ("reset",), ("undo",), ("pin",))
 _OPTIONS = ((), (), (), ("-s", "intra-table", "--workers", "2"), ("--redshift-only",), ("--backup-only",))

@@ -1,17 +1,20 @@
 """Where chaos happens: source server, S3 and PostgreSQL at REPEATABLE READ, tables, and processes that sync them."""
 
 import json
+import re
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import mysql.connector
+import psycopg
 import yaml
 
 from tests.chaos.processes import PLAIN, Agent, Nursery, Order
@@ -26,8 +29,18 @@ SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 """An argument of PostgreSQL: what Redshift does by default."""
 
 _SEED_STAMP = "2025-01-01 00:00:00"
-_ROOT = "lake/"
+DEFAULT = "chaos"
+"""The profile that every table has."""
+LONG_AGO = "2020-01-01"
+"""Earlier than every row, so that an edit loses none: rows below a watermark are skipped on purpose."""
+
+_TABLE_FAILED = 1
+_CURE = re.compile(r"`wmtui (store accept --moved|accept -t \S+|watermark set -t \S+) [^`]*`")
+_CURES = 4
+"""How many refusals may follow one another."""
 _DEADLOCKS = 20
+_PATIENCE = 100
+_T = TypeVar("_T")
 _IN_THE_WAY = (1205, 1213, 1467)
 """Errors of a lock waited for in vain, of a deadlock, and of MariaDB's over the counter of AUTO_INCREMENT."""
 
@@ -47,32 +60,66 @@ class Lab:
     """Which they are, in the words of `make chaos`."""
     _names: Iterator[int] = field(default_factory=count)
 
-    def create(self, *, digits: int = 6, broken: str | None = None, **settings: Any) -> "Table":
-        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key."""
+    def create(self, *, digits: int = 6, broken: str | None = None, schema: str = "public", **settings: Any) -> "Table":
+        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key. schema:
+        `own` for a warehouse that no other table has.
+        """
         name = f"t{next(self._names)}"
         cursor = f"update_at DATETIME({digits}) NOT NULL, KEY (update_at, id)"
         key = "id BIGINT PRIMARY KEY AUTO_INCREMENT"
         self.source.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
-        self.pg.execute(f"CREATE TABLE {name} (id bigint NOT NULL, version integer, note text, update_at timestamp)")
-        table = Table(self, name, digits, self.s3.new_bucket(), broken)
-        store = {"store": f"s3://{table.bucket}/{_ROOT}", "s3": {"endpoint_url": self.s3.endpoint_url}}
-        profile = {**store, "source": self.source.config, "warehouse": self.warehouse}
-        tables = {table.full: {"lag": "0s", "lookback": "0s", **settings}}
-        table.config.write_text(yaml.safe_dump({"version": 1, "profiles": {"chaos": profile}, "tables": tables}))
+        table = Table(self, name, digits, self.s3.new_bucket(), broken, {"lag": "0s", "lookback": "0s", **settings})
+        table.add_warehouse(DEFAULT, f"{name}_w" if schema == "own" else schema)
         return table
 
 
 @dataclass
 class Table:
-    """One table of the lab. broken: a variant of the product, for every process that works on this table."""
+    """One table of the lab. broken: a variant of the product, for every process that works on this table.
+
+    root: where in the bucket its store is. warehouses: by profile, the schema that has ledger and target.
+    """
 
     lab: Lab
     name: str
     digits: int
     bucket: str
     broken: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    root: str = "lake/"
+    warehouses: dict[str, str] = field(default_factory=dict)
+    reached_at: dict[str, Any] | None = None
+    """The address of the warehouse, where it is not that of the lab."""
     edits: dict[str, int] = field(default_factory=dict)
     """Reason of every edit by an operator, and how its process ended."""
+    forgetful: bool = False
+    """Its store was put back to an earlier moment, or copied before a run ended."""
+    restored: set[str] = field(default_factory=set)
+    """Schemas of warehouses that were put back to an earlier moment."""
+
+    def add_warehouse(self, profile: str, schema: str) -> None:
+        """Let a profile load from the same store into a schema of its own."""
+        columns = "id bigint NOT NULL, version integer, note text, update_at timestamp"
+        patiently(
+            lambda: self.lab.pg.execute(
+                f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} ({columns})"
+            )
+        )
+        self.warehouses[profile] = schema
+        self.configure()
+
+    def configure(self) -> None:
+        """Write `tables.yaml`."""
+        store = {"store": f"s3://{self.bucket}/{self.root}", "s3": {"endpoint_url": self.lab.s3.endpoint_url}}
+        place = {**store, "source": self.lab.source.config}
+        warehouse = self.reached_at or self.lab.warehouse
+        profiles = {
+            profile: {**place, "warehouse": {**warehouse, "schema": schema}}
+            for profile, schema in self.warehouses.items()
+        }
+        tables = {self.full: self.settings}
+        document = {"version": 1, "default_profile": DEFAULT, "profiles": profiles, "tables": tables}
+        self.config.write_text(yaml.safe_dump(document))
 
     @property
     def full(self) -> str:
@@ -109,10 +156,14 @@ class Table:
             f" ORDER BY RAND() LIMIT {rows}",
         )
 
+    def wmtui(self, *command: str, order: Order = PLAIN) -> Agent:
+        """Start `wmtui COMMAND`."""
+        made = replace(order, broken=self.broken)
+        return self.lab.nursery.start("--config", str(self.config), *command, order=made)
+
     def run(self, *command: str, order: Order = PLAIN) -> Agent:
         """Start `wmtui COMMAND -t TABLE`."""
-        made = replace(order, broken=self.broken)
-        return self.lab.nursery.start("--config", str(self.config), *command, "-t", self.full, order=made)
+        return self.wmtui(*command, "-t", self.full, order=order)
 
     def start(self, *options: str, order: Order = PLAIN) -> Agent:
         """Start a sync."""
@@ -147,8 +198,28 @@ class Table:
 
     def unlock(self) -> Agent:
         """Start `wmtui unlock` with the id of whatever lease there is."""
-        lease_id = str(self._heartbeat.get("run"))
-        return self.lab.nursery.start("--config", str(self.config), "unlock", lease_id, "--yes", order=PLAIN)
+        return self.wmtui("unlock", str(self._heartbeat.get("run")), "--yes")
+
+    def sync_and_cure(self, *options: str) -> Agent:
+        """Sync to the end; after a refusal do what it says and sync again. The last of these syncs."""
+        for _ in range(_CURES):
+            agent = self.start(*options)
+            if agent.wait() != _TABLE_FAILED or not self.cure(agent, *options):
+                break
+        return agent
+
+    def cure(self, refused: Agent, *options: str) -> bool:
+        """Type the command that a refusal names; False where it names none."""
+        found = _CURE.search(refused.log.read_text())
+        if found is None:
+            return False
+        command = found[1].split()
+        if command[0] == "watermark":
+            self.edit("set", "--timestamp", LONG_AGO)
+        else:
+            profile = options[:2] if "--profile" in options else ()
+            self.wmtui(*profile, *command, "--yes", "--reason", "chaos").wait()
+        return True
 
     def expire_lease(self) -> None:
         """Let the lease of a dead process end now, as if its time had passed."""
@@ -162,7 +233,7 @@ class Table:
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
         found = self.lab.s3.contents(self.bucket)
-        return {key[len(_ROOT) :]: data for key, data in found.items() if key.startswith(_ROOT + prefix)}
+        return {key[len(self.root) :]: data for key, data in found.items() if key.startswith(self.root + prefix)}
 
     def read_to_the_end(self) -> bool:
         """Whether the last sync's window closed behind the last write."""
@@ -176,7 +247,19 @@ class Table:
 
     @property
     def _lock(self) -> str:
-        return f"{_ROOT}watermark/locks/{self.full}.json"
+        return f"{self.root}watermark/locks/{self.full}.json"
+
+
+def patiently(work: Callable[[], _T]) -> _T:
+    """Do it again while the warehouse is down."""
+    for tries_left in reversed(range(_PATIENCE)):
+        try:
+            return work()
+        except psycopg.OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(0.1)
+    raise AssertionError
 
 
 @contextmanager

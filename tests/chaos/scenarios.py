@@ -9,8 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from tests.chaos.audit import audit
-from tests.chaos.happenings import LONG_AGO
-from tests.chaos.lab import Lab, Table
+from tests.chaos.lab import LONG_AGO, Lab, Table
 from tests.chaos.processes import Order
 from tests.servers.s3 import ignore_headers
 
@@ -181,5 +180,5 @@ def play(lab: Lab, name: str, broken: str | None) -> list[str]:
     table = lab.create(broken=broken)
     SCENARIOS[name](table)
     table.expire_lease()
-    code = table.sync()
+    code = table.sync_and_cure().wait()
     return ([f"the clean run ended with {code}"] if code else []) + audit(table).differences

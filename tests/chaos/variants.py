@@ -3,6 +3,7 @@
 Each is applied inside the process of an agent, before it runs; the product itself knows nothing of them.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
@@ -16,6 +17,7 @@ from wmtui.pipeline import extract, extraction, load, runner
 from wmtui.service import watermarks
 from wmtui.sources.mysql import MySQLConnection
 from wmtui.warehouses import loading, postgres
+from wmtui.warehouses.sql import count_staged
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.model import patch_set
 
@@ -53,8 +55,8 @@ def staging_before_the_lock() -> None:
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():
-            session.execute("SELECT count(*) FROM wmtui_staging")
-            session.lock_ledger()
+            session.execute(count_staged(staged.staging.table))
+            session.lock_ledger(request.target)
             return postgres.merge(session, request, staged)
 
     postgres._merge_once = merge_once
@@ -71,7 +73,8 @@ def token_from_one() -> None:
 
 def no_fencing() -> None:
     """Let any token load."""
-    loading.pass_fence = lambda *_: None
+    original = loading.pass_fence
+    loading.pass_fence = lambda session, place, _, run: original(session, place, sys.maxsize, run)
 
 
 def ledger_outside_the_transaction() -> None:
@@ -81,7 +84,7 @@ def ledger_outside_the_transaction() -> None:
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():
-            session.lock_ledger()
+            session.lock_ledger(request.target)
             write_ledger(session, request, dict(zip(request.files, staged.rows, strict=True)))
         with session.transaction():
             return postgres.merge(session, replace(request, reprocess=True), staged)
@@ -147,8 +150,8 @@ def mark_that_passes_a_pending_run() -> None:
     """Note every run as settled that has no part to load, also one that is to be gone on with."""
     original = load._note_settled
 
-    def note(job: Any, mark: Any, *found: Any) -> None:
-        original(job, mark.patched({"pending_extraction": None}), *found)
+    def note(job: Any, mark: Any, *found: Any, **done: Any) -> None:
+        original(job, mark.patched({"pending_extraction": None}), *found, **done)
 
     load._note_settled = note
 
