@@ -84,6 +84,62 @@ def break_lease(score: Score, table: Table, chance: random.Random) -> None:
         score.ended(other)
 
 
+def move_store(score: Score, table: Table, chance: random.Random) -> None:
+    """The store is copied to another bucket, perhaps while a run pauses in it, which then dies or goes on in the old
+    one; from now on the copy is used. Somebody says so, or nobody does.
+    """
+    step = chance.choice(STEPS[chance.choice(("first load", "incremental", "load-only"))])
+    agent = _start(table, chance, at=step, do="pause") if chance.random() < 0.7 else None
+    halfway = agent is not None and agent.paused()
+    table.move_store()
+    if agent is not None and halfway:
+        table.forgetful = True  # What the old store gets from now on, the copy does not know.
+        score.struck("store copied half-way")
+        if chance.random() < 0.5:
+            agent.signal(signal.SIGCONT)
+        else:
+            score.kill(agent, 0)
+        table.expire_lease()
+    else:
+        score.struck("store moved")
+    others = [_start(table, chance)] if chance.random() < 0.5 else []
+    if chance.random() < 0.5:
+        score.ended(table.wmtui("store", "accept", "--moved", "--reason", "chaos"))
+    for other in (*others, *([agent] if agent else [])):
+        score.ended(other)
+
+
+def put_store_back(score: Score, table: Table, chance: random.Random) -> None:
+    """Runs and edits go on for a while, then the store's documents are put back to what they were."""
+    saved = table.save_store()
+    chance.choice(_MEANWHILE)(score, table, chance)
+    table.put_store_back(saved)
+    table.expire_lease()
+    score.struck("store put back")
+
+
+def add_warehouse(score: Score, table: Table, chance: random.Random) -> None:
+    """A second warehouse is loaded from the same store, from now on by every other run."""
+    if "second" not in table.warehouses:
+        table.add_warehouse("second", f"{table.name}_w2")
+        score.struck("second warehouse")
+    for _ in range(2):
+        score.ended(_start(table, chance))
+
+
+def put_warehouse_back(score: Score, table: Table, chance: random.Random) -> None:
+    """Runs and edits go on for a while, then a warehouse is put back to what it was."""
+    owned = [schema for schema in table.warehouses.values() if schema != "public"]
+    schema = chance.choice(owned) if owned else None
+    saved = table.save_warehouse(schema) if schema else {}
+    chance.choice(_MEANWHILE)(score, table, chance)
+    if schema:
+        table.put_warehouse_back(schema, saved)
+        score.struck("warehouse put back")
+
+
+_MEANWHILE = (kill_some_time, schedulers, pause_past_lease, edit, clean)
+
 HAPPENINGS: tuple[Callable[[Score, Table, random.Random], None], ...] = (
     kill_some_time,
     kill_some_time,
@@ -92,13 +148,18 @@ HAPPENINGS: tuple[Callable[[Score, Table, random.Random], None], ...] = (
     edit,
     clean,
     break_lease,
+    move_store,
+    put_store_back,
+    add_warehouse,
+    put_warehouse_back,
 )
 """How often each is drawn."""
 
 
 def _start(table: Table, chance: random.Random, at: str | None = None, do: str = "kill") -> Agent:
-    """A sync on some host, whose clock may be wrong."""
-    return table.start(*chance.choice(_OPTIONS), order=_order(chance, at, do))
+    """A sync into some warehouse, on some host, whose clock may be wrong."""
+    profile = ("--profile", chance.choice(list(table.warehouses)))
+    return table.start(*profile, *chance.choice(_OPTIONS), order=_order(chance, at, do))
 
 
 def _order(chance: random.Random, at: str | None = None, do: str = "kill") -> Order:

@@ -5,7 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -34,6 +34,7 @@ DEFAULT = "chaos"
 LONG_AGO = "2020-01-01"
 """Earlier than every row, so that an edit loses none: rows below a watermark are skipped on purpose."""
 
+_DOCUMENTS = "watermark/"
 _TABLE_FAILED = 1
 _CURE = re.compile(r"`wmtui (store accept --moved|accept -t \S+|watermark set -t \S+) [^`]*`")
 _CURES = 4
@@ -130,6 +131,33 @@ class Table:
     def config(self) -> Path:
         """Its `tables.yaml`."""
         return self.lab.folder / f"{self.name}.yaml"
+
+    def move_store(self) -> None:
+        """Copy the store to another bucket and prefix, and use the copy from now on."""
+        here, self.bucket, self.root = (self.bucket, self.root), self.lab.s3.new_bucket(), f"{self.root[:-1]}-moved/"
+        self.lab.s3.copy(here, (self.bucket, self.root))
+        self.configure()
+
+    def save_store(self) -> "SavedStore":
+        """The store's documents as they are now, the parts left out."""
+        return SavedStore(self.objects(_DOCUMENTS), dict(self.edits))
+
+    def put_store_back(self, saved: "SavedStore") -> None:
+        """Let the documents be what they were; parts written since stay."""
+        for key in self.objects(_DOCUMENTS).keys() - saved.documents.keys():
+            self.lab.s3.remove(self.bucket, self.root + key)
+        for key, data in saved.documents.items():
+            self.lab.s3.fill(self.bucket, [self.root + key], data)
+        self.edits, self.forgetful = dict(saved.edits), True
+
+    def save_warehouse(self, schema: str) -> "SavedWarehouse":
+        """Every table of a warehouse as it is now."""
+        return patiently(lambda: _save_warehouse(self.lab.pg, schema))
+
+    def put_warehouse_back(self, schema: str, saved: "SavedWarehouse") -> None:
+        """Let every table of a warehouse be what it was, in one transaction."""
+        patiently(lambda: _put_warehouse_back(self.lab.pg, schema, saved))
+        self.restored.add(schema)
 
     def write(self, *statements: str) -> None:
         """Run statements in the source; again where another writer was in the way."""
@@ -248,6 +276,43 @@ class Table:
     @property
     def _lock(self) -> str:
         return f"{self.root}watermark/locks/{self.full}.json"
+
+
+@dataclass(frozen=True)
+class SavedStore:
+    """Documents of a store at some moment, and the edits by then."""
+
+    documents: dict[str, bytes]
+    edits: dict[str, int]
+
+
+SavedWarehouse = dict[str, bytes]
+"""The rows of every table of a schema, as COPY has them."""
+
+_TABLES_OF = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r' ORDER BY relname"
+
+
+def _save_warehouse(pg: Database, schema: str) -> SavedWarehouse:
+    with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        saved = {}
+        for (name,) in cursor.execute(_TABLES_OF, (schema,)).fetchall():
+            with cursor.copy(f'COPY {schema}."{name}" TO STDOUT') as copy:
+                saved[name] = b"".join(map(bytes, copy))
+    return saved
+
+
+def _put_warehouse_back(pg: Database, schema: str, saved: SavedWarehouse) -> None:
+    """Tables made since are dropped, and the views over them."""
+    with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
+        for (name,) in cursor.execute(_TABLES_OF, (schema,)).fetchall():
+            if name not in saved:
+                cursor.execute(f'DROP TABLE {schema}."{name}" CASCADE')
+                continue
+            cursor.execute(f'DELETE FROM {schema}."{name}"')
+            if saved[name]:
+                with cursor.copy(f'COPY {schema}."{name}" FROM STDIN') as copy:
+                    copy.write(saved[name])
 
 
 def patiently(work: Callable[[], _T]) -> _T:
