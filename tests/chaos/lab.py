@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import yaml
 
 from tests.chaos.processes import PLAIN, Agent, Nursery, Order
 from tests.servers import Database
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
@@ -59,7 +61,15 @@ class Lab:
     """That of every profile: `pg`, or the stand-in for Redshift before it."""
     servers: str
     """Which they are, in the words of `make chaos`."""
+    stack: ExitStack
+    """What ends with the lab."""
     _names: Iterator[int] = field(default_factory=count)
+
+    @cached_property
+    def pooled(self) -> dict[str, Any]:
+        """The warehouse as a pooler reaches it, which gives every transaction any of its two sessions."""
+        assert isinstance(self.pg.server, Postgres)
+        return self.stack.enter_context(PgBouncer(self.pg.server)).serve(self.pg).config
 
     def create(self, *, digits: int = 6, broken: str | None = None, schema: str = "public", **settings: Any) -> "Table":
         """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key. schema:
@@ -89,8 +99,8 @@ class Table:
     settings: dict[str, Any] = field(default_factory=dict)
     root: str = "lake/"
     warehouses: dict[str, str] = field(default_factory=dict)
-    reached_at: dict[str, Any] | None = None
-    """The address of the warehouse, where it is not that of the lab."""
+    is_pooled: bool = False
+    """Its processes reach the warehouse through a pooler."""
     edits: dict[str, int] = field(default_factory=dict)
     """Reason of every edit by an operator, and how its process ended."""
     forgetful: bool = False
@@ -113,7 +123,7 @@ class Table:
         """Write `tables.yaml`."""
         store = {"store": f"s3://{self.bucket}/{self.root}", "s3": {"endpoint_url": self.lab.s3.endpoint_url}}
         place = {**store, "source": self.lab.source.config}
-        warehouse = self.reached_at or self.lab.warehouse
+        warehouse = self.lab.pooled if self.is_pooled else self.lab.warehouse
         profiles = {
             profile: {**place, "warehouse": {**warehouse, "schema": schema}}
             for profile, schema in self.warehouses.items()
@@ -339,4 +349,4 @@ def private_lab(folder: Path, source: str = "mariadb", warehouse: str = "postgre
         config = pg.config
         if warehouse == "redshift":
             config = stack.enter_context(RedshiftStandIn(pg, s3).running()).config
-        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}")
+        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}", stack)
