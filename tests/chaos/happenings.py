@@ -2,7 +2,8 @@
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from tests.chaos.lab import LONG_AGO, Table
@@ -113,9 +114,10 @@ def put_store_back(score: Score, table: Table, chance: random.Random) -> None:
     """Runs and edits go on for a while, then the store's documents are put back to what they were."""
     saved = table.save_store()
     chance.choice(_MEANWHILE)(score, table, chance)
-    table.put_store_back(saved)
-    table.expire_lease()
-    score.struck("store put back")
+    with _paused_run(score, table, chance):
+        table.put_store_back(saved)
+        table.expire_lease()
+        score.struck("store put back")
 
 
 def add_warehouse(score: Score, table: Table, chance: random.Random) -> None:
@@ -134,8 +136,27 @@ def put_warehouse_back(score: Score, table: Table, chance: random.Random) -> Non
     saved = table.save_warehouse(schema) if schema else {}
     chance.choice(_MEANWHILE)(score, table, chance)
     if schema:
-        table.put_warehouse_back(schema, saved)
-        score.struck("warehouse put back")
+        with _paused_run(score, table, chance):
+            table.put_warehouse_back(schema, saved)
+            score.struck("warehouse put back")
+
+
+@contextmanager
+def _paused_run(score: Score, table: Table, chance: random.Random) -> Iterator[None]:
+    """Perhaps a run that pauses at a step meanwhile, and goes on or dies afterwards."""
+    if chance.random() < 0.5:
+        yield
+        return
+    step = chance.choice(STEPS[chance.choice(("first load", "incremental", "load-only"))])
+    agent = _start(table, chance, at=step, do="pause")
+    paused = agent.paused()
+    yield
+    if paused and chance.random() < 0.3:
+        score.kill(agent, 0)
+        table.expire_lease()
+    elif paused:
+        agent.signal(signal.SIGCONT)
+    score.ended(agent)
 
 
 _MEANWHILE = (kill_some_time, schedulers, pause_past_lease, edit, clean)

@@ -301,6 +301,11 @@ SavedWarehouse = dict[str, bytes]
 
 _TABLES_OF = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r' ORDER BY relname"
 
+_BREAK_OFF = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM (SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON oid = relation"
+    " WHERE relnamespace = %s::regnamespace AND pid <> pg_backend_pid()) AS users"
+)
+
 
 def _save_warehouse(pg: Database, schema: str) -> SavedWarehouse:
     with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
@@ -313,7 +318,8 @@ def _save_warehouse(pg: Database, schema: str) -> SavedWarehouse:
 
 
 def _put_warehouse_back(pg: Database, schema: str, saved: SavedWarehouse) -> None:
-    """Tables made since are dropped, and the views over them."""
+    """Sessions are broken off, as a restore does; tables made since are dropped, and the views over them."""
+    pg.query(_BREAK_OFF, (schema,))
     with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
         for (name,) in cursor.execute(_TABLES_OF, (schema,)).fetchall():
             if name not in saved:
