@@ -86,28 +86,38 @@ def break_lease(score: Score, table: Table, chance: random.Random) -> None:
 
 
 def move_store(score: Score, table: Table, chance: random.Random) -> None:
-    """The store is copied to another bucket, perhaps while a run pauses in it, which then dies or goes on in the old
-    one; from now on the copy is used. Somebody says so, or nobody does.
-    """
+    """The store is copied to another bucket, and from now on the copy is used; somebody says so, or nobody does."""
+    if chance.random() < 0.7:
+        _copy_halfway(score, table, chance)
+    else:
+        table.move_store()
+        score.struck("store moved")
+    other = _start(table, chance) if chance.random() < 0.5 else None
+    if chance.random() < 0.5:
+        score.ended(table.wmtui("store", "accept", "--moved", "--reason", "chaos"))
+    if other is not None:
+        score.ended(other)
+
+
+def _copy_halfway(score: Score, table: Table, chance: random.Random) -> None:
+    """The copy is taken while a run pauses, or goes on for a while; in the old store it then dies or ends."""
     step = chance.choice(STEPS[chance.choice(("first load", "incremental", "load-only"))])
-    agent = _start(table, chance, at=step, do="pause") if chance.random() < 0.7 else None
-    halfway = agent is not None and agent.paused()
-    table.move_store()
-    if agent is not None and halfway:
+    agent = _start(table, chance, at=step, do="pause")
+    if not agent.paused():
+        table.move_store()
+        score.struck("store moved")
+    else:
         table.forgetful = True  # What the old store gets from now on, the copy does not know.
         score.struck("store copied half-way")
         if chance.random() < 0.5:
-            agent.signal(signal.SIGCONT)
+            table.move_store()
         else:
+            table.move_store(chance.random(), lambda: agent.signal(signal.SIGCONT) and agent.ended(chance.random()))
+        if chance.random() < 0.5:
             score.kill(agent, 0)
+        agent.signal(signal.SIGCONT)
         table.expire_lease()
-    else:
-        score.struck("store moved")
-    others = [_start(table, chance)] if chance.random() < 0.5 else []
-    if chance.random() < 0.5:
-        score.ended(table.wmtui("store", "accept", "--moved", "--reason", "chaos"))
-    for other in (*others, *([agent] if agent else [])):
-        score.ended(other)
+    score.ended(agent)
 
 
 def put_store_back(score: Score, table: Table, chance: random.Random) -> None:

@@ -142,10 +142,19 @@ class Table:
         """Its `tables.yaml`."""
         return self.lab.folder / f"{self.name}.yaml"
 
-    def move_store(self) -> None:
-        """Copy the store to another bucket and prefix, and use the copy from now on."""
-        here, self.bucket, self.root = (self.bucket, self.root), self.lab.s3.new_bucket(), f"{self.root[:-1]}-moved/"
-        self.lab.s3.copy(here, (self.bucket, self.root))
+    def move_store(self, share: float = 1.0, meanwhile: Callable[[], object] | None = None) -> None:
+        """Copy the store to another bucket and prefix, and use the copy from now on.
+
+        meanwhile: what happens when this share of the objects, in the order of their keys, is copied.
+        """
+        here, there = (self.bucket, self.root), (self.lab.s3.new_bucket(), f"{self.root[:-1]}-moved/")
+        keys = sorted(self.objects(""))
+        last = keys[int(share * (len(keys) - 1))] if keys else ""
+        self.lab.s3.copy(here, there, lambda key: key <= last)
+        if meanwhile is not None:
+            meanwhile()
+        self.lab.s3.copy(here, there, lambda key: key > last)
+        self.bucket, self.root = there
         self.configure()
 
     def save_store(self) -> "SavedStore":

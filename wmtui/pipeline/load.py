@@ -256,6 +256,7 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledg
         claim=ledger.mine.claim,
         naming=naming(job.config),
         layout=Layout(job.config.diststyle, job.config.distkey, job.config.sortkey),
+        after=_newest_load(ledger),
     )
 
 
