@@ -89,9 +89,9 @@ def compare_ledger(table: Table, schema: str) -> Iterator[str]:
     loaded = {(key, etag) for key, etag, _, _, at_epoch, *_ in ledger if at_epoch >= epoch}
     for key, etag in () if table.forgetful else loaded - parts.keys():
         yield f"ledger lists {key} {etag}, which no committed run does"
-    for place, (run, part) in parts.items():
-        if run["epoch"] == epoch and place not in loaded:
-            yield f"part {part['key']} of committed run {run['run']} was never loaded"
+    left = [part["key"] for place, (run, part) in parts.items() if run["epoch"] == epoch and place not in loaded]
+    if left:
+        yield f"{len(left)} parts of committed runs were never loaded, first {left[0]}"
     for place, count in Counter((e[0], e[1], e[4]) for e in ledger).items():
         if count > 1:
             yield f"{count} ledger rows for {place}"
