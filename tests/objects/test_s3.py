@@ -173,6 +173,13 @@ def test_a_write_in_the_way_of_another_is_contended(store: S3Store, s3: S3Server
         store.put("key", b"1", if_absent=True)
 
 
+def test_a_write_without_condition_in_the_way_of_another_is_an_error_that_says_so(store: S3Store, s3: S3Server) -> None:
+    s3.faults.add(refuse(409, "OperationAborted"), method="PUT")
+
+    with pytest.raises(StoreError, match="another write of it is under way"):
+        store.put("key", b"1")
+
+
 def test_a_write_that_arrives_late_does_not_undo_one_that_overtook_it(store: S3Store, s3: S3Server) -> None:
     seen = store.put("key", b"1")
     arrived, released = threading.Event(), threading.Event()

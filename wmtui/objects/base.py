@@ -61,7 +61,8 @@ class ObjectStore(Protocol):
         """Write and return the new ETag.
 
         if_match: write only if the object's ETag is this one. if_absent: write only if there is no object.
-        Raises PreconditionFailed (412; for `if_match` also when the object is missing) and WriteContended (409).
+        Raises PreconditionFailed (412; for `if_match` also when the object is missing) and WriteContended (409), both
+        only under a condition.
         """
         ...
 

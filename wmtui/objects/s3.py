@@ -90,6 +90,12 @@ class S3Store:
                 answer = client.put_object(Bucket=self._bucket, Key=self._base + key, Body=data, **conditions)
         except ObjectMissing as missing:
             raise PreconditionFailed(f"{key} is missing") from missing
+        except WriteContended as contended:
+            if conditions:
+                raise
+            raise StoreError(
+                f"cannot write {self.uri(key)}", "another write of it is under way", "try again"
+            ) from contended
         return answer["ETag"].strip('"')
 
     def delete(self, key: str) -> None:
