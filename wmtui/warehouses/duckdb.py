@@ -104,8 +104,9 @@ class DuckDBWarehouse:
     def _prepare_ledger(self, session: "_DuckDBSession") -> None:
         with _LEDGER_LOCKS[self._path.resolve(), ""]:
             if ledger.warehouse_id(session) is None:
+                first = ledger.has_first_ledger(session)
                 with session.transaction():
-                    ledger.make_ledger(session)
+                    ledger.make_ledger(session, first=first)
 
     @contextmanager
     def _session(self) -> Iterator["_DuckDBSession"]:
@@ -127,6 +128,9 @@ class DuckDBWarehouse:
 
 
 class _Statements(sql.Statements):
+    refusal_of_older = "CASE WHEN random() < 2 THEN CAST(error('{words}') AS varchar) END"
+    """DuckDB would not come to compute what does not change."""
+
     def whole(self, target: str) -> str:
         """In lower case: DuckDB's names differ in more than case."""
         return super().whole(target).lower()
@@ -134,6 +138,7 @@ class _Statements(sql.Statements):
 
 class _DuckDBSession(Session):
     data_errors = (duckdb.DataError,)
+    missing_errors = (duckdb.CatalogException,)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         self._connection = connection

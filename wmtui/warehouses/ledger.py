@@ -55,15 +55,22 @@ def warehouse_id(session: Session) -> str | None:
     return str(found)
 
 
-def make_ledger(session: Session) -> str:
-    """Make ledger, fence and id of a warehouse, to be called inside a transaction; what a ledger of the first format
-    knows is taken over. Returns the id.
+def has_first_ledger(session: Session) -> bool:
+    """Whether an older wmtui loaded into this warehouse, and no newer one yet."""
+    return bool(session.columns(LEDGER)) and not session.columns(WAREHOUSE)
+
+
+def make_ledger(session: Session, *, first: bool) -> str:
+    """Make ledger, fence and id of a warehouse, to be called at the beginning of a transaction. Returns the id.
+
+    first: there is a ledger of the first format, which is taken over, unless another process did so meanwhile.
     """
     statements = session.statements
-    first = bool(session.columns(LEDGER))
     targets = []
     if first:
         session.lock_first_ledger()
+        if known := warehouse_id(session):
+            return known
         targets = [target for (target,) in session.execute(statements.first_format_targets())]
     *tables, ledger, fence = statements.create_ledger()
     for statement in tables:

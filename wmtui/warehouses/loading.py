@@ -66,7 +66,10 @@ def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> Non
 
     A pooler may give this transaction another connection than the one that staged; that connection does not have it.
     """
-    found = dict(session.execute(count_staged(staged.staging.table)))
+    try:
+        found = dict(session.execute(count_staged(staged.staging.table)))
+    except session.missing_errors:
+        found = {}
     promised: dict[int, int] = {}
     for mark, rows in zip(staged.marks, staged.rows, strict=True):
         promised[mark] = promised.get(mark, 0) + rows

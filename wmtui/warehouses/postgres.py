@@ -36,7 +36,14 @@ _LOCK_TIMEOUT = timedelta(minutes=30)
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
 _MERGE_ATTEMPTS = 3
-_MADE_BY_ANOTHER = (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject, pg.UndefinedTable)
+_MADE_BY_ANOTHER = (
+    pg.UniqueViolation,
+    pg.DuplicateTable,
+    pg.DuplicateObject,
+    pg.UndefinedTable,
+    pg.WrongObjectType,
+    pg.SerializationFailure,
+)
 COUNTED_BYTES = 2**30
 """Of a target whose rows are counted before a load: counting more would take longer than most loads."""
 
@@ -190,6 +197,7 @@ class PostgresSession(Session):
     """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
 
     data_errors = (psycopg.DataError,)
+    missing_errors = (pg.UndefinedTable,)
     pooled = False
 
     def __init__(
@@ -331,8 +339,9 @@ class PostgresSession(Session):
         told that a name is taken, and the other's are as good.
         """
         while ledger.warehouse_id(self) is None:
+            first = ledger.has_first_ledger(self)
             with suppress(*_MADE_BY_ANOTHER), self.transaction():
-                ledger.make_ledger(self)
+                ledger.make_ledger(self, first=first)
 
     def analyze(self, staging: Staging) -> None:
         """Tell the planner how large staging is; nothing else ever does that for a temporary table."""

@@ -15,11 +15,12 @@ from wmtui.warehouses.sql import Staging, Statements
 class Session(Protocol):
     """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them.
 
-    data_errors: those for a value that a column does not take.
+    data_errors: those for a value that a column does not take. missing_errors: those for a table that is not there.
     """
 
     statements: Statements
     data_errors: tuple[type[Exception], ...]
+    missing_errors: tuple[type[Exception], ...]
 
     def transaction(self) -> AbstractContextManager[object]:
         """Commit at the end of the block, roll back when it raises."""
