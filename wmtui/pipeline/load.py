@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from wmtui.config import TableConfig
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.runs import RunState, RunStore
@@ -20,7 +19,8 @@ from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
-from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
+from wmtui.pipeline.target import layout, naming, remember_loaded
+from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
@@ -66,6 +66,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     result = _execute(job, request)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started))
+        remember_loaded(job, bool(result.added))
     mark = _noted(job, mark, result)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
     _note_settled(job, mark, selection, loaded)
@@ -162,14 +163,9 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadReque
         primary_key=job.config.primary_key,
         files=tuple(LoadFile(f.key, f.uri, f.etag, f.size, f.part.rows if f.part else None) for f in files),
         reprocess=job.options.reprocess,
-        naming=naming(job.config),
-        layout=Layout(job.config.diststyle, job.config.distkey, job.config.sortkey),
+        naming=naming(job),
+        layout=layout(job),
     )
-
-
-def naming(config: TableConfig) -> Naming:
-    """What the target calls the columns of the source."""
-    return Naming(config.rename, config.exclude)
 
 
 def _execute(job: Job, request: LoadRequest) -> LoadResult:

@@ -14,6 +14,7 @@ from wmtui.warehouses.base import (
     Naming,
     Warehouse,
 )
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 
 def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:
@@ -49,6 +50,8 @@ __all__ = [
     "LoadResult",
     "Manifests",
     "Naming",
+    "TargetColumn",
+    "TargetTable",
     "Warehouse",
     "open_warehouse",
 ]

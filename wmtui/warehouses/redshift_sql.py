@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from wmtui.config import RedshiftConfig
+from wmtui.model import As
 from wmtui.types import INSTANT, warehouse_type
 from wmtui.warehouses.base import Layout, LoadFile
 from wmtui.warehouses.landing import Landing
-from wmtui.warehouses.sql import FILE, ROW, STAGING, Statements, columns_list, fill, quote
+from wmtui.warehouses.sql import FILE, RANK, ROW, STAGING, Statements, columns_list, fill, quote
 from wmtui.warehouses.types import arrow_type
 
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
-_RANK = "wmtui:rank"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -49,6 +49,14 @@ class RedshiftStatements(Statements):
         """What makes a target's column hold more: text and binary become longer, a number needs a new column."""
         if kind.startswith(("varchar", "varbyte")):
             return super().widen_column(target, column, kind)
+        return self.retype_column(target, column, kind)
+
+    def allow_null(self, target: str, column: str) -> str | None:  # noqa: ARG002 - No statement does.
+        """Redshift drops no NOT NULL."""
+        return None
+
+    def retype_column(self, target: str, column: str, kind: str) -> str:
+        """What gives a target's column another type: a new column with its values, in its place."""
         table, old, new = self.target(target), quote(column), quote(f"{column}:wider")
         return fill(
             "ALTER TABLE {table} ADD COLUMN {new} {kind}; UPDATE {table} SET {new} = {old};"
@@ -71,7 +79,7 @@ class RedshiftStatements(Statements):
             "first": quote(primary_key[0]),
             "cursor": quote(cursor),
             "file": quote(FILE),
-            "rank": quote(_RANK),
+            "rank": quote(RANK),
             "values": ", ".join(f"s.{quote(c)}" for c in columns),
             "same": _same(_exact_terms(columns, primary_key, STAGING), _exact_terms(columns, primary_key, table)),
             "matched": _same(_exact_terms(columns, primary_key, "s"), _exact_terms(columns, primary_key, "t")),
@@ -98,14 +106,22 @@ def folded(name: str) -> str:
     return name.translate(_LOWER)
 
 
+def landed(number: int) -> str:
+    """What the landing table calls a file's column of this number: COPY goes by position, and a name of the source may
+    be one that Redshift refuses.
+    """
+    return f"c{number}"
+
+
 def create_landing(schema: pa.Schema) -> str:
     """The table that one COPY of files with this carried schema fills.
 
     Instants land as timestamps without zone, in UTC. Source: COPY reads Parquet by Redshift Spectrum, which has no
     other timestamps by its documentation.
     """
-    kinds = {f.name: "timestamp" if f.type == INSTANT else warehouse_type(f).redshift for f in schema}
-    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in kinds.items())})"
+    kinds = ["timestamp" if field.type == INSTANT else warehouse_type(field).redshift for field in schema]
+    columns = ", ".join(f"{quote(landed(number))} {kind}" for number, kind in enumerate(kinds))
+    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({columns})"
 
 
 def drop_landing() -> str:
@@ -118,24 +134,57 @@ def count_landed() -> str:
     return fill("SELECT count(*) FROM {landing}", landing=quote(LANDING))
 
 
-def find_null(column: str) -> str:
-    """A row that came without a value in this column."""
-    return fill("SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(column))
+def find_null(number: int) -> str:
+    """A row that came without a value in the file's column of this number."""
+    return fill(
+        "SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(landed(number))
+    )
 
 
-def stage_landed(landings: Sequence[Landing], ordinal: int) -> str:
-    """Pass landed rows on to staging, as rows of the file of this number."""
+def find_no_truth(number: int) -> str:
+    """A value of the file's column of this number that is neither 0 nor 1."""
+    return fill(
+        "SELECT {name} FROM {landing} WHERE {name} NOT IN (0, 1) LIMIT 1",
+        landing=quote(LANDING),
+        name=quote(landed(number)),
+    )
+
+
+def stage_landed(schema: pa.Schema, landings: Sequence[Landing], ordinal: int) -> str:
+    """Pass landed rows on to staging, as rows of the file of this number. schema: of the landing table."""
     return fill(
         "INSERT INTO {staging} ({into}) SELECT {values}, {ordinal}, 0 FROM {landing}",
         staging=quote(STAGING),
         into=columns_list([*(landing.column for landing in landings), FILE, ROW]),
-        values=", ".join(
-            f"{quote(landing.source)} AT TIME ZONE 'UTC'" if landing.type == INSTANT else quote(landing.source)
-            for landing in landings
-        ),
+        values=", ".join(_kept(landing, quote(landed(schema.get_field_index(landing.source)))) for landing in landings),
         ordinal=str(ordinal),
         landing=quote(LANDING),
     )
+
+
+def _kept(landing: Landing, value: str) -> str:
+    """A landed value in the form that the target keeps; instants have landed without zone, in UTC."""
+    is_instant = landing.carried == INSTANT
+    if landing.how is As.LOCAL_TIMESTAMP:
+        return f"{value} AT TIME ZONE 'UTC' AT TIME ZONE {literal(landing.zone)}"
+    if landing.how is As.BOOLEAN and not pa.types.is_boolean(landing.carried):
+        return f"{value} = 1"
+    if landing.how is As.JSON:
+        return f"JSON_PARSE({value})"
+    if landing.how is As.TEXT and not pa.types.is_string(landing.carried):
+        return _text(landing.carried, value)
+    return f"{value} AT TIME ZONE 'UTC'" if is_instant and landing.how is None else value
+
+
+def _text(kind: pa.DataType, value: str) -> str:
+    if pa.types.is_boolean(kind):
+        return f"CASE WHEN {value} THEN '1' WHEN NOT {value} THEN '0' END"
+    if pa.types.is_date(kind):
+        return f"TO_CHAR({value}, 'YYYY-MM-DD')"
+    if pa.types.is_timestamp(kind):
+        zone = '"Z"' if kind == INSTANT else ""
+        return f"TO_CHAR({value}, 'YYYY-MM-DD HH24:MI:SS.US{zone}')"
+    return f"CAST({value} AS varchar)"
 
 
 def find_tie(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> str:
@@ -187,15 +236,16 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def copy(columns: Sequence[str], manifest: str, config: RedshiftConfig) -> str:
-    """Load every file of a manifest. It may hold a secret: it is shown to nobody."""
+def copy(columns: int, manifest: str, config: RedshiftConfig) -> str:
+    """Load every file of a manifest, of so many columns. It may hold a secret: it is shown to nobody."""
     if config.access_keys is None:
         access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
     else:
         keys = config.access_keys
         access = f"ACCESS_KEY_ID {literal(keys.id)} SECRET_ACCESS_KEY {literal(keys.secret.reveal())}"
     return (
-        f"COPY {quote(LANDING)} ({columns_list(columns)}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
+        f"COPY {quote(LANDING)} ({columns_list(list(map(landed, range(columns))))}) FROM {literal(manifest)} {access}"
+        " FORMAT AS PARQUET MANIFEST"
     )
 
 

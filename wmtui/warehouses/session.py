@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.sql import Statements
+from wmtui.warehouses.target import TargetTable
 
 
 class Session(Protocol):
@@ -34,6 +35,10 @@ class Session(Protocol):
 
     def columns(self, table: str) -> Columns:
         """The columns of a table of the schema, empty when there is no such table."""
+        ...
+
+    def describe(self, table: str) -> TargetTable | None:
+        """What stands under a table's name, None where nothing does."""
         ...
 
     def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:

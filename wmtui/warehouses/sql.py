@@ -19,7 +19,7 @@ STAGING = "wmtui_staging"
 # names that people give.
 FILE = "wmtui:file"
 ROW = "wmtui:row"
-_RANK = "wmtui:rank"
+RANK = "wmtui:rank"
 
 
 def quote(*names: str) -> str:
@@ -148,6 +148,14 @@ class Statements:
         """What makes a target's column hold more, values as they are."""
         return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} TYPE {kind}"
 
+    def allow_null(self, target: str, column: str) -> str | None:
+        """What lets a target's column be empty; None where no statement does."""
+        return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} DROP NOT NULL"
+
+    def retype_column(self, target: str, column: str, kind: str) -> str:
+        """What gives a target's column another type, values in it converted."""
+        return self.widen_column(target, column, kind)
+
     def merge_rows(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> list[str]:
         """Bring staging into a target: of every key its newest row, and never an older row over a newer one.
 
@@ -227,7 +235,7 @@ def keep_newest(primary_key: Sequence[str], cursor: str) -> str:
         row=quote(ROW),
         key=columns_list(primary_key),
         cursor=quote(cursor),
-        rank=quote(_RANK),
+        rank=quote(RANK),
     )
 
 
