@@ -8,6 +8,7 @@ from msgspec import Struct
 from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
+from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
@@ -69,7 +70,7 @@ class Health:
                 findings += w.source.check_table(table, config)
             except WmtuiError as error:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
-            findings += [] if unreadable else self._left_behind(table)
+            findings += [] if unreadable else [*check_target(w, table), *self._left_behind(table)]
         return findings
 
     def _left_behind(self, table: TableName) -> list[Check]:

@@ -46,7 +46,11 @@ class DuckDBWarehouse:
         self._ledger_lock = _LEDGER_LOCKS[self._path.resolve()]
 
     def describe(self, target: str) -> TargetTable | None:
-        """What stands under this name."""
+        """What stands under this name. Raises WarehouseError when no load could make the file."""
+        if not self._path.parent.is_dir():
+            raise WarehouseError(
+                f"the warehouse {self._path} failed", "there is no such folder", "create it, or correct the path"
+            )
         if not self._path.exists():
             return None
         with self._session() as session:

@@ -43,9 +43,14 @@ class Misfit(Struct, frozen=True):
     why: str
     way_out: str
 
-    def __str__(self) -> str:
+    @property
+    def finding(self) -> str:
+        """What and why."""
         subject = f"column {self.column} " if self.column else ""
-        return f"{subject}{self.what}: {self.why}; {self.way_out}"
+        return f"{subject}{self.what}: {self.why}"
+
+    def __str__(self) -> str:
+        return f"{self.finding}; {self.way_out}"
 
 
 def match(name: str, known: Iterable[str]) -> str | None:
