@@ -47,6 +47,7 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
 def _check_defaults(document: Document, defaults: dict[str, Any]) -> None:
     at = ("defaults",)
     document.check_keys(TableConfig, at)
+    _check_forms(document, defaults.get("as"), at)
     document.convert(defaults, TableConfig, at)
     if "target" in defaults:
         raise document.error("a default target", "two tables cannot share one", (*at, "target"), "remove it")
