@@ -54,14 +54,7 @@ chaos: $(INSTALLED) servers $(filter mysql,$(SOURCE)) ## kill and disturb real p
 
 # Tests start private servers: only the programs are needed.
 servers:
-	@if PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null \
-		&& { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive \
-			apt-get install --quiet=2 --yes --no-install-recommends mariadb-server postgresql; \
-	else \
-		echo "The tests need the programs of MariaDB and PostgreSQL: install mariadb-server and postgresql" >&2; exit 1; \
-	fi
+	@sh tests/servers/install.sh
 
 MYSQL ?= .mysql
 mysql: ## a private MySQL for the tests, from the packages of Debian's mirror, unpacked into .mysql

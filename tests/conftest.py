@@ -8,6 +8,7 @@ from functools import cache, partial
 import pytest
 
 from tests.servers import Database
+from tests.servers import pgbouncer as bouncer
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.servers.postgres import Postgres
@@ -33,10 +34,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end that MySQL was not tested."""
-    skipped = sum(NO_MYSQL in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
-    if skipped:
-        terminalreporter.write_line(f"MySQL was not tested, {skipped} tests were skipped: {NO_MYSQL}", yellow=True)
+    """Say at the end which server was not tested."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    for name, why in (("MySQL", NO_MYSQL), ("PgBouncer", bouncer.NO_PGBOUNCER)):
+        if skipped := sum(why in reason for reason in reasons):
+            terminalreporter.write_line(f"{name} was not tested, {skipped} tests were skipped: {why}", yellow=True)
 
 
 @pytest.fixture
@@ -97,6 +99,18 @@ def pg_db(postgres: Postgres) -> Iterator[Database]:
     """A PostgreSQL database of the test's own."""
     with postgres.new_database() as database:
         yield database
+
+
+@pytest.fixture
+def pgbouncer(request: pytest.FixtureRequest, postgres: Postgres, pg_db: Database) -> Iterator[Database]:
+    """`pg_db` through a PgBouncer of the test's own, one transaction after the other on any of its sessions.
+
+    An indirect parameter is a mapping of PgBouncer's settings, such as `{"default_pool_size": 1}`.
+    """
+    if not bouncer.is_there():
+        pytest.skip(bouncer.NO_PGBOUNCER)
+    with bouncer.PgBouncer(postgres, **getattr(request, "param", {})) as server:
+        yield server.serve(pg_db)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
 """The servers that tests run on are what tests rely on."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import mysql.connector
+import psycopg
 import pytest
 
 from tests.servers import Database
 from tests.servers.postgres import Postgres
 from tests.servers.sources import SOURCES, SourceServer
 from tests.sql import series
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_each_test_has_a_source_database_of_its_own(source_server: SourceServer, source_db: Database) -> None:
@@ -81,3 +87,39 @@ def test_a_stopped_server_leaves_no_folder() -> None:
         folder = server.folder
         assert folder.exists()
     assert not folder.exists()
+
+
+def test_pgbouncer_gives_a_client_another_session_for_its_next_transaction(pgbouncer: Database) -> None:
+    with pgbouncer.connect() as one, pgbouncer.connect() as other:
+        one.execute("CREATE TEMPORARY TABLE mine (id INT)")
+        with other.transaction():
+            assert other.execute("SELECT id FROM mine").fetchall() == []
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                one.execute("SELECT id FROM mine")
+
+
+@pytest.mark.parametrize("pgbouncer", [{"default_pool_size": 1, "query_wait_timeout": 1}], indirect=True)
+def test_a_client_of_pgbouncer_waits_for_a_session_that_a_transaction_holds(pgbouncer: Database) -> None:
+    with pgbouncer.connect() as one, pgbouncer.connect() as other, one.transaction():
+        one.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="query_wait_timeout"):
+            other.execute("SELECT 1")
+
+
+def test_pgbouncer_is_a_warehouse_of_type_postgres_on_its_own_port(pgbouncer: Database, pg_db: Database) -> None:
+    assert pgbouncer.config == {**pg_db.config, "port": pgbouncer.server.port}
+    pgbouncer.execute("CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)")
+    assert pg_db.query("SELECT id FROM t") == pgbouncer.query("SELECT id FROM t") == [(1,)]
+
+
+def test_without_pgbouncer_its_tests_are_skipped_and_the_end_says_so() -> None:
+    script = """
+import sys
+import pytest
+from tests.servers import pgbouncer
+pgbouncer.is_there = lambda: False
+sys.exit(pytest.main(["-p", "no:cacheprovider", "tests/test_servers.py", "-k", "pgbouncer_is_a_warehouse"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PgBouncer was not tested, 1 tests were skipped" in done.stdout

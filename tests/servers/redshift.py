@@ -2,70 +2,74 @@
 
 It is a model made from the documentation, not the real thing: it proves that nothing is sent that Redshift refuses by
 its documentation, and that COPY, LOCK and snapshots are used as it wants them. Every transaction is REPEATABLE READ, as
-Redshift's default is snapshot isolation. `tests/live` asks a real cluster.
+Redshift's default is snapshot isolation; a table that a transaction writes stays locked for other writers until its
+end; at SERIALIZABLE it finds conflicts by whole tables. Primary keys of tables that are made through it are not
+enforced. What one statement alone decides is in `redshift_rules`. `tests/live` asks a real cluster.
+
+It knows less than Redshift of: SUPER, which is jsonb and takes literals as JSON, columns as text; transactions of a
+single statement, which conflict with none.
 """
 
-import io
-import json
 import re
 import socket
-import string
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
+from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
+import psycopg
 
 from tests.servers import LOOPBACK, Database
+from tests.servers import redshift_rules as rules
+from tests.servers.redshift_conflicts import Conflicts
+from tests.servers.redshift_copy import copied
+from tests.servers.redshift_rules import SCHEMA, Refusal
 from tests.servers.s3 import S3Server
 
-_SSL, _GSS = 80877103, 80877104
+_SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
 _VERSION = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.99999"
-_REFUSED = (
-    (r"\bON\s+CONFLICT\b", "ON CONFLICT"),
-    (r"\bRETURNING\b", "RETURNING"),
-    (r"^\s*(RELEASE\s+)?SAVEPOINT\b|\bROLLBACK\s+TO\b", "SAVEPOINT"),
-    (r"^\s*CREATE\s+(UNIQUE\s+)?INDEX\b", "CREATE INDEX"),
-    (r"\bFROM\s+STDIN\b|\bTO\s+STDOUT\b", "COPY FROM STDIN or TO STDOUT"),
-    (r"^\s*(DEALLOCATE|DISCARD)\s+ALL\b", "DEALLOCATE ALL"),
-    (r"\bDISTINCT\s+ON\b", "DISTINCT ON"),
-    (r"\b(CURRENT_TIMESTAMP|NOW\s*\()", "deprecated functions"),
-    (r"\bADD\s+COLUMN\b.*\bADD\s+COLUMN\b", "more than one new column in a statement"),
-    (r"^\s*LOCK\b.*\bMODE\b", "a lock mode"),
-    (r"\bset_config\s*\(\s*'(lock_timeout|jit|bytea_output)", "that setting"),
-    (r"^\s*SET\s+(SESSION\s+|LOCAL\s+)?(lock_timeout|idle_in_transaction|jit|bytea_output)", "that setting"),
-    (r"::\s*jsonb?\b|\bjsonb\b|\bbytea\b|\bserial\b|\buuid\b|\btext\[\]", "that type"),
-    (r"\bWITH\s+RECURSIVE\b.*\bCYCLE\b|\bLATERAL\b|\bFILTER\s*\(", "that syntax"),
-    (r"\bgenerate_subscripts\b|\bstring_agg\b|\barray_agg\b", "that function"),
+_SINGLE = 700
+_FLOATS = {_SINGLE: 6, 701: 15}
+"""Types of floating-point numbers, and how many digits they are printed with at extra_float_digits 0."""
+_SETTINGS = (
+    ("default_transaction_isolation", "repeatable\\ read"),
+    ("standard_conforming_strings", "on"),
+    ("extra_float_digits", "0"),
 )
-_COPY = re.compile(
-    r"^COPY \"(?P<table>[^\"]+)\" \((?P<columns>.+)\) FROM '(?P<manifest>s3://(?:[^']|'')+)'"
-    r" (?:IAM_ROLE (?:'arn:aws[\w-]*:iam::\d+:role/[\w+=,.@/-]+'|default)"
-    r"|ACCESS_KEY_ID '[^']+' SECRET_ACCESS_KEY '[^']+') FORMAT AS PARQUET MANIFEST$"
-)
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_TYPES = {
-    "smallint": (pa.int8(), pa.int16()),
-    "integer": (pa.int32(),),
-    "bigint": (pa.int64(),),
-    "real": (pa.float32(),),
-    "double precision": (pa.float64(),),
-    "boolean": (pa.bool_(),),
-    "date": (pa.date32(),),
-    "timestamp without time zone": (pa.timestamp("us"), pa.timestamp("us", "UTC")),
-    "bytea": (pa.binary(),),
-}
-"""What a column takes of a Parquet file; numbers without sign are none of Redshift's types, and Spectrum, which reads
-the files, knows no instants: they arrive in UTC in a column without zone."""
-
-
-class _Refusal(Exception):
-    def __init__(self, message: str, *, file: str = "", column: str = "", value: str = "") -> None:
-        super().__init__(message)
-        self.note = (file, column, message, value)
+_OWN_OBJECTS = f"""
+CREATE SCHEMA {SCHEMA};
+GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC;
+CREATE TABLE {SCHEMA}.names (alias text PRIMARY KEY, name text NOT NULL);
+GRANT SELECT ON {SCHEMA}.names TO PUBLIC;
+CREATE FUNCTION {SCHEMA}.told_name(kept name) RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT coalesce((SELECT name FROM {SCHEMA}.names WHERE alias = kept), kept::text) $$;
+CREATE FUNCTION {SCHEMA}.format_type(kind oid, modifier int) RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT CASE WHEN typnamespace = '{SCHEMA}'::regnamespace THEN typname::text WHEN typname = 'jsonb' THEN 'super'
+     ELSE pg_catalog.format_type(kind, modifier) END FROM pg_type WHERE oid = kind $$;
+CREATE FUNCTION {SCHEMA}.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
+  $$ SELECT value::json::jsonb $$;
+CREATE FUNCTION {SCHEMA}.text_to_super(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
+  $$ SELECT to_jsonb(value) $$;
+CREATE FUNCTION {SCHEMA}.varchar_to_super(value varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
+  $$ SELECT to_jsonb(value::text) $$;
+CREATE CAST (text AS jsonb) WITH FUNCTION {SCHEMA}.text_to_super(text) AS ASSIGNMENT;
+CREATE CAST (varchar AS jsonb) WITH FUNCTION {SCHEMA}.varchar_to_super(varchar) AS ASSIGNMENT;
+"""
+_COLUMN = """
+SELECT {schema}.format_type(a.atttypid, a.atttypmod), a.atthasdef,
+  EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = a.attrelid AND contype IN ('p', 'u', 'f')
+          AND a.attnum = ANY (conkey))
+FROM pg_attribute AS a WHERE a.attrelid = to_regclass(%s) AND a.attname = %s AND NOT a.attisdropped
+"""
+_USED_TABLES = """
+SELECT l.pid, l.relation::bigint, l.mode FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+WHERE l.locktype = 'relation' AND l.granted AND l.pid = ANY (%s) AND l.mode IN ('AccessShareLock', 'RowExclusiveLock')
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relpersistence = 'p' AND c.relkind IN ('r', 'p')
+  AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, '{schema}'::regnamespace)
+"""
 
 
 class RedshiftStandIn:
@@ -74,6 +78,12 @@ class RedshiftStandIn:
     def __init__(self, database: Database, s3: S3Server, *, serverless: bool = False) -> None:
         self.statements: list[str] = []
         self.serverless = serverless
+        self.isolation: Literal["snapshot", "serializable"] = "snapshot"
+        """Snapshot: two writers of one row conflict. Serializable: transactions conflict by the tables they use."""
+        self.single_node = False
+        """A cluster of one node fetches 1,000 rows at once, no more."""
+        self.notes_errors = True
+        """Whether the tables of load errors tell why a COPY failed, as they do of most."""
         self.refuse_merges = 0
         """So many merges end by a serialization failure."""
         self.refuse_lengthening = False
@@ -82,8 +92,14 @@ class RedshiftStandIn:
         """Statements that begin with this word are never answered."""
         self.lose_commit = False
         """The next merge is committed, and its client never hears of it."""
+        self.conflicts = Conflicts()
+        self.s3 = s3
+        self.tables: dict[tuple[str, ...], rules.Created] = {}
+        """Those that clients created, by the path they named."""
         self._database = database
-        self._s3 = s3
+        self._catalog: Any = None
+        self._catalog_lock = threading.Lock()
+        self._binary_types: set[str] = set()
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
         self.config = {**database.config, "type": "redshift", "port": self.port}
@@ -91,6 +107,8 @@ class RedshiftStandIn:
     @contextmanager
     def running(self) -> Iterator["RedshiftStandIn"]:
         """Accept connections until the end of the block."""
+        if not self.ask("SELECT 1 FROM pg_namespace WHERE nspname = %s", SCHEMA):
+            self._database.execute(_OWN_OBJECTS)
         acceptor = threading.Thread(target=self._accept, daemon=True)
         acceptor.start()
         try:
@@ -99,6 +117,44 @@ class RedshiftStandIn:
             self._listener.shutdown(socket.SHUT_RDWR)
             acceptor.join()
             self._listener.close()
+            self._catalog.close()
+
+    def ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What PostgreSQL's catalog says, asked beside the clients' transactions."""
+        with self._catalog_lock:
+            if self._catalog is None or self._catalog.closed:
+                self._catalog = self._database.connect()
+            cursor = self._catalog.execute(question, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def make_types(self, statement: str) -> None:
+        """The binary types that a statement names."""
+        for length in rules.binary_lengths(statement) - self._binary_types:
+            name = f"{SCHEMA}.{rules.quoted(rules.binary_type(length))}"
+            with suppress(psycopg.errors.DuplicateObject):
+                self.ask(f"CREATE DOMAIN {name} AS bytea CHECK (octet_length(VALUE) <= {length})")
+            self._binary_types.add(length)
+
+    def keep_names(self, aliases: dict[str, str]) -> None:
+        """Names longer than PostgreSQL's, to be told again."""
+        for alias, name in aliases.items():
+            self.ask(f"INSERT INTO {SCHEMA}.names VALUES (%s, %s) ON CONFLICT DO NOTHING", alias, name)
+
+    def column(self, table: str, name: str) -> rules.Column | None:
+        """What is known of a column."""
+        found = self.ask(_COLUMN.format(schema=SCHEMA), table, name)
+        if not found:
+            return None
+        kind, default, key = found[0]
+        made = self.tables.get(rules.path(table))
+        encoding = "bytedict" if self.refuse_lengthening else made.encodings.get(name, "") if made else ""
+        return rules.Column(kind, encoding, key or (made is not None and name in made.keys), default)
+
+    def look_at_uses(self) -> None:
+        """Tell the conflicts which tables running transactions have read and written, by their locks."""
+        uses = self.ask(_USED_TABLES.format(schema=SCHEMA), self.conflicts.running())
+        for session, table, mode in uses:
+            self.conflicts.use(session, **{"reads" if mode == "AccessShareLock" else "writes": [table]})
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -112,24 +168,33 @@ class RedshiftStandIn:
             for end in (client, server):  # Messages are passed on one by one: none is to wait for the next.
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with server:
-                _Connection(self, client, server, self._database, self._s3).run()
+                _Connection(self, client, server).run()
 
 
 class _Connection:
-    def __init__(
-        self, stand_in: RedshiftStandIn, client: socket.socket, server: socket.socket, database: Database, s3: S3Server
-    ) -> None:
+    """One client, and the session of PostgreSQL that serves it."""
+
+    def __init__(self, stand_in: RedshiftStandIn, client: socket.socket, server: socket.socket) -> None:
         self._stand_in = stand_in
         self._client, self._server = client, server
         self._from_client, self._from_server = client.makefile("rb"), server.makefile("rb")
-        self._database, self._s3 = database, s3
-        self._types: dict[str, dict[str, str]] = {}
-        self._merging = False
+        self._user = ""
+        self._session = 0
         self._status = b"I"
+        self._ready = threading.Condition()
+        self._asking = self._ending = self._gone = False
+        self._refused: bytes | None = None
+        self._skipping = False
+        self._has_locked = self._merging = False
+        self._writing: set[str] = set()
+        self._digits = 0
+        self._floats: dict[int, int] = {}
+        self._data: list[bytes] = []
         self._notes: list[tuple[str, str, str, str]] = []
 
     def run(self) -> None:
-        self._start()
+        if not self._start():
+            return
         answers = threading.Thread(target=self._answers, daemon=True)
         answers.start()
         with suppress(OSError, EOFError):
@@ -139,152 +204,189 @@ class _Connection:
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         answers.join()
+        self._stand_in.conflicts.end(self._session, committed=False)
 
-    def _start(self) -> None:
-        """Refuse encryption, then begin a session whose transactions are REPEATABLE READ."""
+    def _start(self) -> bool:
+        """Refuse encryption, then begin a session with Redshift's settings. False: it was no session."""
         while True:
             body = _body(self._from_client)
-            if struct.unpack("!i", body[:4])[0] not in (_SSL, _GSS):
+            code = struct.unpack("!i", body[:4])[0]
+            if code not in (_SSL, _GSS):
                 break
             self._client.sendall(b"N")
-        options = b"options\0-c default_transaction_isolation=repeatable\\ read -c standard_conforming_strings=on\0\0"
-        body = body[:-1] + options
+        if code != _CANCEL:
+            words = body[4:].split(b"\0")
+            self._user = dict(zip(words[::2], words[1::2], strict=False))[b"user"].decode()
+            settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS)
+            body = body[:-1] + f"options\0{settings}\0\0".encode()
         self._server.sendall(struct.pack("!i", len(body) + 4) + body)
+        return bool(code != _CANCEL)
+
+    # Requests
 
     def _request(self, kind: bytes, body: bytes) -> None:
         word = self._stand_in.silent_on.encode()
         if word and kind in b"QP" and body.lstrip(b"\0").startswith(word):
             return
         if kind == b"Q":
-            body = self._translated(body[:-1].decode(), simple=True).encode() + b"\0"
-            if body == b"COMMIT\0" and self._merging and self._stand_in.lose_commit:
-                self._stand_in.lose_commit = False
-                self._client.shutdown(socket.SHUT_RDWR)
+            self._statement(kind, body[:-1].decode(), lambda text: text + b"\0")
         elif kind == b"P":
             name, statement, rest = body.split(b"\0", 2)
-            body = name + b"\0" + self._translated(statement.decode(), simple=False).encode() + b"\0" + rest
-        self._server.sendall(_message(kind, body))
-        if kind == b"Q" and self._data:
-            for chunk in self._data:
-                self._server.sendall(_message(b"d", chunk))
+            self._statement(kind, statement.decode(), lambda text: name + b"\0" + text + b"\0" + rest)
+        elif kind == b"S" or not self._skipping:
+            self._skipping = False
+            self._server.sendall(_message(kind, body))
+
+    def _statement(self, kind: bytes, statement: str, wrapped: Callable[[bytes], bytes]) -> None:
+        self._stand_in.statements.append(statement)
+        self._data = []
+        try:
+            text = self._translated(statement, simple=kind == b"Q")
+            self._take_part(statement)
+        except Refusal as refusal:
+            self._notes.append(refusal.note)
+            if _ends(statement):  # A commit that is refused has ended its transaction.
+                self._ask("ROLLBACK")
+            self._refuse(kind, self._ask(refusal.statement()))
+            return
+        if error := self._lock_written(text):
+            self._refuse(kind, error)
+            return
+        message = _message(kind, wrapped(text.encode()))
+        if _ends(statement):
+            self._end(message, committed=statement.strip().upper() != "ROLLBACK")
+            return
+        self._server.sendall(message)
+        for chunk in self._data:
+            self._server.sendall(_message(b"d", chunk))
+        if self._data:
             self._server.sendall(_message(b"c", b""))
 
     def _translated(self, statement: str, *, simple: bool) -> str:
-        self._data: list[bytes] = []
-        self._stand_in.statements.append(statement)
-        statement = _folded(statement)
-        self._merging = self._merging or statement.startswith("LOCK")
-        try:
-            if statement.lstrip().upper().startswith("COPY") and simple and " FROM 's3://" in statement:
-                return self._copied(statement)
-            return self._allowed(statement)
-        except _Refusal as refusal:
-            self._notes.append(refusal.note)
-            text = str(refusal).replace("'", "''").replace("%", "%%")
-            return f"DO $refusal$ BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = 'XX000'; END $refusal$"
+        aliases: dict[str, str] = {}
+        statement = rules.with_stored_names(statement, aliases)
+        self._stand_in.keep_names(aliases)
+        if statement.lstrip().upper().startswith("COPY") and simple and " FROM 's3://" in statement:
+            declared = {place: table.columns for place, table in self._stand_in.tables.items()}
+            statement, self._data = copied(statement, declared, self._stand_in.s3)
+            return statement
+        return self._allowed(statement)
 
     def _allowed(self, statement: str) -> str:
-        unquoted = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "''", statement)
-        for pattern, what in _REFUSED:
-            text = statement if "set_config" in pattern else unquoted
-            if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
-                raise _Refusal(f"Redshift does not support {what}")
-        if statement.startswith("DELETE FROM") and self._stand_in.refuse_merges:
-            self._stand_in.refuse_merges -= 1
-            raise _Refusal("1023")
-        if re.search(r"\bALTER COLUMN\b.*\bTYPE\b", unquoted):
-            self._check_lengthening(statement)
-        statement = re.sub(
-            r"\)( DISTSTYLE (AUTO|EVEN|ALL)| DISTKEY \(\"[^\"]+\"\))?( SORTKEY \([^)]+\))?$", ")", statement
-        )
+        rules.check(statement, single_node=self._stand_in.single_node)
+        self._check_merge(statement)
+        self._check_table(statement)
         if statement == "SELECT SYSDATE":
             return "SELECT CURRENT_TIMESTAMP AT TIME ZONE 'UTC'"
         if statement == "SELECT version()":
             return f"SELECT '{_VERSION}'"
-        if match := re.match(r'CREATE TEMPORARY TABLE "([^"]+)" \((.*)\)$', statement, re.DOTALL):
-            self._types[match[1]] = dict(re.findall(r'"((?:[^"]|"")+)" ((?:[^,(]|\([^)]*\))+)', match[2]))
         for table in ("stl_load_errors", "sys_load_error_detail"):
             if table in statement:
-                statement = self._errors(statement, table)
-        return re.sub(r"\bvarbyte\(\d+\)", "bytea", statement)
+                return self._errors(statement, table)
+        if (digits := rules.float_digits(statement)) is not None:
+            self._digits = max(digits, 0)
+        made = rules.created(statement)
+        if made:
+            self._stand_in.tables[tuple(made.table.split("."))] = made
+            statement = made.statement
+        statement = rules.with_told_names(rules.with_casts(rules.added(statement) or statement))
+        self._stand_in.make_types(statement)
+        return statement
 
-    def _check_lengthening(self, statement: str) -> None:
-        """Redshift changes nothing but the length of text and binary, and that in no transaction."""
-        if not re.search(r" TYPE (varchar|varbyte)\(\d+\)$", statement) or self._stand_in.refuse_lengthening:
-            raise _Refusal("target data type is not supported, or the encoding of the column is not")
-        if self._status != b"I":
-            raise _Refusal("ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
+    def _check_merge(self, statement: str) -> None:
+        if rules.locked(statement):
+            self._has_locked = self._merging = True
+        elif self._has_locked and rules.written(statement) and self._stand_in.refuse_merges:
+            self._stand_in.refuse_merges -= 1
+            raise Refusal("1023", detail="Serializable isolation violation on table - 1, transactions")
+
+    def _check_table(self, statement: str) -> None:
+        """What only the table's present state decides."""
+        for table in rules.locked(statement):
+            if self._stand_in.ask("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'v'", table):
+                raise Refusal(f"{table} is not a table", code="42809")
+        if table := rules.needs_owner(statement):
+            question = "SELECT relname, pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(%s)"
+            for name, owner in self._stand_in.ask(question, table):
+                if owner != self._user:
+                    raise Refusal(f"must be owner of relation {name}", code="42501")
+        if change := rules.altered(statement):
+            place, name, kind = change
+            if column := self._stand_in.column(place, name):
+                rules.check_lengthening(column, kind, in_transaction=self._status != b"I")
 
     def _errors(self, statement: str, table: str) -> str:
         if table.startswith("stl") and self._stand_in.serverless:
-            raise _Refusal("permission denied for relation stl_load_errors")
+            raise Refusal("permission denied for relation stl_load_errors", code="42501")
         names = {
             "stl_load_errors": "filename, colname, err_reason, raw_field_value, session, starttime",
             "sys_load_error_detail": "file_name, column_name, error_message, nothing, session_id, start_time",
         }[table]
-        rows = [note for note in self._notes if note[0]] or [("", "", "", "")]
+        noted = [note for note in self._notes if note[0] and self._stand_in.notes_errors]
         values = ", ".join(
-            f"({', '.join(_quoted(text) for text in row)}, {'pg_backend_pid()' if row[0] else '0'}, {number})"
-            for number, row in enumerate(rows)
+            f"({', '.join(map(rules.literal, row))}, {'pg_backend_pid()' if row[0] else '0'}, {number})"
+            for number, row in enumerate(noted or [("", "", "", "")])
         )
         return statement.replace(f"FROM {table}", f"FROM (VALUES {values}) AS {table}({names})")
 
-    # COPY
+    # Transactions
 
-    def _copied(self, statement: str) -> str:
-        """The files of a manifest, as data for PostgreSQL's own COPY."""
-        found = _COPY.match(statement)
-        if not found:
-            raise _Refusal("syntax error in COPY")
-        columns = re.findall(r'"((?:[^"]|"")+)"', found["columns"])
-        declared = self._types.get(found["table"], {})
-        if list(declared) != columns:
-            raise _Refusal("the column list is not that of the table, in its order")
-        for entry in self._entries(found["manifest"].replace("''", "'")):
-            self._data += self._read(entry, declared)
-        return f'COPY "{found["table"]}" ({found["columns"]}) FROM STDIN (FORMAT csv)'
+    def _lock_written(self, statement: str) -> bytes | None:
+        """Lock the table that a statement in a transaction is the first to write; what PostgreSQL says against it."""
+        found = rules.written(statement)
+        if not found or self._status != b"T" or found[0] in self._writing:
+            return None
+        error = self._ask(f"LOCK TABLE {found[0]} IN SHARE ROW EXCLUSIVE MODE")
+        self._writing.add(found[0])
+        return error
 
-    def _entries(self, manifest: str) -> "list[tuple[str, bool, int]]":
-        document = json.loads(self._object(manifest))
-        if set(document) != {"entries"} or not document["entries"]:
-            raise _Refusal("The manifest has no entries", file=manifest)
-        found = []
-        for entry in document["entries"]:
-            if "content_length" not in entry.get("meta", {}):
-                raise _Refusal("COPY of Parquet needs meta.content_length in the manifest", file=manifest)
-            found.append((entry["url"], bool(entry.get("mandatory")), int(entry["meta"]["content_length"])))
-        return found
+    def _take_part(self, statement: str) -> None:
+        """Raises Refusal when this session's transaction conflicts with others by now."""
+        conflicts = self._stand_in.conflicts
+        if self._stand_in.isolation != "serializable" or self._status != b"T" or _word(statement) == "ROLLBACK":
+            return
+        self._stand_in.look_at_uses()
+        if found := conflicts.find(self._session):
+            table, numbers = found
+            cycle = ", ".join(map(str, numbers))
+            detail = f"Serializable isolation violation on table - {table}, transactions forming the cycle are: {cycle}"
+            raise Refusal("1023", detail=f"{detail} (pid:{self._session})")
+        if _word(statement) in ("LOCK", "SET", "SHOW") or _ends(statement):
+            return
+        conflicts.take_snapshot(self._session)
+        if (writes := rules.written(statement)) and writes[1]:
+            tables = self._stand_in.ask("SELECT to_regclass(%s)::oid::bigint", writes[0])
+            conflicts.use(self._session, reads=[table for (table,) in tables if table is not None])
 
-    def _object(self, uri: str) -> bytes:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        found = self._s3.contents(bucket).get(key)
-        if found is None:
-            raise _Refusal("The specified S3 object does not exist", file=uri)
-        return found
+    def _end(self, message: bytes, *, committed: bool) -> None:
+        """End the transaction, and mark it before anybody takes a snapshot that has it."""
+        if self._merging and committed and self._stand_in.lose_commit:
+            self._stand_in.lose_commit = False
+            self._client.shutdown(socket.SHUT_RDWR)
+        with self._stand_in.conflicts.lock:
+            in_vain = self._status == b"E"
+            with self._ready:
+                self._status, self._ending = b"", True
+                self._server.sendall(message)
+                self._ready.wait_for(lambda: self._status or self._gone)
+                self._ending = False
+            self._stand_in.conflicts.end(self._session, committed=committed and not in_vain)
 
-    def _read(self, entry: tuple[str, bool, int], declared: dict[str, str]) -> list[bytes]:
-        uri, mandatory, length = entry
-        try:
-            data = self._object(uri)
-        except _Refusal:
-            if mandatory:
-                raise
-            return []
-        if len(data) != length:
-            raise _Refusal(f"The file has {len(data)} bytes, the manifest says {length}", file=uri)
-        try:
-            table = pq.read_table(io.BytesIO(data))
-        except (pa.ArrowException, OSError) as error:
-            raise _Refusal(f"Invalid Parquet file: {error}", file=uri) from None
-        if table.num_columns != len(declared):
-            raise _Refusal(f"Parquet has {table.num_columns} columns, the table {len(declared)}", file=uri)
-        for (name, kind), field, column in zip(declared.items(), table.schema, table.columns, strict=True):
-            _check(uri, name, kind, field.type, column)
-        arrays = [_printable(column.combine_chunks()) for column in table.columns]
-        sink = io.BytesIO()
-        named = pa.table([pa.array(a) if not isinstance(a, pa.Array) else a for a in arrays], names=list(declared))
-        pyarrow.csv.write_csv(named, sink, pyarrow.csv.WriteOptions(include_header=False))
-        return [sink.getvalue()]
+    def _ask(self, statement: str) -> bytes | None:
+        """Run a statement of our own in the client's session; the error that it ends with."""
+        with self._ready:
+            self._asking, self._refused = True, None
+            self._server.sendall(_message(b"Q", statement.encode() + b"\0"))
+            self._ready.wait_for(lambda: not self._asking or self._gone)
+            return self._refused
+
+    def _refuse(self, kind: bytes, error: bytes | None) -> None:
+        """Answer a statement, which is not passed on, with an error."""
+        self._client.sendall(_message(b"E", error or b"SERROR\0CXX000\0Mlost\0\0"))
+        if kind == b"Q":
+            self._server.sendall(_message(b"S", b""))  # It says how the transaction stands.
+        else:
+            self._skipping = True
 
     # Answers
 
@@ -292,54 +394,51 @@ class _Connection:
         with suppress(OSError, EOFError):
             while True:
                 kind = _exactly(self._from_server, 1)
-                body = _body(self._from_server)
-                if kind == b"G":  # PostgreSQL asks for the data that it gets anyway.
-                    continue
-                if kind == b"Z":
-                    self._status = body
-                self._client.sendall(_message(kind, _REWRITTEN.get(kind, _same)(body)))
+                self._answer(kind, _body(self._from_server))
+        with self._ready:
+            self._gone = True
+            self._ready.notify_all()
         with suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)
 
+    def _answer(self, kind: bytes, body: bytes) -> None:
+        if kind == b"G":  # PostgreSQL asks for the data that it gets anyway.
+            return
+        if kind == b"K":
+            self._session = struct.unpack("!i", body[:4])[0]
+        elif kind == b"S":
+            body = _parameter(body)
+        elif kind == b"E":
+            body = _error(body, self._stand_in.isolation)
+        elif kind == b"T":
+            self._floats = _float_columns(body) if self._digits else {}
+        elif kind == b"D" and self._floats:
+            body = _with_digits(body, self._floats, self._digits)
+        asked = self._asking
+        if asked and kind == b"E":
+            self._refused = body
+        if kind == b"Z":  # Before the client hears of it, and sends more.
+            self._is_ready(body)
+        if not asked:
+            self._client.sendall(_message(kind, body))
 
-def _folded(statement: str) -> str:
-    """Quoted names in lower case, as all others are anyway. Only ASCII letters, as it is documented."""
-    return re.sub(
-        r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"",
-        lambda found: found[0] if found[0].startswith("'") else found[0].translate(_LOWER),
-        statement,
-    )
-
-
-def _check(uri: str, name: str, kind: str, found: pa.DataType, column: pa.ChunkedArray) -> None:
-    found = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(found, found)
-    if pa.types.is_timestamp(found) and found.tz:
-        found = pa.timestamp(found.unit, "UTC")  # All that a file holds is that it is an instant.
-    kind = re.sub(r"^varbyte\(\d+\)$", "bytea", kind.strip())
-    kind = {"timestamp": "timestamp without time zone"}.get(kind, kind)
-    if text := re.fullmatch(r"varchar\((\d+)\)|character varying\((\d+)\)", kind):
-        if not pa.types.is_string(found):
-            raise _Refusal(f"incompatible Parquet schema: {found} is no {kind}", file=uri, column=name)
-        for value in column.to_pylist():
-            if value is not None and len(value.encode()) > int(text[1] or text[2]):
-                raise _Refusal("String length exceeds DDL length", file=uri, column=name, value=value[:20])
-    elif number := re.fullmatch(r"numeric\((\d+),(\d+)\)", kind):
-        if found != pa.decimal128(int(number[1]), int(number[2])):
-            raise _Refusal(f"incompatible Parquet schema: {found} is no {kind}", file=uri, column=name)
-    elif found not in _TYPES.get(kind, ()):
-        raise _Refusal(f"incompatible Parquet schema: {found} is no {kind}", file=uri, column=name)
-
-
-def _printable(array: pa.Array) -> pa.Array:
-    if pa.types.is_timestamp(array.type):
-        return array.cast(pa.timestamp("us"))  # An instant is in UTC, whatever zone the file names.
-    if not (pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
-        return array
-    return pa.array([None if value is None else "\\x" + value.hex() for value in array.to_pylist()], pa.string())
+    def _is_ready(self, status: bytes) -> None:
+        if status != b"T" and not self._ending:  # A transaction that failed conflicts with none.
+            self._stand_in.conflicts.end(self._session, committed=False)
+        with self._ready:
+            self._status, self._asking = status, False
+            if status == b"I":
+                self._writing.clear()
+                self._has_locked = False
+            self._ready.notify_all()
 
 
-def _same(body: bytes) -> bytes:
-    return body
+def _word(statement: str) -> str:
+    return statement.lstrip().partition(" ")[0].rstrip(";").upper()
+
+
+def _ends(statement: str) -> bool:
+    return _word(statement) in ("COMMIT", "END", "ROLLBACK", "ABORT")
 
 
 def _parameter(body: bytes) -> bytes:
@@ -348,32 +447,53 @@ def _parameter(body: bytes) -> bytes:
     return name + b"\0" + told.get(name, value) + b"\0"
 
 
-def _error(body: bytes) -> bytes:
-    """A serialization failure as Redshift reports it."""
+def _error(body: bytes, isolation: str) -> bytes:
+    """An error as Redshift words it."""
     fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
-    if fields.get(b"C") == b"40001":
+    if fields.get(b"C") == b"40001" and isolation == "serializable":
         fields |= {b"C": b"XX000", b"M": b"1023", b"D": b"Serializable isolation violation on table - 1, transactions"}
+    elif fields.get(b"C") == b"40001":
+        fields |= {b"C": b"XX000", b"M": b"could not complete because of conflict with concurrent transaction"}
+    elif fields.get(b"C") == b"23514" and (kind := re.search(rb"binary varying\(\d+\)", fields.get(b"M", b""))):
+        fields |= {b"C": b"22001", b"M": b"value too long for type " + kind[0]}
     return b"".join(code + value + b"\0" for code, value in fields.items()) + b"\0"
 
 
-_REWRITTEN: dict[bytes, Callable[[bytes], bytes]] = {b"S": _parameter, b"E": _error}
+def _float_columns(body: bytes) -> dict[int, int]:
+    """Of a description of rows: which columns are floating-point numbers in text, and of which type."""
+    found, place = {}, 2
+    for number in range(struct.unpack("!h", body[:2])[0]):
+        place = body.index(b"\0", place) + 1
+        kind, is_binary = struct.unpack("!6xi2x4xh", body[place : place + 18])
+        place += 18
+        if kind in _FLOATS and not is_binary:
+            found[number] = kind
+    return found
 
 
-def _exactly(stream: "io.BufferedReader", count: int) -> bytes:
+def _with_digits(body: bytes, floats: dict[int, int], digits: int) -> bytes:
+    """A row whose floating-point numbers have so many digits more."""
+    values, place = [body[:2]], 2
+    for number in range(struct.unpack("!h", body[:2])[0]):
+        (length,) = struct.unpack("!i", body[place : place + 4])
+        value = body[place + 4 : place + 4 + max(length, 0)]
+        place += 4 + max(length, 0)
+        if number in floats and length >= 0:
+            value = rules.rounded(value, _FLOATS[floats[number]] + digits, single=floats[number] == _SINGLE)
+        values.append(struct.pack("!i", len(value) if length >= 0 else -1) + value)
+    return b"".join(values)
+
+
+def _exactly(stream: BufferedReader, count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
         raise EOFError
     return data
 
 
-def _body(stream: "io.BufferedReader") -> bytes:
+def _body(stream: BufferedReader) -> bytes:
     return _exactly(stream, struct.unpack("!i", _exactly(stream, 4))[0] - 4)
 
 
 def _message(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!i", len(body) + 4) + body
-
-
-def _quoted(text: str) -> str:
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"

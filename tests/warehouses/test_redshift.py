@@ -389,6 +389,31 @@ def test_a_server_that_never_answers_is_given_up(
     assert rs_bench.target() == [(1, at(2), "b")]
 
 
+def read(bench: Bench, *columns: str) -> list[dict[str, Any]]:
+    """The target's rows by id."""
+    batches = bench.warehouse.read(TARGET, {column: column for column in columns}, 50_000)
+    return sorted((row for batch in batches for row in batch.to_pylist()), key=lambda row: row["id"])
+
+
+def test_floats_are_read_as_they_were_loaded(rs_bench: Bench) -> None:
+    schema = pa.schema(
+        [("id", pa.int64()), ("update_at", pa.timestamp("us")), ("d", pa.float64()), ("r", pa.float32())]
+    )
+    doubles = [0.1 + 0.2, 1 / 3, 1.7976931348623157e308, 5e-324, float("inf"), None]
+    singles = [115527.0859375, -103.21731567382812, 3.4028234663852886e38, 1.401298464324817e-45, float("inf"), None]
+    loaded = [(number, at(1), *pair) for number, pair in enumerate(zip(doubles, singles, strict=True))]
+    rs_bench.load(rows(*loaded, schema=schema))
+
+    assert [(row["d"], row["r"]) for row in read(rs_bench, "id", "d", "r")] == [row[2:] for row in loaded]
+
+
+def test_a_cluster_of_one_node_is_read_in_steps_that_it_allows(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    stand_in.single_node = True
+    rs_bench.load(rows(*((number, at(1), "a") for number in range(2_500))))
+
+    assert [row["id"] for row in read(rs_bench, "id")] == list(range(2_500))
+
+
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.warehouse.row_count(TARGET)
     assert "SET statement_timeout TO 7200000" in stand_in.statements

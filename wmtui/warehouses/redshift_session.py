@@ -18,7 +18,10 @@ from wmtui.warehouses.reading import ReadColumn
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _LEDGER_ROWS = 100
-_FETCHED = 10_000
+_FETCHED = 1_000
+"""More is refused by a cluster of one node."""
+_FLOAT_DIGITS = 2
+"""The most there are: 17 digits of a DOUBLE PRECISION, which tell it exactly, and 8 of a REAL, which do not."""
 _CURSOR = "wmtui_rows"
 _RELATION = """
 SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner),
@@ -49,11 +52,12 @@ class RedshiftSession(PostgresSession):
         self.statements = redshift_sql.RedshiftStatements(config.schema)
 
     def prepare(self) -> None:
-        """Nothing hangs for ever, and times are UTC."""
+        """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
         for setting in (
             f"statement_timeout TO {milliseconds(STATEMENT_TIMEOUT)}",
             "timezone TO 'UTC'",
             "datestyle TO 'ISO'",
+            f"extra_float_digits TO {_FLOAT_DIGITS}",
         ):
             self.execute(f"SET {setting}")
 
@@ -138,9 +142,13 @@ class RedshiftSession(PostgresSession):
 
 
 def _expression(column: ReadColumn) -> str:
-    """Times as text: a database has some that Python has not, such as infinity."""
+    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double."""
     read = copy_out.expression(column)
-    return f"CAST({read} AS varchar)" if column.type is not None and pa.types.is_temporal(column.type) else read
+    if column.type is not None and pa.types.is_temporal(column.type):
+        return f"CAST({read} AS varchar)"
+    if column.type is not None and pa.types.is_float32(column.type):
+        return f"CAST({read} AS float8)"
+    return read
 
 
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
