@@ -142,10 +142,13 @@ class RedshiftSession(PostgresSession):
 
 
 def _expression(column: ReadColumn) -> str:
-    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double."""
+    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double,
+    SUPER as its text."""
     read = copy_out.expression(column)
     if column.type is not None and pa.types.is_temporal(column.type):
         return f"CAST({read} AS varchar)"
+    if column.json:
+        return f"JSON_SERIALIZE({read})"
     if column.type is not None and pa.types.is_float32(column.type):
         return f"CAST({read} AS float8)"
     return read
