@@ -12,10 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wmtui.warehouses import LoadFile, LoadRequest, LoadResult, Warehouse
+from wmtui.warehouses import LedgerEntry, LoadFile, LoadRequest, LoadResult, Place, Warehouse
 
 TABLE = "shop.orders"
+STORE = "5707e"
+"""The id of the store."""
 TARGET = "orders"
+PLACE = Place(STORE, TABLE, TARGET)
 SCHEMA = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), ("note", pa.string())])
 
 
@@ -64,10 +67,11 @@ class Bench:
 
     def request(self, *files: LoadFile, **changes: Any) -> LoadRequest:
         """A load of these files."""
+        table, target = changes.pop("table", TABLE), changes.pop("target", TARGET)
         defaults: Mapping[str, Any] = {
             "load_id": f"load-{next(self._numbers)}",
-            "table": TABLE,
-            "target": TARGET,
+            "place": Place(changes.pop("store", STORE), table, target),
+            "run": f"run-{changes.get('token', 1)}",
             "epoch": 1,
             "token": 1,
             "cursor": "update_at",
@@ -79,6 +83,16 @@ class Bench:
         """Load files, or tables as one file each."""
         written = [file if isinstance(file, LoadFile) else self.file(file) for file in files]
         return self.warehouse.load(self.request(*written, **changes), self.open_part, lambda _file, _rows: None)
+
+    def ledger(self, epoch: int = 1, table: str = TABLE, target: str = TARGET) -> list[LedgerEntry]:
+        """The files that count as loaded in this epoch."""
+        found = self.connect().loads(Place(STORE, table, target))
+        return [entry for entry in found.entries if entry.epoch >= epoch]
+
+    def fence(self, table: str = TABLE, target: str = TARGET) -> int:
+        """The highest token that has loaded."""
+        found = self.warehouse.loads(Place(STORE, table, target))
+        return max((f.token for f in found.fences if (f.store, f.table) == (STORE, table)), default=0)
 
     def target(self) -> list[tuple[Any, ...]]:
         """The target's rows by id."""

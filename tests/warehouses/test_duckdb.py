@@ -15,11 +15,12 @@ import duckdb
 import pytest
 
 import wmtui.warehouses.duckdb
-from tests.warehouses.bench import TABLE, TARGET, at, rows
+from tests.warehouses.bench import PLACE, TARGET, at, rows
 from tests.warehouses.conftest import duckdb_bench
 from wmtui.config import DuckDBConfig
 from wmtui.errors import WarehouseError
 from wmtui.model import Level, utc_now
+from wmtui.warehouses import KnownLoads
 from wmtui.warehouses.duckdb import DuckDBWarehouse
 
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -57,7 +58,7 @@ def test_a_file_that_is_released_in_time_is_opened(tmp_path: Path, monkeypatch: 
 def test_looking_does_not_make_the_file(tmp_path: Path) -> None:
     path = tmp_path / "dw.duckdb"
     warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now)
-    assert (warehouse.row_count(TARGET), warehouse.ledger(TABLE, TARGET, 1)) == (None, [])
+    assert (warehouse.row_count(TARGET), warehouse.loads(PLACE)) == (None, KnownLoads())
     assert [check.level for check in warehouse.check()] == [Level.OK]
     assert not path.exists()
 
@@ -76,7 +77,7 @@ def test_the_ledger_keeps_the_time_of_the_given_clock(tmp_path: Path) -> None:
     bench = duckdb_bench(tmp_path / "dw.duckdb")
     bench.warehouse = DuckDBWarehouse(DuckDBConfig(path=str(tmp_path / "dw.duckdb")), lambda: moment)
     bench.load(rows((1, at(1), "a")))
-    assert [entry.loaded_at for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [moment]
+    assert [entry.loaded_at for entry in bench.ledger()] == [moment]
 
 
 def test_a_file_that_another_thread_is_just_closing_is_opened_a_moment_later(
@@ -111,6 +112,6 @@ def test_a_file_that_another_thread_opens_and_closes_all_the_time_is_opened(
     with ThreadPoolExecutor(1) as pool:
         pool.submit(open_and_close)
         try:
-            assert not any(bench.warehouse.is_empty(TARGET) for _ in range(5))
+            assert not any(bench.warehouse.loads(PLACE).target.empty for _ in range(5))
         finally:
             done.set()

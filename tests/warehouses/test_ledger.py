@@ -6,7 +6,7 @@ from threading import Barrier
 import pyarrow.parquet as pq
 import pytest
 
-from tests.warehouses.bench import TABLE, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import PLACE, TABLE, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import Conflict, Interrupted, TableError
 from wmtui.warehouses import LoadFile, LoadResult
 
@@ -17,7 +17,7 @@ def test_a_file_is_loaded_once_per_epoch(bench: Bench) -> None:
     result = bench.load(file, other, primary_key=())
     assert result == LoadResult(loaded=(other,), already_loaded=(file,), rows=1)
     assert bench.warehouse.row_count(TARGET) == 2
-    assert [entry.uri for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [file.uri, other.uri]
+    assert [entry.uri for entry in bench.ledger()] == [file.uri, other.uri]
 
 
 def test_in_the_next_epoch_the_file_is_loaded_again(bench: Bench) -> None:
@@ -34,8 +34,8 @@ def test_a_file_of_a_later_epoch_is_not_loaded_again_in_an_earlier_one(bench: Be
 
     assert bench.load(first, later, primary_key=()).loaded == ()
     assert bench.warehouse.row_count(TARGET) == 2
-    assert [entry.uri for entry in bench.warehouse.ledger(TABLE, TARGET, 1)] == [first.uri, later.uri]
-    assert [entry.uri for entry in bench.warehouse.ledger(TABLE, TARGET, 2)] == [later.uri]
+    assert [entry.uri for entry in bench.ledger()] == [first.uri, later.uri]
+    assert [entry.uri for entry in bench.ledger(2)] == [later.uri]
 
 
 def test_another_etag_under_the_same_address_is_another_file(bench: Bench) -> None:
@@ -59,7 +59,7 @@ def test_rows_other_than_promised_leave_everything_unchanged(bench: Bench) -> No
     with pytest.raises(TableError, match=r"part-.* has 1 rows, 3 were promised"):
         bench.load(good, short)
     assert bench.target() == [(1, at(1), "a")]
-    assert len(bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
+    assert len(bench.ledger()) == 1
 
 
 def test_without_a_promise_the_footer_counts(bench: Bench) -> None:
@@ -91,7 +91,7 @@ def test_a_failed_merge_leaves_neither_rows_nor_ledger(bench: Bench) -> None:
     with pytest.raises(TableError):
         bench.load(rows((1, at(2), "b"), (2, at(2), "bad")))
     assert bench.target() == [(1, at(1), "a")]
-    assert len(bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
+    assert len(bench.ledger()) == 1
 
 
 def test_an_interrupt_between_files_leaves_nothing(bench: Bench) -> None:
@@ -115,7 +115,7 @@ def test_the_fence_refuses_a_lower_token_and_lets_equal_and_higher_pass(bench: B
     with pytest.raises(Conflict, match=TABLE):
         bench.load(rows((4, at(1), "d")), token=6)
     assert [row[0] for row in bench.target()] == [1, 2, 3]
-    assert len(bench.warehouse.ledger(TABLE, TARGET, 1)) == 3
+    assert len(bench.ledger()) == 3
 
 
 def test_the_fence_is_of_one_table_and_target(bench: Bench) -> None:
@@ -161,11 +161,11 @@ def test_an_error_of_the_store_passes_through(bench: Bench) -> None:
 
 
 def test_the_fence_is_the_highest_token_of_a_table_and_target(bench: Bench) -> None:
-    assert bench.warehouse.fence(TABLE, TARGET) == 0
+    assert bench.fence() == 0
     bench.load(rows((1, at(1), "a")), token=5)
     bench.load(rows((2, at(1), "b")), token=7, epoch=2)
-    assert bench.connect().fence(TABLE, TARGET) == 7
-    assert bench.warehouse.fence(TABLE, "items") == bench.warehouse.fence("shop.items", TARGET) == 0
+    assert bench.fence() == 7
+    assert bench.fence(target="items") == bench.fence(table="shop.items") == 0
 
 
 def test_a_refused_or_failed_load_does_not_raise_the_fence(bench: Bench) -> None:
@@ -174,12 +174,12 @@ def test_a_refused_or_failed_load_does_not_raise_the_fence(bench: Bench) -> None
         bench.load(bench.file(rows((2, at(1), "b")), promised=2), token=9)
     with pytest.raises(Conflict):
         bench.load(rows((2, at(1), "b")), token=3)
-    assert bench.warehouse.fence(TABLE, TARGET) == 5
+    assert bench.fence() == 5
 
 
 def test_a_target_is_empty_until_it_has_a_row(bench: Bench) -> None:
-    assert bench.warehouse.is_empty(TARGET)
+    assert bench.warehouse.loads(PLACE).target.empty
     bench.load(rows((1, at(1), "a")))
-    assert not bench.warehouse.is_empty(TARGET)
+    assert not bench.warehouse.loads(PLACE).target.empty
     bench.execute(f"DELETE FROM {TARGET}")
-    assert bench.warehouse.is_empty(TARGET)
+    assert bench.warehouse.loads(PLACE).target.empty

@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import pyarrow as pa
 
-from tests.warehouses.bench import SCHEMA, TABLE, TARGET, Bench, at, rows
+from tests.warehouses.bench import SCHEMA, TARGET, Bench, at, rows
 from wmtui.model import utc_now
 
 
@@ -22,7 +22,7 @@ def test_the_first_load_creates_the_target_with_a_primary_key(bench: Bench) -> N
 
 def test_nothing_is_there_before_the_first_load(bench: Bench) -> None:
     assert bench.warehouse.row_count(TARGET) is None
-    assert bench.warehouse.ledger(TABLE, TARGET, 1) == []
+    assert bench.ledger() == []
 
 
 def test_an_update_replaces_its_row(bench: Bench) -> None:
@@ -102,14 +102,14 @@ def test_an_existing_target_without_an_index_on_the_key_works(bench: Bench) -> N
 def test_a_file_without_rows_is_loaded_and_remembered(bench: Bench) -> None:
     result = bench.load(SCHEMA.empty_table())
     assert (len(result.loaded), result.rows, bench.target()) == (1, 0, [])
-    assert len(bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
+    assert len(bench.ledger()) == 1
 
 
 def test_the_ledger_tells_what_was_loaded_when_and_by_which_load(bench: Bench) -> None:
     file = bench.file(rows((1, at(1), "a"), (2, at(1), "b")))
     bench.load(file, load_id="the-load")
-    (entry,) = bench.warehouse.ledger(TABLE, TARGET, 1)
+    (entry,) = bench.ledger()
     assert (entry.uri, entry.etag, entry.rows, entry.load_id) == (file.uri, file.etag, 2, "the-load")
     assert entry.loaded_at.tzinfo is UTC
     assert abs(entry.loaded_at - utc_now()) < timedelta(minutes=5)
-    assert bench.warehouse.ledger("shop.other", TARGET, 1) == []
+    assert bench.ledger(table="shop.other") == []

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.servers import Database, free_port
-from tests.warehouses.bench import TABLE, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import PLACE, TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import postgres_bench, postgres_config
 from tests.warehouses.proxy import CommitBreaker
 from wmtui.config import Secret
@@ -14,6 +14,7 @@ from wmtui.errors import UnsupportedValue, WarehouseError
 from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult, postgres
 from wmtui.warehouses.postgres import PostgresWarehouse
+from wmtui.warehouses.sql import Statements
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
@@ -50,7 +51,7 @@ def test_a_merge_that_always_loses_is_given_up(pg_bench: Bench) -> None:
     with pytest.raises(WarehouseError, match="again"):
         pg_bench.load(rows((1, at(1), "a")))
     assert pg_bench.query("SELECT last_value FROM attempts") == [(3,)]
-    assert len(pg_bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
+    assert len(pg_bench.ledger()) == 1
 
 
 @pytest.mark.parametrize("delivered", [True, False])
@@ -80,7 +81,7 @@ def test_a_backend_killed_during_the_merge_leaves_nothing(pg_bench: Bench) -> No
     with pytest.raises(WarehouseError, match="lost the warehouse"):
         pg_bench.load(rows((1, at(1), "a")))
     assert len(pg_bench.target()) == 1
-    assert len(pg_bench.warehouse.ledger(TABLE, TARGET, 1)) == 1
+    assert len(pg_bench.ledger()) == 1
 
 
 def test_a_ledger_that_stays_locked_is_not_waited_for_for_ever(pg_db: Database, pg_bench: Bench) -> None:
@@ -88,8 +89,8 @@ def test_a_ledger_that_stays_locked_is_not_waited_for_for_ever(pg_db: Database, 
     impatient = PostgresWarehouse(postgres_config(pg_db), lock_timeout=timedelta(milliseconds=20))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
     with pg_db.connect() as holder, holder.transaction():
-        holder.execute("LOCK TABLE wmtui_ledger IN SHARE ROW EXCLUSIVE MODE")
-        assert len(impatient.ledger(TABLE, TARGET, 1)) == 1
+        holder.execute(f"LOCK TABLE {Statements('public').ledger(TARGET)} IN SHARE ROW EXCLUSIVE MODE")
+        assert len(impatient.loads(PLACE).entries) == 1
         with pytest.raises(WarehouseError, match="stays locked"):
             impatient.load(request, pg_bench.open_part, lambda _file, _rows: None)
 

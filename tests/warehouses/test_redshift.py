@@ -13,7 +13,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
-from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
+from tests.warehouses.bench import TARGET, Bench, at, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
@@ -21,6 +21,7 @@ from wmtui.model import Level
 from wmtui.types import MAX_BYTES
 from wmtui.warehouses import Layout, Naming, redshift_sql
 from wmtui.warehouses.base import LoadFile
+from wmtui.warehouses.sql import Staging, Update
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -51,7 +52,7 @@ def test_capitals_in_names_are_folded_as_redshift_does(
 
     assert bench.query("SELECT orderid, note FROM mart.customerorders ORDER BY 1") == [(1, "b"), (2, "c")]
     assert bench.warehouse.row_count("CustomerOrders") == 2
-    assert [entry.rows for entry in bench.warehouse.ledger(TABLE, "CustomerOrders", 1)] == [1, 2]
+    assert [entry.rows for entry in bench.ledger(target="CustomerOrders")] == [1, 2]
     assert all(check.level is Level.OK or "encrypted" in check.finding for check in bench.warehouse.check())
 
 
@@ -114,30 +115,38 @@ class TestBlanksAtTheEnd:
 
     TEXT = "character varying(10)"
     COLUMNS: ClassVar = {"id": TEXT, "update_at": "timestamp without time zone", "note": TEXT}
+    STAGING: ClassVar = Staging("staging", '"staging"', COLUMNS)
 
     @pytest.fixture
     def session(self, pg_db: Database) -> Iterator["psycopg.Connection[Any]"]:
-        declared = '"id" bpchar, "update_at" timestamp, "note" bpchar'
         with pg_db.connect() as session:
-            session.execute(f"CREATE TABLE {TARGET} ({declared})")
-            session.execute(f'CREATE TEMPORARY TABLE wmtui_staging ("wmtui:file" int, "wmtui:row" bigint, {declared})')
+            session.execute(f"CREATE TABLE {TARGET} (id bpchar, update_at timestamp, note bpchar)")
+            session.execute("CREATE TEMPORARY TABLE staging (file int, c0 bpchar, c1 timestamp, c2 bpchar)")
             yield session
 
     @staticmethod
     def stage(session: "psycopg.Connection[Any]", *staged: tuple[str, datetime, str]) -> None:
         with session.cursor() as cursor:
-            cursor.executemany("INSERT INTO wmtui_staging VALUES (0, 0, %s, %s, %s)", staged)
+            cursor.executemany("INSERT INTO staging VALUES (0, %s, %s, %s)", staged)
 
     def test_tell_keys_apart(self, session: "psycopg.Connection[Any]") -> None:
-        session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old')", [at(1)])
-        self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"))
-        for statement in redshift_sql.RedshiftStatements("public").merge_rows(
-            TARGET, self.COLUMNS, ("id",), "update_at"
+        session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old'), ('a  ', %s, 'older')", [at(1), at(1)])
+        self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"), ("a  ", at(1), "one"))
+        statements, newest = redshift_sql.RedshiftStatements("public"), Staging("newest", '"newest"', self.COLUMNS)
+        assert session.execute(redshift_sql.find_twice(self.STAGING, ("id",)).encode()).fetchall()
+        for statement in (
+            redshift_sql.create_newest(self.STAGING, newest, ("id",), "update_at"),
+            statements.drop_losers(TARGET, newest, ("id",), "update_at", ()),
+            statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
+            statements.insert_absent(TARGET, newest, ("id",)),
         ):
             session.execute(statement.encode())
 
         found = session.execute(f"SELECT id, note FROM {TARGET} ORDER BY octet_length(id)").fetchall()
         assert found == [("a", "new"), ("a ", "old"), ("a  ", "two")]
+        assert session.execute(statements.count_absent(TARGET, newest, ("id",), "update_at").encode()).fetchone() == (
+            0,
+        )
 
     @pytest.mark.parametrize(
         ("ids", "notes", "tie", "dispute"),
@@ -158,7 +167,7 @@ class TestBlanksAtTheEnd:
         self.stage(session, *((key, at(1), note) for key, note in zip(ids, notes, strict=True)))
 
         def found(find: Callable[..., str]) -> bool:
-            return bool(session.execute(find(self.COLUMNS, ("id",), "update_at").encode()).fetchall())
+            return bool(session.execute(find(self.STAGING, ("id",), "update_at").encode()).fetchall())
 
         assert (found(redshift_sql.find_tie), found(redshift_sql.find_dispute)) == (tie, dispute)
 
@@ -227,7 +236,7 @@ def test_serialization_failures_without_end_are_an_error_and_nothing_is_loaded(
 def test_the_merge_begins_with_the_ledgers_lock(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(rows((1, at(1), "a")))
 
-    place = stand_in.statements.index('LOCK "public"."wmtui_ledger"')
+    place = next(n for n, said in enumerate(stand_in.statements) if said.startswith('LOCK "public"."wmtui_ledger_'))
     assert stand_in.statements[place - 1].startswith("BEGIN")
 
 

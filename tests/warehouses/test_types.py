@@ -10,7 +10,8 @@ from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
 from wmtui.warehouses.base import Naming
 from wmtui.warehouses.landing import Target, land, match
-from wmtui.warehouses.sql import Statements, quote
+from wmtui.warehouses.quoting import quote
+from wmtui.warehouses.sql import Statements
 from wmtui.warehouses.types import carried_type, landing_type, wider
 
 CARRIED = [pa.bool_(), pa.int8(), pa.uint8(), pa.uint32(), pa.uint64(), pa.float32(), pa.decimal128(38, 10)]

@@ -8,7 +8,7 @@ import duckdb
 
 from wmtui.config import DuckDBConfig, Settings
 from wmtui.errors import WarehouseError
-from wmtui.warehouses.sql import LEDGER, quote
+from wmtui.warehouses.quoting import quote
 
 
 def readdress(settings: Settings, old: Path, new: Path) -> None:

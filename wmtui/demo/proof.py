@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wmtui.config import DuckDBConfig, Settings, TableConfig
 from wmtui.model import TableName
-from wmtui.warehouses.sql import quote
+from wmtui.warehouses.quoting import quote
 
 _SOURCE, _WAREHOUSE = "source_side", "warehouse_side"
 

@@ -11,7 +11,7 @@ import yaml
 from wmtui.config import DuckDBConfig, Settings
 from wmtui.demo.tables import TABLES, DemoTable
 from wmtui.errors import SourceError
-from wmtui.warehouses.sql import quote
+from wmtui.warehouses.quoting import quote
 
 _UPDATED_EVERY = 23
 """One row in so many was changed after it was written."""

@@ -4,6 +4,8 @@ from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
 from wmtui.warehouses.base import (
+    Fence,
+    KnownLoads,
     Layout,
     LedgerEntry,
     Limits,
@@ -12,6 +14,8 @@ from wmtui.warehouses.base import (
     LoadResult,
     Manifests,
     Naming,
+    Place,
+    TargetState,
     Warehouse,
 )
 from wmtui.warehouses.target import TargetColumn, TargetTable
@@ -42,6 +46,8 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
 
 
 __all__ = [
+    "Fence",
+    "KnownLoads",
     "Layout",
     "LedgerEntry",
     "Limits",
@@ -50,7 +56,9 @@ __all__ = [
     "LoadResult",
     "Manifests",
     "Naming",
+    "Place",
     "TargetColumn",
+    "TargetState",
     "TargetTable",
     "Warehouse",
     "open_warehouse",

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class LoadFile(Struct, frozen=True):
-    """A file to load: address and ETag as the ledger holds them.
+    """A file to load: key below the store's root, address and ETag as the ledger holds them.
 
-    rows: those its run promises; None for a foreign file, which promises those of its footer.
+    rows: those its run promises; None for a foreign file, which promises those of its footer. footer: digest of the
+    Parquet footer, where it is known. loses_ties: its rows were read before the target's last load, and lose to a row
+    of the target with an equal cursor.
     """
 
     key: str
@@ -27,6 +29,8 @@ class LoadFile(Struct, frozen=True):
     etag: str
     size: int
     rows: int | None
+    footer: str | None = None
+    loses_ties: bool = False
 
 
 class Naming(Struct, frozen=True):
@@ -53,26 +57,50 @@ class Layout(Struct, frozen=True):
     sortkey: tuple[str, ...] = ()
 
 
+class Place(Struct, frozen=True):
+    """Whose loads, and where to: a store's id, one of its tables, the target written as a TargetName."""
+
+    store: str
+    table: str
+    target: str
+
+
 class LoadRequest(Struct, frozen=True):
     """One load of one table.
 
-    load_id: unique; the ledger rows carry it. epoch: counts resets. token: the fence of the lease held.
-    target: the table, written as a TargetName. cursor, primary_key: names of source columns; no primary key: append.
+    load_id: unique; staging and ledger rows carry it. run: of the lease held, token: its fence. epoch: counts resets.
+    cursor, primary_key: names of source columns; no primary key: append.
     files: oldest first; of two rows with equal key and cursor the one in the later file wins.
-    reprocess: load files although the ledger has them.
+    reprocess: load files although the ledger has them. replace: rows of the target give way whatever their cursor,
+    because the table was reset since they were loaded.
+    target_rows: how many the target had when this load was decided on; None: not counted.
+    claim: what the ledger has of no store for this table and target is this store's.
     """
 
     load_id: str
-    table: str
-    target: str
+    place: Place
     epoch: int
     token: int
+    run: str
     cursor: str
     primary_key: tuple[str, ...]
     files: tuple[LoadFile, ...]
     reprocess: bool = False
+    replace: bool = False
+    target_rows: int | None = None
+    claim: bool = False
     naming: Naming = Naming()
     layout: Layout = Layout()
+
+    @property
+    def table(self) -> str:
+        """The source table."""
+        return self.place.table
+
+    @property
+    def target(self) -> str:
+        """The target, written as a TargetName."""
+        return self.place.target
 
     @property
     def merge_columns(self) -> tuple[str, ...]:
@@ -93,13 +121,68 @@ class LoadResult(Struct, frozen=True):
 
 
 class LedgerEntry(Struct, frozen=True):
-    """One committed file: which load brought it, and when (aware UTC, by the warehouse's clock)."""
+    """One committed file: which load brought it, and when (aware UTC, by the warehouse's clock).
 
+    store: whose it is; "" for a row from before stores had ids, which has no key either. key: below the store's root.
+    size, footer: of its content; None where the ledger has none.
+    """
+
+    store: str
+    key: str
     uri: str
     etag: str
     rows: int
     load_id: str
+    epoch: int
     loaded_at: datetime
+    size: int | None = None
+    footer: str | None = None
+
+
+class Fence(Struct, frozen=True):
+    """What the last load of a store's table into a target left.
+
+    token, run: of its lease. target_id: the target's identity in the catalogue; target_rows: how many it had then,
+    None: not counted. columns: of the target, those that loads of this table ever carried. moved_to: the table that
+    the target was handed over to; None: it was not.
+    """
+
+    store: str
+    table: str
+    token: int
+    run: str
+    target_id: str | None = None
+    target_rows: int | None = None
+    columns: tuple[str, ...] = ()
+    moved_to: str | None = None
+
+
+class TargetState(Struct, frozen=True):
+    """A target as it is. id: its identity in the catalogue; None: there is no such table. rows: None: not counted,
+    because counting would take long.
+    """
+
+    id: str | None = None
+    rows: int | None = None
+    empty: bool = True
+
+    @property
+    def exists(self) -> bool:
+        """There is such a table."""
+        return self.id is not None
+
+
+class KnownLoads(Struct, frozen=True):
+    """What a warehouse knows of a place.
+
+    warehouse: its id; None before the first load. entries: files of this store's table and of nobody's store, of all
+    epochs, oldest first. fences: of everybody who has loaded into the target. target: as it is now.
+    """
+
+    warehouse: str | None = None
+    entries: tuple[LedgerEntry, ...] = ()
+    fences: tuple[Fence, ...] = ()
+    target: TargetState = TargetState()
 
 
 OpenPart = Callable[[LoadFile], "pq.ParquetFile"]
@@ -162,15 +245,19 @@ class Warehouse(Protocol):
         """What stands under this name, None where nothing does."""
         ...
 
-    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch, oldest first; empty before the first load.
+    def loads(self, place: Place) -> KnownLoads:
+        """What was loaded into a target, and by whom; nothing before the first load. Changes nothing."""
+        ...
 
-        Later epochs count too: there are some only after somebody went back behind a reset, which unloads nothing.
+    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+        """Record the target as it is now as what this table's loads left, so that they go on from here.
+
+        moved_from: another table, whose loads into this target end. Raises Conflict as `load` does.
         """
         ...
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
-        """Stage the files, then merge and write the ledger in one transaction that begins with the ledger lock.
+        """Stage the files, then merge and write the ledger in one transaction that begins with the target's lock.
 
         Creates the target and the ledger on first use, and adds to the target the columns that a run's own files have
         beside its. Raises TableError when staged rows differ from those promised or when columns do not fit the
@@ -185,14 +272,6 @@ class Warehouse(Protocol):
         target declares, or as text where it has none or a value does not fit it. Raises TableError when the target
         lacks a column.
         """
-        ...
-
-    def fence(self, table: str, target: str) -> int:
-        """The highest token that has loaded into this target; 0 before the first load."""
-        ...
-
-    def is_empty(self, target: str) -> bool:
-        """The target has no row, or there is no such table."""
         ...
 
     def row_count(self, target: str) -> int | None:

@@ -15,12 +15,14 @@ import pyarrow as pa
 from wmtui.config import DuckDBConfig
 from wmtui.errors import TableError, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
-from wmtui.warehouses import sql
-from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses import ledger, sql
+from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place, TargetState
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import count_rows, has_no_row, merge, read_fence, read_ledger
+from wmtui.warehouses.loading import count_rows, merge
+from wmtui.warehouses.quoting import fill, quote
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
 from wmtui.warehouses.session import Session
+from wmtui.warehouses.sql import Staging
 from wmtui.warehouses.staging import stage
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
@@ -28,8 +30,10 @@ _SCHEMA = "main"
 _WAIT = timedelta(seconds=5)
 _POLL_SECONDS = 0.05
 
-_LEDGER_LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
-"""One per file: connections of this process share the database, and DuckDB has no LOCK TABLE."""
+_LEDGER_LOCKS: defaultdict[tuple[Path, str], threading.Lock] = defaultdict(threading.Lock)
+"""By file and ledger table: connections of this process share the database, and DuckDB has no LOCK TABLE. No other
+process is in it meanwhile.
+"""
 
 
 class DuckDBWarehouse:
@@ -43,7 +47,6 @@ class DuckDBWarehouse:
         self._path = Path(config.path).absolute()
         self._clock = clock
         self._wait = wait
-        self._ledger_lock = _LEDGER_LOCKS[self._path.resolve()]
 
     def describe(self, target: str) -> TargetTable | None:
         """What stands under this name. Raises WarehouseError when no load could make the file."""
@@ -56,20 +59,27 @@ class DuckDBWarehouse:
         with self._session() as session:
             return session.describe(target)
 
-    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch or later."""
+    def loads(self, place: Place) -> KnownLoads:
+        """What was loaded into a target, and by whom."""
         if not self._path.exists():
-            return []
+            return KnownLoads()
         with self._session() as session:
-            return read_ledger(session, table, target, epoch)
+            return ledger.read_loads(session, place)
+
+    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+        """Record the target as it is now as what this table's loads left."""
+        with self._session() as session:
+            self._prepare_ledger(session)
+            with self._lock(session, place.target), session.transaction():
+                state = session.state(place.target)
+                ledger.accept_target(session, place, state, token=token, run=run, moved_from=moved_from)
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
-        """Stage beside other loads of this process, merge one at a time."""
+        """Stage beside other loads of this process, merge one at a time into a target."""
         with self._session() as session:
+            self._prepare_ledger(session)
             staged = stage(session, request, open_part, on_staged)
-            with self._ledger_lock, session.transaction():
-                for statement in session.statements.create_ledger():
-                    session.execute(statement)
+            with self._lock(session, request.target), session.transaction():
                 return merge(session, request, staged)
 
     def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -79,20 +89,6 @@ class DuckDBWarehouse:
         with self._session() as session:
             if known := session.columns(target):
                 yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
-
-    def fence(self, table: str, target: str) -> int:
-        """The highest token that has loaded into this target."""
-        if not self._path.exists():
-            return 0
-        with self._session() as session:
-            return read_fence(session, table, target)
-
-    def is_empty(self, target: str) -> bool:
-        """The target has no row, or there is no such table."""
-        if not self._path.exists():
-            return True
-        with self._session() as session:
-            return has_no_row(session, target)
 
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
@@ -115,6 +111,15 @@ class DuckDBWarehouse:
         except WarehouseError as error:
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
+    def _lock(self, session: "_DuckDBSession", target: str) -> threading.Lock:
+        return _LEDGER_LOCKS[self._path.resolve(), session.statements.shard(target)]
+
+    def _prepare_ledger(self, session: "_DuckDBSession") -> None:
+        with _LEDGER_LOCKS[self._path.resolve(), ""]:
+            if ledger.warehouse_id(session) is None:
+                with session.transaction():
+                    ledger.make_ledger(session)
+
     @contextmanager
     def _session(self) -> Iterator["_DuckDBSession"]:
         try:
@@ -134,13 +139,19 @@ class DuckDBWarehouse:
                 time.sleep(_POLL_SECONDS)
 
 
+class _Statements(sql.Statements):
+    def whole(self, target: str) -> str:
+        """In lower case: DuckDB's names differ in more than case."""
+        return super().whole(target).lower()
+
+
 class _DuckDBSession(Session):
     data_errors = (duckdb.DataError,)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
-        self.statements = sql.Statements(_SCHEMA, self.execute("SELECT current_database()")[0][0])
+        self.statements = _Statements(_SCHEMA, self.execute("SELECT current_database()")[0][0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -157,6 +168,9 @@ class _DuckDBSession(Session):
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, list(values)).fetchall()
+
+    def change(self, statement: str, *values: object) -> int:
+        return int(self.execute(statement, *values)[0][0])
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         self._connection.executemany(statement, rows)
@@ -197,7 +211,7 @@ class _DuckDBSession(Session):
     def _catalog(self, function: str, table: str) -> list[dict[str, Any]]:
         """What one of DuckDB's functions says of a table, by column."""
         found = self._connection.execute(
-            sql.fill(
+            fill(
                 "SELECT * FROM {function}() WHERE database_name = current_database()"
                 " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
                 function=function,
@@ -207,18 +221,44 @@ class _DuckDBSession(Session):
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
-        names = sql.into_staging([*columns, sql.FILE, sql.ROW])
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        found = self.execute(
+            "SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
+            *self.statements.place(target),
+        )
+        if not found and not self.columns(target):
+            return TargetState()
+        oid = str(found[0][0]) if found else "view"
+        if not count:
+            return TargetState(oid)
+        rows = int(self.execute(self.statements.count(target))[0][0])
+        return TargetState(oid, rows, empty=not rows)
+
+    def create_staging(self, name: str) -> Staging:
+        self.execute(self.statements.create_staging(quote(name)))
+        return Staging(name, quote(name), {})
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        self.execute(sql.keep_newest(staging, primary_key, cursor))
+        return staging, sum(rows for _, rows in self.execute(sql.count_staged(staging.table)))
+
+    def lock_first_ledger(self) -> None:
+        """Nothing: who makes the ledger is alone in the file."""
+
+    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        names = sql.into_staging(staging, columns)
         rows = 0
         for batch in batches:
-            self._connection.register("wmtui_batch", batch)
+            numbered = batch.rename_columns([str(number) for number in range(batch.num_columns)])
+            self._connection.register("wmtui_batch", numbered)
             rows += self._connection.execute(f"INSERT INTO {names} FROM wmtui_batch").fetchall()[0][0]
             self._connection.unregister("wmtui_batch")
         return rows
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row; what Arrow has no exact type for as text."""
-        names = [sql.quote(c.column) + ("::VARCHAR" if c.type is None else "") for c in columns]
+        names = [quote(c.column) + ("::VARCHAR" if c.type is None else "") for c in columns]
         self._connection.execute("SET TimeZone = 'UTC'")
         for batch in self._connection.sql(self.statements.select(target, names)).to_arrow_reader(batch_rows):
             yield pa.record_batch(batch.columns, names=[c.name for c in columns])

@@ -1,37 +1,15 @@
-"""Transaction 2 of a load, the same for every warehouse: fence, merge and ledger; and what they say afterwards."""
+"""Transaction 2 of a load, the same for every warehouse: proof of staging, fence, merge and ledger."""
 
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Mapping, Sequence
 
 from wmtui.errors import Conflict, TableError
-from wmtui.warehouses.base import Layout, LedgerEntry, LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.landing import Columns, match
+from wmtui.warehouses.ledger import claim, ledger_keys, pass_fence, raise_fence, write_ledger
 from wmtui.warehouses.session import Session
-from wmtui.warehouses.sql import FENCE, LEDGER, unstage
+from wmtui.warehouses.sql import Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.staging import Staged
 from wmtui.warehouses.types import arrow_type
-
-
-def read_ledger(session: Session, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-    """Every file committed into this target in this epoch or later, oldest first; empty before the first load."""
-    if not session.columns(LEDGER):
-        return []
-    rows = session.execute(session.statements.select_ledger(), table, target, epoch)
-    return [LedgerEntry(uri, etag, count, load_id, at.replace(tzinfo=UTC)) for uri, etag, count, load_id, at in rows]
-
-
-def read_fence(session: Session, table: str, target: str) -> int:
-    """The highest token that has loaded into this target; 0 before the first load."""
-    if not session.columns(FENCE):
-        return 0
-    return max(
-        (int(token) for (token,) in session.execute(session.statements.select_fence(), table, target)), default=0
-    )
-
-
-def has_no_row(session: Session, target: str) -> bool:
-    """The target has no row, or there is no such table."""
-    return not session.columns(target) or not session.execute(session.statements.select_any(target))
 
 
 def count_rows(session: Session, target: str) -> int | None:
@@ -42,49 +20,68 @@ def count_rows(session: Session, target: str) -> int | None:
 
 
 def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
-    """Transaction 2, to be called inside it, the ledger locked: fence, merge, ledger rows.
+    """Transaction 2, to be called inside it, the target's ledger locked.
 
-    Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen.
+    Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen or
+    staging is not this load's.
     """
-    pass_fence(session, request)
-    known = set() if request.reprocess else ledger_keys(session, request)
-    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.uri, file.etag) not in known}
-    for ordinal, file in enumerate(request.files):
+    prove_staging(session, request, staged)
+    known = enter(session, request)
+    loaded = set() if request.reprocess else ledger_keys(session, request)
+    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.key, file.etag) not in loaded}
+    for mark, file in zip(staged.marks, request.files, strict=True):
         if file not in fresh:
-            session.execute(unstage(), ordinal)
+            session.execute(unstage(staged.staging.table), mark)
+    return finish(session, request, staged, known, fresh)
+
+
+def enter(session: Session, request: LoadRequest) -> Fence | None:
+    """Pass the fence; what an earlier load of this place left."""
+    if request.claim:
+        claim(session, request.place)
+    return pass_fence(session, request.place, request.token, request.run)
+
+
+def finish(
+    session: Session, request: LoadRequest, staged: Staged, known: Fence | None, fresh: Mapping[LoadFile, int]
+) -> LoadResult:
+    """Merge what is fresh, write the ledger and raise the fence."""
     added: tuple[str, ...] = ()
     if fresh:
-        added = apply(session, request, staged)
+        before = known.columns if known is not None else ()
+        added, inserted = apply(session, request, staged, before)
         write_ledger(session, request, fresh)
+        state = session.state(request.target, count=False)
+        rows = None if request.target_rows is None else request.target_rows + inserted
+        columns = tuple(dict.fromkeys((*before, *staged.columns)))
+        left = Fence(request.place.store, request.table, request.token, request.run, state.id, rows, columns)
+        raise_fence(session, request, known, left)
+    session.execute(drop_staging(staged.staging.table))
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
 
 
-def pass_fence(session: Session, request: LoadRequest) -> None:
-    """Leave this load's token at the fence. Raises Conflict when a higher one has passed."""
-    fence = (request.table, request.target)
-    highest = session.execute(session.statements.select_fence(), *fence)
-    if not highest:
-        session.execute(session.statements.insert_fence(), *fence, request.token)
-    elif highest[0][0] > request.token:
+def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> None:
+    """Raises Conflict unless staging, which bears this load's id, holds what was staged.
+
+    A pooler may give this transaction another connection than the one that staged; that connection does not have it.
+    """
+    found = dict(session.execute(count_staged(staged.staging.table)))
+    promised: dict[int, int] = {}
+    for mark, rows in zip(staged.marks, staged.rows, strict=True):
+        promised[mark] = promised.get(mark, 0) + rows
+    if found != {mark: rows for mark, rows in promised.items() if rows}:
         raise Conflict(
-            f"a newer run has taken over {request.table}",
-            f"it loads with token {highest[0][0]}, this one with {request.token}",
-            "nothing was loaded by this run; the newer one goes on",
+            f"staging of load {request.load_id} does not hold what was staged",
+            f"it has {sum(found.values()):,} rows of {sum(promised.values()):,}",
+            "nothing was loaded; if a pooler stands before the warehouse, give wmtui a session of its own",
         )
-    elif highest[0][0] < request.token:
-        session.execute(session.statements.update_fence(), *fence, request.token)
 
 
-def ledger_keys(session: Session, request: LoadRequest) -> set[tuple[str, str]]:
-    """URI and ETag of every file that is loaded."""
-    rows = session.execute(session.statements.select_ledger(), request.table, request.target, request.epoch)
-    return {(uri, etag) for uri, etag, *_ in rows}
+def apply(session: Session, request: LoadRequest, staged: Staged, before: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Bring staging into the target, which is created if there is none. before: columns that earlier loads carried.
 
-
-def apply(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
-    """Bring staging into the target, which is created if there is none; returns the columns it was given beside its
-    own, NULL in the rows that were there.
+    Returns the columns it was given beside its own, NULL in the rows that were there, and how many rows are new.
     """
     statements, target = session.statements, request.target
     current = session.columns(target)
@@ -103,12 +100,61 @@ def apply(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, 
                 "another process altered or created the target",
                 "nothing was loaded; run it again",
             )
-    if not staged.primary_key:
-        session.execute(statements.insert_all(target, list(staged.columns)))
-        return added
-    for statement in statements.merge_rows(target, staged.columns, staged.primary_key, staged.cursor):
-        session.execute(statement)
-    return added
+    empty = not current or not session.execute(statements.select_any(target))
+    kept = [column for column in before if column in current]
+    return added, merge_rows(session, request, staged, kept, empty=empty)
+
+
+def merge_rows(session: Session, request: LoadRequest, staged: Staged, before: Sequence[str], *, empty: bool) -> int:
+    """Bring staging into a target: of every key its newest row, and never an older row over a newer one.
+
+    A row changes the columns that its own file carries; of one of our own parts also those that earlier loads carried,
+    which become NULL: the source has them no more. What the target alone has is left as it is. Returns how many rows
+    are new. Raises TableError when the target did not take what was staged.
+    """
+    statements, target = session.statements, request.target
+    key, cursor = staged.primary_key, staged.cursor
+    staging, left = session.newest(staged.staging, key, cursor) if key else (staged.staging, _count(session, staged))
+    if not key or empty:
+        inserted = session.change(statements.insert_all(target, staging))
+        _require_all(target, left, inserted, 0)
+        return inserted
+    lose_ties = sorted({mark for mark, file in zip(staged.marks, request.files, strict=True) if file.loses_ties})
+    if not request.replace:
+        left -= session.change(statements.drop_losers(target, staging, key, cursor, lose_ties))
+    updated = 0
+    for update in _updates(request, staged, before):
+        updated += session.change(statements.update_rows(target, staging, key, update))
+    inserted = session.change(statements.insert_absent(target, staging, key))
+    if updated + inserted != left and session.execute(statements.count_absent(target, staging, key, cursor))[0][0]:
+        _require_all(target, left, inserted, updated)
+    return inserted
+
+
+def _count(session: Session, staged: Staged) -> int:
+    return sum(rows for _, rows in session.execute(count_staged(staged.staging.table)))
+
+
+def _require_all(target: str, staged: int, inserted: int, updated: int) -> None:
+    if staged == inserted + updated:
+        return
+    raise TableError(
+        f"{target} did not take every row: {staged:,} were staged, {inserted:,} inserted and {updated:,} updated",
+        "a trigger, a rule or row-level security of the target keeps rows from being written",
+        "nothing was loaded; `wmtui doctor -t` names what the target has of these",
+    )
+
+
+def _updates(request: LoadRequest, staged: Staged, before: Sequence[str]) -> list[Update]:
+    """What rows of each file change: files that carry the same columns together. No column of the key is ever set."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, None]] = {}
+    known = dict.fromkeys(before)
+    for file, carried, mark in zip(request.files, staged.carried, staged.marks, strict=True):
+        emptied = tuple(c for c in known if file.rows is not None and c not in (*carried, *staged.primary_key))
+        changed = tuple(c for c in carried if c not in staged.primary_key)
+        groups.setdefault((changed, emptied), {})[mark] = None
+        known |= dict.fromkeys(carried)
+    return [Update(changed, emptied, tuple(marks)) for (changed, emptied), marks in groups.items()]
 
 
 def target_layout(request: LoadRequest, staged: Staged) -> Layout:
@@ -135,15 +181,3 @@ def target_layout(request: LoadRequest, staged: Staged) -> Layout:
 def _holds(current: Columns, staged: Columns) -> bool:
     """Whether a table has all staged columns in their types, whatever words it has for them."""
     return all(name in current and arrow_type(current[name]) == arrow_type(kind) for name, kind in staged.items())
-
-
-def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
-    """A row for each file, with its rows."""
-    place, now = (request.table, request.target), session.now()
-    session.execute_many(
-        session.statements.insert_ledger(),
-        [
-            (*place, file.uri, file.etag, rows, request.load_id, request.epoch, request.token, now)
-            for file, rows in fresh.items()
-        ],
-    )

@@ -9,10 +9,9 @@ from wmtui.errors import TargetMisfit
 from wmtui.warehouses.base import Layout, Limits, Naming
 from wmtui.warehouses.conversions import converted
 from wmtui.warehouses.landing import Misfit, Target, match, unfit
-from wmtui.warehouses.sql import FILE, RANK, ROW, Statements
+from wmtui.warehouses.sql import Statements
 from wmtui.warehouses.target import TargetTable
 
-_OWN_NAMES = frozenset({FILE, ROW, RANK})
 _NO_KEY_TYPES = ("varbyte", "super")
 """Types that Redshift neither distributes nor sorts by. Source: "VARBYTE type" and "Limitations" of SUPER."""
 
@@ -144,9 +143,7 @@ def _of_column(
 
 def _reserved(column: str, limits: Limits) -> str | None:
     name = column.lower() if limits.ignores_case else column
-    if name in limits.system_names:
-        return "every table of the warehouse has a system column of that name"
-    return "loads need that name for themselves" if column in _OWN_NAMES else None
+    return "every table of the warehouse has a system column of that name" if name in limits.system_names else None
 
 
 def _another_name(column: str) -> str:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,15 +14,17 @@ from psycopg import errors as pg
 from wmtui.config import PostgresConfig, RedshiftConfig, Secret
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
-from wmtui.warehouses import copy_out, sql
-from wmtui.warehouses.base import LedgerEntry, Limits, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses import copy_out, ledger, ledger_sql, sql
+from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place, TargetState
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.deadline import deadline
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import count_rows, has_no_row, merge, read_fence, read_ledger
+from wmtui.warehouses.loading import count_rows, merge
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
+from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
 from wmtui.warehouses.session import Session
+from wmtui.warehouses.sql import STAGING, Staging
 from wmtui.warehouses.staging import Staged, stage
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
@@ -35,6 +37,9 @@ _LOCK_TIMEOUT = timedelta(minutes=30)
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
 _MERGE_ATTEMPTS = 3
+_MADE_BY_ANOTHER = (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject, pg.UndefinedTable)
+COUNTED_BYTES = 2**30
+"""Of a target whose rows are counted before a load: counting more would take longer than most loads."""
 SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _KINDS = {
     "r": "table",
@@ -86,39 +91,39 @@ class PostgresWarehouse:
         with self._session() as session:
             return session.describe(target)
 
-    def ledger(self, table: str, target: str, epoch: int) -> list[LedgerEntry]:
-        """Every file committed into this target in this epoch or later."""
+    def loads(self, place: Place) -> KnownLoads:
+        """What was loaded into a target, and by whom."""
         with self._session() as session:
-            return read_ledger(session, table, target, epoch)
+            return ledger.read_loads(session, place)
+
+    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+        """Record the target as it is now as what this table's loads left."""
+        with self._session() as session:
+            session.prepare_ledger()
+            with session.transaction():
+                session.lock_ledger(place.target)
+                state = session.state(place.target)
+                ledger.accept_target(session, place, state, token=token, run=run, moved_from=moved_from)
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage, merge and write the ledger; after a connection lost on the way the ledger says what happened."""
         with self._session() as session:
-            session.create_ledger()
+            session.prepare_ledger()
             staged = stage(session, request, open_part, on_staged)
-            session.analyze_staging()
-            try:
-                return _merge(session, request, staged)
-            except psycopg.OperationalError as error:
-                if not connection_lost(error):
-                    raise
-                return self._outcome(request, error)
+            with session.dropping(staged.staging):
+                session.analyze(staged.staging)
+                try:
+                    return _merge(session, request, staged)
+                except psycopg.OperationalError as error:
+                    if not connection_lost(error):
+                        raise
+                    return self._outcome(request, error)
 
     def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Warehouse.read."""
         with self._session() as session:
             if known := session.columns(target):
                 yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
-
-    def fence(self, table: str, target: str) -> int:
-        """The highest token that has loaded into this target."""
-        with self._session() as session:
-            return read_fence(session, table, target)
-
-    def is_empty(self, target: str) -> bool:
-        """The target has no row, or there is no such table."""
-        with self._session() as session:
-            return has_no_row(session, target)
 
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
@@ -136,12 +141,12 @@ class PostgresWarehouse:
     def _outcome(self, request: LoadRequest, lost: psycopg.Error) -> LoadResult:
         """What the ledger says about a load whose connection broke; the lock waits until the old transaction ended."""
         with self._session() as session, session.transaction():
-            session.lock_ledger()
-            rows = session.execute(session.statements.select_load(), request.load_id)
-        committed = {(uri, etag): count for uri, etag, count in rows}
+            session.lock_ledger(request.target)
+            rows = session.execute(session.statements.select_load(request.target), request.load_id)
+        committed = {(key, etag): count for key, etag, count in rows}
         if not committed:
             raise lost
-        loaded = tuple(file for file in request.files if (file.uri, file.etag) in committed)
+        loaded = tuple(file for file in request.files if (file.key, file.etag) in committed)
         already = tuple(file for file in request.files if file not in loaded)
         return LoadResult(loaded, already, sum(committed.values()))
 
@@ -213,7 +218,7 @@ def _merge(session: "PostgresSession", request: LoadRequest, staged: Staged) -> 
 
 def _merge_once(session: "PostgresSession", request: LoadRequest, staged: Staged) -> LoadResult:
     with session.transaction():
-        session.lock_ledger()
+        session.lock_ledger(request.target)
         return merge(session, request, staged)
 
 
@@ -221,6 +226,7 @@ class PostgresSession(Session):
     """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
 
     data_errors = (psycopg.DataError,)
+    pooled = False
 
     def __init__(
         self,
@@ -234,23 +240,46 @@ class PostgresSession(Session):
         self.statements = sql.Statements(config.schema)
 
     def prepare(self) -> None:
-        """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
-        self.execute(
-            "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),"
-            " set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),"
-            " set_config('jit', 'off', false), set_config('extra_float_digits', '3', false),"
-            " set_config('bytea_output', 'hex', false)",
-            milliseconds(STATEMENT_TIMEOUT),
-            milliseconds(self._lock_timeout),
-        )
+        """Nothing hangs for ever; times and floats are written so that they can be read back exactly.
 
-    def transaction(self) -> AbstractContextManager[object]:
-        return self._connection.transaction()
+        Behind a pooler that gives each transaction another connection, they are set in each.
+        """
+        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in self._settings.items())
+        (answer,) = self.execute(
+            f"SELECT CASE WHEN pg_backend_pid() = $1 THEN concat({settings}) END",
+            self._connection.info.backend_pid,
+        )[0]
+        self.pooled = answer is None
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {
+            "statement_timeout": milliseconds(STATEMENT_TIMEOUT),
+            "lock_timeout": milliseconds(self._lock_timeout),
+            "timezone": "UTC",
+            "datestyle": "ISO",
+            "jit": "off",
+            "extra_float_digits": "3",
+            "bytea_output": "hex",
+            "quote_all_identifiers": "off",
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """SET takes no snapshot: what follows it may still be the lock."""
+        with self._connection.transaction():
+            if self.pooled:
+                self.execute("; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in self._settings.items()))
+            yield
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with deadline(self._connection, DEADLINE.total_seconds()):
             cursor = self._connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
+
+    def change(self, statement: str, *values: object) -> int:
+        with deadline(self._connection, DEADLINE.total_seconds()):
+            return self._connection.execute(statement.encode(), values or None).rowcount
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         with self._connection.cursor() as cursor:
@@ -284,9 +313,55 @@ class PostgresSession(Session):
             owner=owner,
         )
 
-    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        found = self.execute(
+            "SELECT c.oid, c.relkind, pg_relation_size(c.oid) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+            *self.statements.place(target),
+        )
+        if not found:
+            return TargetState()
+        oid, kind, size = found[0]
+        if not count:
+            return TargetState(str(oid))
+        if kind in ("r", b"r") and size <= COUNTED_BYTES:
+            rows = int(self.execute(self.statements.count(target))[0][0])
+            return TargetState(str(oid), rows, empty=not rows)
+        return TargetState(str(oid), None, empty=not self.execute(self.statements.select_any(target)))
+
+    def create_staging(self, name: str) -> Staging:
+        """A temporary table; a lasting one where the next transaction may get another connection."""
+        table = self.statements.own(name) if self.pooled else quote(name)
+        self.execute(self.statements.create_staging(table, lasting=self.pooled))
+        return Staging(name, table, {})
+
+    @contextmanager
+    def dropping(self, staging: Staging) -> Iterator[None]:
+        """Where staging outlives the connection, drop it when the load fails, and what a killed load left before it."""
+        if not self.pooled:
+            yield
+            return
+        beginning = staging.name[: len(STAGING) + 10]
+        for (name,) in self.execute(
+            "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1"
+            " AND starts_with(relname::text, $2) AND relname <> $3",
+            *(self.statements.schema, beginning, staging.name),
+        ):
+            self.execute(sql.drop_staging(self.statements.own(name)))
+        try:
+            yield
+        except BaseException:
+            with suppress(psycopg.Error):
+                self.execute(sql.drop_staging(staging.table))
+            raise
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        self.execute(sql.keep_newest(staging, primary_key, cursor))
+        return staging, sum(rows for _, rows in self.execute(sql.count_staged(staging.table)))
+
+    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
         with self._connection.cursor() as cursor:
-            names = sql.into_staging([*columns, sql.FILE, sql.ROW])
+            names = sql.into_staging(staging, columns)
             with cursor.copy(f"COPY {names} FROM STDIN (FORMAT csv)".encode()) as copy:
                 for batch in batches:
                     copy.write(to_csv(batch))
@@ -295,33 +370,36 @@ class PostgresSession(Session):
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row."""
         rows = self.statements.select(target, [copy_out.expression(column) for column in columns])
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT (FORMAT csv)".encode()) as copy:
+        statement = f"COPY ({rows}) TO STDOUT (FORMAT csv)".encode()
+        with self.transaction(), self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             yield from copy_out.batches(copy, columns, batch_rows)
 
     def now(self) -> datetime:
         now: datetime = self.execute("SELECT CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")[0][0]
         return now
 
-    def create_ledger(self) -> None:
-        """Ledger and fence, unless they exist. Of two processes that create them at once one is told that the
-        name is taken; the other's table is as good.
+    def prepare_ledger(self) -> None:
+        """Ledger, fence and the warehouse's id, unless they are there. Of two processes that make them at once one is
+        told that a name is taken, and the other's are as good.
         """
-        for table, statement in zip((sql.LEDGER, sql.FENCE), self.statements.create_ledger(), strict=True):
-            if not self.columns(table):
-                with suppress(pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject):
-                    self.execute(statement)
+        while ledger.warehouse_id(self) is None:
+            with suppress(*_MADE_BY_ANOTHER), self.transaction():
+                ledger.make_ledger(self)
 
-    def analyze_staging(self) -> None:
+    def analyze(self, staging: Staging) -> None:
         """Tell the planner how large staging is; nothing else ever does that for a temporary table."""
-        self.execute(f"ANALYZE {sql.quote(sql.STAGING)}")
+        self.execute(f"ANALYZE {staging.table}")
 
-    def lock_ledger(self) -> None:
-        """Keep other loads out until the transaction ends; readers go on.
+    def lock_ledger(self, target: str) -> None:
+        """Keep other loads into this target out until the transaction ends; readers go on.
 
         LOCK takes no snapshot, so what follows sees the ledger as it is now, also at REPEATABLE READ. SET takes none.
         """
         self.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds(_IDLE_TIMEOUT)}")
-        self.execute(f"LOCK TABLE {self.statements.ledger} IN SHARE ROW EXCLUSIVE MODE")
+        self.execute(f"LOCK TABLE {self.statements.ledger(target)} IN SHARE ROW EXCLUSIVE MODE")
+
+    def lock_first_ledger(self) -> None:
+        self.execute(f"LOCK TABLE {self.statements.own(ledger_sql.LEDGER)} IN ACCESS EXCLUSIVE MODE")
 
     @property
     def encrypted(self) -> bool:
@@ -340,20 +418,18 @@ class PostgresSession(Session):
         """Whether the account may create temporary tables, and tables in the schema."""
         schema, user = self.statements.schema, str(self.execute("SELECT current_user")[0][0])
         if not self.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
-            step = f"run CREATE SCHEMA {sql.quote(schema)}"
+            step = f"run CREATE SCHEMA {quote(schema)}"
             return [Check("warehouse schema", Level.ERROR, f"there is no schema {schema}", step)]
         temporary, create = self.execute(
             "SELECT has_database_privilege(current_database(), 'TEMP'), has_schema_privilege($1, 'CREATE')", schema
         )[0]
         return [
-            _privilege(
-                "temporary tables", temporary, f"GRANT TEMP ON DATABASE {sql.quote(self._config.database)}", user
-            ),
-            _privilege(f"tables in {schema}", create, f"GRANT USAGE, CREATE ON SCHEMA {sql.quote(schema)}", user),
+            _privilege("temporary tables", temporary, f"GRANT TEMP ON DATABASE {quote(self._config.database)}", user),
+            _privilege(f"tables in {schema}", create, f"GRANT USAGE, CREATE ON SCHEMA {quote(schema)}", user),
         ]
 
 
 def _privilege(what: str, granted: bool, grant: str, user: str) -> Check:
     if granted:
         return Check("warehouse privileges", Level.OK, f"may create {what}")
-    return Check("warehouse privileges", Level.ERROR, f"may not create {what}", f"run {grant} TO {sql.quote(user)}")
+    return Check("warehouse privileges", Level.ERROR, f"may not create {what}", f"run {grant} TO {quote(user)}")

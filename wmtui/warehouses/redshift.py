@@ -13,7 +13,8 @@ from psycopg import errors as pg
 from wmtui.config import RedshiftConfig, Secret
 from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.warehouses.base import Limits, LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.loading import apply, ledger_keys, pass_fence, write_ledger
+from wmtui.warehouses.ledger import ledger_keys
+from wmtui.warehouses.loading import enter, finish, prove_staging
 from wmtui.warehouses.postgres import SYSTEM_NAMES, PostgresWarehouse
 from wmtui.warehouses.postgres_errors import connection_lost
 from wmtui.warehouses.redshift_login import IamPasswords
@@ -56,14 +57,14 @@ class RedshiftWarehouse(PostgresWarehouse):
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage by COPY, merge and write the ledger; a file that another load brought meanwhile is left out."""
         with self._session() as session:
-            session.create_ledger()
+            session.prepare_ledger()
             wanted = request
             while wanted.files:
                 staged = Stager(session, wanted, self._manifests, self._redshift, on_staged).stage(open_part)
                 try:
                     done = _merge(session, wanted, staged)
                 except _AlreadyLoaded as found:
-                    files = tuple(file for file in wanted.files if (file.uri, file.etag) not in found.keys)
+                    files = tuple(file for file in wanted.files if (file.key, file.etag) not in found.keys)
                     wanted = replace(wanted, files=files)
                 except psycopg.OperationalError as error:
                     if not connection_lost(error):
@@ -109,12 +110,11 @@ def is_conflict(error: psycopg.Error) -> bool:
 
 def _merge_once(session: RedshiftSession, request: LoadRequest, staged: Staged) -> LoadResult:
     with session.transaction():
-        session.lock_ledger()
-        pass_fence(session, request)
-        known = set() if request.reprocess else ledger_keys(session, request)
-        if loaded := known & {(file.uri, file.etag) for file in request.files}:
-            raise _AlreadyLoaded(loaded)
+        session.lock_ledger(request.target)
+        prove_staging(session, request, staged)
+        known = enter(session, request)
+        loaded = set() if request.reprocess else ledger_keys(session, request)
+        if again := loaded & {(file.key, file.etag) for file in request.files}:
+            raise _AlreadyLoaded(again)
         fresh: Mapping[LoadFile, int] = dict(zip(request.files, staged.rows, strict=True))
-        added = apply(session, request, staged)
-        write_ledger(session, request, fresh)
-        return LoadResult(request.files, (), sum(fresh.values()), added)
+        return finish(session, request, staged, known, fresh)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,8 +13,12 @@ import pyarrow as pa
 from wmtui.config import RedshiftConfig
 from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, redshift_sql
+from wmtui.warehouses.base import TargetState
+from wmtui.warehouses.ledger_sql import LEDGER
 from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, milliseconds
+from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.sql import Staging, count_staged, staged_name
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _LEDGER_ROWS = 100
@@ -102,9 +106,41 @@ class RedshiftSession(PostgresSession):
         except psycopg.ProgrammingError:
             return False
 
-    def lock_ledger(self) -> None:
-        """Keep other loads out until the transaction ends. LOCK takes no snapshot: what follows sees the ledger now."""
-        self.execute(f"LOCK {self.statements.ledger}")
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connection.transaction():
+            yield
+
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        """Rows are counted always: here that takes no reading of them."""
+        found = self.execute(
+            "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = $1 AND c.relname = $2",
+            *self.statements.place(target),
+        )
+        if not found:
+            return TargetState()
+        if not count:
+            return TargetState(str(found[0][0]))
+        rows = int(self.execute(self.statements.count(target))[0][0])
+        return TargetState(str(found[0][0]), rows, empty=not rows)
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        if self.execute(redshift_sql.find_twice(staging, primary_key)):
+            name = f"{staging.name}:newest"
+            newest = Staging(name, quote(name), staging.columns)
+            self.execute(redshift_sql.create_newest(staging, newest, primary_key, cursor))
+            staging = newest
+        return staging, sum(rows for _, rows in self.execute(count_staged(staging.table)))
+
+    def lock_ledger(self, target: str) -> None:
+        """Keep other loads into this target out until the transaction ends. LOCK takes no snapshot: what follows sees
+        the ledger now.
+        """
+        self.execute(f"LOCK {self.statements.ledger(target)}")
+
+    def lock_first_ledger(self) -> None:
+        self.execute(f"LOCK {self.statements.own(LEDGER)}")
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row, by a cursor: COPY to the client does not exist here."""
@@ -132,7 +168,7 @@ class RedshiftSession(PostgresSession):
 
     def why_copy_failed(self, columns: Sequence[str]) -> tuple[str, str]:
         """Which file and column, and why, as Redshift noted it; both "" if it noted nothing. columns: of the files."""
-        names = {redshift_sql.landed(number): column for number, column in enumerate(columns)}
+        names = {staged_name(number): column for number, column in enumerate(columns)}
         for statement in redshift_sql.LOAD_ERRORS:
             with suppress(psycopg.Error):
                 for name, column, reason, value in self.execute(statement):

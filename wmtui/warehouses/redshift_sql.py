@@ -11,16 +11,18 @@ from wmtui.model import As
 from wmtui.types import INSTANT, warehouse_type
 from wmtui.warehouses.base import Layout, LoadFile
 from wmtui.warehouses.landing import Landing
-from wmtui.warehouses.sql import FILE, RANK, ROW, STAGING, Statements, columns_list, fill, quote
+from wmtui.warehouses.quoting import columns_list, fill, quote
+from wmtui.warehouses.sql import FILE, Staging, Statements, into_staging, staged_name
 from wmtui.warehouses.types import arrow_type
 
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
+_RANK = "rank"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class RedshiftStatements(Statements):
-    """DELETE and INSERT by joins: Redshift does not take every correlated subquery."""
+    """INSERT by a join: Redshift does not take every correlated subquery."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(folded(schema))
@@ -67,36 +69,40 @@ class RedshiftStatements(Statements):
             kind=kind,
         )
 
-    def merge_rows(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> list[str]:
-        """Bring staging into a target: of every key its newest row, and never an older row over a newer one."""
-        table = self.place(target)[1]
-        parts = {
-            "target": self.target(target),
-            "table": quote(table),
-            "staging": quote(STAGING),
-            "columns": columns_list(list(columns)),
-            "key": ", ".join(_exact_terms(columns, primary_key)),
-            "first": quote(primary_key[0]),
-            "cursor": quote(cursor),
-            "file": quote(FILE),
-            "rank": quote(RANK),
-            "values": ", ".join(f"s.{quote(c)}" for c in columns),
-            "same": _same(_exact_terms(columns, primary_key, STAGING), _exact_terms(columns, primary_key, table)),
-            "matched": _same(_exact_terms(columns, primary_key, "s"), _exact_terms(columns, primary_key, "t")),
-        }
-        return [
-            fill(
-                "DELETE FROM {target} USING {staging} WHERE {same}"
-                " AND ({staging}.{cursor} >= {table}.{cursor} OR {table}.{cursor} IS NULL)",
-                **parts,
-            ),
-            fill(
-                "INSERT INTO {target} ({columns}) SELECT {values} FROM (SELECT {columns}, row_number() OVER"
-                " (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC) AS {rank} FROM {staging}) AS s"
-                " LEFT JOIN {target} AS t ON {matched} WHERE s.{rank} = 1 AND t.{first} IS NULL",
-                **parts,
-            ),
-        ]
+    _small = " DISTSTYLE ALL"
+
+    def _same_key(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
+        kinds = [staging.columns[column] for column in primary_key]
+        mine = exact_terms(staging.places(primary_key), kinds)
+        theirs = exact_terms([self._column(target, column) for column in primary_key], kinds)
+        return " AND ".join(f"{m} = {t}" for m, t in zip(mine, theirs, strict=True))
+
+    def insert_absent(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
+        """Add the staged rows whose key the target does not have: Redshift takes no such subquery."""
+        return fill(
+            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging} LEFT JOIN {target} ON {same}"
+            " WHERE {first} IS NULL",
+            target=self.target(target),
+            columns=columns_list(list(staging.columns)),
+            values=", ".join(staging.places(list(staging.columns))),
+            staging=staging.table,
+            same=self._same_key(target, staging, primary_key),
+            first=self._column(target, primary_key[0]),
+        )
+
+    def count_absent(self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
+        """Staged rows that the target does not have, as it should after a merge: by key and cursor."""
+        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
+        return fill(
+            "SELECT count(*) FROM {staging} LEFT JOIN {target} ON {same}"
+            " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)) WHERE {first} IS NULL",
+            staging=staging.table,
+            target=self.target(target),
+            same=self._same_key(target, staging, primary_key),
+            theirs=theirs,
+            mine=mine,
+            first=self._column(target, primary_key[0]),
+        )
 
 
 def folded(name: str) -> str:
@@ -106,13 +112,6 @@ def folded(name: str) -> str:
     return name.translate(_LOWER)
 
 
-def landed(number: int) -> str:
-    """What the landing table calls a file's column of this number: COPY goes by position, and a name of the source may
-    be one that Redshift refuses.
-    """
-    return f"c{number}"
-
-
 def create_landing(schema: pa.Schema) -> str:
     """The table that one COPY of files with this carried schema fills.
 
@@ -120,7 +119,7 @@ def create_landing(schema: pa.Schema) -> str:
     other timestamps by its documentation.
     """
     kinds = ["timestamp" if field.type == INSTANT else warehouse_type(field).redshift for field in schema]
-    columns = ", ".join(f"{quote(landed(number))} {kind}" for number, kind in enumerate(kinds))
+    columns = ", ".join(f"{quote(staged_name(number))} {kind}" for number, kind in enumerate(kinds))
     return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({columns})"
 
 
@@ -137,7 +136,7 @@ def count_landed() -> str:
 def find_null(number: int) -> str:
     """A row that came without a value in the file's column of this number."""
     return fill(
-        "SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(landed(number))
+        "SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(staged_name(number))
     )
 
 
@@ -146,17 +145,18 @@ def find_no_truth(number: int) -> str:
     return fill(
         "SELECT {name} FROM {landing} WHERE {name} NOT IN (0, 1) LIMIT 1",
         landing=quote(LANDING),
-        name=quote(landed(number)),
+        name=quote(staged_name(number)),
     )
 
 
-def stage_landed(schema: pa.Schema, landings: Sequence[Landing], ordinal: int) -> str:
+def stage_landed(staging: Staging, schema: pa.Schema, landings: Sequence[Landing], ordinal: int) -> str:
     """Pass landed rows on to staging, as rows of the file of this number. schema: of the landing table."""
     return fill(
-        "INSERT INTO {staging} ({into}) SELECT {values}, {ordinal}, 0 FROM {landing}",
-        staging=quote(STAGING),
-        into=columns_list([*(landing.column for landing in landings), FILE, ROW]),
-        values=", ".join(_kept(landing, quote(landed(schema.get_field_index(landing.source)))) for landing in landings),
+        "INSERT INTO {into} SELECT {values}, {ordinal}, 0 FROM {landing}",
+        into=into_staging(staging, [landing.column for landing in landings]),
+        values=", ".join(
+            _kept(landing, quote(staged_name(schema.get_field_index(landing.source)))) for landing in landings
+        ),
         ordinal=str(ordinal),
         landing=quote(LANDING),
     )
@@ -187,47 +187,73 @@ def _text(kind: pa.DataType, value: str) -> str:
     return f"CAST({value} AS varchar)"
 
 
-def find_tie(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> str:
+def find_tie(staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
     """A key that was staged twice with the same cursor: then the later file decides."""
     return fill(
         "SELECT 1 FROM {staging} GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
-        staging=quote(STAGING),
-        order=", ".join(_exact_terms(columns, [*primary_key, cursor])),
+        staging=staging.table,
+        order=", ".join(_staged_terms(staging, [*primary_key, cursor])),
     )
 
 
-def find_dispute(columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> str:
+def find_dispute(staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
     """A key that was staged twice with the same cursor and other values: then it matters which file decides."""
     return fill(
-        "SELECT 1 FROM (SELECT {names} FROM {staging} GROUP BY {values}) AS s"
+        "SELECT 1 FROM (SELECT {names} FROM {staging} GROUP BY {values}) AS {name}"
         " GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
-        staging=quote(STAGING),
-        names=columns_list(list(columns)),
-        values=", ".join(_exact_terms(columns, list(columns))),
-        order=", ".join(_exact_terms(columns, [*primary_key, cursor])),
+        staging=staging.table,
+        name=quote(staging.name),
+        names=", ".join(staging.places(list(staging.columns))),
+        values=", ".join(_staged_terms(staging, list(staging.columns))),
+        order=", ".join(_staged_terms(staging, [*primary_key, cursor])),
     )
 
 
-def clear_staging() -> str:
+def find_twice(staging: Staging, primary_key: Sequence[str]) -> str:
+    """A key that was staged twice."""
+    return fill(
+        "SELECT 1 FROM {staging} GROUP BY {key} HAVING count(*) > 1 LIMIT 1",
+        staging=staging.table,
+        key=", ".join(_staged_terms(staging, primary_key)),
+    )
+
+
+def create_newest(staging: Staging, newest: Staging, primary_key: Sequence[str], cursor: str) -> str:
+    """Copy the newest row of every key: newest cursor, then last file."""
+    names = columns_list([FILE, *(staged_name(number) for number in range(len(staging.columns)))])
+    return fill(
+        "CREATE TEMPORARY TABLE {newest} AS SELECT {names} FROM (SELECT {names}, row_number() OVER (PARTITION BY {key}"
+        " ORDER BY {cursor} DESC NULLS LAST, {file} DESC) AS {rank} FROM {staging}) AS {name} WHERE {rank} = 1",
+        newest=newest.table,
+        names=names,
+        key=", ".join(_staged_terms(staging, primary_key)),
+        cursor=staging.places([cursor])[0],
+        file=quote(FILE),
+        rank=quote(_RANK),
+        staging=staging.table,
+        name=quote(staging.name),
+    )
+
+
+def clear_staging(staging: Staging) -> str:
     """Make room for the same files, staged otherwise."""
-    return fill("DELETE FROM {staging}", staging=quote(STAGING))
+    return fill("DELETE FROM {staging}", staging=staging.table)
 
 
-def _exact_terms(columns: Mapping[str, str], names: Sequence[str], table: str | None = None) -> list[str]:
-    """What tells values of these columns apart: of text the length too, because Redshift compares it without the blanks
-    at its end. columns: declared types. Source: "Significance of trailing blanks" of its documentation.
+def exact_terms(places: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """What tells values at these places apart: of text the length too, because Redshift compares it without the blanks
+    at its end. kinds: declared types. Source: "Significance of trailing blanks" of its documentation.
     """
     terms = []
-    for name in names:
-        place = quote(name) if table is None else quote(table, name)
+    for place, kind in zip(places, kinds, strict=True):
         terms.append(place)
-        if arrow_type(columns[name]) == pa.string():
+        if arrow_type(kind) == pa.string():
             terms.append(f"octet_length({place})")
     return terms
 
 
-def _same(some: Sequence[str], others: Sequence[str]) -> str:
-    return " AND ".join(f"{one} = {other}" for one, other in zip(some, others, strict=True))
+def _staged_terms(staging: Staging, columns: Sequence[str]) -> list[str]:
+    return exact_terms(staging.places(columns), [staging.columns[column] for column in columns])
 
 
 def literal(text: str) -> str:
@@ -243,10 +269,8 @@ def copy(columns: int, manifest: str, config: RedshiftConfig) -> str:
     else:
         keys = config.access_keys
         access = f"ACCESS_KEY_ID {literal(keys.id)} SECRET_ACCESS_KEY {literal(keys.secret.reveal())}"
-    return (
-        f"COPY {quote(LANDING)} ({columns_list(list(map(landed, range(columns))))}) FROM {literal(manifest)} {access}"
-        " FORMAT AS PARQUET MANIFEST"
-    )
+    names = columns_list([staged_name(number) for number in range(columns)])
+    return f"COPY {quote(LANDING)} ({names}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
 
 
 def manifest(files: Sequence[LoadFile]) -> bytes:

@@ -16,7 +16,9 @@ from wmtui.types import max_bytes
 from wmtui.warehouses import redshift_sql, sql
 from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
 from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.redshift_session import RedshiftSession
+from wmtui.warehouses.sql import Staging, staging_name
 from wmtui.warehouses.staging import (
     Staged,
     keep_promise,
@@ -45,6 +47,11 @@ class _Group(Struct, frozen=True):
     landings: Sequence[Landing]
     primary_key: tuple[str, ...]
     cursor: str
+
+    @property
+    def mark(self) -> int:
+        """The number by which staging knows these files: of the last of them."""
+        return self.parts[-1].ordinal
 
 
 class Stager:
@@ -76,21 +83,37 @@ class Stager:
         columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
         try:
             with self._session.transaction():
-                self._session.execute(f"DROP TABLE IF EXISTS {sql.quote(sql.STAGING)}")
-                self._session.execute(sql.create_staging(columns))
+                staging = self._create(columns)
                 for group in groups:
-                    self._stage_group(group, target)
+                    self._stage_group(staging, group)
                     for part in group.parts:
                         self._on_staged(part.file, part.rows)
-                if len(parts) > 1 and self._file_decides(columns, groups[-1]):
-                    self._session.execute(redshift_sql.clear_staging())
-                    for part in parts:
-                        self._stage_group(self._group([part], target), target)
+                if len(parts) > 1 and self._file_decides(staging, groups[-1]):
+                    self._session.execute(redshift_sql.clear_staging(staging))
+                    groups = [self._group([part], target) for part in parts]
+                    for group in groups:
+                        self._stage_group(staging, group)
         except _CopyFailed as failed:
             raise self._explained(failed) from failed.error
-        counts = tuple(part.rows for part in parts)
-        last = groups[-1]
-        return Staged(self._target.columns, columns, tuple(lacking.names), last.primary_key, last.cursor, counts)
+        last, of = groups[-1], {part.ordinal: group for group in groups for part in group.parts}
+        return Staged(
+            staging,
+            self._target.columns,
+            tuple(lacking.names),
+            last.primary_key,
+            last.cursor,
+            tuple(part.rows for part in parts),
+            tuple(tuple(landing.column for landing in of[part.ordinal].landings) for part in parts),
+            tuple(of[part.ordinal].mark for part in parts),
+        )
+
+    def _create(self, columns: Columns) -> Staging:
+        name = staging_name(self._request.place, self._request.load_id)
+        self._session.execute(sql.drop_staging(quote(name)))  # Of the same files, before one of them was left out.
+        staging = replace(self._session.create_staging(name), columns=columns)
+        for number, kind in enumerate(columns.values()):
+            self._session.execute(sql.extend_staging(staging.table, number, kind))
+        return staging
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
         place, why = self._session.why_copy_failed(failed.columns)
@@ -140,22 +163,22 @@ class Stager:
             landings = land(schema, target, self._request.naming)
             return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
 
-    def _file_decides(self, columns: Columns, group: _Group) -> bool:
+    def _file_decides(self, staging: Staging, group: _Group) -> bool:
         """Whether two rows of one key and cursor differ: the later file is right, and a COPY of many tells no files."""
         order = (group.primary_key, group.cursor)
         return bool(
             group.primary_key
-            and self._session.execute(redshift_sql.find_tie(columns, *order))
-            and self._session.execute(redshift_sql.find_dispute(columns, *order))
+            and self._session.execute(redshift_sql.find_tie(staging, *order))
+            and self._session.execute(redshift_sql.find_dispute(staging, *order))
         )
 
-    def _stage_group(self, group: _Group, target: Target) -> None:
+    def _stage_group(self, staging: Staging, group: _Group) -> None:
         session, parts = self._session, group.parts
         sources = {landing.column: landing.source for landing in group.landings}
         self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
         self._refuse_no_truth(group)
-        with narrow_columns_named(session, target, group.schema, group.landings, self._request.naming):
-            session.execute(redshift_sql.stage_landed(group.schema, group.landings, parts[-1].ordinal))
+        with narrow_columns_named(session, self._target, group.schema, group.landings, self._request.naming):
+            session.execute(redshift_sql.stage_landed(staging, group.schema, group.landings, group.mark))
         session.execute(redshift_sql.drop_landing())
 
     def _refuse_no_truth(self, group: _Group) -> None:
@@ -197,10 +220,13 @@ class Stager:
 
 
 def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
-    """The parts by names and types of their columns, and by these alone: COPY of Parquet goes by position."""
-    groups: dict[tuple[tuple[str, pa.DataType], ...], list[_Part]] = {}
+    """The parts by names and types of their columns, because COPY of Parquet goes by position, and by what the merge
+    does with them.
+    """
+    groups: dict[tuple[object, ...], list[_Part]] = {}
     for part in parts:
-        groups.setdefault(tuple((field.name, field.type) for field in part.schema), []).append(part)
+        columns = tuple((field.name, field.type) for field in part.schema)
+        groups.setdefault((columns, part.file.loses_ties, part.file.rows is None), []).append(part)
     return list(groups.values())
 
 

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.sql import Statements
+from wmtui.warehouses.sql import Staging, Statements
 from wmtui.warehouses.target import TargetTable
 
 
@@ -29,6 +30,10 @@ class Session(Protocol):
         """The rows of one statement, none for one without a result."""
         ...
 
+    def change(self, statement: str, *values: object) -> int:
+        """How many rows one statement changed."""
+        ...
+
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """One statement for several rows of values."""
         ...
@@ -41,8 +46,24 @@ class Session(Protocol):
         """What stands under a table's name, None where nothing does."""
         ...
 
-    def copy(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
-        """Append batches to these columns of staging; returns the rows that arrived."""
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        """A target's identity and rows; of none where there is no such table. count: how many rows it has."""
+        ...
+
+    def create_staging(self, name: str) -> Staging:
+        """A staging table without columns of files yet, in the transaction that is open."""
+        ...
+
+    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append batches to these columns of staging, which it has for the target's; returns the rows that arrived."""
+        ...
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        """Staging with the newest row of every key alone, and how many these are."""
+        ...
+
+    def lock_first_ledger(self) -> None:
+        """Keep loads of an older wmtui out until the transaction ends."""
         ...
 
     def now(self) -> datetime:

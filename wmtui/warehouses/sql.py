@@ -1,55 +1,72 @@
-"""The statements of a load, in the SQL that PostgreSQL, Redshift and DuckDB share.
+"""The statements of a load, in the SQL that PostgreSQL, Redshift and DuckDB share; values are bound as $1, $2, …."""
 
-Names are quoted here and nowhere else; values are bound as $1, $2, ….
-"""
-
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+from msgspec import Struct
 
-from wmtui.model import TargetName
 from wmtui.types import warehouse_type
-from wmtui.warehouses.base import Layout
+from wmtui.warehouses.base import Layout, Place
+from wmtui.warehouses.ledger_sql import LedgerStatements
+from wmtui.warehouses.quoting import columns_list, fill, quote
 
-LEDGER = "wmtui_ledger"
-FENCE = "wmtui_fence"
 STAGING = "wmtui_staging"
 
-# Columns that staging has beside those of the files: which file, and which row of it. A colon keeps them apart from
-# names that people give.
-FILE = "wmtui:file"
-ROW = "wmtui:row"
-RANK = "wmtui:rank"
+# Columns that staging has beside those of the files: which file, and which row of it. Those of the files are c0, c1, ….
+FILE = "file"
+ROW = "row"
+_RANK = "rank"
 
 
-def quote(*names: str) -> str:
-    """A name, or a path of names, as an SQL identifier."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+def staging_name(place: Place, load_id: str) -> str:
+    """The staging table of one load."""
+    return f"{staging_prefix(place)}{load_id}"
 
 
-def fill(template: str, **parts: str) -> str:
-    """A statement from a template and parts that are quoted already."""
-    return template.format(**parts)
+def staging_prefix(place: Place) -> str:
+    """How the names of staging tables of one place begin, by which what a killed load left is found."""
+    digest = hashlib.sha256("\0".join((place.store, place.table, place.target)).encode()).hexdigest()
+    return f"{STAGING}_{digest[:8]}_"
 
 
-def columns_list(names: Sequence[str]) -> str:
-    """Names as a list in a statement."""
-    return ", ".join(quote(name) for name in names)
+class Staging(Struct, frozen=True):
+    """A staging table. name: its own. table: the whole name, quoted. columns: of the target, and the declared types
+    they have there.
+    """
+
+    name: str
+    table: str
+    columns: Mapping[str, str]
+
+    def places(self, columns: Sequence[str]) -> list[str]:
+        """What it calls columns of the target, in a statement that names the target too."""
+        order = {column: number for number, column in enumerate(self.columns)}
+        return [quote(self.name, staged_name(order[column])) for column in columns]
+
+    @property
+    def file(self) -> str:
+        """Which file a row is of, in a statement that names the target too."""
+        return quote(self.name, FILE)
 
 
-class Statements:
-    """The statements for one schema of a warehouse. database: quoted ahead of it where that has to be said."""
+def staged_name(number: int) -> str:
+    """What staging and landing call their column of this number: no name that people give can be in the way."""
+    return f"c{number}"
 
-    def __init__(self, schema: str, database: str | None = None) -> None:
-        self._database = (database,) if database else ()
-        self.schema = schema
-        self.ledger = quote(*self._database, schema, LEDGER)
-        self.fence = quote(*self._database, schema, FENCE)
 
-    def place(self, target: str) -> tuple[str, str]:
-        """Schema and name of a table, the target written as a TargetName."""
-        found = TargetName.parse(target)
-        return found.schema or self.schema, found.name
+class Update(Struct, frozen=True):
+    """What staged rows of some files change in rows of the target. carried: columns that take the staged value.
+    emptied: columns that become NULL. files: by the numbers that staging knows them by.
+    """
+
+    carried: tuple[str, ...]
+    emptied: tuple[str, ...]
+    files: tuple[int, ...]
+
+
+class Statements(LedgerStatements):
+    """The statements for one schema of a warehouse."""
 
     def target(self, target: str) -> str:
         """A target table, quoted."""
@@ -58,58 +75,6 @@ class Statements:
     def column_type(self, field: pa.Field) -> str:
         """The type of a new column for a carried field."""
         return warehouse_type(field).postgres
-
-    def create_ledger(self) -> tuple[str, str]:
-        """Ledger and fence; loaded_at is UTC. Lengths fit Redshift, which counts bytes, and the longest S3 key."""
-        return (
-            fill(
-                "CREATE TABLE IF NOT EXISTS {ledger} (table_name varchar(1024) NOT NULL, target varchar(1024) NOT NULL,"
-                " uri varchar(4096) NOT NULL, etag varchar(256) NOT NULL, {rows} bigint NOT NULL,"
-                " load_id varchar(256) NOT NULL, epoch bigint NOT NULL, token bigint NOT NULL,"
-                " loaded_at timestamp NOT NULL)",
-                ledger=self.ledger,
-                rows=quote("rows"),
-            ),
-            fill(
-                "CREATE TABLE IF NOT EXISTS {fence} (table_name varchar(1024) NOT NULL,"
-                " target varchar(1024) NOT NULL, token bigint NOT NULL)",
-                fence=self.fence,
-            ),
-        )
-
-    def select_ledger(self) -> str:
-        """Files of table $1 in target $2 in epoch $3 and later ones."""
-        return fill(
-            "SELECT uri, etag, {rows}, load_id, loaded_at FROM {ledger}"
-            " WHERE table_name = $1 AND target = $2 AND epoch >= $3 ORDER BY loaded_at",
-            ledger=self.ledger,
-            rows=quote("rows"),
-        )
-
-    def select_load(self) -> str:
-        """Files that load $1 committed."""
-        return fill("SELECT uri, etag, {rows} FROM {ledger} WHERE load_id = $1", ledger=self.ledger, rows=quote("rows"))
-
-    def insert_ledger(self) -> str:
-        """One file."""
-        return fill(
-            "INSERT INTO {ledger} (table_name, target, uri, etag, {rows}, load_id, epoch, token, loaded_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            ledger=self.ledger,
-            rows=quote("rows"),
-        )
-
-    def select_fence(self) -> str:
-        """The highest token of table $1 and target $2."""
-        return fill("SELECT token FROM {fence} WHERE table_name = $1 AND target = $2", fence=self.fence)
-
-    def insert_fence(self) -> str:
-        """The first token."""
-        return fill("INSERT INTO {fence} (table_name, target, token) VALUES ($1, $2, $3)", fence=self.fence)
-
-    def update_fence(self) -> str:
-        """A token of at least the highest."""
-        return fill("UPDATE {fence} SET token = $3 WHERE table_name = $1 AND target = $2", fence=self.fence)
 
     def select(self, target: str, expressions: Sequence[str]) -> str:
         """These expressions over every row of a target."""
@@ -156,89 +121,133 @@ class Statements:
         """What gives a target's column another type, values in it converted."""
         return self.widen_column(target, column, kind)
 
-    def merge_rows(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], cursor: str) -> list[str]:
-        """Bring staging into a target: of every key its newest row, and never an older row over a newer one.
-
-        columns: those of staging, and their types.
+    def create_staging(self, table: str, *, lasting: bool = False) -> str:
+        """An empty staging table; columns are added as files bring them. lasting: a table that other connections see,
+        for a pooler that gives each transaction another one.
         """
-        return [
-            keep_newest(primary_key, cursor),
-            self.delete_older(target, primary_key, cursor),
-            self.insert_absent(target, list(columns), primary_key),
-        ]
+        kind = "UNLOGGED" if lasting else "TEMPORARY"
+        return f"CREATE {kind} TABLE {table} ({quote(FILE)} integer NOT NULL, {quote(ROW)} bigint NOT NULL)"
 
-    def delete_older(self, target: str, primary_key: Sequence[str], cursor: str) -> str:
-        """Drop target rows that a staged row of the same key replaces: its cursor is not older, or theirs is NULL."""
+    def drop_losers(
+        self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, lose_ties: Sequence[int]
+    ) -> str:
+        """Drop staged rows that a row of the target beats: its cursor is newer, or theirs is NULL; of the files
+        `lose_ties` also where both are equal.
+        """
+        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
+        beaten = f"{theirs} > {mine} OR ({mine} IS NULL AND {theirs} IS NOT NULL)"
+        if lose_ties:
+            files = ", ".join(map(str, lose_ties))
+            tie = f"{theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)"
+            beaten += f" OR ({staging.file} IN ({files}) AND ({tie}))"
         return fill(
-            "DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {staging} AS s WHERE {same_key}"
-            " AND (s.{cursor} >= {target}.{cursor} OR {target}.{cursor} IS NULL))",
+            "DELETE FROM {staging} USING {target} WHERE {same} AND ({beaten})",
+            staging=staging.table,
             target=self.target(target),
-            staging=quote(STAGING),
-            same_key=self._same_key(target, primary_key),
-            cursor=quote(cursor),
+            same=self._same_key(target, staging, primary_key),
+            beaten=beaten,
         )
 
-    def insert_absent(self, target: str, columns: Sequence[str], primary_key: Sequence[str]) -> str:
+    def update_rows(self, target: str, staging: Staging, primary_key: Sequence[str], update: Update) -> str:
+        """Bring staged rows over the target's rows of their keys."""
+        places = zip(update.carried, staging.places(update.carried), strict=True)
+        values = dict(places) | dict.fromkeys(update.emptied, "NULL")
+        return fill(
+            "UPDATE {target} SET {values} FROM {staging} WHERE {same} AND {file} IN ({files})",
+            target=self.target(target),
+            values=", ".join(f"{quote(column)} = {value}" for column, value in values.items()),
+            staging=staging.table,
+            same=self._same_key(target, staging, primary_key),
+            file=staging.file,
+            files=", ".join(map(str, update.files)),
+        )
+
+    def insert_absent(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
         """Add the staged rows whose key the target does not have."""
         return fill(
-            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging} AS s"
-            " WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same_key})",
+            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging}"
+            " WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same})",
             target=self.target(target),
-            columns=columns_list(columns),
-            staging=quote(STAGING),
-            same_key=self._same_key(target, primary_key),
+            columns=columns_list(list(staging.columns)),
+            values=", ".join(staging.places(list(staging.columns))),
+            staging=staging.table,
+            same=self._same_key(target, staging, primary_key),
         )
 
-    def insert_all(self, target: str, columns: Sequence[str]) -> str:
+    def insert_all(self, target: str, staging: Staging) -> str:
         """Append every staged row."""
         return fill(
-            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staging}",
+            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging}",
             target=self.target(target),
-            columns=columns_list(columns),
-            staging=quote(STAGING),
+            columns=columns_list(list(staging.columns)),
+            values=", ".join(staging.places(list(staging.columns))),
+            staging=staging.table,
         )
 
-    def _same_key(self, target: str, primary_key: Sequence[str]) -> str:
-        return " AND ".join(f"s.{quote(c)} = {self.target(target)}.{quote(c)}" for c in primary_key)
+    def count_absent(self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
+        """Staged rows that the target does not have, as it should after a merge: by key and cursor."""
+        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
+        return fill(
+            "SELECT count(*) FROM {staging} WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same}"
+            " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)))",
+            staging=staging.table,
+            target=self.target(target),
+            same=self._same_key(target, staging, primary_key),
+            theirs=theirs,
+            mine=mine,
+        )
+
+    def _column(self, target: str, column: str) -> str:
+        """A column of the target in a statement that names staging too."""
+        return quote(self.place(target)[1], column)
+
+    def _same_key(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
+        mine = staging.places(primary_key)
+        return " AND ".join(f"{m} = {self._column(target, c)}" for m, c in zip(mine, primary_key, strict=True))
 
 
-def create_staging(columns: Mapping[str, str]) -> str:
-    """The session's staging table, with these columns of the target; more are added as files bring them."""
-    own = {FILE: "integer NOT NULL", ROW: "bigint NOT NULL"}
-    lines = ", ".join(f"{quote(name)} {kind}" for name, kind in {**own, **columns}.items())
-    return f"CREATE TEMPORARY TABLE {quote(STAGING)} ({lines})"
+def extend_staging(table: str, number: int, kind: str) -> str:
+    """One more column of staging: its number, its type."""
+    return f"ALTER TABLE {table} ADD COLUMN {quote(staged_name(number))} {kind}"
 
 
-def extend_staging(column: str, kind: str) -> str:
-    """One more column of staging."""
-    return f"ALTER TABLE {quote(STAGING)} ADD COLUMN {quote(column)} {kind}"
-
-
-def widen_staging(column: str, kind: str) -> str:
+def widen_staging(table: str, number: int, kind: str) -> str:
     """A column of staging for values that an earlier file did not have."""
-    return f"ALTER TABLE {quote(STAGING)} ALTER COLUMN {quote(column)} TYPE {kind}"
+    return f"ALTER TABLE {table} ALTER COLUMN {quote(staged_name(number))} TYPE {kind}"
 
 
-def unstage() -> str:
+def drop_staging(table: str) -> str:
+    """Make room again."""
+    return f"DROP TABLE IF EXISTS {table}"
+
+
+def count_staged(table: str) -> str:
+    """Rows of every file in staging."""
+    return fill("SELECT {file}, count(*) FROM {staging} GROUP BY {file}", file=quote(FILE), staging=table)
+
+
+def unstage(table: str) -> str:
     """Drop the rows of file $1 from staging."""
-    return fill("DELETE FROM {staging} WHERE {file} = $1", staging=quote(STAGING), file=quote(FILE))
+    return fill("DELETE FROM {staging} WHERE {file} = $1", staging=table, file=quote(FILE))
 
 
-def keep_newest(primary_key: Sequence[str], cursor: str) -> str:
+def keep_newest(staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
     """Drop staged rows that another staged row of the same key beats: newest cursor, then last file, then last row."""
     return fill(
         "DELETE FROM {staging} WHERE ({file}, {row}) IN (SELECT {file}, {row} FROM (SELECT {file}, {row},"
         " row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC NULLS LAST, {file} DESC, {row} DESC) AS {rank}"
         " FROM {staging}) AS ranked WHERE {rank} > 1)",
-        staging=quote(STAGING),
+        staging=staging.table,
         file=quote(FILE),
         row=quote(ROW),
-        key=columns_list(primary_key),
-        cursor=quote(cursor),
-        rank=quote(RANK),
+        key=", ".join(staging.places(primary_key)),
+        cursor=staging.places([cursor])[0],
+        rank=quote(_RANK),
     )
 
 
-def into_staging(columns: Sequence[str]) -> str:
+def into_staging(staging: Staging, columns: Sequence[str]) -> str:
     """Staging with a column list, as COPY and INSERT want it."""
-    return f"{quote(STAGING)} ({columns_list(columns)})"
+    order = list(staging.columns)
+    names = [staged_name(order.index(column)) for column in columns]
+    return f"{staging.table} ({columns_list([*names, FILE, ROW])})"

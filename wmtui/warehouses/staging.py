@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import TableError
 from wmtui.warehouses.base import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
@@ -13,24 +14,32 @@ from wmtui.warehouses.conversions import kept
 from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.parts import staging_batches
 from wmtui.warehouses.session import Session
-from wmtui.warehouses.sql import create_staging, extend_staging, widen_staging
+from wmtui.warehouses.sql import Staging, extend_staging, staging_name, widen_staging
 from wmtui.warehouses.types import carried_schema
 
 
 class Staged(Struct, frozen=True):
-    """What lies in the session's staging table.
+    """What lies in a load's staging table.
 
-    target: the target's columns at that time, empty when it is to be created. columns: those of staging. added: those
-    among them that the target is to get.
-    primary_key, cursor: their names in the target. rows: of each file, in the order of the request.
+    target: the target's columns at that time, empty when it is to be created. added: columns of staging that the target
+    is to get. primary_key, cursor: their names in the target. rows, carried: of each file, in the order of the request:
+    how many rows it has, and which of the target's columns. marks: by which number staging knows each file; several
+    that were copied at once share one.
     """
 
+    staging: Staging
     target: Columns
-    columns: Columns
     added: tuple[str, ...]
     primary_key: tuple[str, ...]
     cursor: str
-    rows: tuple[int, ...]
+    rows: tuple[int, ...] = ()
+    carried: tuple[tuple[str, ...], ...] = ()
+    marks: tuple[int, ...] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """The target's columns that staging has, and their types."""
+        return self.staging.columns
 
 
 def stage(session: Session, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> Staged:
@@ -51,8 +60,8 @@ class _Stager:
         self._request = request
         self._target = Target(request.target, session.columns(request.target), session.statements)
         self._lacking = pa.schema([])
-        self.staged = Staged(self._target.columns, {}, (), request.primary_key, request.cursor, ())
-        session.execute(create_staging({}))
+        staging = session.create_staging(staging_name(request.place, request.load_id))
+        self.staged = Staged(staging, self._target.columns, (), request.primary_key, request.cursor)
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
@@ -63,13 +72,23 @@ class _Stager:
             target = self._extended(file, schema)
             landings = land(schema, target, naming)
             key, cursor = merge_columns(self._request, target.columns, landings)
-        columns = self._extend({landing.column: target.columns[landing.column] for landing in landings})
+        carried = tuple(landing.column for landing in landings)
+        staging = self._extend({column: target.columns[column] for column in carried})
         batches = staging_batches(file, ordinal, part, landings, key)
         with narrow_columns_named(self._session, target, schema, landings, naming):
-            rows = self._session.copy([landing.column for landing in landings], batches)
+            rows = self._session.copy(staging, carried, batches)
         keep_promise([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
-        counts = (*self.staged.rows, rows)
-        self.staged = Staged(self._target.columns, columns, tuple(self._lacking.names), key, cursor, counts)
+        done = self.staged
+        self.staged = Staged(
+            staging,
+            self._target.columns,
+            tuple(self._lacking.names),
+            key,
+            cursor,
+            (*done.rows, rows),
+            (*done.carried, carried),
+            (*done.marks, ordinal),
+        )
         return rows
 
     def _extended(self, file: LoadFile, schema: pa.Schema) -> Target:
@@ -79,13 +98,15 @@ class _Stager:
         self._lacking = common_schema([self._lacking, lacking])
         return self._target.with_columns(self._lacking)
 
-    def _extend(self, columns: Columns) -> Columns:
-        for column, kind in columns.items():
-            if column not in self.staged.columns:
-                self._session.execute(extend_staging(column, kind))
-            elif self.staged.columns[column] != kind:
-                self._session.execute(widen_staging(column, kind))
-        return {**self.staged.columns, **columns}
+    def _extend(self, columns: Columns) -> Staging:
+        staging = self.staged.staging
+        known = {**staging.columns, **columns}
+        for number, (column, kind) in enumerate(known.items()):
+            if column not in staging.columns:
+                self._session.execute(extend_staging(staging.table, number, kind))
+            elif staging.columns[column] != kind:
+                self._session.execute(widen_staging(staging.table, number, kind))
+        return replace(staging, columns=known)
 
 
 def merge_columns(request: LoadRequest, known: Columns, landings: Sequence[Landing]) -> tuple[tuple[str, ...], str]:
@@ -139,7 +160,8 @@ def narrow_columns_named(
         yield
     except session.data_errors as error:
         fields = {field.name: kept(field, naming) for field in schema if naming.of(field.name) is not None}
-        found = (target.widening(landing.column, fields[landing.source]) for landing in landings)
+        known = (landing for landing in landings if landing.column in target.columns)
+        found = (target.widening(landing.column, fields[landing.source]) for landing in known)
         statements = [statement for statement in found if statement]
         if not statements:
             raise

@@ -1,0 +1,159 @@
+"""Ledger and fence of a warehouse: who has loaded what into which target; read, made, and kept inside a load."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from wmtui.errors import Conflict, TableError
+from wmtui.warehouses.base import Fence, KnownLoads, LedgerEntry, LoadFile, LoadRequest, Place, TargetState
+from wmtui.warehouses.ledger_sql import FORMAT, LEDGER, WAREHOUSE
+from wmtui.warehouses.session import Session
+
+FileKey = tuple[str, str]
+"""Key and ETag of a file."""
+
+
+def read_loads(session: Session, place: Place) -> KnownLoads:
+    """What was loaded into a target, and by whom, also by a ledger that was not brought to this format yet."""
+    statements, whole = session.statements, session.statements.whole(place.target)
+    warehouse = warehouse_id(session)
+    target = session.state(place.target)
+    if warehouse is not None:
+        entries = session.execute(statements.select_ledger(place.target), place.store, place.table, whole)
+        fences = session.execute(statements.select_fences(place.target), whole)
+    elif session.columns(LEDGER):
+        entries = session.execute(statements.select_first_ledger(), place.table, place.target)
+        fences = session.execute(statements.select_first_fence(), place.target)
+    else:
+        return KnownLoads(target=target)
+    return KnownLoads(warehouse, tuple(map(_entry, entries)), tuple(map(_fence, fences)), target)
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    store, key, uri, etag, size, footer, rows, load_id, epoch, at = row
+    return LedgerEntry(store, key, uri, etag, rows, load_id, epoch, at.replace(tzinfo=UTC), size, footer)
+
+
+def _fence(row: Sequence[Any]) -> Fence:
+    store, table, token, run, target_id, rows, columns, moved_to = row
+    return Fence(store, table, int(token), run, target_id, rows, tuple(json.loads(columns or "[]")), moved_to)
+
+
+def warehouse_id(session: Session) -> str | None:
+    """The id that the first load gave the warehouse; None before it. Raises TableError for a newer format."""
+    if not session.columns(WAREHOUSE):
+        return None
+    (found, version), *_ = session.execute(session.statements.select_warehouse())
+    if version > FORMAT:
+        raise TableError(
+            f"the ledger of this warehouse has format {version}",
+            f"this wmtui knows formats up to {FORMAT}",
+            "upgrade wmtui on this host; nothing was changed",
+        )
+    return str(found)
+
+
+def make_ledger(session: Session) -> str:
+    """Make ledger, fence and id of a warehouse, to be called inside a transaction; what a ledger of the first format
+    knows is taken over. Returns the id.
+    """
+    statements = session.statements
+    first = bool(session.columns(LEDGER))
+    targets = []
+    if first:
+        session.lock_first_ledger()
+        targets = [target for (target,) in session.execute(statements.first_format_targets())]
+    *tables, ledger, fence = statements.create_ledger()
+    for statement in tables:
+        session.execute(statement)
+    for target in targets:
+        for statement in statements.take_over_first_format(target):
+            session.execute(statement, target)
+    for statement in (*(statements.drop_first_format() if first else ()), ledger, fence):
+        session.execute(statement)
+    made = uuid.uuid4().hex
+    session.execute(statements.insert_warehouse(), made, FORMAT, session.now())
+    return made
+
+
+def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | None:
+    """What an earlier load of this place left. Raises Conflict when a newer run has passed, or another with this token,
+    and TableError when the target was handed over to another table.
+    """
+    whole = session.statements.whole(place.target)
+    fences = [_fence(row) for row in session.execute(session.statements.select_fences(place.target), whole)]
+    known = next((f for f in fences if (f.store, f.table) == (place.store, place.table)), None)
+    if known is None:
+        return None
+    if known.moved_to is not None:
+        raise TableError(
+            f"{place.target} is the target of {known.moved_to} now",
+            f"{place.table} loaded into it before, and it was handed over",
+            f"give {place.table} another target in tables.yaml",
+        )
+    if known.token > token or (known.token == token and known.run not in ("", run)):
+        raise Conflict(
+            f"a newer run has taken over {place.table}",
+            f"run {known.run or 'of an older wmtui'} loaded with token {known.token}, this one has {token}",
+            "nothing was loaded by this run; the newer one goes on",
+        )
+    return known
+
+
+def raise_fence(session: Session, request: LoadRequest, known: Fence | None, left: Fence) -> None:
+    """Leave what this load left of the target for the next one."""
+    statements, place = session.statements, request.place
+    statement = statements.update_fence if known is not None else statements.insert_fence
+    session.execute(
+        statement(place.target),
+        *(place.store, place.table, statements.whole(place.target)),
+        *(left.token, left.run, left.target_id, left.target_rows, json.dumps(left.columns, ensure_ascii=False)),
+    )
+
+
+def claim(session: Session, place: Place) -> None:
+    """Give what the ledger has of no store for this table and target to this store."""
+    for statement in session.statements.claim(place.target):
+        session.execute(statement, place.store, place.table, session.statements.whole(place.target))
+
+
+def ledger_keys(session: Session, request: LoadRequest) -> set[FileKey]:
+    """Key and ETag of every file that is loaded in this epoch or a later one."""
+    statements, place = session.statements, request.place
+    rows = session.execute(
+        statements.select_ledger(place.target), place.store, place.table, statements.whole(place.target)
+    )
+    entries = [_entry(row) for row in rows]
+    last = {entry.key: entry.etag for entry in entries if entry.store == place.store and entry.epoch >= request.epoch}
+    return set(last.items())
+
+
+def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+    """A row for each file, with its rows."""
+    statements, place = session.statements, request.place
+    whole, now = statements.whole(place.target), session.now()
+    rows: Sequence[Sequence[object]] = [
+        (
+            *(place.store, place.table, whole, file.key, file.etag, file.size, file.footer, file.uri, count),
+            *(request.load_id, request.run, request.epoch, request.token, now),
+        )
+        for file, count in fresh.items()
+    ]
+    session.execute_many(statements.insert_ledger(place.target), rows)
+
+
+def accept_target(
+    session: Session, place: Place, state: TargetState, *, token: int, run: str, moved_from: str | None
+) -> None:
+    """Transaction of `accept`, the ledger locked: the target as it is now is what this table's loads left."""
+    known = pass_fence(session, place, token, run)
+    if moved_from is not None:
+        whole = session.statements.whole(place.target)
+        session.execute(session.statements.hand_over(place.target), moved_from, whole, place.table)
+    claim(session, place)
+    known = pass_fence(session, place, token, run)
+    left = Fence(place.store, place.table, token, run, state.id, state.rows, known.columns if known else ())
+    request = LoadRequest("", place, 0, token, run, "", (), ())
+    raise_fence(session, request, known, left)
