@@ -1,13 +1,19 @@
-"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync] …`."""
+"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync|merges] …`."""
 
 import compileall
 import sys
 from pathlib import Path
 
 import wmtui
-from benchmarks import command, screen, sync, verdicts
+from benchmarks import command, merges, screen, sync, verdicts
 
-BENCHMARKS = {"verdicts": verdicts.main, "command": command.main, "screen": screen.main, "sync": sync.main}
+BENCHMARKS = {
+    "verdicts": verdicts.main,
+    "command": command.main,
+    "screen": screen.main,
+    "sync": sync.main,
+    "merges": merges.main,
+}
 
 
 def main(names: list[str]) -> int:

@@ -6,6 +6,7 @@ Every scenario returns the differences it left behind. On the product itself it 
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from tests.chaos.audit import audit
 from tests.chaos.happenings import LONG_AGO
@@ -102,6 +103,45 @@ def key_kept_after_set(table: Table) -> None:
     table.edit("set", "--timestamp", _STAMP)
 
 
+def fence_not_raised(table: Table) -> None:
+    """A run dies with a part that it has not noted, and the lock document is lost."""
+    _die_with_a_part_unnoted(table)
+    table.lose_lock()
+
+
+def old_token_kept(table: Table) -> None:
+    """A run dies with a part that it has not noted."""
+    _die_with_a_part_unnoted(table)
+
+
+def _die_with_a_part_unnoted(table: Table) -> None:
+    """What the heir writes in its place has other rows."""
+    table.seed(200)
+    table.sync("--backup-only", order=Order(at="after:put:part#2"))
+    longer = "much longer than what it was before"
+    table.write(
+        f"UPDATE {table.name} SET version = 2, note = '{longer}', update_at = NOW(6) WHERE id BETWEEN 25 AND 90"
+    )
+
+
+def resume_without_the_key(table: Table) -> None:
+    """A run that reads in the order of the cursor dies among rows of one moment, and later ones follow."""
+    table.seed(200)
+    table.edit("set", "--timestamp", LONG_AGO)
+    table.sync("--limit", "1000", order=Order(at="after:put:run:running#2"))  # A limit keeps the cursor's order.
+
+
+def mark_that_passes_a_pending_run(table: Table) -> None:
+    """A run dies before its first part, on a host whose clock shows a day long past; loads go on meanwhile."""
+    past = Order(clock_offset=-20 * 86400.0)
+    table.seed(60)
+    table.sync(order=past)
+    table.news()
+    table.sync(order=replace(past, at="before:put:part"))
+    table.expire_lease()
+    table.sync("--redshift-only")
+
+
 def high_without_transactions(table: Table) -> None:
     """A row is stamped, a later one is committed and read, then the first is committed."""
     table.seed(20)
@@ -126,6 +166,10 @@ SCENARIOS: dict[str, Callable[[Table], None]] = {
         plain_put,
         probe_that_only_creates,
         key_kept_after_set,
+        fence_not_raised,
+        old_token_kept,
+        resume_without_the_key,
+        mark_that_passes_a_pending_run,
         high_without_transactions,
     )
 }

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from wmtui.files import runs
 from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
-from wmtui.pipeline import extract, extraction, runner
+from wmtui.pipeline import extract, extraction, load, runner
 from wmtui.service import watermarks
 from wmtui.sources.mysql import MySQLConnection
 from wmtui.warehouses import loading, postgres
@@ -114,6 +114,45 @@ def key_kept_after_set() -> None:
     watermarks.patch_set = patch
 
 
+def fence_not_raised() -> None:
+    """Begin a run without telling the watermark its token."""
+
+    def begin(job: Any, mark: Any, run: str) -> Any:
+        patch = {"pending_extraction": run, "mysql_status": "in_progress"}
+        return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+
+    extraction.begin = begin
+    extract.begin = begin
+
+
+def old_token_kept() -> None:
+    """Go on with a run under the token it began with."""
+    extract.replace = lambda run, **changes: replace(run, **{k: v for k, v in changes.items() if k != "token"})
+
+
+def resume_without_the_key() -> None:
+    """Go on behind the time of the last row, whichever row of that time it was."""
+    original = extract.resumed
+
+    def resumed(run: runs.Run) -> list[tuple[int, Span]]:
+        return [
+            (index, replace(span, after=replace(span.after, key=None)) if span.after and span.after.key else span)
+            for index, span in original(run)
+        ]
+
+    extract.resumed = resumed
+
+
+def mark_that_passes_a_pending_run() -> None:
+    """Note every run as settled that has no part to load, also one that is to be gone on with."""
+    original = load._note_settled
+
+    def note(job: Any, mark: Any, *found: Any) -> None:
+        original(job, mark.patched({"pending_extraction": None}), *found)
+
+    load._note_settled = note
+
+
 def high_without_transactions() -> None:
     """Read up to the source's clock, whoever is still writing."""
     clock = MySQLConnection.clock
@@ -144,6 +183,10 @@ VARIANTS: dict[str, Callable[[], None]] = {
         plain_put,
         probe_that_only_creates,
         key_kept_after_set,
+        fence_not_raised,
+        old_token_kept,
+        resume_without_the_key,
+        mark_that_passes_a_pending_run,
         high_without_transactions,
     )
 }

@@ -309,7 +309,7 @@ def test_a_file_loaded_in_an_earlier_epoch_or_into_another_target_may_be_loaded(
 
     lake.load(*run.parts)
     assert lake.select(automated()).summary.selected == 0
-    assert lake.select(automated(epoch=2)).summary.selected == 1
+    assert lake.select(automated(epoch=2)).summary.reasons == {Reason.EARLIER_EPOCH: 1}
     assert lake.select(manual("2025-08-09 00:00:00", epoch=2)).summary.selected == 1
 
 
@@ -424,3 +424,53 @@ def test_what_is_listed_from_a_day_on_is_what_lies_in_its_and_later_folders(obje
     listing = Lister(objects, [TABLE]).find(TABLE, date(2025, 8, 10), ())
 
     assert sorted(c.key for c in listing.candidates) == [f"{folder}{day}/a.parquet" for day in days[2:]]
+
+
+class Repeating(DirectoryStore):
+    """A folder whose listings show every key of a second page again, as a store does that is written to meanwhile."""
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        listed = list(super().list(prefix, after=after))
+        yield from listed
+        yield from listed[1:]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "incremental/shop.orders/year=2025/month=08/day=14/{}.parquet",
+        "incremental/shop.orders/{}.parquet",
+        "incremental/year=2025/month=08/day=14/shop_orders_20250814_120000_batch_{}.parquet",
+    ],
+)
+@pytest.mark.parametrize("since", [None, NOON.date()])
+def test_a_key_that_a_listing_shows_twice_is_one_file(
+    tmp_path: Path, clock: HandClock, folder: str, since: date | None
+) -> None:
+    objects = Repeating(str(tmp_path), clock)
+    keys = [folder.format(number) for number in range(3)]
+    for key in (*keys, "incremental/shop.orders/notes.txt", "incremental/shop.orders/README"):
+        objects.put(key, b"x")
+
+    listing = Lister(objects, [TABLE]).find(TABLE, since, ())
+
+    assert [file.key for file in listing.candidates] == keys
+    assert sorted(listing.unparsed) == ["incremental/shop.orders/README", "incremental/shop.orders/notes.txt"]
+
+
+def test_of_a_key_that_changed_between_two_pages_the_newer_version_counts(tmp_path: Path, clock: HandClock) -> None:
+    key = "incremental/shop.orders/a.parquet"
+    objects = DirectoryStore(str(tmp_path), clock)
+    objects.put(key, b"old")
+    old = objects.head(key)
+    clock.advance(seconds=5)
+    objects.put(key, b"new")
+    new = objects.head(key)
+
+    class Changing(DirectoryStore):
+        def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:  # noqa: ARG002
+            yield from (new, old) if prefix.startswith("incremental/shop") else ()
+
+    (found,) = Lister(Changing(str(tmp_path), clock), [TABLE]).find(TABLE, None, ()).candidates
+
+    assert found.etag == new.etag

@@ -189,8 +189,33 @@ def test_a_committed_part_that_was_never_loaded_is_carried_over_at_any_age() -> 
     old = NOON - timedelta(days=90)
 
     assert reason(file(old, part=own()), AUTOMATED) is Reason.CARRIED_OVER
-    assert reason(file(old, part=own(epoch=2)), AUTOMATED) is Reason.OUTSIDE_SESSION
     assert reason(file(old), AUTOMATED) is Reason.OUTSIDE_SESSION
+
+
+@pytest.mark.parametrize(("epoch", "why"), [(1, Reason.EARLIER_EPOCH), (3, Reason.LATER_EPOCH)])
+def test_a_part_of_another_epoch_is_out_at_any_age_while_manual_and_system_watermarks_take_it(
+    epoch: int, why: Reason
+) -> None:
+    part = own(epoch=epoch)
+
+    for at in (NOON, NOON + SECOND, NOON - timedelta(days=90)):
+        assert reason(file(at, part=part), replace(AUTOMATED, epoch=2)) is why
+    assert reason(file(NOON, part=part), replace(AUTOMATED, epoch=2, load_floor=NOON)) is why
+    assert reason(file(NOON + SECOND, part=part), replace(MANUAL, epoch=2)) is Reason.AFTER_WATERMARK
+    assert reason(file(NOON + SECOND, part=part), replace(SYSTEM, epoch=2)) is Reason.AFTER_SYSTEM
+    assert reason(file(NOON, part=part), replace(NOTHING, epoch=2)) is Reason.NO_WATERMARK
+
+
+def test_parts_of_another_epoch_are_not_held_back_and_the_hint_says_what_lets_them_in() -> None:
+    files = [file(NOON, name, own(name, epoch=epoch)) for name, epoch in (("a", 1), ("b", 1), ("c", 3))]
+
+    summary = summarise(judge(files, replace(AUTOMATED, epoch=2), {}), 2, {}, UTC_ZONE)
+
+    assert (summary.selected, summary.held_back, summary.enter_at) == (0, False, None)
+    assert summary.reasons == {Reason.EARLIER_EPOCH: 2, Reason.LATER_EPOCH: 1}
+    assert "2 files are of an earlier epoch" in summary.hint
+    assert "`sync --redshift-only`" in summary.hint
+    assert "1 file is of a later epoch" in summary.hint
 
 
 def test_what_is_not_behind_the_load_floor_stays_out_even_in_the_session_or_carried_over() -> None:
@@ -326,6 +351,8 @@ def test_files_that_are_loaded_or_unfinished_are_not_held_back() -> None:
         (file(NOON - timedelta(hours=13, minutes=12)), AUTOMATED, {}, "outside the session window by 3 h 12 m"),
         (file(NOON + timedelta(hours=13, minutes=12)), AUTOMATED, {}, "outside the session window by 3 h 12 m"),
         (file(NOON), replace(AUTOMATED, load_floor=NOON), {}, "before the load floor 2025-08-14T12:00:00Z"),
+        (file(part=own(epoch=2)), AUTOMATED, {}, "of a later epoch: that reset was taken back"),
+        (file(part=own()), replace(AUTOMATED, epoch=2), {}, "of an earlier epoch: the table was reset since"),
         (file(NOON + SECOND), SYSTEM, {}, "1 s after the system watermark"),
         (file(NOON), SYSTEM, {}, "0 s too old: not after the system watermark 2025-08-14T12:00:00Z"),
         (file(NOON), NOTHING, {}, "no watermark excludes it"),

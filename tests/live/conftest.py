@@ -58,6 +58,7 @@ def bench(settings: Settings, store: ObjectStore) -> Iterator[Bench]:
     def query(statement: str) -> list[tuple[Any, ...]]:
         with closing(connect()._connect()) as connection:
             connection.execute(f'SET search_path TO "{schema}"'.encode())
+            connection.execute("SET extra_float_digits TO 2")
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 

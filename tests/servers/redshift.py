@@ -97,7 +97,7 @@ class RedshiftStandIn:
         self.conflicts = Conflicts()
         self.s3 = s3
         self.tables: dict[tuple[str, ...], rules.Created] = {}
-        """Those that clients created, by the path they named."""
+        """The permanent ones that clients created, by schema and name."""
         self._database = database
         self._catalog: Any = None
         self._catalog_lock = threading.Lock()
@@ -124,10 +124,16 @@ class RedshiftStandIn:
     def ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         """What PostgreSQL's catalog says, asked beside the clients' transactions."""
         with self._catalog_lock:
-            if self._catalog is None or self._catalog.closed:
-                self._catalog = self._database.connect()
-            cursor = self._catalog.execute(question, values or None)
-            return cursor.fetchall() if cursor.description else []
+            for again in (True, False):
+                if self._catalog is None or self._catalog.closed:
+                    self._catalog = self._database.connect()
+                try:
+                    cursor = self._catalog.execute(question, values or None)
+                    return cursor.fetchall() if cursor.description else []
+                except psycopg.OperationalError:  # The server was killed since.
+                    if not (again and self._catalog.closed):
+                        raise
+        return []
 
     def make_types(self, statement: str) -> None:
         """The binary types that a statement names."""
@@ -148,7 +154,7 @@ class RedshiftStandIn:
         if not found:
             return None
         kind, default, key = found[0]
-        made = self.tables.get(rules.path(table))
+        made = self.tables.get(rules.with_schema(rules.path(table)))
         encoding = "bytedict" if self.refuse_lengthening else made.encodings.get(name, "") if made else ""
         return rules.Column(kind, encoding, key or (made is not None and name in made.keys), default)
 
@@ -165,7 +171,7 @@ class RedshiftStandIn:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError, EOFError):
+        with client, suppress(OSError, EOFError, psycopg.OperationalError):
             server = socket.create_connection((LOOPBACK, int(self._database.config["port"])))
             for end in (client, server):  # Messages are passed on one by one: none is to wait for the next.
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -189,6 +195,7 @@ class _Connection:
         self._skipping = False
         self._has_locked = self._merging = False
         self._writing: set[str] = set()
+        self._temporary: dict[tuple[str, ...], rules.Created] = {}
         self._digits = 0
         self._floats: dict[int, int] = {}
         self._data: list[bytes] = []
@@ -199,14 +206,16 @@ class _Connection:
             return
         answers = threading.Thread(target=self._answers, daemon=True)
         answers.start()
-        with suppress(OSError, EOFError):
+        try:
             while True:
                 kind = _exactly(self._from_client, 1)
                 self._request(kind, _body(self._from_client))
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        answers.join()
-        self._stand_in.conflicts.end(self._session, committed=False)
+        finally:
+            for end in (self._server, self._client):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            answers.join()
+            self._stand_in.conflicts.end(self._session, committed=False)
 
     def _start(self) -> bool:
         """Refuse encryption, then begin a session with Redshift's settings. False: it was no session."""
@@ -269,10 +278,14 @@ class _Connection:
         statement = rules.with_stored_names(statement, aliases)
         self._stand_in.keep_names(aliases)
         if statement.lstrip().upper().startswith("COPY") and simple and " FROM 's3://" in statement:
-            declared = {place: table.columns for place, table in self._stand_in.tables.items()}
-            statement, self._data = copied(statement, declared, self._stand_in.s3)
+            statement, self._data = copied(statement, self._declared, self._stand_in.s3)
             return statement
         return self._allowed(statement)
+
+    def _declared(self, place: tuple[str, ...]) -> dict[str, str]:
+        """The columns of a table that this client can name."""
+        made = self._temporary.get(place) or self._stand_in.tables.get(rules.with_schema(place))
+        return made.columns if made else {}
 
     def _allowed(self, statement: str) -> str:
         rules.check(statement, single_node=self._stand_in.single_node)
@@ -289,7 +302,10 @@ class _Connection:
             self._digits = max(digits, 0)
         made = rules.created(statement)
         if made:
-            self._stand_in.tables[tuple(made.table.split("."))] = made
+            if made.temporary:
+                self._temporary[made.table] = made
+            else:
+                self._stand_in.tables[rules.with_schema(made.table)] = made
             statement = made.statement
         statement = rules.with_told_names(rules.with_casts(rules.added(statement) or statement))
         self._stand_in.make_types(statement)

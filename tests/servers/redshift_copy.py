@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,13 +37,13 @@ the files, knows no instants: they arrive in UTC in a column without zone."""
 
 
 def copied(
-    statement: str, tables: Mapping[tuple[str, ...], Mapping[str, str]], s3: S3Server
+    statement: str, columns_of: Callable[[tuple[str, ...]], Mapping[str, str]], s3: S3Server
 ) -> tuple[str, list[bytes]]:
-    """PostgreSQL's COPY and its data. tables: declared columns. Raises Refusal."""
+    """PostgreSQL's COPY and its data. columns_of: what a table declares. Raises Refusal."""
     found = _COPY.match(statement)
     if not found:
         raise Refusal("syntax error in COPY", code="42601")
-    declared = tables.get(path(found["table"]), {})
+    declared = columns_of(path(found["table"]))
     if list(declared) != list(path(found["columns"])):
         raise Refusal("the column list is not that of the table, in its order")
     files = _entries(found["manifest"].replace("''", "'"), s3)

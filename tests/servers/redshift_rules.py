@@ -51,7 +51,7 @@ _REFUSED = (
     (r"\bgenerate_subscripts\b|\bstring_agg\b|\barray_agg\b", "that function"),
 )
 _CREATE = re.compile(
-    rf"\s*CREATE\s+(?:(?:LOCAL\s+)?TEMP(?:ORARY)?\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>{_PATH})\s*\(",
+    rf"\s*CREATE\s+(?P<temporary>(?:LOCAL\s+)?TEMP(?:ORARY)?\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>{_PATH})\s*\(",
     re.IGNORECASE,
 )
 _CONSTRAINT = re.compile(r"\s*(PRIMARY\s+KEY|UNIQUE|FOREIGN\s+KEY|CONSTRAINT|CHECK|LIKE)\b", re.IGNORECASE)
@@ -105,8 +105,9 @@ class Refusal(Exception):
 class Created:
     """A table that a statement creates. columns: declared types; encodings: of columns that name one."""
 
-    table: str
-    columns: dict[str, str]
+    table: tuple[str, ...]
+    temporary: bool
+    columns: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     encodings: dict[str, str] = field(default_factory=dict)
     statement: str = ""
@@ -132,6 +133,11 @@ def bare(name: str) -> str:
 def path(text: str) -> tuple[str, ...]:
     """A path of identifiers as names."""
     return tuple(bare(name) for name in re.findall(_NAME, text))
+
+
+def with_schema(place: tuple[str, ...]) -> tuple[str, ...]:
+    """The path of a permanent table, in the schema that it is in."""
+    return place if len(place) > 1 else ("public", *place)
 
 
 # Names
@@ -216,7 +222,7 @@ def created(statement: str) -> Created | None:
     if not found:
         return None
     end = _closing(statement, found.end())
-    table = Created(".".join(path(found["table"])), {})
+    table = Created(path(found["table"]), bool(found["temporary"]))
     lines = [line for item in _items(statement[found.end() : end]) if (line := _line(item, table)) is not None]
     storage = statement[end + 1 :]
     for match in _STORAGE.finditer(storage):

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
 
 import psycopg
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
-from tests.warehouses.bench import TARGET, Bench, at, rows
+from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
@@ -21,7 +22,7 @@ from wmtui.model import Level
 from wmtui.types import MAX_BYTES
 from wmtui.warehouses import Layout, Naming, redshift_sql
 from wmtui.warehouses.base import LoadFile
-from wmtui.warehouses.sql import Staging, Update
+from wmtui.warehouses.sql import Losing, Staging, Update
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -136,7 +137,7 @@ class TestBlanksAtTheEnd:
         assert session.execute(redshift_sql.find_twice(self.STAGING, ("id",)).encode()).fetchall()
         for statement in (
             redshift_sql.create_newest(self.STAGING, newest, ("id",), "update_at"),
-            statements.drop_losers(TARGET, newest, ("id",), "update_at", ()),
+            statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
             statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
             statements.insert_absent(TARGET, newest, ("id",)),
         ):
@@ -254,6 +255,55 @@ def test_access_keys_are_given_only_where_they_are_configured_and_never_told(
 
     rs_bench.load(rows((2, at(1), "a")))
     assert "hunter2" not in copies(stand_in)[-1]
+
+
+def test_a_chain_of_roles_is_given_as_it_is_configured(
+    stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server
+) -> None:
+    chain = f"{ROLE},arn:aws:iam::210987654321:role/owns-lake"
+    redshift_bench(stand_in, pg_db, s3, iam_role=chain).load(rows((1, at(1), "a")))
+    assert f" IAM_ROLE '{chain}' " in copies(stand_in)[-1]
+
+
+@pytest.mark.parametrize("isolation", ["snapshot", "serializable"])
+def test_concurrent_loads_count_once_at_either_isolation(
+    rs_bench: Bench, stand_in: RedshiftStandIn, isolation: Literal["snapshot", "serializable"]
+) -> None:
+    stand_in.isolation = isolation
+    rs_bench.load(rows((0, at(0), "z")), primary_key=())
+    results = concurrent_loads(rs_bench, rs_bench.file(rows((1, at(1), "a"))), primary_key=())
+
+    assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 1]
+    assert rs_bench.warehouse.row_count(TARGET) == 2
+
+
+def test_a_target_of_another_owner_is_loaded_and_not_altered(rs_bench: Bench, pg_db: Database) -> None:
+    rs_bench.load(sized(40, (1, at(1), "a")))
+    owner = f"owner_{uuid4().hex[:8]}"
+    pg_db.execute(f"CREATE ROLE {owner}", f"ALTER TABLE {TARGET} OWNER TO {owner}")
+    rs_bench.load(sized(80, (2, at(1), "fits")))
+    with pytest.raises(TableError, match="narrower than its source"):
+        rs_bench.load(sized(80, (3, at(1), "x" * 80)))
+    pg_db.execute(f"ALTER TABLE {TARGET} OWNER TO {pg_db.server.user}", f"DROP ROLE {owner}")
+    assert len(rs_bench.target()) == 2
+
+
+def test_binary_that_became_longer_is_refused_with_what_mends_it(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    def binary(length: int, number: int, value: bytes) -> pa.Table:
+        field = pa.field("b", pa.binary(), metadata={MAX_BYTES: str(length).encode()})
+        schema = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), field])
+        return rows((number, at(1), value), schema=schema)
+
+    rs_bench.load(binary(4, 1, b"abcd"))
+    rs_bench.load(binary(8, 2, b"fits"))
+    with pytest.raises(TableError, match="narrower than its source") as failure:
+        rs_bench.load(binary(8, 3, b"too long"))
+    assert not [statement for statement in stand_in.statements if "ALTER" in statement]
+
+    with rs_bench.connect()._session() as session:
+        session.execute(failure.value.next_step.partition("run ")[2])
+    rs_bench.load(binary(8, 3, b"too long"))
+    assert rs_bench.query(f"SELECT b FROM {TARGET} ORDER BY id") == [(b"abcd",), (b"fits",), (b"too long",)]
 
 
 def test_doctor_names_the_version(rs_bench: Bench) -> None:

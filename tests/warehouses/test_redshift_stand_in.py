@@ -527,11 +527,11 @@ class TestAlterColumn:
 
 class TestCopy:
     @pytest.fixture
-    def copy(self, one: Connection, s3: S3Server) -> Callable[..., None]:
+    def copy(self, one: Connection, s3: S3Server) -> Callable[..., str]:
         """Copies a file of one column."""
         bucket = s3.new_bucket()
 
-        def copy(declared: str, values: Sequence[Any], access: str = f"IAM_ROLE '{ROLE}'", more: str = "") -> None:
+        def copy(declared: str, values: Sequence[Any], access: str = f"IAM_ROLE '{ROLE}'", more: str = "") -> str:
             sink = BytesIO()
             columns = values if isinstance(values[0], list) else [values]
             names = [f"c{number}" for number in range(len(columns))]
@@ -544,10 +544,11 @@ class TestCopy:
             one.execute(
                 f"COPY \"land\" ({listed}) FROM 's3://{bucket}/manifest' {access} FORMAT AS PARQUET MANIFEST{more}"
             )
+            return f"s3://{bucket}/manifest"
 
         return copy
 
-    def test_a_row_has_four_mebibytes_at_most(self, one: Connection, copy: Callable[..., None]) -> None:
+    def test_a_row_has_four_mebibytes_at_most(self, one: Connection, copy: Callable[..., str]) -> None:
         half = b"x" * (2 * 2**20)
         copy("varbyte(4000000)", [[half, b"a"], [half, b"b"]])
         assert found(one, "SELECT count(*) FROM land") == [(2,)]
@@ -555,7 +556,7 @@ class TestCopy:
         with refused("length of the data row exceeds"):
             copy("varbyte(4000000)", [[b"a", half], [b"b", half + b"y"]])
 
-    def test_binary_longer_than_its_column_is_refused(self, copy: Callable[..., None]) -> None:
+    def test_binary_longer_than_its_column_is_refused(self, copy: Callable[..., str]) -> None:
         with refused("String length exceeds DDL length"):
             copy("varbyte(3)", [b"abcd"])
 
@@ -570,22 +571,41 @@ class TestCopy:
         ],
     )
     def test_access_is_by_a_role_by_a_chain_of_roles_or_by_keys(
-        self, one: Connection, copy: Callable[..., None], access: str
+        self, one: Connection, copy: Callable[..., str], access: str
     ) -> None:
         copy("varchar(5)", ["a"], access, " STATUPDATE OFF")
         assert found(one, "SELECT c0 FROM land") == [("a",)]
 
     @pytest.mark.parametrize("access", ["IAM_ROLE 'reads-lake'", f"IAM_ROLE '{ROLE}, {ROLE}'", f"IAM_ROLE '{ROLE},'"])
-    def test_what_is_no_chain_of_roles_is_refused(self, copy: Callable[..., None], access: str) -> None:
+    def test_what_is_no_chain_of_roles_is_refused(self, copy: Callable[..., str], access: str) -> None:
         with refused("syntax error in COPY"):
             copy("varchar(5)", ["a"], access)
 
     @pytest.mark.parametrize("notes", [True, False])
     def test_not_every_error_is_noted(
-        self, one: Connection, copy: Callable[..., None], stand_in: RedshiftStandIn, notes: bool
+        self, one: Connection, copy: Callable[..., str], stand_in: RedshiftStandIn, notes: bool
     ) -> None:
         stand_in.notes_errors = notes
         with refused("String length"):
             copy("varchar(2)", ["abc"])
         asked = "SELECT trim(err_reason) FROM stl_load_errors WHERE session = pg_backend_pid()"
         assert found(one, asked) == ([("String length exceeds DDL length",)] if notes else [])
+
+    def test_a_permanent_table_is_locked_by_it(
+        self, one: Connection, copy: Callable[..., str], pg_db: Database
+    ) -> None:
+        manifest = copy("varchar(5)", ["a"])
+        one.execute('CREATE TABLE "kept" ("c0" varchar(5))')
+        with one.transaction():
+            one.execute(f'COPY "public"."kept" ("c0") FROM \'{manifest}\' IAM_ROLE default FORMAT AS PARQUET MANIFEST')
+            held = pg_db.query("SELECT mode FROM pg_locks WHERE relation = 'kept'::regclass AND mode LIKE 'Share%'")
+            assert held == [("ShareRowExclusiveLock",)]
+        assert found(one, "SELECT c0 FROM kept") == [("a",)]
+
+    def test_two_clients_have_a_table_of_one_name_each(self, one: Connection, other: Connection, s3: S3Server) -> None:
+        one.execute('CREATE TEMPORARY TABLE "land" ("a" int)')
+        other.execute('CREATE TEMPORARY TABLE "land" ("b" int)')
+        with refused("S3 object does not exist"):
+            one.execute(
+                f'COPY "land" ("a") FROM \'s3://{s3.new_bucket()}/m\' IAM_ROLE default FORMAT AS PARQUET MANIFEST'
+            )

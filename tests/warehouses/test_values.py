@@ -110,7 +110,8 @@ def declared_type(bench: Bench) -> str:
 
 def test_singles_keep_every_bit(bench: Bench) -> None:
     bench.load(column(pa.float32(), SINGLES))
-    found = [value for (value,) in bench.query(f"SELECT value FROM {TARGET} WHERE value IS NOT NULL ORDER BY id")]
+    exact = "CAST(value AS double precision)"  # Redshift prints eight digits of a single, which are too few.
+    found = [value for (value,) in bench.query(f"SELECT {exact} FROM {TARGET} WHERE value IS NOT NULL ORDER BY id")]
     assert [struct.pack(">f", value) for value in found] == [struct.pack(">f", value) for value in SINGLES]
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.clock import HandClock
 from tests.servers.s3 import S3Server, hang_up, refuse, serve_then
@@ -23,7 +24,7 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import lease
-from wmtui.watermarks.lease import TTL, Lease
+from wmtui.watermarks.lease import TTL, Batch, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 
@@ -38,8 +39,8 @@ class Leases:
         self.objects, self.clock, self.table = objects, clock, table
         self.held: list[Lease] = []
 
-    def take(self, run: str = "run-1", author: Author = ANA, fence: int = 0) -> Lease:
-        held, _ = lease.acquire(self.objects, self.clock, author, self.table, run, fence=fence)
+    def take(self, run: str = "run-1", author: Author = ANA, fence: int = 0, batch: Batch | None = None) -> Lease:
+        held, _ = lease.acquire(self.objects, self.clock, author, self.table, run, fence=fence, batch=batch)
         self.held.append(held)
         return held
 
@@ -253,6 +254,97 @@ def test_only_the_holder_that_was_seen_is_broken(leases: Leases, clock: HandCloc
 
     heir.renew()
     assert leases.document()["run"] == "run-2"
+
+
+def nightly(clock: HandClock, **later: float) -> Batch:
+    """A try of the batch whose process begins so much later than now."""
+    return Batch("nightly", clock() + timedelta(**later))
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_retry_of_ones_own_batch_takes_over_at_once_and_the_earlier_try_stops(
+    in_folder: Leases, clock: HandClock, renewed: bool
+) -> None:
+    earlier = in_folder.take(run="earlier", batch=nightly(clock))
+    clock.advance(seconds=5)
+    began = nightly(clock)
+    if renewed:  # Which makes the document younger than the retry.
+        clock.advance(seconds=5)
+        earlier.renew()
+
+    retry = in_folder.take(run="retry", batch=began)
+
+    assert retry.token == earlier.token + 1
+    assert (in_folder.document()["run"], in_folder.document()["batch"]) == ("retry", "nightly")
+    with pytest.raises(LeaseHeld, match="was lost"):
+        earlier.renew()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.9, -5])
+def test_a_try_that_began_no_later_than_the_holder_takes_nothing_over(
+    in_folder: Leases, clock: HandClock, seconds: float
+) -> None:
+    holder = in_folder.take(run="holder", batch=nightly(clock))
+    clock.advance(seconds=10)
+    holder.renew()
+
+    with pytest.raises(LeaseHeld, match="of batch nightly"):
+        in_folder.take(run="other", batch=replace(nightly(clock, seconds=seconds - 10), id="nightly"))
+
+    holder.renew()
+    assert in_folder.document()["run"] == "holder"
+
+
+@pytest.mark.parametrize("batch", [None, Batch("hourly"), Batch("nightly"), Batch("Nightly")])
+def test_another_batch_none_or_one_that_does_not_know_when_it_began_takes_nothing_over(
+    in_folder: Leases, clock: HandClock, batch: Batch | None
+) -> None:
+    in_folder.take(batch=nightly(clock))
+    clock.advance(seconds=10)
+    if batch is not None and batch.id != "nightly":
+        batch = replace(batch, began=clock())
+
+    with pytest.raises(LeaseHeld):
+        in_folder.take(run="other", batch=batch)
+
+
+def test_a_batch_takes_nothing_over_from_a_run_that_has_none(in_folder: Leases, clock: HandClock) -> None:
+    in_folder.take()
+    clock.advance(seconds=10)
+
+    with pytest.raises(LeaseHeld):
+        in_folder.take(run="other", batch=nightly(clock))
+
+
+def test_of_eight_retries_that_begin_together_one_takes_over_and_none_steals_from_it(
+    in_folder: Leases, clock: HandClock
+) -> None:
+    in_folder.take(run="dead", batch=nightly(clock))
+    clock.advance(seconds=10)
+    began = nightly(clock)
+
+    def take(number: int) -> bool:
+        try:
+            in_folder.take(run=f"run-{number}", batch=began)
+        except LeaseHeld:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(take, range(8))) == 1
+
+    assert in_folder.document()["token"] == 2
+
+
+def test_a_released_lease_keeps_no_batch(in_folder: Leases, clock: HandClock) -> None:
+    held = in_folder.take(batch=nightly(clock))
+    held.renew()
+    assert in_folder.document()["held_since"] == "2025-08-14T12:00:00Z"
+    held.release({})
+
+    assert [in_folder.document()[name] for name in ("batch", "held_since")] == [None, None]
+    in_folder.take(run="run-2")
+    assert in_folder.document()["batch"] is None
 
 
 def test_breaking_a_lease_survives_a_lost_answer(on_s3: Leases, s3: S3Server, clock: HandClock) -> None:

@@ -8,10 +8,10 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable
-from wmtui.service.wording import span
+from wmtui.service.wording import ABSENT, printable, span
 from wmtui.watermarks.lease import Heartbeat
 
-COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen")
+COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen", "batch")
 
 
 @click.command(cls=Command, examples=["wmtui locks", "wmtui locks --json"])
@@ -67,6 +67,7 @@ def _row(lock: Heartbeat) -> tuple[str, ...]:
         str(f["phase"]),
         str(f["rows"]),
         f"{span(lock.age)} ago",
+        printable(lock.batch or ABSENT),
     )
 
 
@@ -78,7 +79,7 @@ def _holder(lock: Heartbeat) -> str:
 def _as_json(lock: Heartbeat | Unreadable) -> dict[str, Any]:
     if isinstance(lock, Unreadable):
         return {"key": lock.key, "error": lock.why}
-    told = ("owner", "host", "pid", "phase", "rows", "acquired", "renewed")
+    told = ("owner", "host", "pid", "phase", "rows", "acquired", "renewed", "batch")
     return {
         "id": lock.lease_id,
         "table": str(lock.table),

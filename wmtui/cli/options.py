@@ -7,7 +7,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from wmtui.config import DEFAULT_PATH
+from wmtui.config import DEFAULT_PATH, Duration
 from wmtui.errors import UsageError
 
 
@@ -120,6 +120,14 @@ def _only_one(_: click.Context, __: click.Parameter, tables: tuple[str, ...]) ->
     if len(set(tables)) > 1:
         raise UsageError(f"-t names {' and '.join(tables)}", "this command is about one table", "type it once for each")
     return tables[0] if tables else None
+
+
+def parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> Duration | None:
+    """A length of time as people type it."""
+    try:
+        return None if text is None else Duration.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 table_option: Decorator = click.option(

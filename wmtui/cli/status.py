@@ -6,25 +6,20 @@ from typing import Any
 import click
 
 from wmtui.cli.invocation import Invocation, pass_invocation
-from wmtui.cli.options import Command
+from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
-from wmtui.config import Duration
 from wmtui.errors import ExitCode
 from wmtui.service import TableStatus, wording
 
 COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
 
 
-def _parse_age(_: click.Context, __: click.Parameter, text: str | None) -> Duration | None:
-    try:
-        return None if text is None else Duration.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command(cls=Command, examples=["wmtui status", "wmtui status --max-age 2h --json"])
 @click.option(
-    "--max-age", callback=_parse_age, metavar="AGE", help="Age of the last success that is too old, e.g. 30m, 2h, 1d."
+    "--max-age",
+    callback=parse_duration,
+    metavar="AGE",
+    help="Age of the last success that is too old, e.g. 30m, 2h, 1d.",
 )
 @pass_invocation
 def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:

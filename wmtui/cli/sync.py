@@ -1,6 +1,7 @@
 """`wmtui sync` and `wmtui --run`: extract and load, and show how it goes."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 from wmtui.cli import plan
 from wmtui.cli.events_json import as_json, summary
 from wmtui.cli.invocation import Invocation, pass_invocation
-from wmtui.cli.options import Command, tables_option
+from wmtui.cli.options import Command, parse_duration, tables_option
 from wmtui.cli.progress import tell
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
@@ -43,6 +44,15 @@ def _sync_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="How many in parallel."
             ),
             click.option("--limit", type=click.IntRange(1), metavar="ROWS", help="Extract so many rows per table."),
+            click.option(
+                "--wait",
+                callback=parse_duration,
+                metavar="DURATION",
+                help="Wait so long for a table that another run holds, e.g. 10m.",
+            ),
+            click.option(
+                "--batch", metavar="ID", help="A retry with the same ID takes over from the try before it at once."
+            ),
             click.option("--dry-run", is_flag=True, help="Show the plan that would be executed; touch nothing."),
         )
     ):
@@ -56,6 +66,7 @@ def _sync_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "wmtui sync -t shop.orders",
         "wmtui sync -t shop.orders --redshift-only --dry-run",
         "wmtui sync -t shop.orders -t shop.items -s inter-table --workers 2",
+        "wmtui sync -t shop.orders --wait 10m --batch nightly-2025-08-14",
         "wmtui sync -t shop.orders --redshift-only --reprocess --key incremental/shop.orders/a.parquet",
     ],
 )
@@ -115,10 +126,13 @@ def _preview(invocation: Invocation, request: Request, unattended: bool) -> Exit
     return code
 
 
-def _request(invocation: Invocation, *, tables: Sequence[str], strategy: str, **asked: Any) -> Request:
+def _request(
+    invocation: Invocation, *, tables: Sequence[str], strategy: str, wait: timedelta | None, **asked: Any
+) -> Request:
     return Request(
         tables=tuple(invocation.service.table(text) for text in tables),
         strategy=Strategy(strategy),
+        wait=wait or timedelta(0),
         force=invocation.options.force,
         reason=invocation.options.reason,
         **asked,

@@ -150,8 +150,9 @@ def list_(invocation: Invocation) -> ExitCode:
         console.json([_document(table, found) for table, found in pairs])
         unreadable = any(isinstance(found, Unreadable) for found in documents)
     else:
-        rows, now = watermarks.rows(), invocation.service.workspace.clock()
-        show_table(console, view.LIST_COLUMNS, [view.list_row(row, now) for row in rows])
+        rows, workspace = watermarks.rows(), invocation.service.workspace
+        now = workspace.clock()
+        show_table(console, view.LIST_COLUMNS, [view.list_row(row, now, workspace.zone) for row in rows])
         for row in rows:
             if row.error is not None:
                 invocation.report(row.error)

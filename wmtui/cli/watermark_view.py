@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Row, wording
 from wmtui.service.describe import mode
 from wmtui.watermarks.timestamps import format_instant, format_wall
+from wmtui.watermarks.zones import wall_of
 
 LIST_COLUMNS = ("table", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success")
 
@@ -17,24 +19,29 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     files = []
     for verdict in selection.verdicts:
         if verdict.reason is Reason.LOADED:
-            at, load = selection.loaded[verdict.file.uri, verdict.file.etag]
+            known = selection.loaded[verdict.file.key]
             files.append(
-                {"key": verdict.file.key, "etag": verdict.file.etag, "loaded_at": format_instant(at), "load_id": load}
+                {
+                    "key": verdict.file.key,
+                    "etag": known.etag,
+                    "loaded_at": format_instant(known.at),
+                    "load_id": known.load_id,
+                }
             )
     return files
 
 
-def list_row(row: Row, now: datetime) -> Sequence[str]:
-    """A table's line in the list."""
+def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
+    """A table's line in the list. zone: the profile's."""
     if row.error is not None or row.mark is None or row.heartbeat is None:
         return (str(row.table), "✗ unreadable", *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
-    fields, last_success = row.mark.fields, row.heartbeat.last_success
+    fields, last_success, point = row.mark.fields, row.heartbeat.last_success, wall_of(row.mark, zone)
     return (
         str(row.table),
-        mode(row.mark, now),
+        mode(row.mark, now, zone),
         wording.status(fields["mysql_status"]),
         wording.status(fields["redshift_status"]),
-        format_wall(row.mark.data_timestamp) if row.mark.data_timestamp else wording.ABSENT,
+        format_wall(point) if point else wording.ABSENT,
         wording.span(row.lag),
         wording.ABSENT if row.waiting is None else str(row.waiting),
         f"{wording.span(now - last_success)} ago" if last_success else "never synced",

@@ -34,6 +34,7 @@ def load(path: str | Path = DEFAULT_PATH, profile: str | None = None, env: Mappi
         presets=_presets(document, top.presets),
         warnings=tuple(profiles.literal_passwords(document, top.profiles)),
         profiles=tuple(top.profiles),
+        is_default=top.default_profile in (None, chosen),
     )
 
 

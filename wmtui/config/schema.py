@@ -184,7 +184,8 @@ class TableConfig(_Strict, frozen=True):
     as_types: columns of the source that the target keeps in another form, `as` in the file.
     diststyle, distkey, sortkey: how Redshift stores a target that a load creates, by names of the source.
     zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
-    that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has.
+    that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has. target_may_shrink:
+    somebody removes rows of the target on purpose, so that fewer than after the last load are no alarm.
     """
 
     target: str = ""
@@ -206,6 +207,7 @@ class TableConfig(_Strict, frozen=True):
     zero_dates: Literal["null", "error"] | None = "error"
     too_long: Literal["error", "truncate"] = "error"
     wide_decimals: Literal["text", "error"] = "text"
+    target_may_shrink: bool = False
 
     @property
     def null_dates(self) -> bool:
@@ -228,7 +230,7 @@ class Settings(Struct, frozen=True):
     """The configuration as one profile sees it.
 
     named: the profile was asked for by name, which a protected one requires. warnings: for stderr, once.
-    profiles: the names of all there are.
+    profiles: the names of all there are. is_default: the profile is the default one; all are where none is.
     """
 
     path: Path
@@ -239,6 +241,7 @@ class Settings(Struct, frozen=True):
     presets: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    is_default: bool = True
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,33 +1,18 @@
-"""What follows when a sandbox is moved: the ledger and its copy in the store know files by their address."""
+"""What follows when a sandbox is moved: its store is to be written from its new place."""
 
 import json
 import os
 from pathlib import Path
 
-import duckdb
-
-from wmtui.config import DuckDBConfig, Settings
-from wmtui.errors import WarehouseError
-from wmtui.warehouses.quoting import quote
+from wmtui.config import Settings
+from wmtui.watermarks.identity import KEY
 
 
 def readdress(settings: Settings, old: Path, new: Path) -> None:
-    """Let everything that names files below `old` name them below `new`; doing it twice is doing it once.
-
-    Raises WarehouseError when the warehouse cannot be written.
-    """
-    for document in Path(settings.store.root, "watermark", "loads").rglob("*.json"):
-        _replace(document, _json_start(f"{old}/"), _json_start(f"{new}/"), settings.path.parent / "moving")
-    assert isinstance(settings.profile.warehouse, DuckDBConfig)
-    path = settings.profile.warehouse.path
-    sql = f"UPDATE {quote(LEDGER)} SET uri = $new || substr(uri, length($old) + 1) WHERE starts_with(uri, $old)"  # noqa: S608
-    try:
-        with duckdb.connect(path) as connection:
-            connection.execute(sql, {"old": f"{old}/", "new": f"{new}/"})
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"cannot write {path}", str(error), "end whatever has it open, or make the sandbox anew with --demo-reset"
-        ) from error
+    """Let the store know the place it was moved to as its own; doing it twice is doing it once."""
+    _replace(
+        Path(settings.store.root, KEY), _json_start(f"{old}/"), _json_start(f"{new}/"), settings.path.parent / "moving"
+    )
 
 
 def _json_start(text: str) -> str:

@@ -31,7 +31,7 @@ class Leftover(Struct, frozen=True):
 def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str], now: datetime) -> list[Leftover]:
     """The leftovers of a table, by key.
 
-    loaded: URIs of files that were ever loaded, by any load. now: the store's clock. Raises Unreadable for a corrupt
+    loaded: keys of files that were ever loaded, by any load. now: the store's clock. Raises Unreadable for a corrupt
     run document, and StoreError.
     """
     store = RunStore(objects, mark.table)
@@ -39,7 +39,7 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
     found = []
     for info in objects.list(table_prefix(mark.table)):
         name = parse_part(mark.table, info.key)
-        if name is None or name.run == mark.pending_extraction or objects.uri(info.key) in loaded:
+        if name is None or name.run == mark.pending_extraction or info.key in loaded:
             continue
         if name.run not in runs:
             document = store.read(name.run)

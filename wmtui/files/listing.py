@@ -38,15 +38,15 @@ class Lister:
         self._flat: dict[date | None, list[ObjectInfo]] = {}
         self._lock = threading.Lock()
 
-    def find(self, table: TableName, since: date | None, loaded: Container[tuple[str, str]]) -> Listing:
+    def find(self, table: TableName, since: date | None, loaded: Container[str]) -> Listing:
         """Every candidate of a table in folders of `since` and later (None: all).
 
-        loaded: (URI, ETag) of files whose run document need not be read, because rule 2 decides about them.
+        loaded: keys of files whose run document need not be read, because rule 2 decides about them.
         Raises Unreadable for a run document that is corrupt.
         """
         found: list[ObjectInfo] = []
         unparsed: list[str] = []
-        for info in self._own_folder(table, since):
+        for info in _distinct(self._own_folder(table, since)):
             if info.key.endswith(".parquet"):
                 found.append(info)
             else:
@@ -76,16 +76,13 @@ class Lister:
         with self._lock:
             if since not in self._flat:
                 after = f"{ROOT}{day_folder(since)}" if since else ""
-                self._flat[since] = [
-                    i for i in self._objects.list(FLAT_PREFIX, after=after) if self._names.owners(i.key)
-                ]
+                listed = self._objects.list(FLAT_PREFIX, after=after)
+                self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
 
-    def _candidates(
-        self, table: TableName, found: list[ObjectInfo], loaded: Container[tuple[str, str]]
-    ) -> list[Candidate]:
+    def _candidates(self, table: TableName, found: list[ObjectInfo], loaded: Container[str]) -> list[Candidate]:
         named = [(info, self._objects.uri(info.key), parse_part(table, info.key)) for info in found]
-        wanted = {part.run for info, uri, part in named if part and (uri, info.etag) not in loaded}
+        wanted = {part.run for info, _, part in named if part and info.key not in loaded}
         runs = self._read_runs(table, wanted)
         listed = {part.key: part for run in runs.values() if run for part in run.parts}
         candidates = []
@@ -94,8 +91,10 @@ class Lister:
             if name is not None:
                 run, part = runs.get(name.run), listed.get(info.key)
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
-                listed_as = (part.etag, part.rows, part.max_cursor) if part else (None, None, None)
-                part_of = PartOf(name.run, state, epoch, *listed_as)
+                part_of = PartOf(name.run, state, epoch, None, None)
+                if part is not None:
+                    written = (part.etag, part.rows, part.max_cursor, run.timezone if run else None)
+                    part_of = PartOf(name.run, state, epoch, *written, part.size, part.footer)
             candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
         return candidates
 
@@ -110,3 +109,13 @@ class Lister:
             return {name: read(name) for name in names}
         with ThreadPoolExecutor(min(_READERS, len(names)), thread_name_prefix="runs") as pool:
             return dict(zip(names, pool.map(read, names), strict=True))
+
+
+def _distinct(found: Iterable[ObjectInfo]) -> list[ObjectInfo]:
+    """Each key once: a listing that shows one twice would load its file twice. Of two versions the newer counts."""
+    by_key: dict[str, ObjectInfo] = {}
+    for info in found:
+        known = by_key.get(info.key)
+        if known is None or known.last_modified <= info.last_modified:
+            by_key[info.key] = info
+    return list(by_key.values())

@@ -6,13 +6,14 @@ exists.
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.files.verdicts import Load
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
@@ -31,7 +32,10 @@ class LoadedFile(Struct, frozen=True):
 
 
 class LoadRecord(Struct, frozen=True):
-    """One load: which files it committed into which target, in which epoch. Times are aware UTC."""
+    """One load: which files it committed into which target, in which epoch. Times are aware UTC.
+
+    warehouse: its id; None in records from before warehouses had ids.
+    """
 
     load_id: str
     target: str
@@ -40,6 +44,20 @@ class LoadRecord(Struct, frozen=True):
     started: Instant
     ended: Instant
     files: tuple[LoadedFile, ...]
+    warehouse: str | None = None
+
+
+class Destination(Struct, frozen=True):
+    """Where a profile loads a table. warehouse: its id; None: it is not known, because nothing was loaded yet by a
+    wmtui that gives one. target: as the settings write it.
+    """
+
+    warehouse: str | None
+    target: str
+
+    def has(self, record: LoadRecord) -> bool:
+        """A load went there. Where a warehouse was never told apart from others, none is."""
+        return record.target == self.target and (self.warehouse is None or record.warehouse in (None, self.warehouse))
 
 
 class _Day(Struct, frozen=True):
@@ -97,14 +115,14 @@ class LoadRecords:
         return day, found.info.etag
 
 
-def loaded_files(records: Iterable[LoadRecord], target: str, epoch: int) -> dict[tuple[str, str], tuple[datetime, str]]:
-    """(URI, ETag) of every file loaded into this target in this epoch or later → when and by which load.
+def loaded_files(records: Iterable[LoadRecord], destination: Destination, epoch: int) -> dict[str, Load]:
+    """Every file loaded there in this epoch or later, as it was loaded last.
 
     There are later ones only after somebody went back behind a reset, which unloads nothing.
     """
     return {
-        (file.uri, file.etag): (record.ended, record.load_id)
+        file.key: Load(file.etag, record.ended, record.load_id)
         for record in records
-        if record.target == target and record.epoch >= epoch
+        if destination.has(record) and record.epoch >= epoch
         for file in record.files
     }

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, TableError, Unreadable
 from wmtui.files.names import RUN
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
@@ -34,7 +34,9 @@ class RunState(StrEnum):
 
 
 class Part(Struct, frozen=True):
-    """One durable Parquet file. size: bytes."""
+    """One durable Parquet file. size: bytes. footer: digest of the Parquet footer, which tells its content from another
+    of this size; None: not noted.
+    """
 
     key: str
     etag: str
@@ -42,6 +44,7 @@ class Part(Struct, frozen=True):
     size: int
     min_cursor: WallTime
     max_cursor: WallTime
+    footer: str | None = None
 
 
 class Range(Struct, frozen=True):
@@ -78,6 +81,7 @@ class Run(Struct, frozen=True):
     seen: digests of the rows read with a cursor from `seen_from` on, by which the next run knows rows of its overlap
     again; empty where there were too many.
     final: the position the watermark took from this run.
+    timezone: of its wall clock times; None: not noted, the profile's.
     server, incarnation: which server was read, and what it said of when the table was made; None: not noted.
     """
 
@@ -100,6 +104,7 @@ class Run(Struct, frozen=True):
     seen: bytes = b""
     server: str | None = None
     incarnation: str | None = None
+    timezone: str | None = None
     version: Literal[1] = 1
 
     @property
@@ -159,6 +164,16 @@ def run_started(run: str) -> datetime:
 def prefix(table: TableName) -> str:
     """The folder of a table's run documents."""
     return f"watermark/runs/{table.key}/"
+
+
+def incomplete_copy(table: TableName, run: str) -> TableError:
+    """The run that a watermark stands on is not in the store, or not committed there."""
+    return TableError(
+        f"the store is an incomplete copy: run {run} of {table} is not committed in it",
+        "the watermark stands on its last row; the store was copied while that run was under way, or lost its "
+        "document: rows would be missing",
+        f"copy the store again while nothing runs, or say where reading goes on: `wmtui watermark set -t {table} …`",
+    )
 
 
 class RunStore:

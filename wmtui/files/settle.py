@@ -5,29 +5,33 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from wmtui.errors import Unreadable
-from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.files.runs import Run, RunState, RunStore, is_run_id, run_started
+from wmtui.model import Order, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import lease
-from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.model import Json, Watermark, pending_everywhere
 from wmtui.watermarks.store import WatermarkStore
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 
-def patch_extracted(run: Run, now: datetime, digits: int | None = None) -> Json:
+def patch_extracted(mark: Watermark, run: Run, now: datetime, digits: int | None = None) -> Json:
     """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column."""
     if run.final is None:
         raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
+    zone = {"timezone": run.timezone} if run.timezone else {}
     return {
+        **pending_everywhere(mark),
+        **zone,
         "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
         "last_processed_key": list(run.final.key) if run.final.key else None,
         "last_mysql_extraction_time": format_instant(now.replace(microsecond=0)),
         "mysql_status": "success",
-        "redshift_status": "pending",
         "backup_strategy": run.strategy.value,
         "mysql_rows_extracted": run.rows,
         "s3_file_count": len(run.parts),
         "last_error": None,
         "pending_extraction": None,
+        "extracted_run": run.run,
     }
 
 
@@ -44,9 +48,40 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
         return mark
     store = RunStore(objects, mark.table)
     found = store.read(mark.pending_extraction)
-    if found is not None and found[0].state is RunState.COMMITTED:
-        patch = patch_extracted(found[0], now)
-        return watermarks.change(mark.table, "extracted", lambda _: patch, based_on=mark)
-    if found is not None and found[0].state is RunState.RUNNING:
+    if found is None:
+        bury(store, mark, mark.pending_extraction)
+    elif found[0].state is RunState.COMMITTED:
+        run = found[0]
+        return watermarks.change(mark.table, "extracted", lambda seen: patch_extracted(seen, run, now), based_on=mark)
+    elif found[0].state is RunState.RUNNING:
         store.save(replace(found[0], state=RunState.ABANDONED), found[1])
     return watermarks.change(mark.table, "run abandoned", lambda _: {"pending_extraction": None}, based_on=mark)
+
+
+def bury(store: RunStore, mark: Watermark, run: str) -> None:
+    """Write the document of a run that began and has none, as abandoned: its process, if it lives, can never commit.
+
+    Raises Conflict when it has one by now.
+    """
+    if not is_run_id(run):
+        return
+    started = run_started(run)
+    store.create(
+        Run(
+            table=str(mark.table),
+            run=run,
+            token=mark.fence,
+            epoch=mark.epoch,
+            started=started,
+            strategy=Strategy.SEQUENTIAL,
+            order=Order.NONE,
+            low=None,
+            high=started.replace(tzinfo=None),
+            ranges=(),
+            schema=(),
+            cursor="",
+            primary_key=(),
+            state=RunState.ABANDONED,
+            timezone=mark.timezone,
+        )
+    )

@@ -2,12 +2,13 @@
 
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business)
-2. loaded into this target in this epoch, same URI and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it
+2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
+   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again. A foreign file
+   whose content changed since is another one; without a primary key it is held back, because its rows would double
 3. a part of a run that is not committed, or that its committed run does not list: out
 4. manual, or automated without extraction time: in when LastModified > data timestamp
-5. automated: not at or before the load floor, and within 10 h of the extraction time (both ends in), or a part of a
-   committed run of this epoch that was never loaded
+5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
+   floor, and within 10 h of the extraction time (both ends in), or a part of a committed run that was never loaded
 6. without a data timestamp the system watermark acts as a manual one; without both, everything is in
 """
 
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,22 +25,33 @@ from msgspec import Struct
 from wmtui.files.runs import RunState
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+from wmtui.watermarks.zones import instant_of, zone_of
 
 SESSION = timedelta(hours=10)
 """Half the session window: files this far from an automated extraction belong to it."""
-
-Loads = Mapping[tuple[str, str], tuple[datetime, str]]
-"""(URI, ETag) → when it was loaded (aware UTC) and by which load."""
 
 
 class _Record(msgspec.Struct, frozen=True, gc=False):
     """A value of which there may be millions: it holds no cycles, so the garbage collector need not walk it."""
 
 
+class Load(_Record, frozen=True):
+    """How a file was last loaded: with which content, when (aware UTC), and by which load."""
+
+    etag: str
+    at: datetime
+    load_id: str
+
+
+Loads = Mapping[str, Load]
+"""Key → how that file was last loaded into this target. A file of other content was loaded before, not this one."""
+
+
 class PartOf(_Record, frozen=True):
     """What its run document says of one of our own parts. state None: no document. etag None: not listed by it.
 
-    max_cursor: of its newest row, wall clock in the profile's zone.
+    max_cursor: of its newest row, wall clock in `timezone`; None: in the profile's. size: bytes. footer: digest of the
+    Parquet footer.
     """
 
     run: str
@@ -47,6 +60,9 @@ class PartOf(_Record, frozen=True):
     etag: str | None
     rows: int | None
     max_cursor: datetime | None = None
+    timezone: str | None = None
+    size: int | None = None
+    footer: str | None = None
 
 
 class Candidate(_Record, frozen=True):
@@ -68,12 +84,15 @@ class Reason(StrEnum):
     UNCOMMITTED = "uncommitted"
     UNLISTED = "unlisted"
     REPLACED = "replaced"
+    CHANGED = "changed"
     AFTER_WATERMARK = "after_watermark"
     BEFORE_WATERMARK = "before_watermark"
     IN_SESSION = "in_session"
     CARRIED_OVER = "carried_over"
     OUTSIDE_SESSION = "outside_session"
     BEFORE_FLOOR = "before_floor"
+    EARLIER_EPOCH = "earlier_epoch"
+    LATER_EPOCH = "later_epoch"
     AFTER_SYSTEM = "after_system"
     BEFORE_SYSTEM = "before_system"
     NO_WATERMARK = "no_watermark"
@@ -85,12 +104,15 @@ RULES = {
     Reason.UNCOMMITTED: 3,
     Reason.UNLISTED: 3,
     Reason.REPLACED: 3,
+    Reason.CHANGED: 2,
     Reason.AFTER_WATERMARK: 4,
     Reason.BEFORE_WATERMARK: 4,
     Reason.IN_SESSION: 5,
     Reason.CARRIED_OVER: 5,
     Reason.OUTSIDE_SESSION: 5,
     Reason.BEFORE_FLOOR: 5,
+    Reason.EARLIER_EPOCH: 5,
+    Reason.LATER_EPOCH: 5,
     Reason.AFTER_SYSTEM: 6,
     Reason.BEFORE_SYSTEM: 6,
     Reason.NO_WATERMARK: 6,
@@ -105,8 +127,10 @@ SELECTED = frozenset(
         Reason.NO_WATERMARK,
     }
 )
-_NEVER_LOADABLE = frozenset({Reason.LOADED, Reason.UNCOMMITTED, Reason.UNLISTED})
-"""Out for a reason that no watermark changes, and that is as it should be."""
+_AS_IT_SHOULD_BE = frozenset(
+    {Reason.LOADED, Reason.UNCOMMITTED, Reason.UNLISTED, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH}
+)
+"""Out although nothing is held back: its rows are loaded, were given up, or are read again."""
 TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.BEFORE_FLOOR, Reason.BEFORE_SYSTEM})
 """Out for its time alone: another watermark would let the file in."""
 
@@ -144,7 +168,7 @@ class Basis(Struct, frozen=True):
     """What of a watermark the rules look at; instants are aware UTC.
 
     after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
-    zone: the profile's.
+    zone: the profile's. keyless: the table has no primary key, so that a file loaded twice is doubled.
     """
 
     epoch: int
@@ -153,15 +177,17 @@ class Basis(Struct, frozen=True):
     load_floor: datetime | None = None
     system: bool = False
     zone: ZoneInfo = _UTC
+    keyless: bool = False
 
     @classmethod
-    def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo) -> "Basis":
+    def of(cls, mark: Watermark, system: datetime | None, zone: ZoneInfo, *, keyless: bool = False) -> "Basis":
         """The basis of a watermark. system: the system watermark, wall clock in `zone`."""
         if mark.data_timestamp is None:
-            return cls(mark.epoch, after=system and to_instant(system, zone), system=True)
+            return cls(mark.epoch, after=system and to_instant(system, zone), system=True, keyless=keyless)
         if mark.is_manual or mark.extraction_time is None:
-            return cls(mark.epoch, after=to_instant(mark.data_timestamp, zone))
-        return cls(mark.epoch, extraction_time=mark.extraction_time, load_floor=mark.load_floor, zone=zone)
+            return cls(mark.epoch, after=instant_of(mark, zone), keyless=keyless)
+        at, floor = mark.extraction_time, mark.load_floor
+        return cls(mark.epoch, extraction_time=at, load_floor=floor, zone=zone, keyless=keyless)
 
     @property
     def session(self) -> tuple[datetime, datetime] | None:
@@ -203,9 +229,11 @@ def judge(
     committed = RunState.COMMITTED
     verdicts = []
     for file in files:
-        part = file.part
-        if ask_ledger and (file.uri, file.etag) in loaded:
+        part, known = file.part, loaded.get(file.key) if ask_ledger else None
+        if known is not None and (part is not None or known.etag == file.etag):
             verdicts.append(Verdict(file, settled))
+        elif known is not None and basis.keyless and reprocess is not Reprocess.NAMED:
+            verdicts.append(Verdict(file, Reason.CHANGED))
         elif part is not None and part.state is not committed:
             verdicts.append(Verdict(file, Reason.UNCOMMITTED))
         elif part is not None and part.etag is None:
@@ -231,30 +259,33 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
     """Rule 5."""
     middle, floor, epoch = basis.extraction_time, basis.load_floor, basis.epoch
     assert middle is not None
-    point = to_wall(floor, basis.zone) if floor is not None else middle
+    point_in = lru_cache(lambda zone: to_wall(floor or middle, zone_of(zone, basis.zone)))
     low, high = middle - SESSION, middle + SESSION
     # Looked up once: finding an enum's member takes as long as making a verdict.
     in_session, carried_over, outside = Reason.IN_SESSION, Reason.CARRIED_OVER, Reason.OUTSIDE_SESSION
+    earlier, later = Reason.EARLIER_EPOCH, Reason.LATER_EPOCH
 
     def verdict(file: Candidate) -> Verdict:
         at = file.last_modified
-        if floor is not None and at <= floor and not _holds_rows_from(file, point):
+        if file.part is not None and file.part.epoch != epoch:
+            return Verdict(file, earlier if file.part.epoch < epoch else later)
+        if floor is not None and at <= floor and not _holds_rows_from(file, point_in):
             return Verdict(file, Reason.BEFORE_FLOOR, floor)
         nearest = low if at < middle else high
         if low <= at <= high:
             return Verdict(file, in_session, nearest)
-        carried = file.part is not None and file.part.epoch == epoch
-        return Verdict(file, carried_over if carried else outside, nearest)
+        return Verdict(file, outside if file.part is None else carried_over, nearest)
 
     return verdict
 
 
-def _holds_rows_from(file: Candidate, point: datetime) -> bool:
+def _holds_rows_from(file: Candidate, point_in: Callable[[str | None], datetime]) -> bool:
     """Whether a part has rows at or behind the point of a `set`, by the source's own clock.
 
     The sync right after it must not lose its parts, whatever LastModified's whole seconds or another clock say.
     """
-    return file.part is not None and file.part.max_cursor is not None and file.part.max_cursor >= point
+    part = file.part
+    return part is not None and part.max_cursor is not None and part.max_cursor >= point_in(part.timezone)
 
 
 class Summary(Struct, frozen=True):
@@ -274,8 +305,8 @@ class Summary(Struct, frozen=True):
 
     @property
     def held_back(self) -> bool:
-        """Nothing is selected although a file is out for another reason than loaded or uncommitted."""
-        return not self.selected and any(r not in _NEVER_LOADABLE for r in self.reasons)
+        """Nothing is selected although a file is out that may have rows which come by no other way."""
+        return not self.selected and any(r not in _AS_IT_SHOULD_BE for r in self.reasons)
 
 
 def summarise(
@@ -307,6 +338,15 @@ def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
         yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
     if n := reasons.get(Reason.UNLISTED):
         yield f"{_files(n, 'is a leftover', 'are leftovers')} of an interrupted upload, in no run's list"
+    if n := reasons.get(Reason.CHANGED):
+        yield f"{_files(n, 'was', 'were')} changed after loading; `--reprocess --key …` loads one all the same"
+    if n := reasons.get(Reason.EARLIER_EPOCH):
+        yield (
+            f"{_files(n, 'is', 'are')} of an earlier epoch, before the last reset; its rows are read again, and "
+            "`set` to a point before it, then `sync --redshift-only`, loads what is there"
+        )
+    if n := reasons.get(Reason.LATER_EPOCH):
+        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` went back behind; a second `undo` returns to it"
     if n := reasons.get(Reason.REPLACED):
         yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
 
@@ -320,8 +360,9 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
     reason, file, distance = verdict.reason, verdict.file, verdict.distance
     by = format_distance(distance) if distance is not None else ""
     if reason is Reason.LOADED:
-        at, load = loaded[file.uri, file.etag]
-        return f"loaded at {format_instant(at)} by load {load}"
+        known = loaded[file.key]
+        since = "" if known.etag == file.etag else "; its content is not what was loaded"
+        return f"loaded at {format_instant(known.at)} by load {known.load_id}{since}"
     if reason is Reason.UNCOMMITTED and file.part is not None:
         return f"its run {file.part.run} is {file.part.state.value if file.part.state else 'unknown'}"
     if reason is Reason.UNLISTED and file.part is not None:
@@ -330,12 +371,15 @@ def explain(verdict: Verdict, loaded: Loads) -> str:
     return {
         Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",
         Reason.REPLACED: "its content is not what its run wrote",
+        Reason.CHANGED: "its content changed after it was loaded, and the table has no primary key",
         Reason.AFTER_WATERMARK: f"{by} after the watermark",
         Reason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
         Reason.IN_SESSION: "inside the session window",
         Reason.CARRIED_OVER: "carried over: a committed part that was never loaded",
         Reason.OUTSIDE_SESSION: f"outside the session window by {by}",
         Reason.BEFORE_FLOOR: f"before the load floor {boundary}",
+        Reason.EARLIER_EPOCH: "of an earlier epoch: the table was reset since",
+        Reason.LATER_EPOCH: "of a later epoch: that reset was taken back",
         Reason.AFTER_SYSTEM: f"{by} after the system watermark",
         Reason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
         Reason.NO_WATERMARK: "no watermark excludes it",

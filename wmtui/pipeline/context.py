@@ -1,5 +1,6 @@
 """What every stage of a sync works with."""
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -10,14 +11,16 @@ from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
 from wmtui.sources import Source
-from wmtui.warehouses import Warehouse
-from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.warehouses import Place, Warehouse
+from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 
 class Backend(Struct, frozen=True):
-    """One profile's adapters and stores, shared by all tables of a sync."""
+    """One profile's adapters and stores, shared by all tables of a sync. is_default: it is the default profile, whose
+    load status is the watermark's own.
+    """
 
     objects: ObjectStore
     watermarks: WatermarkStore
@@ -27,13 +30,16 @@ class Backend(Struct, frozen=True):
     zone: ZoneInfo
     clock: Clock
     author: Author
+    profile: str
+    is_default: bool
 
 
 class Options(Struct, frozen=True):
     """What a sync is asked to do.
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
-    watermark is manual is only loaded, as an unattended run does.
+    watermark is manual is only loaded, as an unattended run does. wait: how long for a table that another run holds.
+    batch: whose earlier try is taken over from at once.
     """
 
     extract: bool = True
@@ -44,6 +50,8 @@ class Options(Struct, frozen=True):
     reprocess: bool = False
     keys: tuple[str, ...] = ()
     keep_manual: bool = False
+    wait: timedelta = timedelta(0)
+    batch: Batch | None = None
 
 
 class Scope(Struct, frozen=True):
@@ -58,6 +66,12 @@ class Scope(Struct, frozen=True):
     options: Options
     heartbeat: Heartbeat
     emit: Emit
+
+    @property
+    def place(self) -> Place:
+        """Whose loads the warehouse is asked for, and told of."""
+        identity = self.backend.watermarks.known_identity()
+        return Place(identity.id if identity else "", str(self.table), self.config.target)
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Put a line into the log."""

@@ -92,6 +92,11 @@ class Stop:
         """Somebody asked to stop."""
         return self._event.is_set()
 
+    def wait(self, seconds: float) -> None:
+        """Sleep, and raise Interrupted as soon as somebody asks to stop."""
+        self._event.wait(seconds)
+        self.check()
+
     def check(self) -> None:
         """Raises Interrupted once somebody asked to stop."""
         if self.requested:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wmtui.errors import Interrupted, TableError, UsageError
 from wmtui.files.runs import Run, RunStore
-from wmtui.files.settle import patch_extracted
+from wmtui.files.settle import bury, patch_extracted
 from wmtui.files.verdicts import format_distance
 from wmtui.model import Order, Span, Strategy
 from wmtui.pipeline import continuity
@@ -25,16 +25,18 @@ from wmtui.warehouses import TargetTable
 from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.zones import refuse_foreign
 
 
 def extract_table(job: Job, mark: Watermark) -> Generator[Extracted, None, None]:
     """Bring everything up to the last safe cursor value into the store, over one connection; yields once per run.
 
     An interrupted earlier run is resumed first. Raises Pinned, UsageError for a limit that cannot be kept, ConfigError
-    for another cursor or key than so far, TableError for a source that went back, Interrupted after yielding what could
-    be committed, and whatever the adapters raise.
+    for another cursor, key or time zone than so far, TableError for a source that went back, Interrupted after yielding
+    what could be committed, and whatever the adapters raise.
     """
     refuse_pinned(job, mark)
+    refuse_foreign(mark, job.backend.zone)
     with job.backend.source.connect() as source:
         yield from _extract(job, mark, source)
 
@@ -54,6 +56,7 @@ def _extract(job: Job, mark: Watermark, source: SourceConnection) -> Iterator[Ex
             mark, last = resumed_run.mark, resumed_run.run or last
     elif pending.kind is PendingKind.COMMITTED:
         last = pending.run
+        refuse_foreign(mark, job.backend.zone)
     for fresh_run in _fresh(job, mark, table, source, target=target, last=last):
         yield _told(job, table, last, fresh_run)
 
@@ -162,6 +165,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
     Raises what `extract_table` raises.
     """
     refuse_pinned(scope, mark)
+    refuse_foreign(mark, scope.backend.zone)
     with scope.backend.source.connect() as source:
         table = source.describe(scope.table, scope.config)
         check_target(scope, table)
@@ -172,7 +176,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
         tell_changes(scope, table, last)
         if pending.kind is PendingKind.COMMITTED and pending.run is not None:
             last = pending.run
-            mark = mark.patched(patch_extracted(last, scope.backend.clock(), table.cursor_digits))
+            mark = mark.patched(patch_extracted(mark, last, scope.backend.clock(), table.cursor_digits))
         if pending.kind is PendingKind.RESUMABLE and pending.run is not None:
             run = pending.run
             spans = tuple(span for _, span in resumed(run))
@@ -226,6 +230,8 @@ def _settle(job: Job, mark: Watermark, table: SourceTable, source: SourceConnect
     """Deal with the run the watermark waits for, unless it is to be resumed."""
     pending = find_pending(job, mark, table, source)
     if pending.kind is PendingKind.LOST:
+        if pending.run is None and mark.pending_extraction is not None:
+            bury(RunStore(job.backend.objects, job.table), mark, mark.pending_extraction)
         patch = {"pending_extraction": None}
         mark = job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
     elif pending.kind is PendingKind.COMMITTED and pending.run is not None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import PreconditionFailed, StoreError, WriteContended
+from wmtui.files.footers import footer_digest
 from wmtui.files.names import part_key
 from wmtui.files.runs import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.files.settle import patch_extracted
@@ -185,11 +186,12 @@ class Extraction:
         with self._lock:
             number, self._next_part = self._next_part, self._next_part + 1
         run = self._run
-        key = part_key(job.table, run.started, run.run, job.lease.token, number)
+        key = part_key(job.table, run.started, run.run, run.token, number)
         data = encode(chunk.data)
         job.lease.check()
         etag = put_part(job.backend.objects, key, data)
-        part = Part(key, etag, chunk.data.num_rows, len(data), chunk.min_cursor, chunk.max_cursor)
+        footer = footer_digest(data)
+        part = Part(key, etag, chunk.data.num_rows, len(data), chunk.min_cursor, chunk.max_cursor, footer)
         with self._lock:
             known = self._run.ranges[index]
             self._save(index, replace(
@@ -265,9 +267,11 @@ def begin(job: Job, mark: Watermark, run: str) -> Watermark:
 
 def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) -> Watermark:
     """Move the watermark to where a committed run left off; raises Conflict when somebody changed it meanwhile."""
-    patch = patch_extracted(run, job.backend.clock(), digits)
+    now = job.backend.clock()
     job.lease.note(committed_run=run.run)
-    return job.backend.watermarks.change(job.table, "extracted", lambda _: patch, based_on=mark)
+    return job.backend.watermarks.change(
+        job.table, "extracted", lambda seen: patch_extracted(seen, run, now, digits), based_on=mark
+    )
 
 
 def abandon(job: Job, mark: Watermark, run: Run, etag: str) -> Watermark:
@@ -297,6 +301,7 @@ def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: s
         seen_from=plan.seen_from,
         server=server,
         incarnation=table.incarnation,
+        timezone=job.backend.zone.key,
     )
 
 

@@ -3,50 +3,139 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
-from wmtui.files.verdicts import Loads
+from msgspec import Struct
+
+from wmtui.errors import TableError
+from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
+from wmtui.files.selection import Known
+from wmtui.files.verdicts import Candidate, Load
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Severity
-from wmtui.warehouses import LedgerEntry
+from wmtui.pipeline.ownership import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
+from wmtui.warehouses import KnownLoads
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import parse_instant
 
 
-def read_ledger(job: Scope, mark: Watermark) -> list[LedgerEntry]:
-    """What the warehouse says is loaded, oldest first; warns when the target is empty although it says so."""
-    target = job.config.target
-    entries = job.backend.warehouse.ledger(str(job.table), target, mark.epoch)
-    if entries and not job.options.reprocess and job.backend.warehouse.is_empty(target):
-        job.tell(
-            f"target {target} is empty although {len(entries)} files were loaded into it; "
-            "`--reprocess` loads them again",
-            Severity.WARNING,
-        )
-    return entries
+class Ledger(Struct, frozen=True):
+    """What a warehouse has of one table's loads. known: all it says of the target; mine: what of it is this store's.
+
+    findings: what does not fit.
+    """
+
+    known: KnownLoads
+    mine: Owned
+    facts: Facts
+    findings: tuple[Finding, ...]
+
+    def files(self, scope: Scope, epoch: int) -> Known:
+        """Every file loaded in this epoch or a later one, as it was loaded last, and the ids of all loads."""
+        loads = {
+            key_of(entry, scope.table): Load(entry.etag, entry.loaded_at, entry.load_id)
+            for entry in self.mine.entries
+            if entry.epoch >= epoch
+        }
+        return Known(loads, frozenset(entry.load_id for entry in self.mine.entries))
 
 
-def as_loads(entries: Sequence[LedgerEntry]) -> Loads:
-    """The ledger as the rules want it."""
-    return {(e.uri, e.etag): (e.loaded_at, e.load_id) for e in entries}
+def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
+    """Ask the warehouse, and compare what it says with what the store remembers. Raises WarehouseError."""
+    backend, config, options = scope.backend, scope.config, scope.options
+    identity = backend.watermarks.known_identity()
+    known = backend.warehouse.loads(scope.place)
+    root = backend.objects.uri("")
+    mine = owned(known, scope.place, root, _recorded(scope, known))
+    facts = Facts(
+        table=scope.table,
+        target=config.target,
+        root=root,
+        keyless=not config.primary_key,
+        epoch=mark.epoch,
+        token=max(mark.fence, scope.heartbeat.token),
+        known_root=identity is None or identity.knows(root),
+        reload=options.reprocess and not options.keys,
+        may_shrink=config.target_may_shrink,
+    )
+    return Ledger(known, mine, facts, tuple(doubts(facts, mine, known)))
 
 
-def repair_record(job: Job, mark: Watermark, entries: Sequence[LedgerEntry]) -> LoadRecord | None:
+def _recorded(scope: Scope, known: KnownLoads) -> frozenset[str]:
+    """Ids of loads that the store remembers, as far as the ledger has loads of nobody's store."""
+    loose = [entry for entry in known.entries if not entry.store]
+    if not loose:
+        return frozenset()
+    first = min(entry.loaded_at for entry in loose).date() - timedelta(days=1)
+    return frozenset(record.load_id for record in LoadRecords(scope.backend.objects, scope.table).since(first))
+
+
+def refuse_root(scope: Scope) -> None:
+    """Raises TableError for a table without primary key in a store that was never written from where it is now."""
+    identity, root = scope.backend.watermarks.known_identity(), scope.backend.objects.uri("")
+    if identity is None or identity.knows(root) or scope.config.primary_key:
+        return
+    finding = new_root(root, keyless=True)
+    raise TableError(finding.what, finding.why, finding.next_step)
+
+
+def tell_or_refuse(scope: Scope, ledger: Ledger) -> None:
+    """Raises TableError for the first doubt that is refused; tells of the others."""
+    for finding in ledger.findings:
+        if finding.refused:
+            raise TableError(finding.what, finding.why, finding.next_step)
+        scope.tell(str(finding), Severity.WARNING)
+
+
+def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: Sequence[Candidate]) -> None:
+    """Files to load of which a record says that this very warehouse has them: without a primary key a refusal, because
+    nobody knows whether their rows are in the target.
+    """
+    if not files or ledger.known.warehouse is None:
+        return
+    accepted = mark.loads_into(ledger.known.warehouse).get("accepted_at")
+    first = min(file.last_modified for file in files).date() - timedelta(days=1)
+    destination = Destination(ledger.known.warehouse, scope.config.target)
+    recorded = {
+        file.key: record
+        for record in LoadRecords(scope.backend.objects, scope.table).since(first)
+        if record.warehouse is not None and destination.has(record) and record.epoch >= mark.epoch
+        for file in record.files
+    }
+    loads = ledger.files(scope, mark.epoch).loads
+    doubted = [
+        file.key
+        for file in files
+        if file.key in recorded and file.key not in loads and not _before(recorded[file.key], accepted)
+    ]
+    if doubted:
+        finding = unknown_loads(ledger.facts, doubted)
+        if finding.refused:
+            raise TableError(finding.what, finding.why, finding.next_step)
+        scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
+
+
+def _before(record: LoadRecord, accepted: object) -> bool:
+    return isinstance(accepted, str) and record.ended <= parse_instant(accepted)
+
+
+def repair_record(job: Job, mark: Watermark, ledger: Ledger) -> LoadRecord | None:
     """The last load as the ledger has it, recorded now if a crash came between its commit and its load record.
 
     Every load looks at the one before it, so no older one can be missing.
     """
+    entries = [entry for entry in ledger.mine.entries if entry.epoch >= mark.epoch]
     if not entries:
         return None
     last = entries[-1]
     files = [e for e in entries if e.load_id == last.load_id]
-    root = job.backend.objects.uri("")
     record = LoadRecord(
         load_id=last.load_id,
         target=job.config.target,
-        epoch=mark.epoch,
+        epoch=last.epoch,
         token=mark.fence,
         started=last.loaded_at,
         ended=last.loaded_at,
-        files=tuple(LoadedFile(e.uri.removeprefix(root), e.uri, e.etag, e.rows) for e in files),
+        files=tuple(LoadedFile(key_of(e, job.table), e.uri, e.etag, e.rows) for e in files),
+        warehouse=ledger.known.warehouse,
     )
     records = LoadRecords(job.backend.objects, job.table)
     # The warehouse dates the entry, the host dated the record: their days may differ by one.

@@ -4,37 +4,41 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
-from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
-from wmtui.files.runs import RunState, RunStore
-from wmtui.files.selection import Choice, Selection, settled_mark, settled_run
+from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
+from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
+from wmtui.files.names import parse_part
+from wmtui.files.runs import Part, RunState, RunStore, incomplete_copy, run_started
+from wmtui.files.selection import Choice, Loading, Selection, settled_mark, settled_marks, settled_run
 from wmtui.files.verdicts import Candidate, Loads, Reason, explain
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
-from wmtui.pipeline.ledger import as_loads, read_ledger, repair_record
+from wmtui.pipeline.ledger import Ledger, read_ledger, refuse_unknown_loads, repair_record, tell_or_refuse
+from wmtui.pipeline.ownership import key_of
 from wmtui.pipeline.target import layout, naming, remember_loaded
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
-from wmtui.watermarks.model import Json, Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall
+from wmtui.watermarks.model import Json, Watermark, loaded_into
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+from wmtui.watermarks.zones import zone_of
 
-_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.OUTSIDE_SESSION, Reason.UNLISTED)
-"""Own parts that no later load by this watermark takes: a part of this epoch is never outside the session, but carried
-over.
-"""
+_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH, Reason.UNLISTED)
+"""Own parts that no later load by this watermark takes; one outside the session is carried over."""
 
 
-_FOOTER_BYTES = 128 * 2**10
-"""Enough for some hundred columns and row groups; a larger footer is read with the whole file."""
-_MAGIC = b"PAR1"
-_TRAILER_BYTES = 4 + len(_MAGIC)
-"""The footer's length and the magic number, with which a Parquet file ends."""
+class Done(Struct, frozen=True):
+    """What a load did. keys: of the files it loaded. load_id: the newest load into the target."""
+
+    keys: set[str]
+    warehouse: str | None
+    load_id: str | None
 
 
 class Loaded(Struct, frozen=True):
@@ -53,35 +57,67 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     replaced, and whatever the adapters raise.
     """
     job.progress(Phase.SELECTING)
-    entries = read_ledger(job, mark)
-    last = repair_record(job, mark, entries)
-    selection = select(job, mark, ledger=as_loads(entries))
+    refuse_incomplete_copy(job, mark)
+    ledger = read_ledger(job, mark)
+    _know_warehouse(job, ledger.known.warehouse)
+    tell_or_refuse(job, ledger)
+    last = repair_record(job, mark, ledger)
+    selection = select(job, mark, ledger)
     _report(job, selection)
     refuse_replaced(selection)
-    _refuse_missing(job, mark, selection)
+    refuse_lost(job, mark, selection, ledger)
     if not selection.selected:
-        return _nothing(job, mark, selection, last)
-    request = _request(job, mark, selection.selected)
+        return _nothing(job, mark, selection, ledger, last)
+    refuse_unknown_loads(job, ledger, mark, selection.selected)
+    request = _request(job, mark, selection.selected, ledger)
     started = job.backend.clock()
     result = _execute(job, request)
+    warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
+    _know_warehouse(job, warehouse)
     if result.loaded:
-        LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started))
+        LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
         remember_loaded(job, bool(result.added))
-    mark = _noted(job, mark, result)
+    mark = _noted(job, mark, result, warehouse)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
-    _note_settled(job, mark, selection, loaded)
+    newest = request.load_id if result.loaded else _newest_load(ledger)
+    _note_settled(job, mark, selection, ledger, done=Done(loaded, warehouse, newest))
     return Loaded(mark, selection, len(result.loaded), result.rows)
 
 
-def select(job: Scope, mark: Watermark, *, ledger: Loads | None) -> Selection:
+def _know_warehouse(job: Job, warehouse: str | None) -> None:
+    """Remember which warehouse this profile loads into, so that previews need not ask it."""
+    if warehouse is not None:
+        job.backend.watermarks.remember_warehouse(job.backend.profile, warehouse)
+
+
+def _loading(job: Scope, warehouse: str | None) -> Loading:
+    return Loading(Destination(warehouse, job.config.target), keyless=not job.config.primary_key)
+
+
+def _newest_load(ledger: Ledger) -> str | None:
+    return ledger.mine.entries[-1].load_id if ledger.mine.entries else None
+
+
+def refuse_incomplete_copy(scope: Scope, mark: Watermark) -> None:
+    """Raises TableError when the run that the watermark stands on is not in the store, or not committed there: the
+    store was copied while that run was under way, or its document was lost.
+    """
+    if mark.extracted_run is None:
+        return
+    found = RunStore(scope.backend.objects, scope.table).read(mark.extracted_run)
+    if found is None or found[0].state is not RunState.COMMITTED:
+        raise incomplete_copy(scope.table, mark.extracted_run)
+
+
+def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:
     """Judge the table's files by a watermark, with what the sync was asked for."""
     backend, options = job.backend, job.options
     return backend.files.select(
         mark,
-        job.config.target,
+        _loading(job, ledger.known.warehouse),
         job.heartbeat,
         backend.watermarks.system() if mark.position is None else None,
-        ledger=ledger,
+        ledger=ledger.files(job, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys),
     )
 
@@ -113,58 +149,132 @@ def refuse_replaced(selection: Selection) -> None:
             )
 
 
-def _refuse_missing(job: Job, mark: Watermark, selection: Selection) -> None:
-    """Raises TableError when a part that a committed run lists is neither in the store nor in the ledger.
-
-    Its rows would be missing, and every later load would look right.
+def refuse_lost(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+    """Raises TableError when a file is gone that would have to be loaded: its rows would be missing, and every later
+    load would look right.
     """
-    if selection.basis.session is None:
-        return
-    objects, store = job.backend.objects, RunStore(job.backend.objects, job.table)
+    if job.options.reprocess and not job.options.keys:
+        _refuse_gone(job, selection, ledger)
+    if selection.basis.session is not None:
+        _refuse_missing(job, mark, selection, ledger)
+
+
+def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
+    """Of files that were loaded, and are to be loaded again."""
+    after = selection.basis.after
     present = {file.key for file in selection.listing.candidates}
-    for name in store.since(settled_run(mark, job.heartbeat, job.config.target)):
+    gone = {
+        key_of(entry, job.table): entry.rows
+        for entry in ledger.mine.entries
+        if entry.epoch >= selection.basis.epoch and (after is None or entry.loaded_at > after)
+    }
+    loaded = len(gone)
+    gone = {key: rows for key, rows in gone.items() if key not in present}
+    if gone:
+        shown = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
+        raise TableError(
+            f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
+            "loading the others again would not bring their rows back",
+            f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
+        )
+
+
+def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+    """Of parts that a committed run lists, and that are neither in the store nor in the ledger."""
+    store = RunStore(job.backend.objects, job.table)
+    present = {file.key for file in selection.listing.candidates}
+    known = ledger.files(job, mark.epoch)
+    settled = settled_run(mark, job.heartbeat, _loading(job, ledger.known.warehouse), known)
+    for name in store.since(settled):
         found = store.read(name)
         if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
             continue
         for part in found[0].parts:
-            if part.key not in present and (objects.uri(part.key), part.etag) not in selection.loaded:
+            if part.key not in present and part.key not in selection.loaded and not _read_again(job, mark, name, part):
                 raise TableError(
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
                     f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` at or "
-                    f"before {format_wall(part.min_cursor)}",
+                    f"before {_in_words(part.min_cursor, found[0].timezone, job.backend.zone)}",
                 )
 
 
-def _nothing(job: Job, mark: Watermark, selection: Selection, last: LoadRecord | None) -> Loaded:
+def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
+    """Whether somebody placed the watermark before a part after its run: its rows were read again since."""
+    if mark.placed is None or mark.load_floor is None or run_started(run) >= mark.placed:
+        return False
+    point = to_wall(mark.load_floor, zone_of(mark.timezone, job.backend.zone))
+    return point < part.min_cursor or (point == part.min_cursor and bool(job.config.primary_key))
+
+
+def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
+    """A run's wall clock as `set` takes it: of another zone than the profile's, with the zone."""
+    return format_wall(wall) if zone in (None, own.key) else f"'{format_instant(to_instant(wall, zone_of(zone, own)))}'"
+
+
+def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, last: LoadRecord | None) -> Loaded:
     """Nothing to load: an error if only that was asked for and files are held back; else the table is up to date."""
     if selection.summary.held_back and not job.options.extract:
         raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
-    _note_settled(job, mark, selection, set())
-    status = mark.fields["redshift_status"]
+    warehouse = ledger.known.warehouse
+    _note_settled(job, mark, selection, ledger, done=Done(set(), warehouse, _newest_load(ledger)))
+    status = mark.load_status(warehouse, default=job.backend.is_default)
     up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
     if selection.summary.held_back or up_to_date:
         return Loaded(mark, selection)
-    patch: Json = {"redshift_status": "success", "last_error": None}
+    noted: Json = {"status": "success", "error": None, "profile": job.backend.profile}
     if last is not None:
-        rows = sum(file.rows for file in last.files)
-        patch |= {"redshift_rows_loaded": rows, "last_redshift_load_time": _whole_seconds(last.ended)}
-    return Loaded(job.backend.watermarks.change(job.table, "loaded", lambda _: patch), selection)
+        noted |= {"rows": sum(file.rows for file in last.files), "loaded_at": _whole_seconds(last.ended)}
+    return Loaded(_change(job, warehouse, noted, {}, based_on=mark), selection)
 
 
-def _request(job: Job, mark: Watermark, files: Sequence[Candidate]) -> LoadRequest:
+def _change(job: Job, warehouse: str | None, noted: Json, also: Json, based_on: Watermark | None = None) -> Watermark:
+    """Note a load for its warehouse."""
+    default = job.backend.is_default
+    return job.backend.watermarks.change(
+        job.table,
+        "loaded",
+        lambda mark: {**loaded_into(mark, warehouse, noted, default=default), **also},
+        based_on=based_on,
+    )
+
+
+def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledger) -> LoadRequest:
+    loads = ledger.files(job, mark.epoch).loads
+    newest = max((name.run for key in loads if (name := parse_part(job.table, key)) is not None), default="")
+    first = bool(ledger.mine.entries) and max(entry.epoch for entry in ledger.mine.entries) < mark.epoch
     return LoadRequest(
         load_id=uuid.uuid4().hex,
-        table=str(job.table),
-        target=job.config.target,
+        place=job.place,
         epoch=mark.epoch,
         token=job.lease.token,
+        run=job.lease.run,
         cursor=job.config.cursor,
         primary_key=job.config.primary_key,
-        files=tuple(LoadFile(f.key, f.uri, f.etag, f.size, f.part.rows if f.part else None) for f in files),
+        files=tuple(_to_load(file, newest, loads, mark.epoch if first else None) for file in files),
         reprocess=job.options.reprocess,
+        target_rows=ledger.known.target.rows if ledger.known.target.exists else 0,
+        claim=ledger.mine.claim,
         naming=naming(job),
         layout=layout(job),
+    )
+
+
+def _to_load(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -> LoadFile:
+    """newest: the latest run of which a part is loaded. reset_to: the epoch, if nothing was loaded in it yet since the
+    table was reset.
+    """
+    part = file.part
+    earlier = part.run < newest if part is not None else file.key in loads
+    return LoadFile(
+        key=file.key,
+        uri=file.uri,
+        etag=file.etag,
+        size=file.size,
+        rows=part.rows if part is not None else None,
+        footer=part.footer if part is not None else None,
+        loses_ties=earlier,
+        replaces=part is not None and part.epoch == reset_to,
     )
 
 
@@ -190,7 +300,7 @@ def _execute(job: Job, request: LoadRequest) -> LoadResult:
     return result
 
 
-def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetime) -> LoadRecord:
+def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetime, warehouse: str | None) -> LoadRecord:
     return LoadRecord(
         load_id=request.load_id,
         target=request.target,
@@ -199,6 +309,7 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
         started=started,
         ended=job.backend.clock(),
         files=tuple(LoadedFile(f.key, f.uri, f.etag, f.rows or 0) for f in result.loaded),
+        warehouse=warehouse,
     )
 
 
@@ -209,11 +320,10 @@ def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.Parq
 
 def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
     """The same without its rows: schema and counts, read from the end of the file."""
-    if file.size > _FOOTER_BYTES:
-        data = _version(objects, table, file, _FOOTER_BYTES)
-        footer = int.from_bytes(data[-_TRAILER_BYTES : -len(_MAGIC)], "little") + _TRAILER_BYTES
-        if data.endswith(_MAGIC) and footer <= len(data):
-            return _parquet(file, _MAGIC + data[-footer:])
+    if file.size > FOOTER_BYTES:
+        footer = footer_of(_version(objects, table, file, FOOTER_BYTES))
+        if footer is not None:
+            return _parquet(file, MAGIC + footer)
     return open_part(objects, table, file)
 
 
@@ -236,38 +346,41 @@ def _parquet(file: LoadFile, data: bytes) -> pq.ParquetFile:
         ) from None
 
 
-def _noted(job: Job, mark: Watermark, result: LoadResult) -> Watermark:
-    """The watermark behind a load. A manual one stays manual: loading moves no position."""
-    patch: Json = {
-        "redshift_status": "success",
-        "redshift_rows_loaded": result.rows,
-        "last_redshift_load_time": _whole_seconds(job.backend.clock()),
-        "fence": job.lease.token,
-        "last_error": None,
+def _noted(job: Job, mark: Watermark, result: LoadResult, warehouse: str | None) -> Watermark:
+    """The watermark after a load. A manual one stays manual: loading moves no position."""
+    noted: Json = {
+        "status": "success",
+        "rows": result.rows,
+        "loaded_at": _whole_seconds(job.backend.clock()),
+        "error": None,
+        "profile": job.backend.profile,
     }
-    return job.backend.watermarks.change(job.table, "loaded", lambda _: patch, based_on=mark)
+    return _change(job, warehouse, noted, {"fence": job.lease.token}, based_on=mark)
 
 
 def _whole_seconds(instant: datetime) -> str:
     return format_instant(instant.replace(microsecond=0))
 
 
-def _note_settled(job: Job, mark: Watermark, selection: Selection, loaded: set[str]) -> None:
-    """Leave the newest run up to which nothing is left to load, so that later listings may begin behind it."""
+def _note_settled(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, *, done: Done) -> None:
+    """Leave the newest run up to which nothing is left to load, so that later listings may begin after it."""
     open_runs = {
         v.file.part.run
         for v in selection.verdicts
         if v.file.part is not None
         and v.reason not in _KEPT
-        and v.file.key not in loaded
+        and v.file.key not in done.keys
         and v.file.part.state is not RunState.ABANDONED
     }
     if job.options.keys or selection.basis.session is None:
         return
-    before = settled_run(mark, job.heartbeat, job.config.target)
+    before = settled_run(mark, job.heartbeat, _loading(job, ledger.known.warehouse), ledger.files(job, mark.epoch))
     newest = before
     for run in RunStore(job.backend.objects, job.table).since(before):
         if run in open_runs or run == mark.pending_extraction:
             break
         newest = run
-    job.lease.note(settled=settled_mark(newest, mark, job.config.target))
+    loading = _loading(job, done.warehouse)
+    marks = settled_marks(job.heartbeat)
+    marks[done.warehouse or ""] = settled_mark(newest, mark, loading, done.load_id)
+    job.lease.note(settled_in=marks)

@@ -43,13 +43,16 @@ def find_pending(scope: Scope, mark: Watermark, table: SourceTable, source: Sour
     if mark.pending_extraction is None:
         return Pending(PendingKind.NONE)
     found = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
-    if found is None or found[0].state is RunState.ABANDONED:
+    if found is None:
         return Pending(PendingKind.LOST)
     run, etag = found
+    if run.state is RunState.ABANDONED:
+        return Pending(PendingKind.LOST, run, etag)
     refuse_other_order(run, table)
     if run.state is RunState.COMMITTED:
         return Pending(PendingKind.COMMITTED, run, etag)
     stale = run.order is Order.NONE or run.epoch != mark.epoch or not same_columns(run.schema, columns_of(table))
+    stale = stale or run.timezone not in (None, scope.backend.zone.key)
     stale = stale or not same_rows(source, table, run, scope.backend.zone)
     return Pending(PendingKind.STALE if stale else PendingKind.RESUMABLE, run, etag)
 

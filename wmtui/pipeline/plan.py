@@ -68,6 +68,8 @@ def previous_run(run: Run | None, mark: Watermark) -> Run | None:
     """
     if run is None or run.epoch != mark.epoch or run.final is None or run.final != mark.position:
         return None
+    if None not in (run.timezone, mark.timezone) and run.timezone != mark.timezone:
+        return None
     return run if all(r.done for r in run.ranges if is_overlap(r.span)) else None
 
 

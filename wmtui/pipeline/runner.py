@@ -11,6 +11,7 @@ from wmtui.errors import (
     Conflict,
     ExitCode,
     Interrupted,
+    LeaseHeld,
     NothingSelected,
     StoreError,
     TableError,
@@ -21,15 +22,21 @@ from wmtui.errors import (
 )
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
+from wmtui.files.verdicts import format_distance
 from wmtui.model import TableName
-from wmtui.pipeline.context import Backend, Job, Options, leaves_manual
+from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
+from wmtui.pipeline.ledger import read_ledger, refuse_root
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at a lease that is waited for."""
 
 
 class _Account(Struct):
@@ -50,11 +57,7 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        mark = backend.watermarks.read(table).watermark
-        backend.watermarks.require_conditions()
-        fence = max(mark.fence, _warehouse_fence(backend, table, config) if options.load else 0)
-        run = new_run_id(backend.clock(), *earlier_runs(lease.read(backend.objects, table)))
-        held, found = lease.acquire(backend.objects, backend.clock, backend.author, table, run, fence=fence)
+        held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
     except WmtuiError as failure:
         error = failure
@@ -65,14 +68,64 @@ def sync_table(
     return result
 
 
-def _warehouse_fence(backend: Backend, table: TableName, config: TableConfig) -> int:
+def _wait_and_acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> tuple[Lease, Heartbeat]:
+    """Take the table's lease, as soon as whoever holds it lets it go, if that is soon enough."""
+    until = time.monotonic() + options.wait.total_seconds()
+    told: str | None = None
+    while True:
+        try:
+            return _acquire(backend, table, config, options, emit)
+        except LeaseHeld as held:
+            if time.monotonic() >= until:
+                raise
+            if told != held.what:
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+            told = held.what
+            _wait(backend, table, options, until, stop)
+
+
+def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+    """Look every second whether the table may be taken, until it may or the time is over."""
+    while (left := until - time.monotonic()) > 0:
+        stop.wait(min(left, _LOOK_SECONDS))
+        if lease.read(backend.objects, table).open_to(options.batch):
+            return
+
+
+def _acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+) -> tuple[Lease, Heartbeat]:
+    backend.watermarks.require_conditions()
+    mark = backend.watermarks.read(table).watermark
+    found = lease.read(backend.objects, table)
+    if not found.open_to(options.batch):
+        raise found.refusal()
+    fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
+    run = new_run_id(backend.clock(), *earlier_runs(found))
+    author, batch = backend.author, options.batch
+    return lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+
+
+def _look(scope: Scope, mark: Watermark) -> int:
     """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
     being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+
+    Raises TableError, before anything is written, where reading would double rows because the store is not what the
+    warehouse was loaded from.
     """
+    refuse_root(scope)
+    if not scope.options.load:
+        return 0
     try:
-        return backend.warehouse.fence(str(table), config.target)
+        ledger = read_ledger(scope, mark)
     except WarehouseError:
         return 0
+    for finding in ledger.findings:
+        if finding.refused and finding.harmful_read:
+            raise TableError(finding.what, finding.why, finding.next_step)
+    return ledger.mine.token
 
 
 def _under_lease(job: Job, account: _Account) -> None:
@@ -173,12 +226,22 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 
 
 def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
-    """Put the failure into the watermark, once: a run that fails every minute writes one change."""
-    patch = {stage: "failed", "last_error": failure.in_one_line}
+    """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
+    writes none: the document is another run's by then.
+    """
+
+    def patch(mark: Watermark) -> Json:
+        if stage == "mysql_status":
+            return {stage: "failed", "last_error": failure.in_one_line}
+        noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
+        warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
+        return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
+
     try:
         mark = job.backend.watermarks.read(job.table).watermark
-        if any(mark.fields[name] != value for name, value in patch.items()):
-            job.backend.watermarks.change(job.table, "failed", lambda _: patch)
+        if any(mark.fields[name] != value for name, value in patch(mark).items()):
+            job.lease.renew()
+            job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
     except WmtuiError as error:
         job.tell(f"could not note the failure: {error}", Severity.WARNING)
 

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
@@ -10,6 +11,7 @@ from wmtui.service import wording
 from wmtui.service.wording import printable
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import describe, pin_at
+from wmtui.watermarks.zones import is_foreign, wall_of, written_in
 
 if TYPE_CHECKING:
     from wmtui.service import Service
@@ -20,8 +22,8 @@ def document(service: "Service", mark: Watermark) -> str:
     fields = {**mark.fields}
     metadata = fields.pop("metadata")
     shown = {name: _value(value) for name, value in fields.items()}
-    shown["last_mysql_data_timestamp"] = wording.point(mark.data_timestamp, service.workspace.zone)
-    shown["mode"] = mode(mark, service.workspace.clock())
+    shown["last_mysql_data_timestamp"] = point(mark, service.workspace.zone)
+    shown["mode"] = mode(mark, service.workspace.clock(), service.workspace.zone)
     if mark.fields["pin"] is not None:
         shown["pin"] = pin(mark)
     shown["serial"] = f"{mark.serial}, {metadata.get('updated_at') or 'never changed by wmtui'}"
@@ -34,10 +36,16 @@ def pin(mark: Watermark) -> str:
     return f"{mark.fields['pin'].get('owner')}: {describe(mark.fields['pin'])}"
 
 
-def mode(mark: Watermark, now: datetime) -> str:
-    """Who places the watermark, and whether somebody holds it."""
+def mode(mark: Watermark, now: datetime, zone: ZoneInfo) -> str:
+    """Who places the watermark, whether somebody holds it, and its zone where that is not the profile's."""
     placed = "manual" if mark.is_manual else "automated"
-    return f"{placed}, pinned" if pin_at(mark, now) else placed
+    held = "pinned" if pin_at(mark, now) else ""
+    return ", ".join(filter(None, (placed, held, written_in(mark, zone))))
+
+
+def point(mark: Watermark, zone: ZoneInfo) -> str:
+    """The data timestamp in the profile's zone, and whether it was written in another."""
+    return ", ".join(filter(None, (wording.point(wall_of(mark, zone), zone), written_in(mark, zone))))
 
 
 def consequence(service: "Service", mark: Watermark, selection: Selection) -> list[str]:
@@ -45,6 +53,8 @@ def consequence(service: "Service", mark: Watermark, selection: Selection) -> li
     summary, zone = selection.summary, service.workspace.zone
     lines = [f"loading now would say: {summary}", *([summary.hint] if summary.hint else [])]
     config = service.workspace.config(mark.table)
+    if is_foreign(mark, zone):
+        return [*lines, f"nothing is extracted: it is {written_in(mark, zone)}, and the profile's zone is {zone.key}"]
     if mark.data_timestamp is not None:
         relation = ">=" if mark.key is None and config.primary_key else ">"
         where = f"at {config.cursor} {relation} {wording.point(mark.data_timestamp, zone)}"
@@ -55,10 +65,10 @@ def consequence(service: "Service", mark: Watermark, selection: Selection) -> li
     return [*lines, f"extraction will begin {where}"]
 
 
-def effect(before: Watermark, now: Selection, after: Watermark, then: Selection) -> list[str]:
+def effect(before: Watermark, now: Selection, after: Watermark, then: Selection, zone: ZoneInfo) -> list[str]:
     """What moving a watermark would change for the next sync: files that enter and leave, rows read again or never.
 
-    before, now: the watermark as it is and its files; after, then: as it would be.
+    before, now: the watermark as it is and its files; after, then: as it would be. zone: the profile's.
     """
     old, new = ({file.key: file for file in selection.selected} for selection in (now, then))
     entering = [file for key, file in new.items() if key not in old]
@@ -72,12 +82,12 @@ def effect(before: Watermark, now: Selection, after: Watermark, then: Selection)
         lines.append(f"{wording.count(leaving, 'file')} waiting now would not be loaded any more")
     if skipped := then.summary.reasons.get(Reason.LOADED):
         lines.append(f"{skipped:,} already loaded {'is' if skipped == 1 else 'are'} skipped")
-    return [*lines, *_moved(before, after)]
+    return [*lines, *_moved(before, after, zone)]
 
 
-def _moved(before: Watermark, after: Watermark) -> list[str]:
+def _moved(before: Watermark, after: Watermark, zone: ZoneInfo) -> list[str]:
     """What happens to the rows between two positions."""
-    old, new = before.data_timestamp, after.data_timestamp
+    old, new = wall_of(before, zone), wall_of(after, zone)
     if old is None or new is None or old == new:
         return []
     if new > old:

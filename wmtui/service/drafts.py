@@ -25,7 +25,8 @@ class Draft:
     def set(self, text: str, *, force: bool = False) -> Changed:
         """What `set` would leave, and the files the next load would take then. Raises UsageError for a bad point."""
         wall = self._watermarks.point(text, force=force)
-        return self._changed(self.seen.patched(patch_set(wall, to_instant(wall, self._workspace.zone))))
+        instant = to_instant(wall, self._workspace.zone)
+        return self._changed(self.seen.patched(patch_set(self.seen, wall, instant, self._workspace.clock())))
 
     def reset(self) -> Changed:
         """What `reset` would leave, and the files the next load would take then."""
@@ -41,6 +42,6 @@ class Draft:
 
     def _changed(self, mark: Watermark) -> Changed:
         system = self._watermarks.system() if mark.position is None else None
-        target = self._workspace.config(self.table).target
+        loading = self._workspace.loading(self.table)
         choice = Choice(all_days=True)
-        return Changed(mark, self._files.select(mark, target, self._heartbeat, system, choice=choice))
+        return Changed(mark, self._files.select(mark, loading, self._heartbeat, system, choice=choice))

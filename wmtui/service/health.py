@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.zones import is_foreign
 
 
 class TableStatus(Struct, frozen=True):
@@ -122,7 +124,7 @@ class Health:
         live = heartbeat.fields if heartbeat.held else {}
         return TableStatus(
             table=table,
-            problem=_problem(mark, heartbeat, now - limit),
+            problem=_problem(mark, heartbeat, now - limit, self._workspace.zone),
             mysql_status=mark.fields["mysql_status"],
             redshift_status=mark.fields["redshift_status"],
             lag=self._watermarks.lag(mark, heartbeat),
@@ -136,11 +138,15 @@ class Health:
         )
 
 
-def _problem(mark: Watermark, heartbeat: Heartbeat, oldest: datetime) -> str:
-    """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest."""
+def _problem(mark: Watermark, heartbeat: Heartbeat, oldest: datetime, zone: ZoneInfo) -> str:
+    """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest. zone:
+    the profile's.
+    """
     statuses = (mark.fields["mysql_status"], mark.fields["redshift_status"])
     if "failed" in statuses:
         return "failed"
+    if is_foreign(mark, zone):
+        return "other time zone"
     if "in_progress" in statuses and not heartbeat.held:
         return "interrupted"
     if heartbeat.last_success is None:

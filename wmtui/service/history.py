@@ -14,6 +14,7 @@ from wmtui.service.workspace import Workspace
 from wmtui.watermarks import documents
 from wmtui.watermarks.journal import Journal, difference
 from wmtui.watermarks.model import Json, Watermark, patch_undo
+from wmtui.watermarks.zones import instant_of
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
 BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})
@@ -134,7 +135,7 @@ class History:
             )
 
         def edit(mark: Watermark) -> Json:
-            if _moves_back(mark, earlier):
+            if self._moves_back(mark, earlier):
                 self._watermarks.refuse_doubling(table, force)
             return patch_undo(mark, earlier)
 
@@ -142,11 +143,18 @@ class History:
 
     def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
         earlier = self._earlier(table, seen, to)
-        doubles = not self._workspace.config(table).primary_key and _moves_back(seen, earlier)
+        doubles = not self._workspace.config(table).primary_key and self._moves_back(seen, earlier)
         return WayBack(to, seen, self._diff(seen, earlier), doubles, edit)
 
     def _earlier(self, table: TableName, seen: Watermark, to: int | None) -> Watermark:
         return self._before(table, seen) if to is None else self._left_by(table, seen, to)
+
+    def _moves_back(self, mark: Watermark, earlier: Watermark) -> bool:
+        """Whether rows are read or files loaded a second time: the position is earlier, or the epoch another."""
+        if earlier.epoch != mark.epoch:
+            return True
+        now, then = (instant_of(each, self._workspace.zone) for each in (mark, earlier))
+        return now is not None and (then is None or then < now)
 
     @staticmethod
     def _diff(seen: Watermark, earlier: Watermark) -> dict[str, tuple[Any, Any]]:
@@ -208,12 +216,3 @@ def _entry(entry: Json) -> Entry:
     return Entry(
         entry["serial"], at, actor, host, action or "unknown", reason, difference(entry["before"], entry["after"])
     )
-
-
-def _moves_back(mark: Watermark, earlier: Watermark) -> bool:
-    """Whether rows are read or files loaded a second time: the position is earlier, or the epoch another."""
-    if earlier.epoch != mark.epoch:
-        return True
-    if mark.data_timestamp is None:
-        return False
-    return earlier.data_timestamp is None or earlier.data_timestamp < mark.data_timestamp

@@ -9,7 +9,9 @@ from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, u
 from wmtui.files.loads import LoadRecords
 from wmtui.files.runs import new_run_id
 from wmtui.model import TableName
+from wmtui.pipeline.ownership import key_of
 from wmtui.service.workspace import Workspace
+from wmtui.warehouses import Place
 from wmtui.watermarks import lease
 
 
@@ -39,8 +41,10 @@ class Leftovers:
         """
         w = self._workspace
         mark, heartbeat = w.watermarks.read(table).watermark, w.heartbeat(table)
-        loaded = {entry.uri for entry in w.warehouse.ledger(str(table), w.config(table).target, 0)}
-        loaded |= {file.uri for record in LoadRecords(w.objects, table).since(None) for file in record.files}
+        identity = w.watermarks.known_identity()
+        place = Place(identity.id if identity else "", str(table), w.config(table).target)
+        loaded = {key_of(entry, table) for entry in w.warehouse.loads(place).entries}
+        loaded |= {file.key for record in LoadRecords(w.objects, table).since(None) for file in record.files}
         return leftover_parts(w.objects, mark, loaded, heartbeat.now or w.clock())
 
     def remove(self, found: Found, *, reason: str | None = None) -> Found:

@@ -76,9 +76,9 @@ class Overview:
             if look.mark is None or look.heartbeat is None or stop.is_set():
                 return
             system = self._workspace.watermarks.system() if look.mark.position is None else None
-            target = self._workspace.config(look.table).target
+            loading = self._workspace.loading(look.table)
             try:
-                selection = files.select(look.mark, target, look.heartbeat, system)
+                selection = files.select(look.mark, loading, look.heartbeat, system)
             except Unreadable as error:
                 tell(Look(self._health.unreadable(look.table, error)))
             else:

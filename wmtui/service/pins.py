@@ -33,12 +33,12 @@ class Pins:
         pin = new_pin(owner, reason, now, None if until is None else self._expiry(until, now))
 
         def edit(mark: Watermark) -> Json:
+            self._refuse_running(table)
             held = pin_at(mark, now)
             if held is not None and held.get("owner") != owner:
                 refuse_pinned(mark, now)
             return {"pin": pin}
 
-        self._refuse_running(table)
         workspace.watermarks.change(table, "pin", edit, reason=reason)
         return self._watermarks.get(table)
 
@@ -52,15 +52,16 @@ class Pins:
                 raise UsageError(
                     f"{table} is not pinned", "there is nothing to take back", f"see `wmtui watermark get -t {table}`"
                 )
+            self._refuse_running(table)
             return {"pin": None}
 
-        edit(self._watermarks.get(table))
-        self._refuse_running(table)
         workspace.watermarks.change(table, "unpin", edit, reason=reason)
         return self._watermarks.get(table)
 
     def _refuse_running(self, table: TableName) -> None:
-        """A run bases its changes on the document it knows: one that changes meanwhile would end it."""
+        """A run bases its changes on the document it knows: one that changes meanwhile would end it. Asked anew for
+        every document that is to be written over: a run may have begun since the last.
+        """
         heartbeat = self._workspace.heartbeat(table)
         if heartbeat.held:
             raise heartbeat.refusal()

@@ -1,15 +1,19 @@
 """Running syncs, and showing beforehand what one would do."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConfirmationNeeded, UsageError, WmtuiError
+from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
 from wmtui.files.selection import Choice, Selection
 from wmtui.model import Strategy, TableName
+from wmtui.service.process import process_age
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks.lease import Batch
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
@@ -19,8 +23,14 @@ if TYPE_CHECKING:
     from wmtui.pipeline.plan import Plan
 
 
+_LONGEST_BATCH = 100
+
+
 class Request(Struct, frozen=True):
-    """What a sync is asked to do. tables: empty for every configured one, as cron wants it."""
+    """What a sync is asked to do. tables: empty for every configured one, as cron wants it.
+
+    wait: how long for a table that another run holds; batch: whose earlier try is not waited for.
+    """
 
     tables: tuple[TableName, ...] = ()
     redshift_only: bool = False
@@ -32,6 +42,8 @@ class Request(Struct, frozen=True):
     keys: tuple[str, ...] = ()
     force: bool = False
     reason: str | None = None
+    wait: timedelta = timedelta(0)
+    batch: str | None = None
 
 
 class Preview(Struct, frozen=True):
@@ -64,9 +76,10 @@ class Syncs:
 
         self._workspace.require_write(request.reason)
         self._refuse_contradictions(request)
-        jobs = {
-            table: (self._workspace.config(table), self._options(request, table)) for table in self._tables(request)
-        }
+        tables, batch = self._tables(request), None
+        if request.batch is not None:
+            batch = Batch(request.batch, _began(self._workspace, tables))
+        jobs = {table: (self._workspace.config(table), self._options(request, table, batch)) for table in tables}
         return sync_tables(open_backend(self._workspace), jobs, emit=emit, stop=stop)
 
     def preview(self, request: Request, *, emit: "Emit") -> list[Preview]:
@@ -78,7 +91,7 @@ class Syncs:
     def _tables(self, request: Request) -> Sequence[TableName]:
         return tuple(dict.fromkeys(request.tables)) or tuple(self._workspace.settings.tables)
 
-    def _options(self, request: Request, table: TableName) -> "Options":
+    def _options(self, request: Request, table: TableName, batch: Batch | None = None) -> "Options":
         from wmtui.pipeline.context import Options
 
         return Options(
@@ -90,6 +103,8 @@ class Syncs:
             reprocess=request.reprocess,
             keys=request.keys,
             keep_manual=not request.tables and self._workspace.config(table).manual_in_run == "load",
+            wait=request.wait,
+            batch=batch,
         )
 
     def _refuse_contradictions(self, request: Request) -> None:
@@ -144,7 +159,32 @@ def open_backend(workspace: Workspace) -> "Backend":
     from wmtui.pipeline.context import Backend
 
     w = workspace
-    return Backend(w.objects, w.watermarks, w.new_filter(), w.source, w.warehouse, w.zone, w.clock, w.author)
+    return Backend(
+        objects=w.objects,
+        watermarks=w.watermarks,
+        files=w.new_filter(),
+        source=w.source,
+        warehouse=w.warehouse,
+        zone=w.zone,
+        clock=w.clock,
+        author=w.author,
+        profile=w.settings.profile_name,
+        is_default=w.settings.is_default,
+    )
+
+
+def _is_batch(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_BATCH and text.isprintable() and text == text.strip()
+
+
+def _began(workspace: Workspace, tables: Sequence[TableName]) -> datetime | None:
+    """When this process began, by the store's clock, whole seconds; None where no table has a lock document yet."""
+    for table in tables:
+        with suppress(Unreadable):
+            now = workspace.heartbeat(table).now
+            if now is not None:
+                return (now - process_age()).replace(microsecond=0)
+    return None
 
 
 def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, str, str]]:
@@ -152,6 +192,12 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
     load_only, extract_only = request.redshift_only, request.backup_only
     limited, files = request.limit is not None, request.reprocess or bool(request.keys)
     return (
+        (
+            request.batch is not None and not _is_batch(request.batch),
+            "--batch is no name of a batch",
+            f"it has between 1 and {_LONGEST_BATCH} printable characters, none of them a blank at an end",
+            "give every try of one batch the same name, such as a job's id and its date",
+        ),
         (
             load_only and extract_only,
             "--redshift-only and --backup-only exclude each other",
@@ -192,11 +238,15 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
-    from wmtui.pipeline.ledger import as_loads, read_ledger
-    from wmtui.pipeline.load import refuse_replaced, select
+    from wmtui.pipeline.ledger import read_ledger, refuse_unknown_loads, tell_or_refuse
+    from wmtui.pipeline.load import refuse_lost, refuse_replaced, select
 
-    selection = select(scope, mark, ledger=as_loads(read_ledger(scope, mark)))
+    ledger = read_ledger(scope, mark)
+    tell_or_refuse(scope, ledger)
+    selection = select(scope, mark, ledger)
     refuse_replaced(selection)
+    refuse_lost(scope, mark, selection, ledger)
+    refuse_unknown_loads(scope, ledger, mark, selection.selected)
     return selection
 
 
@@ -205,7 +255,7 @@ def file_selection(workspace: Workspace, table: TableName) -> Selection:
     mark = workspace.watermarks.read(table).watermark
     return workspace.new_filter().select(
         mark,
-        workspace.config(table).target,
+        workspace.loading(table),
         workspace.heartbeat(table),
         workspace.watermarks.system() if mark.position is None else None,
         choice=Choice(all_days=True),

@@ -10,18 +10,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks import documents
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+_TRIES = 60
+"""Lost races of an edit before giving up, as many as the store's own."""
 
 
 class Row(Struct, frozen=True):
@@ -76,9 +80,9 @@ class Watermarks:
             try:
                 mark = self.get(table)
                 heartbeat = self._workspace.heartbeat(table)
-                target = self._workspace.config(table).target
+                loading = self._workspace.loading(table)
                 system = self.system() if mark.position is None else None
-                selection = files.select(mark, target, heartbeat, system)
+                selection = files.select(mark, loading, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)
             return Row(table, mark, heartbeat, selection.summary.selected, self.lag(mark, heartbeat), None)
@@ -87,9 +91,9 @@ class Watermarks:
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""
-        if mark.data_timestamp is None:
+        reached = instant_of(mark, self._workspace.zone)
+        if reached is None:
             return None
-        reached = to_instant(mark.data_timestamp, self._workspace.zone)
         extracted_to = heartbeat.extracted_to(mark)
         if extracted_to is not None and not mark.is_manual:
             reached = max(reached, extracted_to)
@@ -119,12 +123,13 @@ class Watermarks:
         """
         self._workspace.require_write(reason)
         wall = self.point(text, force=force)
-        patch = patch_set(wall, to_instant(wall, self._workspace.zone))
+        instant = to_instant(wall, self._workspace.zone)
 
         def edit(mark: Watermark) -> Json:
-            if mark.data_timestamp is not None and wall < mark.data_timestamp:
+            before = wall_of(mark, self._workspace.zone)
+            if before is not None and wall < before:
                 self.refuse_doubling(table, force)
-            return patch
+            return patch_set(mark, wall, instant, self._workspace.clock())
 
         return self.change(table, "set", edit, reason=reason, seen=seen)
 
@@ -145,17 +150,22 @@ class Watermarks:
     ) -> Changed:
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
 
-        Raises UsageError when it is no watermark of this table or lies in the future, ConfirmationNeeded where moving
-        back doubles rows, Conflict when its serial is not the current one.
+        Raises UsageError when it is no watermark of this table or lies in the future, ConfigError when its point is in
+        another time zone than the profile's, ConfirmationNeeded where moving back doubles rows, Conflict when its
+        serial is not the current one.
         """
         self._workspace.require_write(reason)
         seen = _imported(table, document)
+        refuse_foreign(seen, self._workspace.zone)
         if seen.data_timestamp is not None:
             self.point(format_wall(seen.data_timestamp), force=force)
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        if "last_mysql_data_timestamp" not in patch:  # A zone says nothing without the point that it is of.
+            patch.pop("timezone", None)
 
         def edit(mark: Watermark) -> Json:
-            if mark.data_timestamp is not None and seen.data_timestamp != mark.data_timestamp:
+            before = wall_of(mark, self._workspace.zone)
+            if before is not None and seen.data_timestamp != before:
                 self.refuse_doubling(table, force)
             return patch
 
@@ -184,21 +194,41 @@ class Watermarks:
     ) -> Changed:
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
-        seen: the document the change is based on; None: it is computed on whatever is there.
+        What comes of it must be in the profile's time zone: ConfigError else.
+        seen: the document the change is based on; None: it is computed on whatever is there. Either way it is written
+        over the very document in which no run was pending: one that changes meanwhile is looked at and settled again.
         """
-        workspace = self._workspace
 
         def unpinned(mark: Watermark) -> Mapping[str, Any]:
-            refuse_pinned(mark, workspace.clock())
-            return edit(mark)
+            refuse_pinned(mark, self._workspace.clock())
+            patch = edit(mark)
+            refuse_foreign(mark.patched(patch), self._workspace.zone)
+            return patch
 
+        for attempt in range(_TRIES):
+            try:
+                self._change_settled(table, action, unpinned, reason, seen)
+                return self._changed(table)
+            except Conflict as error:
+                if seen is not None or type(error) is not Conflict:
+                    raise
+                documents.pause(attempt)
+        raise Conflict(
+            f"could not change the watermark of {table}",
+            f"{_TRIES} times somebody else was quicker",
+            "see who writes it with `wmtui locks`, then try again",
+        )
+
+    def _change_settled(
+        self, table: TableName, action: str, edit: Edit, reason: str | None, seen: Watermark | None
+    ) -> None:
+        workspace = self._workspace
         mark = self.get(table)
-        unpinned(mark)  # What is refused anyway settles nothing.
+        edit(mark)  # What is refused anyway settles nothing.
         settled = settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
-        if seen is not None and seen.serial == mark.serial and settled is not mark:
+        if seen is None or (seen.serial == mark.serial and settled is not mark):
             seen = settled
-        workspace.watermarks.change(table, action, unpinned, reason=reason, based_on=seen)
-        return self._changed(table)
+        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen)
 
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
@@ -212,9 +242,9 @@ class Watermarks:
     def _changed(self, table: TableName) -> Changed:
         mark = self.get(table)
         system = self.system() if mark.position is None else None
-        target = self._workspace.config(table).target
+        loading = self._workspace.loading(table)
         selection = self._workspace.new_filter().select(
-            mark, target, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
+            mark, loading, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
         )
         return Changed(mark, selection)
 

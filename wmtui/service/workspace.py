@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from wmtui.config import Settings, TableConfig
 from wmtui.errors import ConfirmationNeeded, UsageError
 from wmtui.files.listing import Lister
-from wmtui.files.selection import FileFilter
+from wmtui.files.loads import Destination
+from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.objects import ObjectStore, open_store
 from wmtui.sources import Source, open_source
@@ -53,7 +54,7 @@ class Workspace:
     @cached_property
     def watermarks(self) -> WatermarkStore:
         """The watermark documents."""
-        return WatermarkStore(self.objects, self.clock, self.author)
+        return WatermarkStore(self.objects, self.clock, self.author, self.zone)
 
     @cached_property
     def source(self) -> Source:
@@ -70,6 +71,17 @@ class Workspace:
     def new_filter(self) -> FileFilter:
         """A file filter with a listing of its own: what it has listed once it does not list again."""
         return FileFilter(self.objects, Lister(self.objects, self.settings.tables), self.zone)
+
+    def loading(self, table: TableName) -> Loading:
+        """Where a table is loaded, as far as the store knows: the warehouse that this profile last loaded into."""
+        config = self.config(table)
+        return Loading(Destination(self.warehouse_id, config.target), keyless=not config.primary_key)
+
+    @property
+    def warehouse_id(self) -> str | None:
+        """The id of the warehouse that this profile last loaded into; None: it never did. Raises Unreadable."""
+        identity = self.watermarks.known_identity()
+        return identity.warehouses.get(self.settings.profile_name) if identity else None
 
     def heartbeat(self, table: TableName) -> Heartbeat:
         """The lock document of a table."""

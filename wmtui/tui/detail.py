@@ -32,8 +32,8 @@ PATIENCE_SECONDS = 0.3
 WHOLE_LINE = "\0"
 """The label of a text that begins at the left."""
 _SHOWN = {
-    "table_name", "last_mysql_data_timestamp", "mode", "mysql_status", "redshift_status", "mysql_rows_extracted",
-    "redshift_rows_loaded", "last_error", "pin",
+    "table_name", "last_mysql_data_timestamp", "timezone", "mode", "mysql_status", "redshift_status",
+    "mysql_rows_extracted", "redshift_rows_loaded", "last_error", "pin",
 }  # fmt: skip
 """Fields that have a line in words."""
 HISTORY_SHOWN = 200
@@ -89,8 +89,8 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     loads, *rest = describe.consequence(service, mark, selection)
     glyphs = [wording.status(f[name]) for name in ("mysql_status", "redshift_status")]
     shown = [
-        ("data up to", wording.point(mark.data_timestamp, zone), "strong"),
-        ("mode", describe.mode(mark, service.workspace.clock()), ""),
+        ("data up to", describe.point(mark, zone), "strong"),
+        ("mode", describe.mode(mark, service.workspace.clock(), zone), ""),
         ("MySQL", f"{glyphs[0]}, {wording.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
         ("Redshift", f"{glyphs[1]}, {wording.count(f['redshift_rows_loaded'], 'row')} loaded", kind_of(glyphs[1])),
         ("lag", f"{wording.span(status.lag)}  {lag_bar(status.lag, limit, 8)}", ""),

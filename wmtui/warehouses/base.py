@@ -21,7 +21,8 @@ class LoadFile(Struct, frozen=True):
 
     rows: those its run promises; None for a foreign file, which promises those of its footer. footer: digest of the
     Parquet footer, where it is known. loses_ties: its rows were read before the target's last load, and lose to a row
-    of the target with an equal cursor.
+    of the target with an equal cursor. replaces: rows of the target give way to its rows whatever their cursor, because
+    the table was reset since they were loaded.
     """
 
     key: str
@@ -31,6 +32,7 @@ class LoadFile(Struct, frozen=True):
     rows: int | None
     footer: str | None = None
     loses_ties: bool = False
+    replaces: bool = False
 
 
 class Naming(Struct, frozen=True):
@@ -71,8 +73,7 @@ class LoadRequest(Struct, frozen=True):
     load_id: unique; staging and ledger rows carry it. run: of the lease held, token: its fence. epoch: counts resets.
     cursor, primary_key: names of source columns; no primary key: append.
     files: oldest first; of two rows with equal key and cursor the one in the later file wins.
-    reprocess: load files although the ledger has them. replace: rows of the target give way whatever their cursor,
-    because the table was reset since they were loaded.
+    reprocess: load files although the ledger has them.
     target_rows: how many the target had when this load was decided on; None: not counted.
     claim: what the ledger has of no store for this table and target is this store's.
     """
@@ -86,7 +87,6 @@ class LoadRequest(Struct, frozen=True):
     primary_key: tuple[str, ...]
     files: tuple[LoadFile, ...]
     reprocess: bool = False
-    replace: bool = False
     target_rows: int | None = None
     claim: bool = False
     naming: Naming = Naming()

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from wmtui.warehouses import sql
+from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn
 
 _BATCH_BYTES = 16 * 2**20
@@ -15,7 +15,7 @@ _HEX_PREFIX = 2
 
 def expression(column: ReadColumn) -> str:
     """How a column is read: times with zone in UTC, everything as PostgreSQL prints it."""
-    name = sql.quote(column.column)
+    name = quote(column.column)
     is_instant = column.type is not None and pa.types.is_timestamp(column.type) and column.type.tz
     return f"{name} AT TIME ZONE 'UTC'" if is_instant else name
 

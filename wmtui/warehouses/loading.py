@@ -7,7 +7,7 @@ from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResu
 from wmtui.warehouses.landing import Columns, match
 from wmtui.warehouses.ledger import claim, ledger_keys, pass_fence, raise_fence, write_ledger
 from wmtui.warehouses.session import Session
-from wmtui.warehouses.sql import Update, count_staged, drop_staging, unstage
+from wmtui.warehouses.sql import Losing, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.staging import Staged
 from wmtui.warehouses.types import arrow_type
 
@@ -119,9 +119,8 @@ def merge_rows(session: Session, request: LoadRequest, staged: Staged, before: S
         inserted = session.change(statements.insert_all(target, staging))
         _require_all(target, left, inserted, 0)
         return inserted
-    lose_ties = sorted({mark for mark, file in zip(staged.marks, request.files, strict=True) if file.loses_ties})
-    if not request.replace:
-        left -= session.change(statements.drop_losers(target, staging, key, cursor, lose_ties))
+    for marks, ties in _not_replacing(request, staged):
+        left -= session.change(statements.drop_losers(target, staging, key, cursor, Losing(marks, ties)))
     updated = 0
     for update in _updates(request, staged, before):
         updated += session.change(statements.update_rows(target, staging, key, update))
@@ -143,6 +142,15 @@ def _require_all(target: str, staged: int, inserted: int, updated: int) -> None:
         "a trigger, a rule or row-level security of the target keeps rows from being written",
         "nothing was loaded; `wmtui doctor -t` names what the target has of these",
     )
+
+
+def _not_replacing(request: LoadRequest, staged: Staged) -> list[tuple[tuple[int, ...], bool]]:
+    """Files whose rows may lose to rows of the target, by whether they lose ties."""
+    groups: dict[bool, dict[int, None]] = {}
+    for mark, file in zip(staged.marks, request.files, strict=True):
+        if not file.replaces:
+            groups.setdefault(file.loses_ties, {})[mark] = None
+    return [(tuple(marks), ties) for ties, marks in groups.items()]
 
 
 def _updates(request: LoadRequest, staged: Staged, before: Sequence[str]) -> list[Update]:

@@ -48,8 +48,8 @@ class RedshiftStatements(Statements):
         return " ".join(parts)
 
     def widen_column(self, target: str, column: str, kind: str) -> str:
-        """What makes a target's column hold more: text and binary become longer, a number needs a new column."""
-        if kind.startswith(("varchar", "varbyte")):
+        """What makes a target's column hold more: text becomes longer, number and binary need a new column."""
+        if kind.startswith("varchar"):
             return super().widen_column(target, column, kind)
         return self.retype_column(target, column, kind)
 

@@ -135,13 +135,13 @@ class Stager:
         return _Part(ordinal, file, carried, footer)
 
     def _widen(self, parts: Sequence[_Part]) -> None:
-        """Make text and binary columns of the target as long as those of the files: Redshift does that in no
-        transaction. One that it does not change (in a key, or of some encodings) is left until a value does not fit.
+        """Make text columns of the target as long as those of the files: Redshift does that in no transaction. What it
+        does not change (binary, text in a key, with a default or in some encodings) is left until a value does not fit.
         """
         altered = False
         for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
             column = match(field.name, self._target.columns)
-            if column is None or max_bytes(field) is None:
+            if column is None or max_bytes(field) is None or not pa.types.is_string(field.type):
                 continue
             if statement := self._target.widening(column, field):
                 with suppress(psycopg.Error):
@@ -226,7 +226,7 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
     groups: dict[tuple[object, ...], list[_Part]] = {}
     for part in parts:
         columns = tuple((field.name, field.type) for field in part.schema)
-        groups.setdefault((columns, part.file.loses_ties, part.file.rows is None), []).append(part)
+        groups.setdefault((columns, part.file.loses_ties, part.file.replaces, part.file.rows is None), []).append(part)
     return list(groups.values())
 
 

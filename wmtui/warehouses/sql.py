@@ -55,6 +55,16 @@ def staged_name(number: int) -> str:
     return f"c{number}"
 
 
+class Losing(Struct, frozen=True):
+    """Files whose staged rows may lose to rows of the target, by the numbers that staging knows them by.
+
+    ties: they lose where the cursors are equal.
+    """
+
+    files: tuple[int, ...]
+    ties: bool = False
+
+
 class Update(Struct, frozen=True):
     """What staged rows of some files change in rows of the target. carried: columns that take the staged value.
     emptied: columns that become NULL. files: by the numbers that staging knows them by.
@@ -129,22 +139,20 @@ class Statements(LedgerStatements):
         return f"CREATE {kind} TABLE {table} ({quote(FILE)} integer NOT NULL, {quote(ROW)} bigint NOT NULL)"
 
     def drop_losers(
-        self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, lose_ties: Sequence[int]
+        self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, losing: Losing
     ) -> str:
-        """Drop staged rows that a row of the target beats: its cursor is newer, or theirs is NULL; of the files
-        `lose_ties` also where both are equal.
-        """
+        """Drop staged rows that a row of the target beats: its cursor is newer, or theirs is NULL."""
         mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
         beaten = f"{theirs} > {mine} OR ({mine} IS NULL AND {theirs} IS NOT NULL)"
-        if lose_ties:
-            files = ", ".join(map(str, lose_ties))
-            tie = f"{theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)"
-            beaten += f" OR ({staging.file} IN ({files}) AND ({tie}))"
+        if losing.ties:
+            beaten += f" OR {theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)"
         return fill(
-            "DELETE FROM {staging} USING {target} WHERE {same} AND ({beaten})",
+            "DELETE FROM {staging} USING {target} WHERE {same} AND {file} IN ({files}) AND ({beaten})",
             staging=staging.table,
             target=self.target(target),
             same=self._same_key(target, staging, primary_key),
+            file=staging.file,
+            files=", ".join(map(str, losing.files)),
             beaten=beaten,
         )
 

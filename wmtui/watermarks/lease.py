@@ -2,7 +2,8 @@
 
 Every acquisition raises the token. Expiry is judged by the store's own clock (Date − LastModified), so that host
 clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted. Somebody may break a
-lease in the same way: its holder notices at its next renewal and stops.
+lease in the same way: its holder notices at its next renewal and stops. So does a retry of one's own batch, at once
+and without asking: it knows the earlier try by the batch, and that it is the earlier one by the store's clock.
 """
 
 import contextlib
@@ -34,9 +35,21 @@ _FREE: Json = {
     "token": 0, "owner": None, "host": None, "pid": None, "run": None, "phase": None, "rows": 0,
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
     "extracted_behind": None, "clock_back": None, "newest_key": None, "held_by": None,
-    "extracted_from": None, "clock_read": None,
+    "extracted_from": None, "clock_read": None, "batch": None, "held_since": None,
 }  # fmt: skip
-_NO_HOLDER = {name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired")}
+_NO_HOLDER = {
+    name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired", "batch", "held_since")
+}
+
+
+class Batch(Struct, frozen=True):
+    """What a run belongs to, in the words of whoever starts it: a retry has the batch of the try before.
+
+    began: when this process began, by the store's clock; None: it is not known, or nobody held anything then.
+    """
+
+    id: str
+    began: datetime | None = None
 
 
 class Heartbeat(Struct, frozen=True):
@@ -60,6 +73,32 @@ class Heartbeat(Struct, frozen=True):
     def lease_id(self) -> str | None:
         """What names the lease, live or dead: the run that took it; None when the table is free."""
         return None if self.fields["owner"] is None else str(self.fields["run"])
+
+    @property
+    def batch(self) -> str | None:
+        """The batch of the run that holds the table."""
+        batch = self.fields["batch"]
+        return batch if isinstance(batch, str) else None
+
+    @property
+    def held_since(self) -> datetime | None:
+        """When the holder took the table, by the store's clock; None for a table that nobody holds."""
+        if self.fields["owner"] is None or self.now is None:
+            return None
+        # Before its first renewal the document is as old as that.
+        return _instant(self.fields["held_since"]) or self.now - self.age
+
+    def open_to(self, batch: Batch | None) -> bool:
+        """Whether a run may take the table: it is free, or held by an earlier try of the same batch.
+
+        Both moments count in whole seconds, as stores tell them: within one second nobody is the earlier.
+        """
+        if not self.held:
+            return True
+        if batch is None or batch.began is None or batch.id != self.batch:
+            return False
+        since, began = self.held_since, batch.began.replace(microsecond=0)
+        return since is not None and since.replace(microsecond=0) < began
 
     @property
     def token(self) -> int:
@@ -108,11 +147,12 @@ class Heartbeat(Struct, frozen=True):
 
     def refusal(self) -> LeaseHeld:
         """The error that says who holds the table."""
-        f = self.fields
+        f, seen = self.fields, int(self.age.total_seconds())
+        of = f" of batch {self.batch}" if self.batch else ""
         return LeaseHeld(
             f"{self.table} is held by {f['owner']} on {f['host']} (pid {f['pid']})",
-            f"run {f['run']} is in phase {f['phase']}, {f['rows']} rows, seen {int(self.age.total_seconds())} s ago",
-            f"wait for it; a dead run's lease ends by itself after {int(TTL.total_seconds())} s; "
+            f"run {f['run']}{of} is in phase {f['phase']}, {f['rows']} rows, seen {seen} s ago",
+            f"wait for it (`sync --wait 10m`); a dead run's lease ends by itself after {int(TTL.total_seconds())} s; "
             f"`wmtui unlock {f['run']}` breaks it",
         )
 
@@ -147,6 +187,7 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
         _instant(fields["last_success"])
         _instant(fields["extracted_from"])
         _instant(fields["clock_read"])
+        _instant(fields["held_since"])
     except (TypeError, ValueError) as error:
         raise Unreadable(key(table), f"not a lock document: {error}") from None
     return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified, found.now)
@@ -238,16 +279,24 @@ class Lease(Struct):
 
 
 def acquire(
-    objects: ObjectStore, clock: Clock, author: Author, table: TableName, run: str, *, fence: int = 0
+    objects: ObjectStore,
+    clock: Clock,
+    author: Author,
+    table: TableName,
+    run: str,
+    *,
+    fence: int = 0,
+    batch: Batch | None = None,
 ) -> tuple[Lease, Heartbeat]:
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
     fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
-    Raises LeaseHeld while another holds it, Unreadable, and Conflict when others keep being quicker.
+    batch: whose earlier try is not waited for. Raises LeaseHeld while another holds it, Unreadable, and Conflict when
+    others keep being quicker.
     """
     for _ in range(_ATTEMPTS):
         found = read(objects, table)
-        if found.held:
+        if not found.open_to(batch):
             raise found.refusal()
         now = format_instant(clock())
         token = max(found.token, fence) + 1
@@ -262,11 +311,15 @@ def acquire(
             "rows": 0,
             "acquired": now,
             "renewed": now,
+            "batch": batch and batch.id,
+            "held_since": None,
             "write_id": uuid.uuid4().hex,
         }
         asked_at = time.monotonic()
         etag = _take(objects, table, found, fields)
         if etag is not None:
+            if batch is not None:
+                fields["held_since"] = _written(objects, table, etag)
             lease = Lease(table, token, run, objects, clock, fields, etag, asked_at)
             lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
             lease._thread.start()
@@ -304,6 +357,14 @@ def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json
     except PreconditionFailed:
         seen = read(objects, table)
         return seen.etag if seen.fields.get("write_id") == fields["write_id"] else None
+
+
+def _written(objects: ObjectStore, table: TableName, etag: str) -> str | None:
+    """When the store took this version of the lock document, for renewals to say; None: it cannot be told any more."""
+    with contextlib.suppress(StoreError, ObjectMissing):
+        info = objects.head(key(table))
+        return format_instant(info.last_modified) if info.etag == etag else None
+    return None
 
 
 def _instant(text: str | None) -> datetime | None:

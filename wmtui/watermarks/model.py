@@ -7,6 +7,7 @@ business: a patch names fields, a field not named stays as it is.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -15,7 +16,8 @@ from wmtui.model import Key, Position, TableName
 from wmtui.watermarks import documents
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_instant, parse_wall
 
-VERSION = 1
+VERSION = 2
+"""Of documents written; older ones are read."""
 MANUAL = "manual_cli"
 
 Json = documents.Json
@@ -34,11 +36,14 @@ _NEW: Json = {
     "last_error": None,
     "pin": None,
     "load_floor": None,
+    "placed": None,
     "pending_extraction": None,
+    "extracted_run": None,
+    "warehouses": {},
     "fence": 0,
     "epoch": 1,
 }
-OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin")
+OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin", "warehouses")
 """What no other document may bring: neither `undo` nor an import changes it. The pin is somebody's word, not state."""
 
 
@@ -46,7 +51,7 @@ class Watermark(Struct, frozen=True):
     """One table's watermark: up to which point its data has been extracted and loaded.
 
     fields: the JSON document, unknown fields included. All times are UTC but `data_timestamp`, which is wall clock
-    in the profile's time zone.
+    in the document's own `timezone`.
     """
 
     table: TableName
@@ -101,9 +106,15 @@ class Watermark(Struct, frozen=True):
 
     @property
     def data_timestamp(self) -> datetime | None:
-        """Cursor of the last row extracted, wall clock in the profile's time zone."""
+        """Cursor of the last row extracted, wall clock in the document's time zone."""
         text = self.fields["last_mysql_data_timestamp"]
         return parse_wall(text) if text else None
+
+    @property
+    def timezone(self) -> str | None:
+        """The zone of `data_timestamp`; None: nobody said, it is the profile's."""
+        name: str | None = self.fields.get("timezone")
+        return name
 
     @property
     def key(self) -> Key | None:
@@ -127,6 +138,11 @@ class Watermark(Struct, frozen=True):
         return _instant(self.fields["load_floor"])
 
     @property
+    def placed(self) -> datetime | None:
+        """When an operator last placed it by `set`; rows from the load floor on are read again since then."""
+        return _instant(self.fields["placed"])
+
+    @property
     def is_manual(self) -> bool:
         """An operator placed it; no run has extracted rows since."""
         return bool(self.fields["backup_strategy"] == MANUAL)
@@ -147,31 +163,76 @@ class Watermark(Struct, frozen=True):
         return int(self.fields["fence"])
 
     @property
+    def extracted_run(self) -> str | None:
+        """The run whose last row the watermark stands on; None where somebody placed it, or it was never noted."""
+        run: str | None = self.fields["extracted_run"]
+        return run
+
+    def loads_into(self, warehouse: str | None) -> Mapping[str, Any]:
+        """Of loads into the warehouse of this id: status, rows, loaded_at, error, profile, accepted_at."""
+        found: Mapping[str, Any] = self.fields["warehouses"].get(warehouse or "", {})
+        return found
+
+    def load_status(self, warehouse: str | None, *, default: bool) -> str:
+        """Of loads into one warehouse. default: it is the default profile's, whose status is `redshift_status`."""
+        return str(self.fields["redshift_status"] if default else self.loads_into(warehouse).get("status", "pending"))
+
+    @property
     def pending_extraction(self) -> str | None:
         """The run that has begun and not yet moved the watermark."""
         run: str | None = self.fields["pending_extraction"]
         return run
 
 
-def patch_set(wall: datetime, instant: datetime) -> Json:
-    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms."""
+def loaded_into(mark: Watermark, warehouse: str | None, noted: Json, *, default: bool) -> Json:
+    """What a load leaves: for its warehouse, and in the fields of the document itself if that is the default profile's.
+
+    noted: status, rows, loaded_at, error and profile, as far as they change. warehouse: None where its id is unknown.
+    """
+    names = {"status": "redshift_status", "rows": "redshift_rows_loaded", "loaded_at": "last_redshift_load_time"}
+    patch: Json = {names[name]: value for name, value in noted.items() if name in names} if default else {}
+    if default and "error" in noted:
+        patch["last_error"] = noted["error"]
+    if warehouse is not None:
+        known = mark.fields["warehouses"]
+        patch["warehouses"] = {**known, warehouse: {**known.get(warehouse, {}), **noted}}
+    return patch
+
+
+def pending_everywhere(mark: Watermark) -> Json:
+    """New files wait for every warehouse."""
+    known = mark.fields["warehouses"]
     return {
+        "redshift_status": "pending",
+        "warehouses": {warehouse: {**noted, "status": "pending"} for warehouse, noted in known.items()},
+    }
+
+
+def patch_set(current: Watermark, wall: datetime, instant: datetime, now: datetime) -> Json:
+    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms.
+
+    timezone None: that of whoever writes it.
+    """
+    return {
+        **pending_everywhere(current),
+        "timezone": None,
         "last_mysql_data_timestamp": format_wall(wall),
         "load_floor": format_instant(instant),
+        "placed": format_instant(now),
         "last_mysql_extraction_time": None,
         "last_processed_key": None,
         "last_error": None,
         "pending_extraction": None,
+        "extracted_run": None,
         "backup_strategy": MANUAL,
         "mysql_status": "success",
-        "redshift_status": "pending",
     }
 
 
 def patch_reset(current: Watermark) -> Json:
     """`reset`: the document of a new table in an epoch of its own. The pin stays."""
     fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
-    return {**fresh, "epoch": current.next_epoch}
+    return {**fresh, **pending_everywhere(current), "timezone": None, "epoch": current.next_epoch}
 
 
 def patch_undo(current: Watermark, earlier: Watermark) -> Json:
@@ -179,13 +240,17 @@ def patch_undo(current: Watermark, earlier: Watermark) -> Json:
 
     The epoch goes back too, so that the files loaded and carried over are those that belong to the position. What was
     loaded in a later epoch still counts as loaded, and no reset uses that epoch's number again. A field that only the
-    current document has becomes null. A status of a run under way is shown as pending: that run is over.
+    current document has becomes null. A status of a run under way is shown as pending: that run is over. A document
+    from before zones were noted is in the current one's.
     """
     restored = {**dict.fromkeys(current.content), **earlier.content}
+    if restored.get("timezone") is None:
+        restored.pop("timezone", None)
     for name in ("mysql_status", "redshift_status"):
         if restored[name] == "in_progress":
             restored[name] = "pending"
-    return {name: value for name, value in restored.items() if name not in OWN_FIELDS}
+    kept = {name: value for name, value in restored.items() if name not in OWN_FIELDS}
+    return {**pending_everywhere(current), **kept}
 
 
 def keep_highest_epoch(before: Mapping[str, Any], after: Json) -> Json:
@@ -243,10 +308,29 @@ def _wrong_field(raw: Json) -> str | None:
     for name in ("mysql_status", "redshift_status", "backup_strategy"):
         if not isinstance(raw.get(name, ""), str):
             return f"{name} is {raw[name]!r}, not a text"
-    pending = raw.get("pending_extraction")
-    if pending is not None and not isinstance(pending, str):
-        return f"pending_extraction is {pending!r}, not a run"
-    return _wrong_pin(raw.get("pin"))
+    for name in ("pending_extraction", "extracted_run"):
+        run = raw.get(name)
+        if run is not None and not isinstance(run, str):
+            return f"{name} is {run!r}, not a run"
+    return (
+        _wrong_warehouses(raw.get("warehouses", {})) or _wrong_pin(raw.get("pin")) or _wrong_zone(raw.get("timezone"))
+    )
+
+
+def _wrong_warehouses(warehouses: Any) -> str | None:
+    """Later loads go by what is noted of each."""
+    if isinstance(warehouses, dict) and all(isinstance(noted, dict) for noted in warehouses.values()):
+        return None
+    return f"warehouses is {warehouses!r}, not what loads into each left"
+
+
+def _wrong_zone(name: Any) -> str | None:
+    try:
+        if name is not None:
+            ZoneInfo(name)
+    except (TypeError, ValueError, KeyError, OSError):
+        return f"timezone is {name!r}, not a time zone that this host knows"
+    return None
 
 
 def _wrong_pin(pin: Any) -> str | None:
@@ -272,4 +356,5 @@ _TIMES = {
     "last_mysql_extraction_time": parse_instant,
     "last_redshift_load_time": parse_instant,
     "load_floor": parse_instant,
+    "placed": parse_instant,
 }

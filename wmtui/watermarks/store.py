@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -16,12 +17,15 @@ from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
 from wmtui.watermarks import documents
+from wmtui.watermarks import identity as identities
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import VERSION, Watermark, keep_highest_epoch
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
+from wmtui.watermarks.zones import is_foreign
 
 SYSTEM_KEY = "watermark/last_run_timestamp.txt"
+_UTC = ZoneInfo("UTC")
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
@@ -54,14 +58,16 @@ class Author(Struct, frozen=True):
 
 class WatermarkStore:
     """Reads and changes watermarks. Absent is not unreadable: a missing document is a new table, a corrupt one raises
-    Unreadable and is never overwritten. Safe to share between threads.
+    Unreadable and is never overwritten. Safe to share between threads. zone: the profile's, which every change notes
+    unless the document is in another one and the patch leaves its point there.
     """
 
-    def __init__(self, objects: ObjectStore, clock: Clock, author: Author) -> None:
+    def __init__(self, objects: ObjectStore, clock: Clock, author: Author, zone: ZoneInfo = _UTC) -> None:
         self._objects = objects
         self._clock = clock
         self._author = author
-        self._proven = False
+        self._zone = zone
+        self._identity: identities.StoreIdentity | None = None
         self._proving = threading.Lock()
 
     @staticmethod
@@ -129,10 +135,32 @@ class WatermarkStore:
 
     def require_conditions(self) -> None:
         """Prove once per process that the store checks conditional writes; raises ConditionsIgnored."""
+        self.identity()
+
+    def identity(self) -> identities.StoreIdentity:
+        """Whose store this is, made by the first write. Raises ConditionsIgnored, Unreadable."""
         with self._proving:
-            if not self._proven:
+            if self._identity is None:
                 prove_conditions(self._objects)
-                self._proven = True
+                now = format_instant(self._clock())
+                self._identity = identities.ensure(
+                    self._objects, now=now, by=f"{self._author.actor}@{self._author.host}"
+                )
+            return self._identity
+
+    def known_identity(self) -> identities.StoreIdentity | None:
+        """The same, read only: None where nothing was ever written. Raises Unreadable."""
+        if self._identity is None:
+            found = identities.read(self._objects)
+            return found and found[0]
+        return self._identity
+
+    def remember_warehouse(self, profile: str, warehouse: str) -> None:
+        """Note which warehouse a profile loads into, unless that is known."""
+        if self.identity().warehouses.get(profile) != warehouse:
+            changed = identities.remember_warehouse(self._objects, profile, warehouse)
+            with self._proving:
+                self._identity = changed
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
@@ -196,7 +224,9 @@ class WatermarkStore:
         mark = stored.watermark
         before = before or mark.content
         entry = {"action": action, "reason": reason, "before": before}
-        content = keep_highest_epoch(before, {**mark.content, **patch})
+        zone = self._zone.key if "timezone" in patch or not is_foreign(mark, self._zone) else mark.timezone
+        content = {**mark.content, **patch, "timezone": patch.get("timezone") or zone}
+        content = keep_highest_epoch(before, content)
         changed = self._stamped(mark, content, (serial or mark.serial) + 1, entry)
         key = self.key(mark.table)
         try:
@@ -226,6 +256,7 @@ class WatermarkStore:
         metadata = {
             **mark.fields["metadata"],
             "version": VERSION,
+            "store": self.identity().id,
             "serial": serial,
             "write_id": write_id,
             "created_at": mark.fields["metadata"].get("created_at", now),

@@ -11,12 +11,14 @@ from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import clock_of, last_run, plan_table
 from wmtui.pipeline.extraction import known_rows
+from wmtui.pipeline.ledger import read_ledger
 from wmtui.pipeline.plan import high_of
 from wmtui.pipeline.verify.expected import Point, Stretch, stretches
 from wmtui.sources import SourceConnection, SourceTable
 from wmtui.warehouses import LoadFile
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
+from wmtui.watermarks.zones import refuse_foreign
 
 _READERS = 16
 
@@ -37,13 +39,14 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     """
     backend, config = scope.backend, scope.config
     mark = backend.watermarks.read(scope.table).watermark
+    refuse_foreign(mark, backend.zone)
     table = source.describe(scope.table, config)
     _refuse_late(scope, source, table, mark)
     runs = list(_committed(scope, mark.epoch))
-    loaded = {(e.uri, e.etag) for e in backend.warehouse.ledger(str(scope.table), config.target, mark.epoch)}
+    loaded = read_ledger(scope, mark).files(scope, mark.epoch).loads
     plan, previous = plan_table(scope, source, mark, table, last_run(scope))
     read = (Stretch(since, True, None),) if since else stretches(runs)
-    waiting = tuple(file for file in _files(scope, runs) if (file.uri, file.etag) not in loaded)
+    waiting = tuple(file for file in _files(scope, runs) if file.key not in loaded)
     return Inputs(mark, table, Point.of(mark.position, plan, known_rows(previous), read), waiting)
 
 

@@ -19,6 +19,7 @@ from wmtui.tui.equal import Equal
 from wmtui.tui.lines import LineList
 from wmtui.tui.paragraphs import Paragraphs
 from wmtui.watermarks.timestamps import format_wall, preset_names
+from wmtui.watermarks.zones import wall_of
 
 SETTLE_SECONDS = 0.15
 """A point is judged once nobody typed for so long."""
@@ -110,7 +111,8 @@ class Edit(Dialog[Edited | ConflictFound]):
         summaries = [draft.now().selection.summary for draft in self._drafts]
         openings = [summary.enter_at for summary in summaries if summary.enter_at is not None]
         found = [("lets files in", format_wall(min(openings)), "good")] if openings else []
-        if len(self._drafts) == 1 and (at := self._drafts[0].seen.data_timestamp) is not None:
+        zone = self._service.workspace.zone
+        if len(self._drafts) == 1 and (at := wall_of(self._drafts[0].seen, zone)) is not None:
             found.append(("as it is now", format_wall(at), ""))
         for name in preset_names(self._service.workspace.settings.presets):
             found.append((name, format_wall(self._service.watermarks.point(name, force=True)), "dim"))
@@ -241,10 +243,11 @@ def _effect(service: Service, draft: Draft, point: str, force: bool) -> tuple[Li
     now, then = draft.now(), draft.set(point, force=force)
     zone = service.workspace.zone
     meaning: Line = [
-        (f"{wording.point(draft.seen.data_timestamp, zone)} → ", "dim"),
+        (f"{describe.point(draft.seen, zone)} → ", "dim"),
         (wording.point(then.mark.data_timestamp, zone), "strong"),
     ]
-    lines: list[Line] = [[(line, "")] for line in describe.effect(draft.seen, now.selection, then.mark, then.selection)]
+    effect = describe.effect(draft.seen, now.selection, then.mark, then.selection, zone)
+    lines: list[Line] = [[(line, "")] for line in effect]
     lines[0] = [(lines[0][0][0], "good" if lines[0][0][0].startswith("+") else "warn")]
     if not draft.seen.is_manual:
         lines.append([("it becomes manual: runs of cron only load it, until a full sync", "dim")])

@@ -1,0 +1,124 @@
+"""Whose store this is: an id that travels with a copy, the roots it was written from, and who loads from it where."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+
+KEY = "watermark/store.json"
+FORMAT = 2
+"""Of the store's documents. A wmtui that knows less refuses to write."""
+_TABLES = "watermark/tables/"
+_ATTEMPTS = 20
+
+
+class Root(Struct, frozen=True):
+    """A place that the store was written from. at: since when, as documents write instants. reason: why it was accepted
+    beside the first; None for the first.
+    """
+
+    root: str
+    at: str
+    by: str
+    reason: str | None = None
+
+
+class StoreIdentity(Struct, frozen=True):
+    """The document of a store. warehouses: by profile, the id of the warehouse that it last loaded into."""
+
+    id: str
+    format: int = FORMAT
+    min_format: int = FORMAT
+    roots: tuple[Root, ...] = ()
+    warehouses: dict[str, str] = {}
+
+    def knows(self, root: str) -> bool:
+        """The store was written from there before, or somebody accepted it."""
+        return any(known.root == root for known in self.roots)
+
+
+_DECODER = msgspec.json.Decoder(StoreIdentity)
+
+
+def read(objects: ObjectStore) -> tuple[StoreIdentity, str] | None:
+    """The identity and its ETag; None for a store that never had one. Raises Unreadable."""
+    try:
+        found = objects.get(KEY)
+    except ObjectMissing:
+        return None
+    try:
+        identity = _DECODER.decode(found.data)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(KEY, f"not the document of a store: {error}") from None
+    if identity.min_format > FORMAT:
+        raise Unreadable(KEY, f"it has format {identity.min_format}; this wmtui knows up to {FORMAT}: upgrade it")
+    return identity, found.info.etag
+
+
+def ensure(objects: ObjectStore, *, now: str, by: str) -> StoreIdentity:
+    """The identity, made now where there is none: a new one where no document has one, else theirs, at a root that
+    nobody has accepted. Raises Unreadable, StoreError.
+    """
+    found = read(objects)
+    if found is not None:
+        return found[0]
+    known = _of_documents(objects)
+    root = Root(objects.uri(""), now, by)
+    made = StoreIdentity(known) if known else StoreIdentity(uuid4().hex, roots=(root,))
+    try:
+        documents.write(objects, KEY, msgspec.json.encode(made), None)
+    except PreconditionFailed:
+        found = read(objects)
+        return made if found is None else found[0]
+    return made
+
+
+def change(objects: ObjectStore, edit: Callable[[StoreIdentity], StoreIdentity]) -> StoreIdentity:
+    """Apply an edit to the identity by compare-and-swap; returns what was written. Raises Conflict, Unreadable."""
+    for attempt in range(_ATTEMPTS):
+        found = read(objects)
+        if found is None:
+            break
+        identity, etag = found
+        changed = edit(identity)
+        if changed == identity:
+            return identity
+        try:
+            documents.write(objects, KEY, msgspec.json.encode(changed), etag)
+        except PreconditionFailed:
+            documents.pause(attempt)
+        else:
+            return changed
+    raise Conflict("the store's document is being changed by others", f"{KEY} was never as it was read", "try again")
+
+
+def accept_root(objects: ObjectStore, *, now: str, by: str, reason: str) -> StoreIdentity:
+    """Let the store be written from where it is now. Raises Conflict, Unreadable."""
+    root = Root(objects.uri(""), now, by, reason)
+    return change(objects, lambda known: replace(known, roots=(*known.roots, root)))
+
+
+def remember_warehouse(objects: ObjectStore, profile: str, warehouse: str) -> StoreIdentity:
+    """Note which warehouse a profile loads into. Raises Conflict, Unreadable."""
+    return change(objects, lambda known: replace(known, warehouses={**known.warehouses, profile: warehouse}))
+
+
+def _of_documents(objects: ObjectStore) -> str | None:
+    """The id that a watermark of the store bears; None where none does."""
+    for info in objects.list(_TABLES):
+        try:
+            found: Mapping[str, Any] = documents.decode(info.key, objects.get(info.key).data)
+        except (ObjectMissing, Unreadable):
+            continue
+        metadata = found.get("metadata")
+        store = metadata.get("store") if isinstance(metadata, dict) else None
+        if isinstance(store, str) and store:
+            return store
+    return None
