@@ -54,6 +54,8 @@ def test_all_misfits_are_told_at_once_and_nothing_is_written(stack: Stack) -> No
     assert "column amount does not fit" in str(result.error)
     assert "column note does not fit" in str(result.error)
     assert str(result.error).count("ALTER TABLE") == 2
+    told = [line for line in stack.log().splitlines() if line.startswith("column")]
+    assert [line.count("ALTER TABLE") for line in told] == [1, 1]
     assert stack.keys() == []
     assert stack.mark()["mysql_status"] == "failed"
 

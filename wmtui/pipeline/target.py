@@ -8,7 +8,7 @@ from wmtui.pipeline.events import Severity
 from wmtui.sources import SourceTable
 from wmtui.warehouses import Layout, Naming, TargetTable
 from wmtui.warehouses.landing import match
-from wmtui.warehouses.misfits import Wanted, refuse_misfits
+from wmtui.warehouses.misfits import Wanted, find_misfits, refuse_misfits
 
 _REMEMBERED = "target_columns"
 """Of the lock document: what stood under each target's name when the warehouse was last asked."""
@@ -18,8 +18,8 @@ def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
     """Compare a table with its target, or with what is remembered of it while the warehouse does not answer; returns
     that, None where there is no such table.
 
-    Raises TargetMisfit, naming all that does not fit, and WarehouseError when there is nothing to compare with, unless
-    files are only to be written.
+    Tells all that does not fit, a line each. Raises TargetMisfit, naming it too, and WarehouseError when there is
+    nothing to compare with, unless files are only to be written.
     """
     try:
         found = scope.backend.warehouse.describe(scope.config.target)
@@ -29,7 +29,11 @@ def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
             return None
     else:
         remember_columns(scope, found)
-    refuse_misfits(wanted(scope, table), found)
+    wish = wanted(scope, table)
+    misfits = find_misfits(wish, found)
+    for misfit in misfits:
+        scope.tell(str(misfit), Severity.WARNING)
+    refuse_misfits(wish, misfits)
     return found
 
 

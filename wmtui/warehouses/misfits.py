@@ -34,9 +34,8 @@ class Wanted(Struct, frozen=True):
     statements: Statements
 
 
-def refuse_misfits(wanted: Wanted, found: TargetTable | None) -> None:
-    """Raises TargetMisfit, naming all of them, when a table does not fit what stands under its target's name."""
-    misfits = find_misfits(wanted, found)
+def refuse_misfits(wanted: Wanted, misfits: Sequence[Misfit]) -> None:
+    """Raises TargetMisfit, naming all of them, when there are any."""
     if misfits:
         raise TargetMisfit(
             f"{wanted.table} does not fit its target {wanted.target}",
