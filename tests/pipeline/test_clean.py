@@ -109,7 +109,7 @@ def test_without_an_answer_from_the_ledger_nothing_is_removed(stack: Stack, monk
     def down(*_: object) -> None:
         raise WarehouseError("the warehouse is down")
 
-    monkeypatch.setattr(stack.service.workspace.warehouse, "ledger", down)
+    monkeypatch.setattr(stack.service.workspace.warehouse, "loads", down)
 
     assert isinstance(find(stack).error, WarehouseError)
     assert isinstance(stack.service.leftovers.remove(found).error, WarehouseError)

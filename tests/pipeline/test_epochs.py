@@ -93,9 +93,9 @@ def test_an_undo_of_an_undo_takes_up_what_waited(stack: Stack) -> None:
     serial = stack.mark()["metadata"]["serial"]
     stack.service.watermarks.reset(stack.table())
     stack.sync_one(backup_only=True)
-    stack.warehouse("DELETE FROM orders")
     stack.service.history.undo(stack.table(), serial)
     assert stack.sync_one(redshift_only=True).rows_loaded == 0
+    stack.warehouse("DELETE FROM orders")
     stack.service.history.undo(stack.table())
 
     assert stack.sync_one(redshift_only=True).rows_loaded == 10

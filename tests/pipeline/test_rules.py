@@ -159,13 +159,17 @@ def test_a_key_column_that_is_not_unique_is_refused_before_anything_is_read(stac
     assert stack.keys() == []
 
 
-def test_an_empty_target_with_a_full_ledger_is_said_and_reprocess_fills_it(stack: Stack) -> None:
+def test_an_empty_target_with_a_full_ledger_is_refused_until_reprocess_fills_it(stack: Stack) -> None:
     seed(stack)
     stack.sync_one()
     stack.warehouse("DELETE FROM orders")
-    stack.sync_one()
-    assert "is empty although 1 files were loaded into it" in stack.log()
-    assert stack.sync_one(redshift_only=True, reprocess=True).rows_loaded == 10
+    stack.insert((99, 1, "news", stack.ago(minutes=1)))
+    for _ in range(2):
+        (result,) = stack.sync()
+        assert result.exit_code == 1
+        assert "is empty, although 1 files were loaded into it" in str(result.error)
+        assert stack.warehouse_rows() == []
+    assert stack.sync_one(redshift_only=True, reprocess=True).rows_loaded == 11
     assert stack.warehouse_rows() == stack.source_rows()
 
 

@@ -13,12 +13,14 @@ from wmtui.errors import ExitCode, UsageError
 RUN = "--run"
 """Written as an option, for cron lines; it is a command of that name, which takes the options of `sync`."""
 _COMMANDS = {
+    "accept": "accept",
     "clean": "clean",
     "doctor": "doctor",
     "files": "files",
     "locks": "locks",
     RUN: "sync:run",
     "status": "status",
+    "store": "store",
     "sync": "sync",
     "unlock": "locks:unlock",
     "verify": "verify",

@@ -40,7 +40,7 @@ def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
         str(row.table),
         mode(row.mark, now, zone),
         wording.status(fields["mysql_status"]),
-        wording.status(fields["redshift_status"]),
+        wording.status(row.load_status),
         format_wall(point) if point else wording.ABSENT,
         wording.span(row.lag),
         wording.ABSENT if row.waiting is None else str(row.waiting),

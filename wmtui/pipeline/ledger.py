@@ -1,7 +1,7 @@
 """What the warehouse's ledger says is loaded, and the store's copy of it made good."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from msgspec import Struct
 
@@ -89,28 +89,34 @@ def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: S
     """Files to load of which a record says that this very warehouse has them: without a primary key a refusal, because
     nobody knows whether their rows are in the target.
     """
-    if not files or ledger.known.warehouse is None:
+    if not files or scope.options.reprocess:
         return
-    accepted = mark.loads_into(ledger.known.warehouse).get("accepted_at")
-    first = min(file.last_modified for file in files).date() - timedelta(days=1)
-    destination = Destination(ledger.known.warehouse, scope.config.target)
-    recorded = {
-        file.key: record
-        for record in LoadRecords(scope.backend.objects, scope.table).since(first)
-        if record.warehouse is not None and destination.has(record) and record.epoch >= mark.epoch
-        for file in record.files
-    }
-    loads = ledger.files(scope, mark.epoch).loads
-    doubted = [
-        file.key
-        for file in files
-        if file.key in recorded and file.key not in loads and not _before(recorded[file.key], accepted)
-    ]
+    since = min(file.last_modified for file in files).date() - timedelta(days=1)
+    wanted = {file.key for file in files}
+    doubted = [key for key in unknown_keys(scope, ledger, mark, since) if key in wanted]
     if doubted:
         finding = unknown_loads(ledger.facts, doubted)
         if finding.refused:
             raise TableError(finding.what, finding.why, finding.next_step)
         scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
+
+
+def unknown_keys(scope: Scope, ledger: Ledger, mark: Watermark, since: date | None) -> list[str]:
+    """Files that the records of loads into this warehouse have, and its ledger has not. since: the first day of records
+    that are read; None: all of them.
+    """
+    if ledger.known.warehouse is None:
+        return []
+    accepted = mark.loads_into(ledger.known.warehouse).get("accepted_at")
+    destination = Destination(ledger.known.warehouse, scope.config.target)
+    loads = ledger.files(scope, mark.epoch).loads
+    recorded = {
+        file.key: record
+        for record in LoadRecords(scope.backend.objects, scope.table).since(since)
+        if record.warehouse is not None and destination.has(record) and record.epoch >= mark.epoch
+        for file in record.files
+    }
+    return [key for key, record in recorded.items() if key not in loads and not _before(record, accepted)]
 
 
 def _before(record: LoadRecord, accepted: object) -> bool:

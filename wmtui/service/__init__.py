@@ -13,6 +13,7 @@ from wmtui.service.history import Entry, History, WayBack
 from wmtui.service.leftovers import Found, Leftovers
 from wmtui.service.locks import Locks
 from wmtui.service.overview import Look, Overview
+from wmtui.service.ownership import Ownership
 from wmtui.service.pins import Pins
 from wmtui.service.syncs import Preview, Request, Syncs, file_selection
 from wmtui.service.verifications import verify
@@ -40,6 +41,7 @@ class Service:
         self.history = History(self.workspace, self.watermarks)
         self.pins = Pins(self.workspace, self.watermarks)
         self.locks = Locks(self.workspace)
+        self.ownership = Ownership(self.workspace)
         self.syncs = Syncs(self.workspace)
         self.leftovers = Leftovers(self.workspace)
         self.health = Health(self.workspace, self.watermarks, self.leftovers)

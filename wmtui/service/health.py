@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
+from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
 from wmtui.service.targets import check_target
@@ -108,9 +109,20 @@ class Health:
     def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
         try:
             heartbeat = self._workspace.heartbeat(table)
-            return self.judge(self._watermarks.get(table), heartbeat, max_age)
+            mark = self._watermarks.get(table)
+            return self._complete(mark, self.judge(mark, heartbeat, max_age))
         except Unreadable as error:
             return self.unreadable(table, error)
+
+    def _complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
+        """The same, unless the run that the watermark stands on is not in the store."""
+        if mark.extracted_run is None:
+            return status
+        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
+        if found is not None and found[0].state is RunState.COMMITTED:
+            return status
+        error = incomplete_copy(mark.table, mark.extracted_run)
+        return replace(status, problem="incomplete copy", error=error.in_one_line)
 
     def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
         """The status of a table whose documents cannot be read."""
@@ -124,9 +136,9 @@ class Health:
         live = heartbeat.fields if heartbeat.held else {}
         return TableStatus(
             table=table,
-            problem=_problem(mark, heartbeat, now - limit, self._workspace.zone),
+            problem=self._problem(mark, heartbeat, now - limit),
             mysql_status=mark.fields["mysql_status"],
-            redshift_status=mark.fields["redshift_status"],
+            redshift_status=self._workspace.load_status(mark),
             lag=self._watermarks.lag(mark, heartbeat),
             last_success=last_success,
             age=now - last_success if last_success else None,
@@ -137,18 +149,16 @@ class Health:
             held_by=heartbeat.held_by,
         )
 
-
-def _problem(mark: Watermark, heartbeat: Heartbeat, oldest: datetime, zone: ZoneInfo) -> str:
-    """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest. zone:
-    the profile's.
-    """
-    statuses = (mark.fields["mysql_status"], mark.fields["redshift_status"])
-    if "failed" in statuses:
-        return "failed"
-    if is_foreign(mark, zone):
-        return "other time zone"
-    if "in_progress" in statuses and not heartbeat.held:
-        return "interrupted"
-    if heartbeat.last_success is None:
-        return "never synced"
-    return "stale" if heartbeat.last_success < oldest else ""
+    def _problem(self, mark: Watermark, heartbeat: Heartbeat, oldest: datetime) -> str:
+        """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest."""
+        zone = self._workspace.zone
+        statuses = (mark.fields["mysql_status"], self._workspace.load_status(mark))
+        if "failed" in statuses:
+            return "failed"
+        if is_foreign(mark, zone):
+            return "other time zone"
+        if "in_progress" in statuses and not heartbeat.held:
+            return "interrupted"
+        if heartbeat.last_success is None:
+            return "never synced"
+        return "stale" if heartbeat.last_success < oldest else ""

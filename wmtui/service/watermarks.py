@@ -29,7 +29,10 @@ _TRIES = 60
 
 
 class Row(Struct, frozen=True):
-    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes."""
+    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
+
+    load_status: of loads into this profile's warehouse.
+    """
 
     table: TableName
     mark: Watermark | None
@@ -37,6 +40,7 @@ class Row(Struct, frozen=True):
     waiting: int | None
     lag: timedelta | None
     error: Unreadable | None
+    load_status: str = "unknown"
 
 
 class Changed(Struct, frozen=True):
@@ -85,7 +89,8 @@ class Watermarks:
                 selection = files.select(mark, loading, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)
-            return Row(table, mark, heartbeat, selection.summary.selected, self.lag(mark, heartbeat), None)
+            waiting, lag = selection.summary.selected, self.lag(mark, heartbeat)
+            return Row(table, mark, heartbeat, waiting, lag, None, self._workspace.load_status(mark))
 
         return list(self._workspace.each(row, self._workspace.settings.tables))
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from wmtui.config import Settings, TableConfig
 from wmtui.errors import ConfirmationNeeded, UsageError
 from wmtui.files.listing import Lister
@@ -19,6 +21,7 @@ from wmtui.sources import Source, open_source
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 READERS = 32
@@ -26,6 +29,14 @@ READERS = 32
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+class LoadNote(Struct, frozen=True):
+    """What is noted of the last load of a table into one profile's warehouse. rows: how many it loaded."""
+
+    profile: str
+    status: str
+    rows: int
 
 
 class Workspace:
@@ -82,6 +93,23 @@ class Workspace:
         """The id of the warehouse that this profile last loaded into; None: it never did. Raises Unreadable."""
         identity = self.watermarks.known_identity()
         return identity.warehouses.get(self.settings.profile_name) if identity else None
+
+    def load_status(self, mark: Watermark) -> str:
+        """Of loads into this profile's warehouse."""
+        return self.loads(mark)[0].status
+
+    def loads(self, mark: Watermark) -> list[LoadNote]:
+        """What is noted of loads into the warehouse of this profile, then into those of others that share the store."""
+        own = None if self.settings.is_default else self.warehouse_id
+        noted = mark.loads_into(own)
+        rows = mark.fields["redshift_rows_loaded"] if self.settings.is_default else noted.get("rows", 0)
+        status = mark.load_status(own, default=self.settings.is_default)
+        others = [
+            LoadNote(str(found.get("profile")), str(found.get("status", "pending")), int(found.get("rows", 0)))
+            for found in mark.fields["warehouses"].values()
+            if found.get("profile") not in (None, self.settings.profile_name)
+        ]
+        return [LoadNote(self.settings.profile_name, status, rows), *sorted(others, key=lambda note: note.profile)]
 
     def heartbeat(self, table: TableName) -> Heartbeat:
         """The lock document of a table."""

@@ -17,6 +17,7 @@ from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
 from wmtui.service.history import diff_lines
 from wmtui.service.wording import printable
+from wmtui.service.workspace import LoadNote
 from wmtui.tui.cells import Line, Plate, bars, fit_middle, kind_of, set_title
 from wmtui.tui.crew import Failure, words
 from wmtui.tui.drawing import file_line, lag_bar
@@ -33,7 +34,7 @@ WHOLE_LINE = "\0"
 """The label of a text that begins at the left."""
 _SHOWN = {
     "table_name", "last_mysql_data_timestamp", "timezone", "mode", "mysql_status", "redshift_status",
-    "mysql_rows_extracted", "redshift_rows_loaded", "last_error", "pin",
+    "mysql_rows_extracted", "redshift_rows_loaded", "last_error", "pin", "warehouses",
 }  # fmt: skip
 """Fields that have a line in words."""
 HISTORY_SHOWN = 200
@@ -87,12 +88,14 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     f, status = mark.fields, look.status
     limit = service.workspace.config(mark.table).freshness.error
     loads, *rest = describe.consequence(service, mark, selection)
-    glyphs = [wording.status(f[name]) for name in ("mysql_status", "redshift_status")]
+    own, *others = service.workspace.loads(mark)
+    glyphs = [wording.status(f["mysql_status"]), wording.status(own.status)]
     shown = [
         ("data up to", describe.point(mark, zone), "strong"),
         ("mode", describe.mode(mark, service.workspace.clock(), zone), ""),
         ("MySQL", f"{glyphs[0]}, {wording.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
-        ("Redshift", f"{glyphs[1]}, {wording.count(f['redshift_rows_loaded'], 'row')} loaded", kind_of(glyphs[1])),
+        ("Redshift", f"{glyphs[1]}, {wording.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
+        *_elsewhere(others),
         ("lag", f"{wording.span(status.lag)}  {lag_bar(status.lag, limit, 8)}", ""),
         ("last success", wording.instant(status.last_success), ""),
         ("next load", loads.removeprefix("loading now would say: "), ""),
@@ -107,6 +110,13 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     if f["pin"] is not None:
         shown.insert(1, ("pin", describe.pin(mark), "warn"))
     return [*shown, ("", "", ""), *_bookkeeping(service, mark)]
+
+
+def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
+    """Loads by other profiles that share the store."""
+    for note in others:
+        glyph = wording.status(note.status)
+        yield "", f"{glyph}, {wording.count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
 
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:

@@ -148,12 +148,15 @@ def accept_target(
     session: Session, place: Place, state: TargetState, *, token: int, run: str, moved_from: str | None
 ) -> None:
     """Transaction of `accept`, the ledger locked: the target as it is now is what this table's loads left."""
-    known = pass_fence(session, place, token, run)
+    statements, whole = session.statements, session.statements.whole(place.target)
+    session.execute(statements.take_back(place.target), place.store, place.table, whole)
     if moved_from is not None:
-        whole = session.statements.whole(place.target)
-        session.execute(session.statements.hand_over(place.target), moved_from, whole, place.table)
+        session.execute(statements.hand_over(place.target), moved_from, whole, place.table)
     claim(session, place)
+    mine = f"{place.table} of store {place.store[:8]}"
+    session.execute(statements.retire_others(place.target), place.store, place.table, whole, mine)
     known = pass_fence(session, place, token, run)
-    left = Fence(place.store, place.table, token, run, state.id, state.rows, known.columns if known else ())
+    rows = state.rows if state.exists else 0
+    left = Fence(place.store, place.table, token, run, state.id, rows, known.columns if known else ())
     request = LoadRequest("", place, 0, token, run, "", (), ())
     raise_fence(session, request, known, left)

@@ -191,6 +191,20 @@ class LedgerStatements:
             for table in (self.ledger(target), self.fence(target))
         ]
 
+    def retire_others(self, target: str) -> str:
+        """Keep other stores than $1 from loading table $2 into target $3: it is $4's now."""
+        return fill(
+            "UPDATE {fence} SET moved_to = $4 WHERE store <> $1 AND table_name = $2 AND target = $3",
+            fence=self.fence(target),
+        )
+
+    def take_back(self, target: str) -> str:
+        """Let store $1 load table $2 into target $3 again."""
+        return fill(
+            "UPDATE {fence} SET moved_to = NULL WHERE store = $1 AND table_name = $2 AND target = $3",
+            fence=self.fence(target),
+        )
+
     def hand_over(self, target: str) -> str:
         """Keep table $1, of whatever store, from loading into target $2 again: it is $3's now."""
         return fill("UPDATE {fence} SET moved_to = $3 WHERE table_name = $1 AND target = $2", fence=self.fence(target))

@@ -72,6 +72,12 @@ class Journal:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The fields that differ between two contents, each with its old and new value; None where it was not there."""
+    """The fields that differ between two contents, each with its old and new value; None where it was not there.
+
+    A time zone that is noted for the first time is none of them: it is the one that the document was in.
+    """
     names = [*after, *(name for name in before if name not in after)]
-    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+    changed = {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+    if "timezone" in changed and changed["timezone"][0] is None:
+        del changed["timezone"]
+    return changed

@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -26,6 +27,7 @@ from wmtui.watermarks.zones import is_foreign
 
 SYSTEM_KEY = "watermark/last_run_timestamp.txt"
 _UTC = ZoneInfo("UTC")
+_SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
@@ -68,6 +70,7 @@ class WatermarkStore:
         self._author = author
         self._zone = zone
         self._identity: identities.StoreIdentity | None = None
+        self._seen: tuple[float, identities.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
     @staticmethod
@@ -148,12 +151,20 @@ class WatermarkStore:
                 )
             return self._identity
 
+    def forget_identity(self) -> None:
+        """Read it again the next time: somebody changed it."""
+        with self._proving:
+            self._identity = self._seen = None
+
     def known_identity(self) -> identities.StoreIdentity | None:
-        """The same, read only: None where nothing was ever written. Raises Unreadable."""
-        if self._identity is None:
-            found = identities.read(self._objects)
-            return found and found[0]
-        return self._identity
+        """The same, read only and seconds old at most: None where nothing was ever written. Raises Unreadable."""
+        with self._proving:
+            if self._identity is not None:
+                return self._identity
+            if self._seen is None or time.monotonic() - self._seen[0] > _SEEN_SECONDS:
+                found = identities.read(self._objects)
+                self._seen = (time.monotonic(), found and found[0])
+            return self._seen[1]
 
     def remember_warehouse(self, profile: str, warehouse: str) -> None:
         """Note which warehouse a profile loads into, unless that is known."""
