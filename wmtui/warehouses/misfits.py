@@ -39,8 +39,8 @@ def refuse_misfits(wanted: Wanted, misfits: Sequence[Misfit]) -> None:
     if misfits:
         raise TargetMisfit(
             f"{wanted.table} does not fit its target {wanted.target}",
-            "".join(f"\n    {misfit};" for misfit in misfits),
-            "do what each line says; nothing was read, and what was read before can still be loaded",
+            "; and ".join(map(str, misfits)),
+            "do what is said of each; nothing was read, and what was read before can still be loaded",
         )
 
 
