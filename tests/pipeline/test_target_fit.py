@@ -171,7 +171,11 @@ FORMS = {
 @pytest.fixture
 def formed(servers_stack: Stack) -> Stack:
     """A table of which the target keeps almost every column in another form, the cursor too."""
-    stack = servers_stack
+    return with_forms(servers_stack)
+
+
+def with_forms(stack: Stack) -> Stack:
+    """Give a stack that table and that target."""
     stack.source(f"DROP TABLE {stack.schema}.orders")
     stack.source(
         f"CREATE TABLE {stack.schema}.orders (id BIGINT NOT NULL PRIMARY KEY, paid TINYINT(1), year YEAR,"
@@ -219,6 +223,39 @@ def test_a_target_keeps_columns_in_other_forms_and_verify_compares_them_rightly(
     (example,) = verify(formed).examples
     assert example.source is not None
     assert set(example.source) == {"doc", "paid", "local_time"}
+
+
+def test_redshift_makes_the_same_forms_and_verify_compares_them_rightly(redshift_stack: Stack) -> None:
+    redshift_stack.create()
+    formed = with_forms(redshift_stack)
+    put(formed, 1, paid=0, hours=3)
+    formed.sync_one()
+    put(formed, 1, hours=2)
+    put(formed, 2, paid=None, hours=1)
+    formed.sync_one()
+    assert formed.warehouse("SELECT id, paid, year, price, doc ->> 'b', local_time::text FROM orders ORDER BY id") == [
+        (1, True, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
+        (2, None, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
+    ]
+    result = verify(formed)
+    assert (result.right, result.compared) == (True, 2)
+
+
+def test_a_system_name_of_redshift_is_told_before_reading_and_no_matter_once_it_is_renamed(
+    redshift_stack: Stack,
+) -> None:
+    stack = redshift_stack
+    stack.source(
+        f"CREATE TABLE {stack.schema}.orders (id BIGINT NOT NULL PRIMARY KEY, oid INT, xmin INT, update_at DATETIME)"
+    )
+    stack.source(f"INSERT INTO {stack.schema}.orders VALUES (1, 2, 3, '2025-01-01')")
+    (result,) = stack.sync()
+    assert "`rename: {oid: …}`" in str(result.error)
+    assert "`rename: {xmin: …}`" in str(result.error)
+    assert stack.keys() == []
+    rewrite(stack, rename={"oid": "number", "xmin": "least"})
+    stack.sync_one()
+    assert stack.warehouse("SELECT number, least FROM orders") == [(2, 3)]
 
 
 def test_a_number_that_is_no_truth_value_is_refused_by_its_row_before_it_is_part_of_a_file(formed: Stack) -> None:
