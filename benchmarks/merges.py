@@ -121,7 +121,7 @@ class IdleSync:
 
 
 def main() -> None:
-    """Print a line for each warehouse and isolation level."""
+    """Print two lines for each warehouse and isolation level."""
     os.environ.update(ENVIRONMENT)
     print(f"two merges of about {SECONDS:g} s: every written row sleeps for {PAUSE * 1000:g} ms in a CHECK", flush=True)
     with ExitStack() as stack:
@@ -130,7 +130,9 @@ def main() -> None:
         for kind, levels in LEVELS.items():
             for name, level in levels.items():
                 with warehouse(kind, level, postgres, s3) as (bench, address), tempfile.TemporaryDirectory() as folder:
-                    measure(f"{kind}, {name}", Merges(bench), IdleSync(Path(folder), s3, address))
+                    merges = Merges(bench)
+                    compare(f"{kind}, {name}", merges)
+                    look_beside(f"{kind}, {name}", merges, IdleSync(Path(folder), s3, address))
 
 
 @contextmanager
@@ -147,15 +149,18 @@ def warehouse(kind: str, level: str, postgres: Postgres, s3: S3Server) -> Iterat
             yield redshift_bench(stand_in, database, s3), {**stand_in.config, "iam_role": ROLE}
 
 
-def measure(what: str, merges: Merges, idle: IdleSync) -> None:
-    """Print the figures of one warehouse."""
+def compare(what: str, merges: Merges) -> None:
+    """Print how long the merges of one warehouse take."""
     alone = [merges.load(target, merges.rows) for target in TARGETS]
     both = merges.at_once()
-    quiet = statistics.median(idle.run() for _ in range(IDLE_SYNCS))
-    beside = merges.beside(idle)
     print(
         f"{what}: {merges.rows:,} rows each, alone {alone[0]:.1f} s and {alone[1]:.1f} s, at once {both:.1f} s,"
-        f" ratio to the longer {both / max(alone):.2f}; sync without news {quiet:.2f} s,"
-        f" beside a merge {beside:.2f} s",
+        f" ratio to the longer {both / max(alone):.2f}",
         flush=True,
     )
+
+
+def look_beside(what: str, merges: Merges, idle: IdleSync) -> None:
+    """Print how long a sync without news takes."""
+    quiet = statistics.median(idle.run() for _ in range(IDLE_SYNCS))
+    print(f"{what}: sync without news {quiet:.2f} s, beside a merge {merges.beside(idle):.2f} s", flush=True)

@@ -9,6 +9,7 @@ from wmtui.errors import LeaseHeld, WarehouseError
 from wmtui.files.runs import RunState, RunStore
 from wmtui.pipeline import extraction, parts
 from wmtui.service import Found
+from wmtui.warehouses import KnownLoads
 from wmtui.watermarks import lease
 
 
@@ -97,7 +98,7 @@ def test_what_was_ever_loaded_in_whatever_epoch_is_kept(
         for key in stack.keys("watermark/loads/"):
             stack.service.workspace.objects.delete(key)
     else:
-        monkeypatch.setattr(stack.service.workspace.warehouse, "ledger", lambda *_: [])
+        monkeypatch.setattr(stack.service.workspace.warehouse, "loads", lambda *_: KnownLoads())
 
     assert keys(find(stack)) == abandoned
 

@@ -151,10 +151,11 @@ def test_all_misfits_are_named_at_once_each_with_its_way_out() -> None:
         refuse_misfits(wanted(schema), find_misfits(wanted(schema), found))
     lines = failure.value.why.split("; and ")
     assert [line.split()[1] for line in lines] == ["update_at", "amount", "paid", "year", "doc", "xmin", "region"]
+    assert "local_timestamp" not in lines[0]  # Of a cursor: its values would compare otherwise.
     for line, way_out in zip(
         lines,
         (
-            "say `as: {update_at: utc_timestamp}`, or say `as: {update_at: local_timestamp}`",
+            "; say `as: {update_at: utc_timestamp}`",
             "decimal(10,2) in the source, smallint in the target: the warehouse would round, cut or convert its values;"
             ' run ALTER TABLE "public"."orders" ALTER COLUMN "amount" TYPE numeric(10,2)',
             "say `as: {paid: boolean}`",

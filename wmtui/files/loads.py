@@ -48,16 +48,19 @@ class LoadRecord(Struct, frozen=True):
 
 
 class Destination(Struct, frozen=True):
-    """Where a profile loads a table. warehouse: its id; None: it is not known, because nothing was loaded yet by a
-    wmtui that gives one. target: as the settings write it.
+    """Where a profile loads a table. warehouse: its id; None: nothing was loaded yet by a wmtui that gives one. target:
+    as the settings write it. unnamed: loads from before warehouses had ids count too: the default profile's.
     """
 
     warehouse: str | None
     target: str
+    unnamed: bool = True
 
     def has(self, record: LoadRecord) -> bool:
-        """A load went there. Where a warehouse was never told apart from others, none is."""
-        return record.target == self.target and (self.warehouse is None or record.warehouse in (None, self.warehouse))
+        """A load went there."""
+        if record.target != self.target:
+            return False
+        return self.unnamed if record.warehouse is None else record.warehouse == self.warehouse
 
 
 class _Day(Struct, frozen=True):

@@ -51,7 +51,7 @@ def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
         root=root,
         keyless=not config.primary_key,
         epoch=mark.epoch,
-        token=max(mark.fence, scope.heartbeat.token),
+        token=scope.heartbeat.token if isinstance(scope, Job) else max(mark.fence, scope.heartbeat.token),
         known_root=identity is None or identity.knows(root),
         reload=options.reprocess and not options.keys,
         may_shrink=config.target_may_shrink,
@@ -77,9 +77,9 @@ def refuse_root(scope: Scope) -> None:
     raise TableError(finding.what, finding.why, finding.next_step)
 
 
-def tell_or_refuse(scope: Scope, ledger: Ledger) -> None:
+def tell_or_refuse(scope: Scope, findings: Sequence[Finding]) -> None:
     """Raises TableError for the first doubt that is refused; tells of the others."""
-    for finding in ledger.findings:
+    for finding in findings:
         if finding.refused:
             raise TableError(finding.what, finding.why, finding.next_step)
         scope.tell(str(finding), Severity.WARNING)

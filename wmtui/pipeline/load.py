@@ -60,7 +60,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     refuse_incomplete_copy(job, mark)
     ledger = read_ledger(job, mark)
     _know_warehouse(job, ledger.known.warehouse)
-    tell_or_refuse(job, ledger)
+    tell_or_refuse(job, [f for f in ledger.findings if f.refused or not f.harmful_read])  # These were told before.
     last = repair_record(job, mark, ledger)
     selection = select(job, mark, ledger)
     _report(job, selection)

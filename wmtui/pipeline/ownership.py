@@ -152,37 +152,30 @@ def _foreign_rows(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]
     if mine.ever_loaded or not target.exists or target.empty:
         return []
     rows = "rows" if target.rows is None else f"{target.rows:,} rows"
-    others = [f for f in mine.others if f.moved_to is None]
+    others = sorted({f.table for f in mine.others if f.moved_to is None and f.table != str(facts.table)})
     if others:
-        names = ", ".join(sorted({_whose(f, facts.table) for f in others}))
-        other = next((f.table for f in others if f.table != str(facts.table)), None)
-        moved = f" --moved-from {other}" if other else ""
         return [
             Finding(
                 Doubt.OTHER_TABLE,
                 True,
-                f"target {facts.target} has {rows} of {names}",
+                f"target {facts.target} has {rows} of {', '.join(others)}",
                 f"no load of {facts.table} is in its ledger; loading would mix two tables",
-                f"give {facts.table} a target of its own; if it is the same table: "
-                f"`wmtui accept -t {facts.table}{moved} --reason …`",
+                f"give {facts.table} a target of its own; if it is the same table under a new name: "
+                f"`wmtui accept -t {facts.table} --moved-from {others[0]} --reason …`",
             )
         ]
+    stores = sorted({f.store[:8] or "unknown" for f in mine.others if f.moved_to is None})
+    filled = f"loads of store {', '.join(stores)} filled it" if stores else "another tool filled it"
     return [
         Finding(
             Doubt.FOREIGN_ROWS,
             facts.keyless,
-            f"target {facts.target} has {rows}, and no load of {facts.table} is in its ledger",
-            "another tool filled it, or the store that did was lost; what is read now comes "
+            f"target {facts.target} has {rows}, and no load of {facts.table} from this store is in its ledger",
+            f"{filled}, or the store that did was lost; what is read now comes "
             + ("beside them: rows double" if facts.keyless else "over rows of equal keys"),
             _ACCEPT.format(table=facts.table),
         )
     ]
-
-
-def _whose(fence: Fence, table: TableName) -> str:
-    if fence.table != str(table):
-        return fence.table
-    return f"{fence.table} of store {fence.store[:8]}" if fence.store else f"{fence.table} of an unknown store"
 
 
 def _rows_gone(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]:

@@ -28,7 +28,7 @@ from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
-from wmtui.pipeline.ledger import read_ledger, refuse_root
+from wmtui.pipeline.ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.pipeline.load import load_table
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
@@ -105,7 +105,9 @@ def _acquire(
     fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
     run = new_run_id(backend.clock(), *earlier_runs(found))
     author, batch = backend.author, options.batch
-    return lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+    held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+    # What the store knew before this run: the run itself raises the watermark's fence.
+    return held, replace(found, fields={**found.fields, "token": max(found.token, mark.fence)})
 
 
 def _look(scope: Scope, mark: Watermark) -> int:
@@ -122,9 +124,7 @@ def _look(scope: Scope, mark: Watermark) -> int:
         ledger = read_ledger(scope, mark)
     except WarehouseError:
         return 0
-    for finding in ledger.findings:
-        if finding.refused and finding.harmful_read:
-            raise TableError(finding.what, finding.why, finding.next_step)
+    tell_or_refuse(scope, [finding for finding in ledger.findings if finding.harmful_read])
     return ledger.mine.token
 
 

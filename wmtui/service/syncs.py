@@ -242,7 +242,7 @@ def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
     from wmtui.pipeline.load import refuse_lost, refuse_replaced, select
 
     ledger = read_ledger(scope, mark)
-    tell_or_refuse(scope, ledger)
+    tell_or_refuse(scope, ledger.findings)
     selection = select(scope, mark, ledger)
     refuse_replaced(selection)
     refuse_lost(scope, mark, selection, ledger)

@@ -86,7 +86,9 @@ class Workspace:
     def loading(self, table: TableName) -> Loading:
         """Where a table is loaded, as far as the store knows: the warehouse that this profile last loaded into."""
         config = self.config(table)
-        return Loading(Destination(self.warehouse_id, config.target), keyless=not config.primary_key)
+        return Loading(
+            Destination(self.warehouse_id, config.target, self.settings.is_default), keyless=not config.primary_key
+        )
 
     @property
     def warehouse_id(self) -> str | None:

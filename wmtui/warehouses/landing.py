@@ -145,10 +145,12 @@ class Target(Struct, frozen=True):
         return self.statements.retype_column(self.name, column, self.statements.column_type(field))
 
 
-def unfit(field: pa.Field, declared: str, target: Target, naming: Naming, said: str) -> Misfit | None:
+def unfit(
+    field: pa.Field, declared: str, target: Target, naming: Naming, *, said: str, forms: Sequence[As] = tuple(As)
+) -> Misfit | None:
     """Why a column of the target, by its declared type, does not take a carried field's values; None where it does.
 
-    said: what the field's own side calls its type.
+    said: what the field's own side calls its type. forms: those that may be advised.
     """
     how = naming.as_types.get(field.name)
     form = converted(field, how)
@@ -157,7 +159,7 @@ def unfit(field: pa.Field, declared: str, target: Target, naming: Naming, said: 
             field.name,
             f"is {said}, and `as` says {how}",
             "such values have no form like that",
-            _ways_out(field, declared, target, naming),
+            _ways_out(field, declared, target, naming, forms),
         )
     if landing_type(form.type, declared, json=is_json(form)) is not None:
         return None
@@ -165,14 +167,14 @@ def unfit(field: pa.Field, declared: str, target: Target, naming: Naming, said: 
         field.name,
         f"does not fit: {said}{f' kept as {how}' if how else ''}, {declared} in the target",
         "the warehouse would round, cut or convert its values",
-        _ways_out(field, declared, target, naming),
+        _ways_out(field, declared, target, naming, forms),
     )
 
 
-def _ways_out(field: pa.Field, declared: str, target: Target, naming: Naming) -> str:
+def _ways_out(field: pa.Field, declared: str, target: Target, naming: Naming, forms: Sequence[As]) -> str:
     """How to make a column of the target and a field fit each other, in words."""
     column = match(naming.of(field.name) or field.name, target.columns) or field.name
-    ways = [f"say `as: {{{field.name}: {how}}}`" for how in As if _would_land(field, how, declared)]
+    ways = [f"say `as: {{{field.name}: {how}}}`" for how in forms if _would_land(field, how, declared)]
     if statement := target.widening(column, field) or target.as_text(column, field):
         ways.insert(0, f"run {statement}")
     return ", or ".join(ways) or "load into a new target, or exclude the column"
@@ -197,7 +199,7 @@ def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
         if name is None:
             continue
         column = match(name, target.columns) or name
-        if misfit := unfit(field, target.columns[column], target, naming, f"{field.type} in the file"):
+        if misfit := unfit(field, target.columns[column], target, naming, said=f"{field.type} in the file"):
             misfits.append(misfit)
             continue
         if column in landings:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from wmtui.errors import TargetMisfit
+from wmtui.model import As
 from wmtui.warehouses.base import Layout, Limits, Naming
 from wmtui.warehouses.conversions import converted
 from wmtui.warehouses.landing import Misfit, Target, match, unfit
@@ -119,7 +120,10 @@ def _of_column(
 ) -> Iterator[Misfit]:
     """What is wrong with one column of the source and its place in the target."""
     if column in target.columns:
-        if misfit := unfit(field, target.columns[column], target, wanted.naming, _said(field)):
+        ordering = field.name in (*wanted.primary_key, wanted.cursor)
+        forms = (As.UTC_TIMESTAMP,) if ordering else tuple(As)
+        declared = target.columns[column]
+        if misfit := unfit(field, declared, target, wanted.naming, said=_said(field), forms=forms):
             yield misfit
         if found is not None and found.column(column).generated:
             yield Misfit(
