@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct, field
 
-from wmtui.model import TableName
+from wmtui.model import As, TableName
 
 
 class Secret:
@@ -181,6 +181,7 @@ class TableConfig(_Strict, frozen=True):
     primary_key: empty for a table without one (append, at least once).
     schema: of the target, None for the warehouse's own; once read, `target` is the whole name. exclude: columns that
     are never read. rename: columns of the source and what the target calls them.
+    as_types: columns of the source that the target keeps in another form, `as` in the file.
     diststyle, distkey, sortkey: how Redshift stores a target that a load creates, by names of the source.
     zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
     that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has. target_may_shrink:
@@ -199,6 +200,7 @@ class TableConfig(_Strict, frozen=True):
     manual_in_run: Literal["load", "sync"] = "load"
     exclude: tuple[str, ...] = ()
     rename: dict[str, str] = {}
+    as_types: dict[str, As] = msgspec.field(default_factory=dict, name="as")
     diststyle: Literal["auto", "even", "all"] | None = None
     distkey: str | None = None
     sortkey: tuple[str, ...] = ()

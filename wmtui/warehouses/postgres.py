@@ -26,6 +26,7 @@ from wmtui.warehouses.reading import ReadColumn, columns_to_read
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import STAGING, Staging
 from wmtui.warehouses.staging import Staged, stage
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
@@ -46,6 +47,35 @@ _MADE_BY_ANOTHER = (
 )
 COUNTED_BYTES = 2**30
 """Of a target whose rows are counted before a load: counting more would take longer than most loads."""
+SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "f": "foreign table",
+    "v": "view",
+    "m": "materialized view",
+    "i": "index",
+    "I": "index",
+    "S": "sequence",
+    "c": "type",
+}
+_RELATION = """
+SELECT c.oid, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
+    row_security_active(c.oid),
+    ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+        AND t.tgenabled <> 'D' AND t.tgtype & 1 = 1 ORDER BY 1),
+    ARRAY(SELECT k.conrelid::regclass::text || '.' || k.conname FROM pg_constraint k
+        WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.confdeltype = 'c' ORDER BY 1),
+    ARRAY(SELECT a.attname::text FROM pg_constraint k CROSS JOIN unnest(k.conkey) WITH ORDINALITY AS u(number, place)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+        WHERE k.conrelid = c.oid AND k.contype = 'p' ORDER BY u.place)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+"""
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.atthasdef OR a.attidentity <> '',
+    a.attidentity = 'a' OR coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''
+FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
 
 
 class PostgresWarehouse:
@@ -54,13 +84,19 @@ class PostgresWarehouse:
     lock_timeout: how long a load waits for another one's merge.
     """
 
-    limits = Limits()
+    limits = Limits(name_bytes=63, system_names=SYSTEM_NAMES)
     reads_store = False
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
+        self.statements = sql.Statements(config.schema)
         self._config = config
         self._lock_timeout = lock_timeout
         self._address = f"{config.host}:{config.port}/{config.database}"
+
+    def describe(self, target: str) -> TargetTable | None:
+        """What stands under this name."""
+        with self._session() as session:
+            return session.describe(target)
 
     def loads(self, place: Place) -> KnownLoads:
         """What was loaded into a target, and by whom."""
@@ -267,6 +303,22 @@ class PostgresSession(Session):
                 " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
                 *self.statements.place(table),
             )
+        )
+
+    def describe(self, table: str) -> TargetTable | None:
+        found = self.execute(_RELATION, *self.statements.place(table))
+        if not found:
+            return None
+        oid, kind, owner, owned, row_security, triggers, cascades, key = found[0]
+        return TargetTable(
+            columns=tuple(TargetColumn(*column) for column in self.execute(_COLUMNS, oid)),
+            primary_key=tuple(key),
+            kind=_KINDS.get(kind, "relation of another kind"),
+            row_security=row_security,
+            triggers=tuple(triggers),
+            cascades=tuple(cascades),
+            owned=owned,
+            owner=owner,
         )
 
     def state(self, target: str, *, count: bool = True) -> TargetState:

@@ -15,10 +15,11 @@ from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.warehouses.base import Limits, LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart
 from wmtui.warehouses.ledger import ledger_keys
 from wmtui.warehouses.loading import enter, finish, prove_staging
-from wmtui.warehouses.postgres import PostgresWarehouse
+from wmtui.warehouses.postgres import SYSTEM_NAMES, PostgresWarehouse
 from wmtui.warehouses.postgres_errors import connection_lost
 from wmtui.warehouses.redshift_login import IamPasswords
 from wmtui.warehouses.redshift_session import RedshiftSession
+from wmtui.warehouses.redshift_sql import RedshiftStatements
 from wmtui.warehouses.redshift_staging import Stager
 from wmtui.warehouses.staging import Staged
 
@@ -37,11 +38,18 @@ class _AlreadyLoaded(Exception):
 class RedshiftWarehouse(PostgresWarehouse):
     """A Warehouse in one schema of a Redshift database; every operation has a connection of its own."""
 
-    limits = Limits(REDSHIFT_TEXT_BYTES, REDSHIFT_BINARY_BYTES)
+    limits = Limits(
+        REDSHIFT_TEXT_BYTES,
+        REDSHIFT_BINARY_BYTES,
+        name_bytes=127,
+        system_names=SYSTEM_NAMES | {"oid"},
+        ignores_case=True,
+    )
     reads_store = True
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config)
+        self.statements = RedshiftStatements(config.schema)
         self._redshift = config
         self._manifests = manifests
         self._passwords = IamPasswords(config, config.iam_login) if config.iam_login else None

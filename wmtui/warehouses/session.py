@@ -10,6 +10,7 @@ import pyarrow as pa
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.sql import Staging, Statements
+from wmtui.warehouses.target import TargetTable
 
 
 class Session(Protocol):
@@ -40,6 +41,10 @@ class Session(Protocol):
 
     def columns(self, table: str) -> Columns:
         """The columns of a table of the schema, empty when there is no such table."""
+        ...
+
+    def describe(self, table: str) -> TargetTable | None:
+        """What stands under a table's name, None where nothing does."""
         ...
 
     def state(self, target: str, *, count: bool = True) -> TargetState:
