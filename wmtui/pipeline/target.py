@@ -1,5 +1,7 @@
 """Before a run writes its first part: does the target take what the source has?"""
 
+from typing import Any
+
 import msgspec
 
 from wmtui.errors import WarehouseError
@@ -11,7 +13,7 @@ from wmtui.warehouses.landing import match
 from wmtui.warehouses.misfits import Wanted, find_misfits, refuse_misfits
 
 _REMEMBERED = "target_columns"
-"""Of the lock document: what stood under each target's name when the warehouse was last asked."""
+"""Of the lock document: by profile, what stood under each target's name when its warehouse was last asked."""
 
 
 def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
@@ -95,7 +97,7 @@ def _from_memory(scope: Scope, error: WarehouseError) -> TargetTable | None:
 
 def remembered_columns(scope: Scope) -> TargetTable | None:
     """What stood under the target's name when the warehouse was last asked; None where nobody knows."""
-    known = scope.heartbeat.fields.get(_REMEMBERED)
+    known = _remembered(scope).get(scope.backend.profile)
     if not isinstance(known, dict) or scope.config.target not in known:
         return None
     try:
@@ -104,10 +106,16 @@ def remembered_columns(scope: Scope) -> TargetTable | None:
         return None
 
 
+def _remembered(scope: Scope) -> dict[str, Any]:
+    known = scope.heartbeat.fields.get(_REMEMBERED)
+    return known if isinstance(known, dict) else {}
+
+
 def remember_columns(scope: Scope, found: TargetTable | None) -> None:
     """Leave what stands under the target's name for runs that find no warehouse; a preview leaves nothing."""
     if found is not None and isinstance(scope, Job):
-        scope.lease.note(**{_REMEMBERED: {scope.config.target: msgspec.to_builtins(found)}})
+        noted = {scope.backend.profile: {scope.config.target: msgspec.to_builtins(found)}}
+        scope.lease.note(**{_REMEMBERED: _remembered(scope) | noted})
 
 
 def remember_loaded(job: Job, changed: bool) -> None:
