@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -438,7 +438,7 @@ def test_a_server_that_never_answers_is_given_up(
     rs_bench: Bench, stand_in: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rs_bench.load(rows((1, at(1), "a")))
-    monkeypatch.setattr("wmtui.warehouses.postgres.DEADLINE", timedelta(seconds=0.5))
+    monkeypatch.setattr("wmtui.warehouses.postgres.PostgresSession._patience", 0.5)
     stand_in.silent_on = "COPY"
     with pytest.raises(WarehouseError, match="no answer within"):
         rs_bench.load(rows((1, at(2), "b")))

@@ -87,7 +87,10 @@ class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
 
 
 class PostgresConfig(_Strict, frozen=True, tag="postgres"):
-    """A PostgreSQL server as warehouse."""
+    """A PostgreSQL server as warehouse.
+
+    statement_timeout: how long one statement may take. lock_timeout: how long a load waits for whoever has the target.
+    """
 
     host: str
     database: str
@@ -97,6 +100,8 @@ class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     schema: str = "public"
     tls: Tls = "verify"
     ca: str | None = None
+    statement_timeout: Duration = Duration(hours=2)
+    lock_timeout: Duration = Duration(minutes=30)
 
 
 class AccessKeys(_Strict, frozen=True):
@@ -123,7 +128,8 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
     """An Amazon Redshift cluster or workgroup as warehouse: with a password, or with an iam_login.
 
     iam_role: with which Redshift reads the store: an ARN, or `default`. access_keys: keys instead, for a cluster that
-    has no role.
+    has no role. statement_timeout: how long one statement may take, waiting for locks included: Redshift ends no other
+    wait.
     """
 
     host: str
@@ -137,6 +143,7 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
     schema: str = "public"
     tls: Tls = "verify"
     ca: str | None = None
+    statement_timeout: Duration = Duration(hours=2)
 
 
 SourceConfig = MySQLConfig | DuckDBConfig

@@ -151,7 +151,7 @@ class _Statements(sql.Statements):
 
 class _DuckDBSession(Session):
     data_errors = (duckdb.DataError,)
-    missing_errors = (duckdb.CatalogException,)
+    missing_errors = exists_errors = (duckdb.CatalogException,)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         self._connection = connection

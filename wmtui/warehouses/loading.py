@@ -1,6 +1,9 @@
 """Transaction 2 of a load, the same for every warehouse: proof of staging, fence, merge and ledger."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
@@ -59,6 +62,27 @@ def finish(
     session.execute(drop_staging(staged.staging.table))
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
+
+
+def add_columns(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
+    """Give an existing target the columns it lacks, ahead of the transaction that holds the ledger: the statement waits
+    for everybody who reads the target. Returns those that this load added.
+    """
+    if not staged.target or not staged.added:
+        return ()
+    current, added = session.columns(request.target), []
+    for column in staged.added:
+        if current and column not in current:
+            with suppress(*session.exists_errors):  # Another load was quicker.
+                statement = session.statements.add_column(request.target, column, staged.columns[column])
+                session.execute(statement)
+                added.append(column)
+    return tuple(added)
+
+
+def with_added(result: LoadResult, added: tuple[str, ...]) -> LoadResult:
+    """The result of a load for which columns were added before."""
+    return replace(result, added=(*added, *result.added))
 
 
 def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> None:

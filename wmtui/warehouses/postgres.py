@@ -19,7 +19,7 @@ from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, O
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.deadline import deadline
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import count_rows, merge
+from wmtui.warehouses.loading import add_columns, count_rows, merge, with_added
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
@@ -30,10 +30,8 @@ from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
-STATEMENT_TIMEOUT = timedelta(hours=2)
-DEADLINE = STATEMENT_TIMEOUT + timedelta(minutes=1)
-"""When this side stops to wait for a server that does not keep its own."""
-_LOCK_TIMEOUT = timedelta(minutes=30)
+GRACE = timedelta(minutes=1)
+"""How much longer than a statement may take this side waits for a server that does not keep to it."""
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
 _MERGE_ATTEMPTS = 3
@@ -79,18 +77,14 @@ FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdroppe
 
 
 class PostgresWarehouse:
-    """A Warehouse in one schema of a PostgreSQL server; every operation has a connection of its own.
-
-    lock_timeout: how long a load waits for another one's merge.
-    """
+    """A Warehouse in one schema of a PostgreSQL server; every operation has a connection of its own."""
 
     limits = Limits(name_bytes=63, system_names=SYSTEM_NAMES)
     reads_store = False
 
-    def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
+    def __init__(self, config: PostgresConfig | RedshiftConfig) -> None:
         self.statements = sql.Statements(config.schema)
         self._config = config
-        self._lock_timeout = lock_timeout
         self._address = f"{config.host}:{config.port}/{config.database}"
 
     def describe(self, target: str) -> TargetTable | None:
@@ -119,8 +113,9 @@ class PostgresWarehouse:
             staged = stage(session, request, open_part, on_staged)
             with session.dropping(staged.staging):
                 session.analyze(staged.staging)
+                added = add_columns(session, request, staged)
                 try:
-                    return _merge(session, request, staged)
+                    return with_added(_merge(session, request, staged), added)
                 except psycopg.OperationalError as error:
                     if not connection_lost(error):
                         raise
@@ -165,7 +160,7 @@ class PostgresWarehouse:
             yield session
 
     def _open(self, connection: "psycopg.Connection[Any]") -> "PostgresSession":
-        return PostgresSession(connection, self._config, self._lock_timeout)
+        return PostgresSession(connection, self._config)
 
     def _login(self) -> tuple[str, Secret]:
         """User and password of a new connection."""
@@ -234,17 +229,16 @@ class PostgresSession(Session):
 
     data_errors = (psycopg.DataError,)
     missing_errors = (pg.UndefinedTable,)
+    exists_errors = (pg.DuplicateColumn,)
     pooled = False
 
     def __init__(
         self,
         connection: "psycopg.Connection[Any]",
         config: PostgresConfig | RedshiftConfig,
-        lock_timeout: timedelta = _LOCK_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._config = config
-        self._lock_timeout = lock_timeout
         self.statements = sql.Statements(config.schema)
 
     def prepare(self) -> None:
@@ -260,10 +254,14 @@ class PostgresSession(Session):
         self.pooled = answer is None
 
     @property
+    def _patience(self) -> float:
+        return (self._config.statement_timeout + GRACE).total_seconds()
+
+    @property
     def _settings(self) -> dict[str, str]:
         return {
-            "statement_timeout": milliseconds(STATEMENT_TIMEOUT),
-            "lock_timeout": milliseconds(self._lock_timeout),
+            "statement_timeout": milliseconds(self._config.statement_timeout),
+            "lock_timeout": milliseconds(getattr(self._config, "lock_timeout", timedelta(0))),
             "timezone": "UTC",
             "datestyle": "ISO",
             "jit": "off",
@@ -281,12 +279,12 @@ class PostgresSession(Session):
             yield
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with deadline(self._connection, DEADLINE.total_seconds()):
+        with deadline(self._connection, self._patience):
             cursor = self._connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
     def change(self, statement: str, *values: object) -> int:
-        with deadline(self._connection, DEADLINE.total_seconds()):
+        with deadline(self._connection, self._patience):
             return self._connection.execute(statement.encode(), values or None).rowcount
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:

@@ -14,7 +14,7 @@ from wmtui.config import RedshiftConfig, Secret
 from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.warehouses.base import Limits, LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart
 from wmtui.warehouses.ledger import ledger_keys
-from wmtui.warehouses.loading import enter, finish, prove_staging
+from wmtui.warehouses.loading import add_columns, enter, finish, prove_staging, with_added
 from wmtui.warehouses.postgres import SYSTEM_NAMES, PostgresWarehouse
 from wmtui.warehouses.postgres_errors import connection_lost
 from wmtui.warehouses.redshift_login import IamPasswords
@@ -61,8 +61,9 @@ class RedshiftWarehouse(PostgresWarehouse):
             wanted = request
             while wanted.files:
                 staged = Stager(session, wanted, self._manifests, self._redshift, on_staged).stage(open_part)
+                added = add_columns(session, wanted, staged)
                 try:
-                    done = _merge(session, wanted, staged)
+                    done = with_added(_merge(session, wanted, staged), added)
                 except _AlreadyLoaded as found:
                     files = tuple(file for file in wanted.files if (file.key, file.etag) not in found.keys)
                     wanted = replace(wanted, files=files)

@@ -15,7 +15,7 @@ from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, redshift_sql
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.ledger_sql import LEDGER
-from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, milliseconds
+from wmtui.warehouses.postgres import PostgresSession, milliseconds
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn
 from wmtui.warehouses.sql import Staging, count_staged, staged_name
@@ -58,7 +58,7 @@ class RedshiftSession(PostgresSession):
     def prepare(self) -> None:
         """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
         for setting in (
-            f"statement_timeout TO {milliseconds(STATEMENT_TIMEOUT)}",
+            f"statement_timeout TO {milliseconds(self._config.statement_timeout)}",
             "timezone TO 'UTC'",
             "datestyle TO 'ISO'",
             f"extra_float_digits TO {_FLOAT_DIGITS}",

@@ -16,12 +16,14 @@ from wmtui.warehouses.target import TargetTable
 class Session(Protocol):
     """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them.
 
-    data_errors: those for a value that a column does not take. missing_errors: those for a table that is not there.
+    data_errors: those for a value that a column does not take. missing_errors: those for a table that is not there,
+    exists_errors: for a column that is.
     """
 
     statements: Statements
     data_errors: tuple[type[Exception], ...]
     missing_errors: tuple[type[Exception], ...]
+    exists_errors: tuple[type[Exception], ...]
 
     def transaction(self) -> AbstractContextManager[object]:
         """Commit at the end of the block, roll back when it raises."""
