@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.landing import Columns, match
-from wmtui.warehouses.ledger import claim, ledger_keys, pass_fence, raise_fence, write_ledger
+from wmtui.warehouses.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import Losing, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.staging import Staged
@@ -30,8 +30,8 @@ def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
     """
     prove_staging(session, request, staged)
     known = enter(session, request)
-    loaded = set() if request.reprocess else ledger_keys(session, request)
-    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.key, file.etag) not in loaded}
+    loaded = loaded_before(session, request)
+    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if file not in loaded}
     for mark, file in zip(staged.marks, request.files, strict=True):
         if file not in fresh:
             session.execute(unstage(staged.staging.table), mark)
@@ -50,15 +50,18 @@ def finish(
 ) -> LoadResult:
     """Merge what is fresh, write the ledger and raise the fence."""
     added: tuple[str, ...] = ()
+    left = passed(request, known)
     if fresh:
-        before = known.columns if known is not None else ()
+        before = left.columns
         added, inserted = apply(session, request, staged, before)
         write_ledger(session, request, fresh)
-        state = session.state(request.target, count=False)
-        rows = None if request.target_rows is None else request.target_rows + inserted
-        columns = tuple(dict.fromkeys((*before, *staged.columns)))
-        left = Fence(request.place.store, request.table, request.token, request.run, state.id, rows, columns)
-        raise_fence(session, request, known, left)
+        left = replace(
+            left,
+            target_id=session.state(request.target, count=False).id,
+            target_rows=None if request.target_rows is None else request.target_rows + inserted,
+            columns=tuple(dict.fromkeys((*before, *staged.columns))),
+        )
+    raise_fence(session, request, known, left)
     session.execute(drop_staging(staged.staging.table))
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
