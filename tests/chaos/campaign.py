@@ -3,13 +3,13 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tests.chaos.audit import audit
-from tests.chaos.happenings import HAPPENINGS, LONG_AGO
-from tests.chaos.lab import Lab, Table
+from tests.chaos.happenings import HAPPENINGS
+from tests.chaos.lab import LONG_AGO, Lab, Table
 from tests.chaos.processes import Order
 from tests.chaos.score import Score
 from tests.chaos.steps import BEFORE, NEEDS_NEWS, OPTIONS
@@ -21,6 +21,8 @@ _REST_SECONDS = 2.1
 """Longer than lag and a second of a cursor without fractions."""
 
 _TRIES = 6
+_SCHEMAS = ("public", "own", "own")
+"""Warehouses that several tables share, and of one table: only such a one is put back to an earlier moment."""
 _SEGMENT = 60
 """Kills and faults between two audits."""
 
@@ -75,7 +77,12 @@ class Campaign:
         is the lookback needed, because nobody can see when it began.
         """
         lookback = f"{pace.long_hold + 30:.0f}s" if pace.backups else "0s"
-        table = self.lab.create(digits=chance.choice((0, 6)), lag=chance.choice(("0s", "1s")), lookback=lookback)
+        table = self.lab.create(
+            digits=chance.choice((0, 6)),
+            lag=chance.choice(("0s", "1s")),
+            lookback=lookback,
+            schema=chance.choice(_SCHEMAS),
+        )
         table.seed(300)
         return table
 
@@ -120,16 +127,23 @@ class Campaign:
         time.sleep(_REST_SECONDS)
         table.expire_lease()
         table.edit("unpin")
-        for _ in range(_TRIES):
-            code = self.score.sync(table)
-            if code or table.read_to_the_end():
-                break
-        found = [f"{table.name}: the clean run ended with {code}"] if code else []
+        found = [line for profile in table.warehouses for line in self._clean_run(table, profile)]
         seen = audit(table)
         found += seen.differences
-        if not found and (code := self.score.ended(table.run("verify"))):
-            found = [f"{table.name}: `wmtui verify` ended with {code} although nothing differs"]
+        for profile in () if found else table.warehouses:
+            if code := self.score.ended(table.run("--profile", profile, "verify")):
+                found.append(f"{table.name}: `wmtui verify` of {profile} ended with {code} although nothing differs")
         self.score.compared(found, seen)
+
+    def _clean_run(self, table: Table, profile: str) -> Iterator[str]:
+        """A line where it did not end well."""
+        for _ in range(_TRIES):
+            last = table.sync_and_cure("--profile", profile)
+            code = self.score.ended(last)
+            if code or table.read_to_the_end():
+                break
+        if code:
+            yield f"{table.name}: the clean run into {profile} ended with {code}, see {last.log}"
 
 
 def _in_lanes(items: Sequence[_T], work: Callable[[int, _T], object]) -> None:

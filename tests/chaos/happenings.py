@@ -2,16 +2,14 @@
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
-from tests.chaos.lab import Table
+from tests.chaos.lab import LONG_AGO, Table
 from tests.chaos.processes import Agent, Order
 from tests.chaos.score import Score
 from tests.chaos.steps import STEPS
-
-LONG_AGO = "2020-01-01"
-"""Earlier than every row, so that an edit loses none: rows below a watermark are skipped on purpose."""
 
 _EDITS = (("set", "--timestamp", LONG_AGO), ("reset",), ("undo",), ("pin",))
 _OPTIONS = ((), (), (), ("-s", "intra-table", "--workers", "2"), ("--redshift-only",), ("--backup-only",))
@@ -87,6 +85,92 @@ def break_lease(score: Score, table: Table, chance: random.Random) -> None:
         score.ended(other)
 
 
+def move_store(score: Score, table: Table, chance: random.Random) -> None:
+    """The store is copied to another bucket, and from now on the copy is used; somebody says so, or nobody does."""
+    if chance.random() < 0.7:
+        _copy_halfway(score, table, chance)
+    else:
+        table.move_store()
+        score.struck("store moved")
+    other = _start(table, chance) if chance.random() < 0.5 else None
+    if chance.random() < 0.5:
+        score.ended(table.wmtui("store", "accept", "--moved", "--reason", "chaos"))
+    if other is not None:
+        score.ended(other)
+
+
+def _copy_halfway(score: Score, table: Table, chance: random.Random) -> None:
+    """The copy is taken while a run pauses, or goes on for a while; in the old store it then dies or ends."""
+    step = chance.choice(STEPS[chance.choice(("first load", "incremental", "load-only"))])
+    agent = _start(table, chance, at=step, do="pause")
+    if not agent.paused():
+        table.move_store()
+        score.struck("store moved")
+    else:
+        table.forgetful = True  # What the old store gets from now on, the copy does not know.
+        score.struck("store copied half-way")
+        if chance.random() < 0.5:
+            table.move_store()
+        else:
+            table.move_store(chance.random(), lambda: agent.signal(signal.SIGCONT) and agent.ended(chance.random()))
+        if chance.random() < 0.5:
+            score.kill(agent, 0)
+        agent.signal(signal.SIGCONT)
+        table.expire_lease()
+    score.ended(agent)
+
+
+def put_store_back(score: Score, table: Table, chance: random.Random) -> None:
+    """Runs and edits go on for a while, then the store's documents are put back to what they were."""
+    saved = table.save_store()
+    chance.choice(_MEANWHILE)(score, table, chance)
+    with _paused_run(score, table, chance):
+        table.put_store_back(saved)
+        table.expire_lease()
+        score.struck("store put back")
+
+
+def add_warehouse(score: Score, table: Table, chance: random.Random) -> None:
+    """A second warehouse is loaded from the same store, from now on by every other run."""
+    if "second" not in table.warehouses:
+        table.add_warehouse("second", f"{table.name}_w2")
+        score.struck("second warehouse")
+    for _ in range(2):
+        score.ended(_start(table, chance))
+
+
+def put_warehouse_back(score: Score, table: Table, chance: random.Random) -> None:
+    """Runs and edits go on for a while, then a warehouse is put back to what it was."""
+    owned = [schema for schema in table.warehouses.values() if schema != "public"]
+    schema = chance.choice(owned) if owned else None
+    saved = table.save_warehouse(schema) if schema else {}
+    chance.choice(_MEANWHILE)(score, table, chance)
+    if schema:
+        with _paused_run(score, table, chance):
+            table.put_warehouse_back(schema, saved)
+            score.struck("warehouse put back")
+
+
+@contextmanager
+def _paused_run(score: Score, table: Table, chance: random.Random) -> Iterator[None]:
+    """Perhaps a run that pauses at a step meanwhile, and goes on or dies afterwards."""
+    if chance.random() < 0.5:
+        yield
+        return
+    step = chance.choice(STEPS[chance.choice(("first load", "incremental", "load-only"))])
+    agent = _start(table, chance, at=step, do="pause")
+    paused = agent.paused()
+    yield
+    if paused and chance.random() < 0.3:
+        score.kill(agent, 0)
+        table.expire_lease()
+    elif paused:
+        agent.signal(signal.SIGCONT)
+    score.ended(agent)
+
+
+_MEANWHILE = (kill_some_time, schedulers, pause_past_lease, edit, clean)
+
 HAPPENINGS: tuple[Callable[[Score, Table, random.Random], None], ...] = (
     kill_some_time,
     kill_some_time,
@@ -95,13 +179,18 @@ HAPPENINGS: tuple[Callable[[Score, Table, random.Random], None], ...] = (
     edit,
     clean,
     break_lease,
+    move_store,
+    put_store_back,
+    add_warehouse,
+    put_warehouse_back,
 )
 """How often each is drawn."""
 
 
 def _start(table: Table, chance: random.Random, at: str | None = None, do: str = "kill") -> Agent:
-    """A sync on some host, whose clock may be wrong."""
-    return table.start(*chance.choice(_OPTIONS), order=_order(chance, at, do))
+    """A sync into some warehouse, on some host, whose clock may be wrong."""
+    profile = ("--profile", chance.choice(list(table.warehouses)))
+    return table.start(*profile, *chance.choice(_OPTIONS), order=_order(chance, at, do))
 
 
 def _order(chance: random.Random, at: str | None = None, do: str = "kill") -> Order:

@@ -1,21 +1,26 @@
 """Where chaos happens: source server, S3 and PostgreSQL at REPEATABLE READ, tables, and processes that sync them."""
 
 import json
+import re
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import mysql.connector
+import psycopg
 import yaml
 
 from tests.chaos.processes import PLAIN, Agent, Nursery, Order
 from tests.servers import Database
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
@@ -26,8 +31,19 @@ SNAPSHOT_ISOLATION = "--default_transaction_isolation=repeatable read"
 """An argument of PostgreSQL: what Redshift does by default."""
 
 _SEED_STAMP = "2025-01-01 00:00:00"
-_ROOT = "lake/"
+DEFAULT = "chaos"
+"""The profile that every table has."""
+LONG_AGO = "2020-01-01"
+"""Earlier than every row, so that an edit loses none: rows below a watermark are skipped on purpose."""
+
+_DOCUMENTS = "watermark/"
+_TABLE_FAILED = 1
+_CURE = re.compile(r"`wmtui (store accept --moved|accept -t \S+|watermark set -t \S+) [^`]*`")
+_CURES = 4
+"""How many refusals may follow one another."""
 _DEADLOCKS = 20
+_PATIENCE = 100
+_T = TypeVar("_T")
 _IN_THE_WAY = (1205, 1213, 1467)
 """Errors of a lock waited for in vain, of a deadlock, and of MariaDB's over the counter of AUTO_INCREMENT."""
 
@@ -45,34 +61,76 @@ class Lab:
     """That of every profile: `pg`, or the stand-in for Redshift before it."""
     servers: str
     """Which they are, in the words of `make chaos`."""
+    stack: ExitStack
+    """What ends with the lab."""
     _names: Iterator[int] = field(default_factory=count)
 
-    def create(self, *, digits: int = 6, broken: str | None = None, **settings: Any) -> "Table":
-        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key."""
+    @cached_property
+    def pooled(self) -> dict[str, Any]:
+        """The warehouse as a pooler reaches it, which gives every transaction any of its two sessions."""
+        assert isinstance(self.pg.server, Postgres)
+        return self.stack.enter_context(PgBouncer(self.pg.server)).serve(self.pg).config
+
+    def create(self, *, digits: int = 6, broken: str | None = None, schema: str = "public", **settings: Any) -> "Table":
+        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key. schema:
+        `own` for a warehouse that no other table has.
+        """
         name = f"t{next(self._names)}"
         cursor = f"update_at DATETIME({digits}) NOT NULL, KEY (update_at, id)"
         key = "id BIGINT PRIMARY KEY AUTO_INCREMENT"
         self.source.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
-        self.pg.execute(f"CREATE TABLE {name} (id bigint NOT NULL, version integer, note text, update_at timestamp)")
-        table = Table(self, name, digits, self.s3.new_bucket(), broken)
-        store = {"store": f"s3://{table.bucket}/{_ROOT}", "s3": {"endpoint_url": self.s3.endpoint_url}}
-        profile = {**store, "source": self.source.config, "warehouse": self.warehouse}
-        tables = {table.full: {"lag": "0s", "lookback": "0s", **settings}}
-        table.config.write_text(yaml.safe_dump({"version": 1, "profiles": {"chaos": profile}, "tables": tables}))
+        table = Table(self, name, digits, self.s3.new_bucket(), broken, {"lag": "0s", "lookback": "0s", **settings})
+        table.add_warehouse(DEFAULT, f"{name}_w" if schema == "own" else schema)
         return table
 
 
 @dataclass
 class Table:
-    """One table of the lab. broken: a variant of the product, for every process that works on this table."""
+    """One table of the lab. broken: a variant of the product, for every process that works on this table.
+
+    root: where in the bucket its store is. warehouses: by profile, the schema that has ledger and target.
+    """
 
     lab: Lab
     name: str
     digits: int
     bucket: str
     broken: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    root: str = "lake/"
+    warehouses: dict[str, str] = field(default_factory=dict)
+    is_pooled: bool = False
+    """Its processes reach the warehouse through a pooler."""
     edits: dict[str, int] = field(default_factory=dict)
     """Reason of every edit by an operator, and how its process ended."""
+    forgetful: bool = False
+    """Its store was put back to an earlier moment, or copied before a run ended."""
+    restored: set[str] = field(default_factory=set)
+    """Schemas of warehouses that were put back to an earlier moment."""
+
+    def add_warehouse(self, profile: str, schema: str) -> None:
+        """Let a profile load from the same store into a schema of its own."""
+        columns = "id bigint NOT NULL, version integer, note text, update_at timestamp"
+        patiently(
+            lambda: self.lab.pg.execute(
+                f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} ({columns})"
+            )
+        )
+        self.warehouses[profile] = schema
+        self.configure()
+
+    def configure(self) -> None:
+        """Write `tables.yaml`."""
+        store = {"store": f"s3://{self.bucket}/{self.root}", "s3": {"endpoint_url": self.lab.s3.endpoint_url}}
+        place = {**store, "source": self.lab.source.config}
+        warehouse = self.lab.pooled if self.is_pooled else self.lab.warehouse
+        profiles = {
+            profile: {**place, "warehouse": {**warehouse, "schema": schema}}
+            for profile, schema in self.warehouses.items()
+        }
+        tables = {self.full: self.settings}
+        document = {"version": 1, "default_profile": DEFAULT, "profiles": profiles, "tables": tables}
+        self.config.write_text(yaml.safe_dump(document))
 
     @property
     def full(self) -> str:
@@ -83,6 +141,42 @@ class Table:
     def config(self) -> Path:
         """Its `tables.yaml`."""
         return self.lab.folder / f"{self.name}.yaml"
+
+    def move_store(self, share: float = 1.0, meanwhile: Callable[[], object] | None = None) -> None:
+        """Copy the store to another bucket and prefix, and use the copy from now on.
+
+        meanwhile: what happens when this share of the objects, in the order of their keys, is copied.
+        """
+        here, there = (self.bucket, self.root), (self.lab.s3.new_bucket(), f"{self.root[:-1]}-moved/")
+        keys = sorted(self.objects(""))
+        last = keys[int(share * (len(keys) - 1))] if keys else ""
+        self.lab.s3.copy(here, there, lambda key: key <= last)
+        if meanwhile is not None:
+            meanwhile()
+        self.lab.s3.copy(here, there, lambda key: key > last)
+        self.bucket, self.root = there
+        self.configure()
+
+    def save_store(self) -> "SavedStore":
+        """The store's documents as they are now, the parts left out."""
+        return SavedStore(self.objects(_DOCUMENTS), dict(self.edits))
+
+    def put_store_back(self, saved: "SavedStore") -> None:
+        """Let the documents be what they were; parts written since stay."""
+        for key in self.objects(_DOCUMENTS).keys() - saved.documents.keys():
+            self.lab.s3.remove(self.bucket, self.root + key)
+        for key, data in saved.documents.items():
+            self.lab.s3.fill(self.bucket, [self.root + key], data)
+        self.edits, self.forgetful = dict(saved.edits), True
+
+    def save_warehouse(self, schema: str) -> "SavedWarehouse":
+        """Every table of a warehouse as it is now."""
+        return patiently(lambda: _save_warehouse(self.lab.pg, schema))
+
+    def put_warehouse_back(self, schema: str, saved: "SavedWarehouse") -> None:
+        """Let every table of a warehouse be what it was, in one transaction."""
+        patiently(lambda: _put_warehouse_back(self.lab.pg, schema, saved))
+        self.restored.add(schema)
 
     def write(self, *statements: str) -> None:
         """Run statements in the source; again where another writer was in the way."""
@@ -109,10 +203,14 @@ class Table:
             f" ORDER BY RAND() LIMIT {rows}",
         )
 
+    def wmtui(self, *command: str, order: Order = PLAIN) -> Agent:
+        """Start `wmtui COMMAND`."""
+        made = replace(order, broken=self.broken)
+        return self.lab.nursery.start("--config", str(self.config), *command, order=made)
+
     def run(self, *command: str, order: Order = PLAIN) -> Agent:
         """Start `wmtui COMMAND -t TABLE`."""
-        made = replace(order, broken=self.broken)
-        return self.lab.nursery.start("--config", str(self.config), *command, "-t", self.full, order=made)
+        return self.wmtui(*command, "-t", self.full, order=order)
 
     def start(self, *options: str, order: Order = PLAIN) -> Agent:
         """Start a sync."""
@@ -147,8 +245,28 @@ class Table:
 
     def unlock(self) -> Agent:
         """Start `wmtui unlock` with the id of whatever lease there is."""
-        lease_id = str(self._heartbeat.get("run"))
-        return self.lab.nursery.start("--config", str(self.config), "unlock", lease_id, "--yes", order=PLAIN)
+        return self.wmtui("unlock", str(self._heartbeat.get("run")), "--yes")
+
+    def sync_and_cure(self, *options: str) -> Agent:
+        """Sync to the end; after a refusal do what it says and sync again. The last of these syncs."""
+        for _ in range(_CURES):
+            agent = self.start(*options)
+            if agent.wait() != _TABLE_FAILED or not self.cure(agent, *options):
+                break
+        return agent
+
+    def cure(self, refused: Agent, *options: str) -> bool:
+        """Type the command that a refusal names; False where it names none."""
+        found = _CURE.search(refused.log.read_text())
+        if found is None:
+            return False
+        command = found[1].split()
+        if command[0] == "watermark":
+            self.edit("set", "--timestamp", LONG_AGO)
+        else:
+            profile = options[:2] if "--profile" in options else ()
+            self.wmtui(*profile, *command, "--yes", "--reason", "chaos").wait()
+        return True
 
     def expire_lease(self) -> None:
         """Let the lease of a dead process end now, as if its time had passed."""
@@ -162,7 +280,7 @@ class Table:
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
         found = self.lab.s3.contents(self.bucket)
-        return {key[len(_ROOT) :]: data for key, data in found.items() if key.startswith(_ROOT + prefix)}
+        return {key[len(self.root) :]: data for key, data in found.items() if key.startswith(self.root + prefix)}
 
     def read_to_the_end(self) -> bool:
         """Whether the last sync's window closed behind the last write."""
@@ -176,7 +294,62 @@ class Table:
 
     @property
     def _lock(self) -> str:
-        return f"{_ROOT}watermark/locks/{self.full}.json"
+        return f"{self.root}watermark/locks/{self.full}.json"
+
+
+@dataclass(frozen=True)
+class SavedStore:
+    """Documents of a store at some moment, and the edits by then."""
+
+    documents: dict[str, bytes]
+    edits: dict[str, int]
+
+
+SavedWarehouse = dict[str, bytes]
+"""The rows of every table of a schema, as COPY has them."""
+
+_TABLES_OF = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r' ORDER BY relname"
+
+_BREAK_OFF = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM (SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON oid = relation"
+    " WHERE relnamespace = %s::regnamespace AND pid <> pg_backend_pid()) AS users"
+)
+
+
+def _save_warehouse(pg: Database, schema: str) -> SavedWarehouse:
+    with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        saved = {}
+        for (name,) in cursor.execute(_TABLES_OF, (schema,)).fetchall():
+            with cursor.copy(f'COPY {schema}."{name}" TO STDOUT') as copy:
+                saved[name] = b"".join(map(bytes, copy))
+    return saved
+
+
+def _put_warehouse_back(pg: Database, schema: str, saved: SavedWarehouse) -> None:
+    """Sessions are broken off, as a restore does; tables made since are dropped, and the views over them."""
+    pg.query(_BREAK_OFF, (schema,))
+    with closing(pg.connect()) as connection, connection.transaction(), connection.cursor() as cursor:
+        for (name,) in cursor.execute(_TABLES_OF, (schema,)).fetchall():
+            if name not in saved:
+                cursor.execute(f'DROP TABLE {schema}."{name}" CASCADE')
+                continue
+            cursor.execute(f'DELETE FROM {schema}."{name}"')
+            if saved[name]:
+                with cursor.copy(f'COPY {schema}."{name}" FROM STDIN') as copy:
+                    copy.write(saved[name])
+
+
+def patiently(work: Callable[[], _T]) -> _T:
+    """Do it again while the warehouse is down."""
+    for tries_left in reversed(range(_PATIENCE)):
+        try:
+            return work()
+        except psycopg.OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(0.1)
+    raise AssertionError
 
 
 @contextmanager
@@ -191,4 +364,4 @@ def private_lab(folder: Path, source: str = "mariadb", warehouse: str = "postgre
         config = pg.config
         if warehouse == "redshift":
             config = stack.enter_context(RedshiftStandIn(pg, s3).running()).config
-        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}")
+        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}", stack)

@@ -7,13 +7,15 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from tests.chaos.audit import audit
-from tests.chaos.happenings import LONG_AGO
-from tests.chaos.lab import Lab, Table
+from tests.chaos.lab import LONG_AGO, Lab, Table
 from tests.chaos.processes import Order
 from tests.servers.s3 import ignore_headers
 
+_MERGE_SECONDS = 3.0
+"""In which a merge ends that waits for nobody."""
 _STAMP = "2025-01-01 00:00:00"
 
 
@@ -142,6 +144,51 @@ def mark_that_passes_a_pending_run(table: Table) -> None:
     table.sync("--redshift-only")
 
 
+def no_store_id(table: Table) -> None:
+    """The store of a table without primary key is moved, and somebody says so."""
+    table.seed(60)
+    table.sync()
+    table.move_store()
+
+
+def mark_that_outlives_its_warehouse(table: Table) -> None:
+    """The warehouse is put back to what it was many days and two loads ago."""
+    (schema,) = table.warehouses.values()
+    table.seed(60)
+    table.sync(order=Order(clock_offset=-25 * 86400.0))
+    saved = table.save_warehouse(schema)
+    for days_ago in (20, 0):
+        table.news()
+        table.sync(order=Order(clock_offset=-days_ago * 86400.0))
+    table.put_warehouse_back(schema, saved)
+
+
+def no_staging_id(table: Table) -> None:
+    """Behind a pooler two tables of equal columns are loaded at once: both stage before the first of them merges."""
+    other = table.lab.create(broken=table.broken)
+    tables = (table, other)
+    for one, note in zip(tables, ("of this table", "of another table"), strict=True):
+        one.is_pooled = True
+        one.configure()
+        one.seed(60)
+        one.write(f"UPDATE {one.name} SET note = '{note}'")
+        one.sync("--backup-only")
+    paused = [one.pause("after:stage", "--redshift-only") for one in tables]
+    for one, agent in zip(tables, paused, strict=True):
+        one.resume(agent)
+
+
+def shared_ledger_lock_forgotten(table: Table) -> None:
+    """Two loads of one file: a process pauses before its commit, and another merges what it cannot see yet."""
+    table.seed(60)
+    table.sync("--backup-only")
+    paused = table.pause("after:merge", "--redshift-only")
+    other = table.start("--redshift-only")
+    other.ended(_MERGE_SECONDS)
+    table.resume(paused)
+    other.wait()
+
+
 def high_without_transactions(table: Table) -> None:
     """A row is stamped, a later one is committed and read, then the first is committed."""
     table.seed(20)
@@ -170,16 +217,29 @@ SCENARIOS: dict[str, Callable[[Table], None]] = {
         old_token_kept,
         resume_without_the_key,
         mark_that_passes_a_pending_run,
+        no_store_id,
+        mark_that_outlives_its_warehouse,
+        no_staging_id,
+        shared_ledger_lock_forgotten,
         high_without_transactions,
     )
 }
 """By the variant they expose."""
 
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "no store id": {"primary_key": []},
+    "mark that outlives its warehouse": {"schema": "own"},
+}
+"""Of the tables of some scenarios."""
+
+POOLED = ("no staging id",)
+"""Scenarios that need PgBouncer."""
+
 
 def play(lab: Lab, name: str, broken: str | None) -> list[str]:
     """A scenario on a fresh table, with every process of this variant (None: of the product), and what it left."""
-    table = lab.create(broken=broken)
+    table = lab.create(broken=broken, **_SETTINGS.get(name, {}))
     SCENARIOS[name](table)
     table.expire_lease()
-    code = table.sync()
+    code = table.sync_and_cure().wait()
     return ([f"the clean run ended with {code}"] if code else []) + audit(table).differences

@@ -112,7 +112,7 @@ def install(steps: Steps) -> None:
         (postgres, "_merge_once", "merge commit"),
         (redshift_staging.Stager, "stage", "stage"),
         (redshift.RedshiftSession, "lock_ledger", "lock ledger"),
-        (redshift, "apply", "merge"),
+        (redshift, "finish", "merge"),
         (redshift, "_merge_once", "merge commit"),
     ):
         _wrap(owner, name, _stepping(steps, step))

@@ -3,19 +3,23 @@
 Each is applied inside the process of an agent, before it runs; the product itself knows nothing of them.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 from msgspec.structs import replace
 
-from wmtui.files import runs
+from wmtui.files import runs, selection
+from wmtui.files.selection import settled_run
 from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
 from wmtui.pipeline import extract, extraction, load, runner
+from wmtui.pipeline.context import Scope
 from wmtui.service import watermarks
 from wmtui.sources.mysql import MySQLConnection
-from wmtui.warehouses import loading, postgres
+from wmtui.warehouses import Place, loading, postgres, staging
+from wmtui.warehouses.sql import count_staged
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.model import patch_set
 
@@ -53,8 +57,8 @@ def staging_before_the_lock() -> None:
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():
-            session.execute("SELECT count(*) FROM wmtui_staging")
-            session.lock_ledger()
+            session.execute(count_staged(staged.staging.table))
+            session.lock_ledger(request.target)
             return postgres.merge(session, request, staged)
 
     postgres._merge_once = merge_once
@@ -71,7 +75,8 @@ def token_from_one() -> None:
 
 def no_fencing() -> None:
     """Let any token load."""
-    loading.pass_fence = lambda *_: None
+    original = loading.pass_fence
+    loading.pass_fence = lambda session, place, _, run: original(session, place, sys.maxsize, run)
 
 
 def ledger_outside_the_transaction() -> None:
@@ -81,7 +86,7 @@ def ledger_outside_the_transaction() -> None:
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():
-            session.lock_ledger()
+            session.lock_ledger(request.target)
             write_ledger(session, request, dict(zip(request.files, staged.rows, strict=True)))
         with session.transaction():
             return postgres.merge(session, replace(request, reprocess=True), staged)
@@ -147,10 +152,48 @@ def mark_that_passes_a_pending_run() -> None:
     """Note every run as settled that has no part to load, also one that is to be gone on with."""
     original = load._note_settled
 
-    def note(job: Any, mark: Any, *found: Any) -> None:
-        original(job, mark.patched({"pending_extraction": None}), *found)
+    def note(job: Any, mark: Any, *found: Any, **done: Any) -> None:
+        original(job, mark.patched({"pending_extraction": None}), *found, **done)
 
     load._note_settled = note
+
+
+def no_store_id() -> None:
+    """Know what is loaded by the address it was loaded from."""
+
+    def place(self: Scope) -> Place:
+        return Place(self.backend.objects.uri(""), str(self.table), self.config.target)
+
+    Scope.place = property(place)
+
+
+def mark_that_outlives_its_warehouse() -> None:
+    """Believe the mark that the last load left, whatever the ledger has."""
+
+    def settled(mark: Any, heartbeat: Any, table: Any, _: Any = None) -> str:
+        return settled_run(mark, heartbeat, table)
+
+    selection.settled_run = settled
+    load.settled_run = settled
+
+
+def no_staging_id() -> None:
+    """Stage every load in a temporary table of one name, and merge whatever that has."""
+
+    def create(self: postgres.PostgresSession, name: str) -> Any:
+        self.execute(f"DROP TABLE IF EXISTS {name}")
+        return created(self, name)
+
+    created = postgres.PostgresSession.create_staging
+    postgres.PostgresSession.create_staging = create
+    postgres.PostgresSession.pooled = property(lambda _: False, lambda *_: None)
+    staging.staging_name = lambda *_: "staged"
+    loading.prove_staging = lambda *_: None
+
+
+def shared_ledger_lock_forgotten() -> None:
+    """Merge without the lock that keeps other loads into the target out."""
+    postgres.PostgresSession.lock_ledger = lambda *_: None
 
 
 def high_without_transactions() -> None:
@@ -187,6 +230,10 @@ VARIANTS: dict[str, Callable[[], None]] = {
         old_token_kept,
         resume_without_the_key,
         mark_that_passes_a_pending_run,
+        no_store_id,
+        mark_that_outlives_its_warehouse,
+        no_staging_id,
+        shared_ledger_lock_forgotten,
         high_without_transactions,
     )
 }

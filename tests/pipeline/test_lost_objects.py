@@ -1,6 +1,7 @@
 """A store that is not as the runs left it: parts that are gone, parts that no run lists, a store that was lost."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ def test_a_reset_reads_the_rows_of_a_part_that_is_gone_again(embedded: Stack) ->
     embedded.sync_one(backup_only=True)
     embedded.service.workspace.objects.delete(embedded.keys()[0])
     embedded.service.watermarks.reset(embedded.table())
+    embedded.sync_one()
+    assert embedded.warehouse_rows() == embedded.source_rows()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=50)])
+def test_setting_the_watermark_reads_the_rows_of_a_part_that_is_gone_again(embedded: Stack, ahead: timedelta) -> None:
+    stamp = embedded.ago(hours=1)
+    embedded.insert((1, 1, None, stamp))
+    embedded.clock.advance(ahead)  # The clock of the host whose part is lost.
+    embedded.sync_one(backup_only=True)
+    embedded.clock.advance(-ahead)
+    embedded.service.workspace.objects.delete(embedded.keys()[0])
+    embedded.service.watermarks.set(embedded.table(), str(stamp))
     embedded.sync_one()
     assert embedded.warehouse_rows() == embedded.source_rows()
 

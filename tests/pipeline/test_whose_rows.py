@@ -11,6 +11,7 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import ExitCode, UsageError
+from wmtui.pipeline import load
 from wmtui.pipeline.events import TableResult
 from wmtui.watermarks import identity
 
@@ -227,6 +228,35 @@ def test_a_warehouse_put_back_to_an_earlier_moment_gets_again_what_it_lost(embed
     embedded.sync_one()
     assert embedded.warehouse_rows() == embedded.source_rows()
     assert "its ledger does not know of it" in embedded.log()
+
+
+def test_a_warehouse_put_back_while_files_are_staged_gets_again_what_it_lost(
+    embedded: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.reload(orders={"target_may_shrink": True})  # The rows that are missing raise no alarm.
+    seed(embedded)
+    embedded.sync_one()
+    shutil.copy(tmp_path / "warehouse.duckdb", tmp_path / "snapshot.duckdb")
+    embedded.let_pass(hours=30)
+    seed(embedded, 100, 3, minutes=20)
+    embedded.sync_one()
+    embedded.let_pass(hours=30)
+    seed(embedded, 200, 3, minutes=20)
+    execute = load._execute
+
+    def put_back(*args: Any) -> Any:
+        shutil.copy(tmp_path / "snapshot.duckdb", tmp_path / "warehouse.duckdb")
+        return execute(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "_execute", put_back)
+        (result,) = embedded.sync()
+    assert result.exit_code is ExitCode.CONFLICT
+    assert "was put back to an earlier moment while files were staged" in str(result.error)
+    embedded.let_pass(hours=30)
+    seed(embedded, 300, 1, minutes=20)
+    embedded.sync_one()
+    assert embedded.warehouse_rows() == embedded.source_rows()
 
 
 def test_a_warehouse_put_back_to_an_earlier_moment_is_refused_without_key_until_accepted(

@@ -185,6 +185,14 @@ class S3Server:
             for key in keys:
                 self._backend.put_object(bucket, key, data)
 
+    def copy(self, source: tuple[str, str], target: tuple[str, str], wanted: Callable[[str], bool]) -> None:
+        """Copy the wanted objects below a prefix, at one moment. source, target: bucket and prefix."""
+        (bucket, prefix), (into, below) = source, target
+        with self._lock:
+            for key, found in list(self._backend.get_bucket(bucket).keys.items()):
+                if key.startswith(prefix) and wanted(key[len(prefix) :]):
+                    self._backend.put_object(into, below + key[len(prefix) :], found.value)
+
     def contents(self, bucket: str) -> dict[str, bytes]:
         """Every object of a bucket, read behind the server's back: no fault acts, no request is remembered."""
         with self._lock:

@@ -257,6 +257,7 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledg
         claim=ledger.mine.claim,
         naming=naming(job),
         layout=layout(job),
+        after=_newest_load(ledger),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
+from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
@@ -134,9 +135,15 @@ class Watermarks:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and wall < before:
                 self.refuse_doubling(table, force)
-            return patch_set(mark, wall, instant, self._workspace.clock())
+            return patch_set(mark, wall, instant, self._after_every_run(table))
 
         return self.change(table, "set", edit, reason=reason, seen=seen)
+
+    def _after_every_run(self, table: TableName) -> datetime:
+        """Now, or after the newest run of a host whose clock is ahead: an edit comes after every run so far."""
+        now = self._workspace.clock()
+        later = map(run_started, RunStore(self._workspace.objects, table).since(new_run_id(now)))
+        return max([now, *(started + timedelta(milliseconds=1) for started in later)])
 
     def reset(
         self, table: TableName, *, force: bool = False, reason: str | None = None, seen: Watermark | None = None

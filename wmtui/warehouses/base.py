@@ -76,6 +76,7 @@ class LoadRequest(Struct, frozen=True):
     reprocess: load files although the ledger has them.
     target_rows: how many the target had when this load was decided on; None: not counted.
     claim: what the ledger has of no store for this table and target is this store's.
+    after: the newest load that the ledger had when this load was decided on; None: it had none.
     """
 
     load_id: str
@@ -91,6 +92,7 @@ class LoadRequest(Struct, frozen=True):
     claim: bool = False
     naming: Naming = Naming()
     layout: Layout = Layout()
+    after: str | None = None
 
     @property
     def table(self) -> str:

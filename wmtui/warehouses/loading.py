@@ -39,10 +39,18 @@ def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
 
 
 def enter(session: Session, request: LoadRequest) -> Fence | None:
-    """Pass the fence; what an earlier load of this place left."""
+    """Pass the fence; what an earlier load of this place left. Raises Conflict when the ledger went back meanwhile."""
     if request.claim:
         claim(session, request.place)
-    return pass_fence(session, request.place, request.token, request.run)
+    known = pass_fence(session, request.place, request.token, request.run)
+    after = request.after
+    if after is not None and not session.execute(session.statements.select_load(request.target), after):
+        raise Conflict(
+            f"the ledger of {request.target} does not know load {after} any more",
+            "the warehouse was put back to an earlier moment while files were staged",
+            "nothing was loaded; run it again: it loads what the warehouse lost too",
+        )
+    return known
 
 
 def finish(
