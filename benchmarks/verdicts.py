@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from wmtui.files.runs import RunState
-from wmtui.files.verdicts import Basis, Candidate, Loads, PartOf, judge
+from wmtui.files.verdicts import Basis, Candidate, Load, Loads, PartOf, judge
 
 FILES = 1_000_000
 RUNS = 3
@@ -31,7 +31,7 @@ def make_files(count: int) -> tuple[list[Candidate], Loads]:
         at = NOON + timedelta(seconds=number % (40 * 86_400) - 20 * 86_400)
         key = f"incremental/shop.orders/{number:08}.parquet"
         files.append(Candidate(key, f"s3://lake/{key}", etag, 100, at, part))
-    return files, {(f.uri, f.etag): (NOON, "load-1") for f in files[::3]}
+    return files, {f.key: Load(f.etag, NOON, "load-1") for f in files[::3]}
 
 
 def seconds(files: list[Candidate], basis: Basis, loaded: Loads) -> float:

@@ -19,7 +19,7 @@ from wmtui.config import (
     load,
 )
 from wmtui.errors import ConfigError, ExitCode
-from wmtui.model import TableName
+from wmtui.model import As, TableName
 
 PASSWORD = "hunter2-very-secret"
 
@@ -602,6 +602,11 @@ def test_a_target_written_with_its_schema_is_told_the_setting(configuration: Con
         ("{diststyle: key}", "diststyle is wrong"),
         ("{zero_dates: ignore}", "zero_dates is wrong"),
         ("{too_long: cut}", "too_long is wrong"),
+        ("{as: {note: jsn}}", "a column cannot be kept as jsn"),
+        ("{as: {note: {}}}", "a column cannot be kept as {}"),
+        ("{as: text}", "as is wrong"),
+        ("{as: {id: text}}", "keeps id as text"),
+        ("{as: {update_at: local_timestamp}}", "keeps update_at as local_timestamp"),
     ],
 )
 def test_settings_of_columns_that_make_no_sense_are_refused_with_their_line(
@@ -610,6 +615,21 @@ def test_settings_of_columns_that_make_no_sense_are_refused_with_their_line(
     error = configuration.error(STAGING + f"tables:\n  shop.orders: {settings}\n")
     assert what in error.what
     assert line_of(error) == 9
+
+
+def test_a_form_that_is_misspelt_is_told_the_nearest(configuration: Configuration) -> None:
+    for words in (
+        "tables:\n  shop.orders: {as: {note: timestamp_utc}}\n",
+        "defaults: {as: {note: timestamp_utc}}\ntables: {shop.orders: {}}\n",
+    ):
+        error = configuration.error(STAGING + words)
+        assert "utc_timestamp, local_timestamp, boolean, text, json" in error.why
+        assert "did you mean" in error.next_step
+
+
+def test_a_cursor_may_be_kept_as_the_wall_clock_of_utc(configuration: Configuration) -> None:
+    settings = configuration.read(STAGING + "tables:\n  shop.orders: {as: {update_at: utc_timestamp}}\n")
+    assert settings.tables[TableName("shop", "orders")].as_types == {"update_at": As.UTC_TIMESTAMP}
 
 
 @pytest.mark.parametrize(("written", "is_null"), [("null", True), ("'null'", True), ("~", True), ("error", False)])

@@ -40,7 +40,7 @@ _HEAD = """\
 Every MySQL and MariaDB type, the Arrow type it has in a Parquet part, and the column that a load makes of it. Values
 arrive as they are: tests compare the edges of every type in each warehouse with what was written in MySQL 9.7 and in
 MariaDB 10.11. A target that exists already may have wider columns; one that would round, cut or convert a value is
-refused, with the statement that widens it.
+refused [before anything is read](targets.md), with the statement that widens it.
 
 | MySQL, MariaDB | in a part | Redshift | PostgreSQL | DuckDB |
 |---|---|---|---|---|

@@ -14,7 +14,8 @@
     │   └── Pinned                5  an operator holds the watermark
     ├── TableError                1  this table failed, the others go on
     │   ├── Unreadable            1  a document in the store is corrupt; never overwritten
-    │   └── UnsupportedValue      1  a type or value that cannot be carried exactly
+    │   ├── UnsupportedValue      1  a type or value that cannot be carried exactly
+    │   └── TargetMisfit          1  the target cannot take what the source has; nothing was read
     ├── NothingSelected           6  files exist, none may be loaded
     └── Interrupted         130/143  Ctrl-C or SIGTERM
 
@@ -151,6 +152,10 @@ class Unreadable(TableError):
 
 class UnsupportedValue(TableError):
     """A type or value that cannot be carried exactly; refused rather than changed silently."""
+
+
+class TargetMisfit(TableError):
+    """The target cannot take what the source has; nothing was read."""
 
 
 class NothingSelected(WmtuiError):

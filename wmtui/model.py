@@ -87,6 +87,20 @@ class TableName(Struct, frozen=True, order=True):
         return f"{encode_name(self.schema)}.{encode_name(self.name)}"
 
 
+class As(StrEnum):
+    """What `as:` makes of a column in the target, without changing a value.
+
+    UTC_TIMESTAMP, LOCAL_TIMESTAMP: of an instant, the wall clock in UTC or in the profile's zone. BOOLEAN: of 0 and 1.
+    TEXT: of numbers, bits, dates and times. JSON: of a text that is JSON.
+    """
+
+    UTC_TIMESTAMP = "utc_timestamp"
+    LOCAL_TIMESTAMP = "local_timestamp"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+    JSON = "json"
+
+
 class Strategy(StrEnum):
     """How a sync spreads its work; recorded in the watermark as `backup_strategy`."""
 

@@ -11,6 +11,9 @@ from msgspec import Struct
 MAX_BYTES = b"max_bytes"
 """A field's metadata: how many bytes of UTF-8, or of binary, a value has at most; not there: nobody knows."""
 
+IS_JSON = b"json"
+"""A field's metadata: its texts are JSON, and the column made for it is of the warehouse's type for that."""
+
 TIMESTAMP = pa.timestamp("us")
 INSTANT = pa.timestamp("us", "UTC")
 UNSIGNED_64 = pa.decimal128(20, 0)
@@ -211,12 +214,19 @@ def warehouse_type(field: pa.Field) -> WarehouseType:
     kind = field.type
     if pa.types.is_decimal128(kind):
         return _everywhere(f"numeric({kind.precision},{kind.scale})")
+    if is_json(field):
+        return WarehouseType("json", "super", "json")
     found = WAREHOUSE_TYPES[kind]
     if (width := max_bytes(field)) is None:
         return found
     if pa.types.is_string(kind):
         return WarehouseType(found.postgres, f"varchar({min(max(width, 1), REDSHIFT_TEXT_BYTES)})", found.duckdb)
     return WarehouseType(found.postgres, f"varbyte({min(max(width, 1), REDSHIFT_BINARY_BYTES)})", found.duckdb)
+
+
+def is_json(field: pa.Field) -> bool:
+    """Whether a field's texts are JSON for the warehouse."""
+    return IS_JSON in (field.metadata or {})
 
 
 def max_bytes(field: pa.Field) -> int | None:

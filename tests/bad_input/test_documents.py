@@ -51,7 +51,7 @@ WRONG_FIELDS = (
     {"pending_extraction": 5},
     {"pin": "x"},
     {"pin": {"until": "soon"}},
-    {"metadata": {"version": 2}},
+    {"metadata": {"version": 3}},
     {"metadata": {"serial": 1.5}},
     {"metadata": {"serial": 10**20}},
 )
@@ -103,7 +103,10 @@ def test_other_tables_go_on_beside_a_corrupt_lock(refusals: Refusals) -> None:
 
 
 def test_a_lock_that_names_an_impossible_run_is_no_obstacle(refusals: Refusals) -> None:
-    garble(refusals, "locks", committed_run="../x", settled={"run": "../x", "epoch": 1, "load_floor": None})
+    lock = refusals.get(f"watermark/locks/{refusals.stack.table().key}.json")
+    settled = {warehouse: {**left, "run": "../x"} for warehouse, left in json.loads(lock)["settled_in"].items()}
+    assert settled
+    garble(refusals, "locks", committed_run="../x", settled_in=settled)
 
     refusals.operator.type("wmtui sync -t T")
 

@@ -151,6 +151,19 @@ def test_a_target_whose_column_does_not_fit_is_told(extracted: Refusals) -> None
     not_loaded(extracted, 1, "column amount does not fit", "ALTER TABLE")
 
 
+def test_a_target_that_does_not_fit_is_told_before_anything_is_read(refusals: Refusals) -> None:
+    stack = refusals.stack
+    refusals.monkeypatch.setattr(refusals, "_warehouse_rows", lambda: {"rows": stack.warehouse("SELECT * FROM orders")})
+    stack.warehouse("DROP TABLE orders")
+    stack.warehouse("CREATE TABLE orders (id BIGINT, amount SMALLINT, note INTEGER NOT NULL, update_at TIMESTAMP)")
+    both = ("column amount does not fit", "column note does not fit", "ALTER TABLE")
+
+    for options in ("", " --backup-only"):
+        refusals.refused(f"wmtui sync -t T{options}", 1, *both, failed="mysql_status")
+    refusals.refused("wmtui sync -t T --dry-run", 1, *both)
+    refusals.doctor_finds(1, "column note does not fit")
+
+
 def test_a_target_whose_cursor_has_another_name_is_not_given_a_second_one(extracted: Refusals) -> None:
     extracted.stack.warehouse("ALTER TABLE orders RENAME COLUMN update_at TO changed_at")
     extracted.monkeypatch.setattr(

@@ -56,8 +56,8 @@ def test_history_reads_at_80_columns_with_the_newest_change_last(wmtui: Wmtui) -
 
     assert lines[0].startswith("   1  20")
     assert lines[0].endswith("  set: late files")
-    assert lines.index("      backup_strategy  sequential → manual_cli") < len(lines) - 2
-    assert "      last_mysql_data_timestamp  2025-08-04 00:00:00 → 2025-08-01 00:00:00" in lines[-2:]
+    assert lines.index("      backup_strategy  sequential → manual_cli") < len(lines) - 3
+    assert "      last_mysql_data_timestamp  2025-08-04 00:00:00 → 2025-08-01 00:00:00" in lines[-3:]
     assert max(map(len, lines)) <= 80
 
 
@@ -184,9 +184,10 @@ def test_an_edit_is_taken_back_behind_what_runs_wrote_since(wmtui: Wmtui, stack:
     assert (way.edit.reason, way.to) == ("too early", 3)
     assert wmtui("watermark", "undo", *ORDERS, "--to", "3").code == 0
     after = document(wmtui)
-    changed = {name for name in before if before[name] != after.get(name)} - {"metadata", "fence"}
-    assert not changed
-    assert not {name for name in after if after[name] != before.get(name)} - {"metadata", "fence"}
+    kept = {"metadata", "fence", "warehouses"}
+    assert not {name for name in before if before[name] != after.get(name)} - kept
+    assert not {name for name in after if after[name] != before.get(name)} - kept
+    assert [noted["status"] for noted in after["warehouses"].values()] == ["pending"]
 
 
 def test_going_back_to_before_all_changes_makes_a_new_table_of_it(wmtui: Wmtui, stack: Stack) -> None:

@@ -13,11 +13,10 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from wmtui.config import S3Config
 from wmtui.files.listing import Lister
-from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
+from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import part_key
 from wmtui.files.runs import Part, Range, Run, RunState, RunStore, new_run_id
-from wmtui.files.selection import Choice, FileFilter, Selection
-from wmtui.files.verdicts import Loads
+from wmtui.files.selection import Choice, FileFilter, Known, Loading, Selection
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -27,6 +26,7 @@ from wmtui.watermarks.model import Watermark
 
 TABLE = TableName("shop", "orders")
 TARGET = "orders"
+WAREHOUSE = "warehouse-1"
 UTC_ZONE = ZoneInfo("UTC")
 HOUR = timedelta(hours=1)
 
@@ -80,12 +80,14 @@ class Lake:
         RunStore(self.objects, TABLE).create(run)
         return run
 
-    def load(self, *files: ObjectInfo | Part, target: str = TARGET, epoch: int = 1) -> str:
+    def load(
+        self, *files: ObjectInfo | Part, target: str = TARGET, epoch: int = 1, warehouse: str | None = WAREHOUSE
+    ) -> str:
         """Record files as loaded now; returns the load id."""
         loads = LoadRecords(self.objects, TABLE)
         load_id = f"load-{self.clock():%Y%m%d%H%M%S}-{len(list(loads.since(None)))}"
         loaded = tuple(LoadedFile(f.key, self.objects.uri(f.key), f.etag, 10) for f in files)
-        loads.add(LoadRecord(load_id, target, epoch, 1, self.clock(), self.clock(), loaded))
+        loads.add(LoadRecord(load_id, target, epoch, 1, self.clock(), self.clock(), loaded, warehouse))
         return load_id
 
     def select(
@@ -94,17 +96,21 @@ class Lake:
         system: datetime | None = None,
         *,
         tables: Sequence[TableName] = (TABLE,),
-        ledger: Loads | None = None,
+        ledger: Known | None = None,
         choice: Choice | None = None,
+        keyless: bool = False,
+        warehouse: str | None = WAREHOUSE,
     ) -> Selection:
         """What the file filter says, by the load records unless a ledger is given."""
         files = FileFilter(self.objects, Lister(self.objects, tables), UTC_ZONE)
         heartbeat = lease.read(self.objects, mark.table)
-        return files.select(mark, TARGET, heartbeat, system, ledger=ledger, choice=choice or Choice())
+        loading = Loading(Destination(warehouse, TARGET), keyless=keyless)
+        return files.select(mark, loading, heartbeat, system, ledger=ledger, choice=choice or Choice())
 
-    def settle(self, run: str) -> None:
+    def settle(self, run: str, load_id: str | None = None, warehouse: str = WAREHOUSE) -> None:
         """What a load leaves in the lock document: runs up to this one need no more looking at."""
-        self.leave({"settled": {"run": run, "epoch": 1, "load_floor": None, "target": TARGET}})
+        mark = {"run": run, "epoch": 1, "load_floor": None, "target": TARGET, "load": load_id}
+        self.leave({"settled_in": {warehouse: mark}})
 
     def leave(self, fields: dict[str, Any]) -> None:
         """A lock document that nobody holds."""

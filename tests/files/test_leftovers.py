@@ -24,8 +24,7 @@ MARK = Watermark.new(TABLE)
 
 
 def leftovers(lake: Lake, *loaded: str, mark: Watermark = MARK) -> list[str]:
-    uris = {lake.objects.uri(key) for key in loaded}
-    return [found.key for found in leftover_parts(lake.objects, mark, uris, lake.clock())]
+    return [found.key for found in leftover_parts(lake.objects, mark, loaded, lake.clock())]
 
 
 def unlisted(lake: Lake, run: Run, number: int, table: TableName = TABLE) -> str:

@@ -4,23 +4,28 @@ Guards against files that nobody sees: those past the first page of a listing, i
 did not parse, or behind an error taken for an empty folder; and against listing that costs more every month.
 """
 
+import io
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from msgspec.structs import replace
 
 from tests.clock import NOON, HandClock
-from tests.files.conftest import HOUR, TABLE, Lake, automated, manual
+from tests.files.conftest import HOUR, TABLE, TARGET, WAREHOUSE, Lake, automated, manual
 from tests.servers.s3 import S3Server, refuse
 from wmtui.config import S3Config
 from wmtui.errors import StoreError, Unreadable, UsageError
+from wmtui.files.footers import footer_digest
 from wmtui.files.listing import Lister
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
-from wmtui.files.runs import RunState, RunStore
-from wmtui.files.selection import Choice, Selection
-from wmtui.files.verdicts import Reason
+from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.files.selection import Choice, Known, Selection
+from wmtui.files.verdicts import Load, Reason
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore, StoredObject
 from wmtui.objects.directory import DirectoryStore
@@ -129,8 +134,7 @@ def test_listing_costs_as_much_as_what_is_new_whatever_the_history(tmp_path: Pat
         clock.now = NOON - timedelta(days=days)
         for _ in range(days):
             run = lake.run()
-            lake.load(*run.parts)
-            lake.settle(run.run)
+            lake.settle(run.run, lake.load(*run.parts))
             day = f"incremental/year={clock():%Y/month=%m/day=%d}"
             lake.put(f"{day}/shop_orders_{clock():%Y%m%d_%H%M%S}_batch_0.parquet")
             clock.advance(days=1)
@@ -283,7 +287,7 @@ def test_loads_of_more_than_a_month_and_5000_files_ago_still_count(lake: Lake, c
     old = lake.foreign("old")
     others = tuple(LoadedFile(f"k{n}", f"uri-{n}", "e", 1) for n in range(6000))
     loaded = (LoadedFile(old.key, lake.objects.uri(old.key), old.etag, 1), *others)
-    LoadRecords(lake.objects, TABLE).add(LoadRecord("load-0", "orders", 1, 1, clock(), clock(), loaded))
+    LoadRecords(lake.objects, TABLE).add(LoadRecord("load-0", "orders", 1, 1, clock(), clock(), loaded, WAREHOUSE))
     for _ in range(40):
         clock.advance(days=10)
         lake.load()
@@ -302,9 +306,10 @@ def test_in_automated_mode_files_loaded_since_the_window_began_are_known(lake: L
     assert lake.select(automated(clock())).summary.reasons == {Reason.LOADED: 3}
 
 
-def test_a_file_loaded_in_an_earlier_epoch_or_into_another_target_may_be_loaded(lake: Lake) -> None:
+def test_a_file_loaded_in_an_earlier_epoch_or_into_another_target_or_warehouse_may_be_loaded(lake: Lake) -> None:
     run = lake.run()
     lake.load(*run.parts, target="orders_copy")
+    lake.load(*run.parts, warehouse="warehouse-2")
     assert lake.select(automated()).summary.selected == 1
 
     lake.load(*run.parts)
@@ -319,9 +324,100 @@ def test_the_ledger_decides_where_it_was_asked(lake: Lake) -> None:
     files = lake.select(automated())
     assert (files.summary.selected, files.by_ledger) == (0, False)
 
-    by_ledger = lake.select(automated(), ledger={})
+    by_ledger = lake.select(automated(), ledger=Known({}, frozenset()))
 
     assert (by_ledger.summary.selected, by_ledger.by_ledger) == (1, True)
+
+
+def test_a_load_of_before_warehouses_had_ids_counts_until_the_warehouse_is_asked(lake: Lake) -> None:
+    run = lake.run()
+    lake.load(*run.parts, warehouse=None)
+
+    for warehouse in (None, WAREHOUSE):
+        assert lake.select(automated(), warehouse=warehouse).summary.reasons == {Reason.LOADED: 1}
+        asked = lake.select(automated(), warehouse=warehouse, ledger=Known({}, frozenset()))
+        assert asked.summary.reasons == {Reason.IN_SESSION: 1}
+
+
+def test_a_file_that_went_back_to_its_first_content_was_not_loaded_last(lake: Lake, clock: HandClock) -> None:
+    key = lake.foreign("a").key
+    for content in (b"v1", b"v2"):
+        lake.objects.put(key, content)
+        clock.advance(seconds=1)
+        lake.load(lake.objects.head(key))
+    assert reasons(lake.select(automated())) == {key: Reason.LOADED}
+
+    lake.objects.put(key, b"v1")
+
+    assert reasons(lake.select(automated())) == {key: Reason.IN_SESSION}
+    assert reasons(lake.select(automated(), keyless=True)) == {key: Reason.CHANGED}
+
+
+def test_a_loaded_part_stays_loaded_whatever_its_etag_and_its_run_document_is_not_read(
+    counting: Counting, clock: HandClock
+) -> None:
+    lake = Lake(counting, clock)
+    run = lake.run()
+    lake.load(*run.parts)
+    counting.put(run.parts[0].key, b"other content")
+    counting.read.clear()
+
+    assert lake.select(automated()).summary.reasons == {Reason.LOADED: 1}
+    assert [key for key in counting.read if "/runs/" in key or key.endswith(".parquet")] == []
+
+
+def parquet(value: int) -> bytes:
+    """A file whose size does not depend on the value."""
+    made = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array([value], pa.int64())}), made, compression="none")
+    return made.getvalue()
+
+
+def list_as_written(lake: Lake, run: Run, data: bytes, **fields: Any) -> str:
+    """Make the run's document list its only part as written with this content under another ETag; returns its key."""
+    found = RunStore(lake.objects, TABLE).read(run.run)
+    assert found is not None
+    footer = footer_digest(data)
+    assert footer is not None
+    part = replace(run.parts[0], **{"etag": "before", "size": len(data), "footer": footer, **fields})
+    RunStore(lake.objects, TABLE).save(run.with_range(0, replace(run.ranges[0], parts=(part,))), found[1])
+    return part.key
+
+
+def test_a_part_whose_etag_alone_changed_is_what_its_run_wrote(lake: Lake) -> None:
+    """Encrypted again, or copied in pieces."""
+    run, data = lake.run(), parquet(7)
+    key = list_as_written(lake, run, data)
+    lake.objects.put(key, data)
+
+    selection = lake.select(automated())
+
+    assert reasons(selection) == {key: Reason.IN_SESSION}
+    assert [file.etag for file in selection.selected] == [lake.objects.head(key).etag]
+
+
+@pytest.mark.parametrize("fields", [{}, {"footer": None}, {"size": 1}])
+def test_a_part_of_another_footer_or_size_was_replaced(lake: Lake, fields: dict[str, Any]) -> None:
+    run, other = lake.run(), parquet(8)
+    data = other if fields else parquet(7)
+    assert len(data) == len(other)
+    key = list_as_written(lake, run, data, **fields)
+    lake.objects.put(key, other)
+
+    assert reasons(lake.select(automated())) == {key: Reason.REPLACED}
+
+
+def test_a_loaded_part_copied_in_pieces_since_is_loaded_again_and_one_with_other_content_is_not(lake: Lake) -> None:
+    run, data = lake.run(), parquet(7)
+    lake.load(*run.parts)
+    key = list_as_written(lake, run, data)
+    lake.objects.put(key, data)
+    assert reasons(lake.select(automated(), choice=Choice(reprocess=True))) == {key: Reason.REPROCESSED}
+
+    lake.objects.put(key, parquet(8))
+
+    for choice in (Choice(reprocess=True), Choice(reprocess=True, keys=(key,))):
+        assert reasons(lake.select(automated(), choice=choice)) == {key: Reason.REPLACED}
 
 
 def test_runs_settled_by_the_last_load_are_not_looked_at_again(counting: Counting, clock: HandClock) -> None:
@@ -353,14 +449,54 @@ def test_what_was_settled_counts_no_more_after_a_set_or_a_reset(
     assert [f.key for f in lake.select(automated(**change)).selected] == [run.parts[0].key]
 
 
-@pytest.mark.parametrize("garbage", ["x", [], 7, None])
-def test_a_garbled_settled_mark_only_means_looking_further_back(lake: Lake, clock: HandClock, garbage: object) -> None:
+def test_what_was_settled_counts_no_more_where_the_ledger_lacks_its_load(lake: Lake, clock: HandClock) -> None:
+    """A warehouse put back to an earlier state."""
     clock.advance(days=-5)
     run = lake.run()
     clock.advance(days=5)
-    lake.leave({"settled": garbage})
+    load_id = lake.load(*run.parts)
+    lake.settle(run.run, load_id)
+    loaded = {part.key: Load(part.etag, clock(), load_id) for part in run.parts}
+    assert lake.select(automated(), ledger=Known(loaded, frozenset({load_id}))).listing.candidates == []
+
+    selection = lake.select(automated(), ledger=Known({}, frozenset({"load-of-before"})))
+
+    assert [f.key for f in selection.selected] == [run.parts[0].key]
+
+
+def test_what_was_settled_in_another_warehouse_does_not_count(lake: Lake, clock: HandClock) -> None:
+    clock.advance(days=-5)
+    run = lake.run()
+    clock.advance(days=5)
+    lake.settle(run.run, warehouse="warehouse-2")
 
     assert [f.key for f in lake.select(automated()).selected] == [run.parts[0].key]
+    assert lake.select(automated(), warehouse="warehouse-2").listing.candidates == []
+    assert [f.key for f in lake.select(automated(), warehouse=None).selected] == [run.parts[0].key]
+
+
+GARBAGE = ["x", [], 7, None]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *GARBAGE,
+        *({WAREHOUSE: garbage} for garbage in GARBAGE),
+        *({WAREHOUSE: {"run": garbage, "epoch": 1, "load_floor": None, "target": TARGET}} for garbage in GARBAGE),
+        *({WAREHOUSE: {"run": "e" * 18, "epoch": 1, "load_floor": None, "target": TARGET, "load": g}} for g in ([], 7)),
+    ],
+)
+@pytest.mark.parametrize("ledger", [None, Known({}, frozenset())])
+def test_a_garbled_settled_mark_only_means_looking_further_back(
+    lake: Lake, clock: HandClock, garbage: object, ledger: Known | None
+) -> None:
+    clock.advance(days=-5)
+    run = lake.run()
+    clock.advance(days=5)
+    lake.leave({"settled_in": garbage})
+
+    assert [f.key for f in lake.select(automated(), ledger=ledger).selected] == [run.parts[0].key]
 
 
 def test_asking_for_all_days_or_for_loaded_files_lists_everything(lake: Lake, clock: HandClock) -> None:

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, new_run
 from wmtui.errors import Conflict, Unreadable
-from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords, loaded_files
+from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords, loaded_files
 from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
+from wmtui.files.verdicts import Load
 from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -45,11 +46,21 @@ FULL = replace(
 )
 
 
+ORDERS = Destination("w1", "orders")
+
+
 def record(
-    load_id: str, ended: datetime = NOON, *, target: str = "orders", epoch: int = 1, files: int = 1
+    load_id: str,
+    ended: datetime = NOON,
+    *,
+    target: str = "orders",
+    epoch: int = 1,
+    files: int = 1,
+    warehouse: str | None = "w1",
+    version: str = "",
 ) -> LoadRecord:
-    loaded = tuple(LoadedFile(f"k{n}", f"s3://b/{load_id}/k{n}", f"e{n}", 10) for n in range(files))
-    return LoadRecord(load_id, target, epoch, 3, ended - timedelta(minutes=1), ended, loaded)
+    loaded = tuple(LoadedFile(f"k{n}", f"s3://b/{load_id}/k{n}", f"e{n}{version}", 10) for n in range(files))
+    return LoadRecord(load_id, target, epoch, 3, ended - timedelta(minutes=1), ended, loaded, warehouse)
 
 
 def test_a_run_document_is_read_back_as_it_was_written(objects: ObjectStore) -> None:
@@ -215,14 +226,36 @@ def test_other_objects_between_load_records_are_no_records(objects: ObjectStore)
 
 
 def test_a_file_counts_as_loaded_into_its_target_from_the_first_epoch_to_its_own() -> None:
-    records = [record("a"), record("b", epoch=2), record("c", target="orders_copy")]
+    records = [record("a", files=2), record("b", epoch=2), record("c", target="orders_copy")]
 
-    assert loaded_files(records, "orders", 1) == {
-        ("s3://b/a/k0", "e0"): (NOON, "a"),
-        ("s3://b/b/k0", "e0"): (NOON, "b"),
-    }
-    assert loaded_files(records, "orders", 2) == {("s3://b/b/k0", "e0"): (NOON, "b")}
-    assert loaded_files(records, "orders", 3) == {}
+    assert loaded_files(records, ORDERS, 1) == {"k0": Load("e0", NOON, "b"), "k1": Load("e1", NOON, "a")}
+    assert loaded_files(records, ORDERS, 2) == {"k0": Load("e0", NOON, "b")}
+    assert loaded_files(records, ORDERS, 3) == {}
+
+
+def test_only_the_last_load_of_a_key_counts() -> None:
+    records = [record("a", version="-v1"), record("b", NOON + timedelta(hours=1), version="-v2")]
+
+    assert loaded_files(records, ORDERS, 1) == {"k0": Load("e0-v2", NOON + timedelta(hours=1), "b")}
+
+
+def test_a_load_into_another_warehouse_counts_only_where_warehouses_were_never_told_apart() -> None:
+    other, nameless = [record("a", warehouse="w2")], [record("a", warehouse=None)]
+
+    assert loaded_files(other, ORDERS, 1) == {}
+    assert loaded_files(nameless, ORDERS, 1) == {"k0": Load("e0", NOON, "a")}
+    for records in (other, nameless):
+        assert loaded_files(records, Destination(None, "orders"), 1) == {"k0": Load("e0", NOON, "a")}
+
+
+def test_a_load_recorded_before_warehouses_had_ids_is_read(objects: ObjectStore) -> None:
+    file = '{"key": "k0", "uri": "s3://b/a/k0", "etag": "e0", "rows": 10}'
+    load = f'{{"load_id": "a", "target": "orders", "epoch": 1, "token": 3, "files": [{file}]'
+    times = '"started": "2025-08-14T11:59:00Z", "ended": "2025-08-14T12:00:00Z"}'
+    document = f'{{"table": "shop.orders", "version": 1, "loads": [{load}, {times}]}}'
+    objects.put("watermark/loads/shop.orders/2025-08-14.json", document.encode())
+
+    assert list(LoadRecords(objects, TABLE).since(None)) == [record("a", warehouse=None)]
 
 
 def test_a_run_sorts_behind_earlier_ones_also_by_a_slow_clock() -> None:

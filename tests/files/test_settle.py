@@ -58,8 +58,18 @@ def test_a_committed_runs_position_is_taken_over(lake: Lake, watermarks: Waterma
     assert fields["last_mysql_extraction_time"] == "2025-08-14T12:00:00Z"
     assert (fields["backup_strategy"], fields["mysql_status"]) == ("intra-table", "success")
     assert (fields["mysql_rows_extracted"], fields["s3_file_count"]) == (30, 3)
-    assert fields["pending_extraction"] is None
+    assert (fields["pending_extraction"], fields["extracted_run"]) == (None, run.run)
     assert stored(lake, run).state is RunState.COMMITTED
+
+
+def test_the_files_of_a_run_taken_over_wait_for_every_warehouse(lake: Lake, watermarks: WatermarkStore) -> None:
+    loaded = {"status": "success", "rows": 5, "accepted_at": "2025-08-01T00:00:00Z"}
+    watermarks.change(TABLE, "loaded", lambda _: {"redshift_status": "success", "warehouses": {"w1": loaded, "w2": {}}})
+
+    mark = settle(lake, watermarks, pending(watermarks, lake.run().run))
+
+    assert mark.fields["warehouses"] == {"w1": {**loaded, "status": "pending"}, "w2": {"status": "pending"}}
+    assert mark.load_status(None, default=True) == mark.load_status("w1", default=False) == "pending"
 
 
 def test_a_running_run_whose_lease_is_dead_is_abandoned(
@@ -133,14 +143,14 @@ def test_a_corrupt_run_document_stops_the_edit(lake: Lake, watermarks: Watermark
 
 def test_a_committed_run_without_a_position_is_unreadable(lake: Lake) -> None:
     with pytest.raises(Unreadable, match="without a position"):
-        patch_extracted(lake.run(final=None), lake.clock())
+        patch_extracted(Watermark.new(TABLE), lake.run(final=None), lake.clock())
 
 
 def test_the_data_timestamp_has_as_many_digits_as_the_cursor_column(lake: Lake) -> None:
     run = lake.run(final=Position(datetime(2025, 8, 9, 20, 0, 1, 500000)))
 
     for digits, text in ((0, "2025-08-09 20:00:01"), (3, "2025-08-09 20:00:01.500"), (None, "2025-08-09 20:00:01.5")):
-        patch = patch_extracted(run, lake.clock(), digits)
+        patch = patch_extracted(Watermark.new(TABLE), run, lake.clock(), digits)
         assert patch["last_mysql_data_timestamp"] == text
         assert patch["last_processed_key"] is None
         assert json.dumps(patch)

@@ -23,6 +23,7 @@ from wmtui.files.verdicts import (
     SESSION,
     Basis,
     Candidate,
+    Load,
     Loads,
     PartOf,
     Reason,
@@ -55,7 +56,7 @@ def reason(candidate: Candidate, basis: Basis, loaded: Loads | None = None, agai
 
 
 def loads(*files: Candidate) -> Loads:
-    return {(f.uri, f.etag): (NOON, "load-1") for f in files}
+    return {f.key: Load(f.etag, NOON, "load-1") for f in files}
 
 
 MANUAL = Basis(1, after=NOON)
@@ -84,12 +85,22 @@ FILES = st.lists(
     unique_by=lambda candidate: candidate.key,
 )
 BASES = st.one_of(
-    st.builds(lambda at, system: Basis(1, after=at, system=system), TIMES, st.booleans()),
-    st.builds(lambda at, floor: Basis(1, extraction_time=at, load_floor=floor), TIMES, st.none() | TIMES),
-    st.just(NOTHING),
+    st.builds(
+        lambda at, system, keyless: Basis(1, after=at, system=system, keyless=keyless),
+        TIMES,
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda at, floor, keyless: Basis(1, extraction_time=at, load_floor=floor, keyless=keyless),
+        TIMES,
+        st.none() | TIMES,
+        st.booleans(),
+    ),
+    st.builds(lambda keyless: Basis(1, keyless=keyless), st.booleans()),
 )
-LOADED = st.sets(st.tuples(st.integers(0, 20).map("s3://b/k{}".format), st.sampled_from(["e0", "e1"]))).map(
-    lambda keys: dict.fromkeys(keys, (NOON, "load-1"))
+LOADED = st.dictionaries(
+    st.integers(0, 20).map("k{}".format), st.sampled_from(["e0", "e1"]).map(lambda etag: Load(etag, NOON, "load-1"))
 )
 
 
@@ -110,25 +121,39 @@ def test_every_candidate_has_exactly_one_verdict_with_a_rule_and_words(
 @given(FILES, BASES, LOADED)
 def test_a_loaded_file_is_never_selected(files: list[Candidate], basis: Basis, loaded: Loads) -> None:
     for verdict in judge(files, basis, loaded):
-        assert not (verdict.selected and (verdict.file.uri, verdict.file.etag) in loaded)
+        known = loaded.get(verdict.file.key)
+        if known is not None and (verdict.file.part is not None or known.etag == verdict.file.etag):
+            assert verdict.reason is Reason.LOADED
+
+
+@given(FILES, BASES, LOADED, st.sampled_from([Reprocess.NO, Reprocess.NAMED]))
+def test_changed_content_comes_into_a_table_without_key_only_by_name(
+    files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess
+) -> None:
+    for verdict in judge(files, basis, loaded, again):
+        known = loaded.get(verdict.file.key)
+        if known is not None and known.etag != verdict.file.etag and verdict.file.part is None:
+            held_back = basis.keyless and again is Reprocess.NO
+            assert (verdict.reason is Reason.CHANGED) == held_back
 
 
 @given(FILES, BASES, LOADED, st.sampled_from(Reprocess))
-def test_a_part_that_no_committed_run_lists_as_it_is_never_comes_in_unless_loaded_before(
+def test_a_part_that_no_committed_run_lists_as_it_is_never_comes_in_unless_it_was_loaded_so_before(
     files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess
 ) -> None:
     for verdict in judge(files, basis, loaded, again):
         part = verdict.file.part
-        if verdict.selected and part is not None and verdict.reason is not Reason.REPROCESSED:
+        known = loaded.get(verdict.file.key)
+        if verdict.selected and part is not None and (known is None or known.etag != verdict.file.etag):
             assert (part.state, part.etag) == (RunState.COMMITTED, verdict.file.etag)
 
 
-@given(FILES, LOADED, TIMES, st.timedeltas(timedelta(0), timedelta(days=2)), st.booleans())
+@given(FILES, LOADED, TIMES, st.timedeltas(timedelta(0), timedelta(days=2)), BASES)
 def test_widening_a_manual_window_drops_no_file(
-    files: list[Candidate], loaded: Loads, at: datetime, wider: timedelta, system: bool
+    files: list[Candidate], loaded: Loads, at: datetime, wider: timedelta, kind: Basis
 ) -> None:
-    narrow = judge(files, Basis(1, after=at, system=system), loaded)
-    wide = judge(files, Basis(1, after=at - wider, system=system), loaded)
+    point = replace(kind, after=at, extraction_time=None)
+    narrow, wide = judge(files, point, loaded), judge(files, replace(point, after=at - wider), loaded)
 
     assert all(after.selected for before, after in zip(narrow, wide, strict=True) if before.selected)
 
@@ -147,21 +172,22 @@ def test_the_window_of_a_session_only_takes_files_that_no_watermark_would_also_t
 def test_following_the_hint_selects_exactly_as_many_files_as_it_said(
     files: list[Candidate], basis: Basis, loaded: Loads, again: Reprocess, zone: ZoneInfo
 ) -> None:
-    summary = summarise(judge(files, basis, loaded, again), 1, loaded, zone, again)
+    summary = summarise(judge(files, basis, loaded, again), basis, loaded, zone, again)
     promise, _, point = summary.hint.partition("; ")[0].partition(" if you set ")
     if not point:
         return
     wall = parse_point(point, now=NOON, zone=zone, presets={}, force=True)
-    mark = Watermark.new(automated().table).patched(patch_set(wall, to_instant(wall, zone)))
+    new = Watermark.new(automated().table)
+    followed = Basis.of(new.patched(patch_set(new, wall, to_instant(wall, zone), NOON)), None, zone)
 
-    selected = sum(v.selected for v in judge(files, Basis.of(mark, None, zone), loaded, again))
+    selected = sum(v.selected for v in judge(files, replace(followed, keyless=basis.keyless), loaded, again))
 
     assert selected == int(promise.split()[0]) > 0
 
 
 @given(FILES, BASES, LOADED)
 def test_nothing_selected_is_always_explained(files: list[Candidate], basis: Basis, loaded: Loads) -> None:
-    summary = summarise(judge(files, basis, loaded), 1, loaded, UTC_ZONE)
+    summary = summarise(judge(files, basis, loaded), basis, loaded, UTC_ZONE)
 
     assert summary.found == len(files) == sum(summary.reasons.values())
     assert bool(summary.hint) == (summary.found > 0 and summary.selected == 0)
@@ -245,13 +271,76 @@ def test_without_any_watermark_every_file_is_in() -> None:
     assert reason(file(datetime(1990, 1, 1, tzinfo=UTC)), NOTHING) is Reason.NO_WATERMARK
 
 
-def test_a_file_loaded_under_another_etag_or_address_is_not_loaded() -> None:
+def test_a_file_is_known_by_its_key_wherever_the_store_lies() -> None:
     known = file(NOON + SECOND)
     loaded = loads(known)
 
     assert reason(known, MANUAL, loaded) is Reason.LOADED
-    assert reason(structs.replace(known, etag="other"), MANUAL, loaded) is Reason.AFTER_WATERMARK
-    assert reason(structs.replace(known, uri="s3://other/k/a"), MANUAL, loaded) is Reason.AFTER_WATERMARK
+    assert reason(structs.replace(known, uri="s3://other/k/a"), MANUAL, loaded) is Reason.LOADED
+    assert reason(structs.replace(known, key="k/b"), MANUAL, loaded) is Reason.AFTER_WATERMARK
+
+
+def test_a_foreign_file_that_changed_after_loading_is_judged_by_its_time_where_a_key_keeps_rows_single() -> None:
+    late, early = file(NOON + SECOND, "late"), file(NOON, "early")
+    loaded = loads(late, early)
+    changed = [structs.replace(known, etag="other") for known in (late, early)]
+
+    assert [reason(f, MANUAL, loaded) for f in changed] == [Reason.AFTER_WATERMARK, Reason.BEFORE_WATERMARK]
+
+
+@pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
+def test_a_foreign_file_of_a_keyless_table_that_changed_after_loading_is_held_back(basis: Basis) -> None:
+    known, basis = file(NOON + SECOND), replace(basis, keyless=True)
+    changed, loaded = structs.replace(known, etag="other"), loads(known)
+
+    summary = summarise(judge([changed], basis, loaded), basis, loaded, UTC_ZONE)
+
+    assert reason(known, basis, loaded) is Reason.LOADED
+    assert reason(changed, basis, {}) in SELECTED
+    assert summary.reasons == {Reason.CHANGED: 1}
+    assert summary.held_back
+    assert summary.hint == "1 file was changed after loading; `--reprocess --key …` loads one all the same"
+    assert reason(changed, basis, loaded, Reprocess.NAMED) in SELECTED
+
+
+def test_the_hint_of_a_keyless_table_promises_no_file_that_is_held_back_for_its_content() -> None:
+    basis = replace(MANUAL, keyless=True)
+    known = [file(NOON - timedelta(hours=hours), f"{hours}") for hours in (1, 2)]
+    files = [structs.replace(known[0], etag="other"), known[1], file(NOON - timedelta(hours=3), "new")]
+
+    summary = summarise(judge(files, basis, loads(*known)), basis, loads(*known), UTC_ZONE)
+
+    assert summary.hint.startswith("1 file enters if you set 2025-08-14 08:59:59; 1 file was loaded before")
+
+
+def test_of_a_file_that_went_back_to_its_first_content_only_the_last_load_counts() -> None:
+    known = file(NOON + SECOND)
+    loaded = loads(structs.replace(known, etag="v2"))
+
+    for etag, expected in (("v2", Reason.LOADED), ("v1", Reason.AFTER_WATERMARK)):
+        assert reason(structs.replace(known, etag=etag), MANUAL, loaded) is expected
+    assert reason(known, replace(MANUAL, keyless=True), loaded) is Reason.CHANGED
+
+
+@pytest.mark.parametrize("keyless", [False, True])
+@pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
+def test_a_part_of_our_own_is_loaded_by_its_key_alone_whatever_its_run_says(basis: Basis, keyless: bool) -> None:
+    basis, known = replace(basis, keyless=keyless), file(NOON + SECOND)
+
+    for part in (own(), own(state=RunState.ABANDONED), own(state=None), own(etag="other")):
+        copied = structs.replace(known, etag="copied in pieces", part=part)
+        assert reason(copied, basis, loads(known)) is Reason.LOADED
+
+
+def test_a_loaded_part_with_other_content_is_loaded_again_only_as_its_run_wrote_it() -> None:
+    known = file(NOON + SECOND, part=own())
+    other = structs.replace(known, etag="other")
+    as_written = structs.replace(other, part=own(etag="other"))
+
+    for again in (Reprocess.LOADED, Reprocess.NAMED):
+        assert reason(known, AUTOMATED, loads(known), again) is Reason.REPROCESSED
+        assert reason(as_written, AUTOMATED, loads(known), again) is Reason.REPROCESSED
+        assert reason(other, AUTOMATED, loads(known), again) is Reason.REPLACED
 
 
 def test_reprocessing_takes_loaded_files_again_unless_a_point_excludes_them() -> None:
@@ -304,7 +393,7 @@ def test_the_summary_of_nothing_selected_names_every_change_that_would_help() ->
     ]
     loaded = loads(*files[3:15])
 
-    summary = summarise(judge(files, AUTOMATED, loaded), 1, loaded, UTC_ZONE)
+    summary = summarise(judge(files, AUTOMATED, loaded), AUTOMATED, loaded, UTC_ZONE)
 
     assert str(summary) == "Found 17 files, filtered to 0 files for loading"
     assert summary.held_back
@@ -322,23 +411,35 @@ def test_the_summary_of_nothing_selected_names_every_change_that_would_help() ->
 def test_the_hints_point_is_in_the_profiles_zone() -> None:
     verdicts = judge([file(NOON)], MANUAL, {})
 
-    assert summarise(verdicts, 1, {}, SHANGHAI).hint == "1 file enters if you set 2025-08-14 19:59:59"
+    assert summarise(verdicts, MANUAL, {}, SHANGHAI).hint == "1 file enters if you set 2025-08-14 19:59:59"
 
 
 def test_files_that_are_loaded_or_unfinished_are_not_held_back() -> None:
     done, unfinished = file(NOON, "a"), file(NOON, "b", own("b", state=RunState.RUNNING))
 
-    summary = summarise(judge([done, unfinished], AUTOMATED, loads(done)), 1, loads(done), UTC_ZONE)
+    summary = summarise(judge([done, unfinished], AUTOMATED, loads(done)), AUTOMATED, loads(done), UTC_ZONE)
 
     assert (summary.selected, summary.held_back) == (0, False)
-    assert not summarise([], 1, {}, UTC_ZONE).held_back
-    assert summarise([], 1, {}, UTC_ZONE).hint == ""
+    assert not summarise([], AUTOMATED, {}, UTC_ZONE).held_back
+    assert summarise([], AUTOMATED, {}, UTC_ZONE).hint == ""
 
 
 @pytest.mark.parametrize(
     ("candidate", "basis", "loaded", "words"),
     [
         (file(NOON), AUTOMATED, loads(file()), "loaded at 2025-08-14T12:00:00Z by load load-1"),
+        (
+            structs.replace(file(part=own()), etag="other"),
+            AUTOMATED,
+            loads(file()),
+            "loaded at 2025-08-14T12:00:00Z by load load-1; its content is not what was loaded",
+        ),
+        (
+            structs.replace(file(), etag="other"),
+            replace(AUTOMATED, keyless=True),
+            loads(file()),
+            "its content changed after it was loaded, and the table has no primary key",
+        ),
         (file(part=own(state=RunState.RUNNING)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c is running"),
         (file(part=own(state=None)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c is unknown"),
         (file(part=structs.replace(own(), etag=None)), AUTOMATED, {}, "its run 0198a4f3c0001a2b3c does not list it"),

@@ -50,6 +50,8 @@ CREATE FUNCTION {SCHEMA}.format_type(kind oid, modifier int) RETURNS text LANGUA
      ELSE pg_catalog.format_type(kind, modifier) END FROM pg_type WHERE oid = kind $$;
 CREATE FUNCTION {SCHEMA}.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT value::json::jsonb $$;
+CREATE FUNCTION {SCHEMA}.json_serialize(value jsonb) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT AS
+  $$ SELECT value::text::varchar $$;
 CREATE FUNCTION {SCHEMA}.text_to_super(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT to_jsonb(value) $$;
 CREATE FUNCTION {SCHEMA}.varchar_to_super(value varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS

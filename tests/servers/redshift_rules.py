@@ -293,12 +293,12 @@ def binary_lengths(statement: str) -> set[str]:
 
 
 def with_casts(statement: str) -> str:
-    """Casts to Redshift's own types, and its JSON_PARSE."""
+    """Casts to Redshift's own types, and its JSON_PARSE and JSON_SERIALIZE."""
 
     def cast(text: str) -> str:
         kinds = rf"(\bAS\s+|::\s*)({_BINARY}|super\b)"
         text = re.sub(kinds, lambda found: found[1] + with_types(found[2]), text, flags=re.IGNORECASE)
-        return re.sub(r"\bJSON_PARSE\s*\(", f"{SCHEMA}.json_parse(", text, flags=re.IGNORECASE)
+        return re.sub(r"\bJSON_(PARSE|SERIALIZE)\s*\(", rf"{SCHEMA}.json_\1(", text, flags=re.IGNORECASE)
 
     return _outside_quotes(statement, cast)
 

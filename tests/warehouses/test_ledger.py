@@ -5,6 +5,7 @@ from threading import Barrier
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from tests.warehouses.bench import PLACE, TABLE, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import Conflict, Interrupted, TableError
@@ -38,11 +39,28 @@ def test_a_file_of_a_later_epoch_is_not_loaded_again_in_an_earlier_one(bench: Be
     assert [entry.uri for entry in bench.ledger(2)] == [later.uri]
 
 
-def test_another_etag_under_the_same_address_is_another_file(bench: Bench) -> None:
-    file = bench.file(rows((1, at(1), "a")))
+def test_another_etag_under_the_same_key_is_another_file_of_another_tool(bench: Bench) -> None:
+    file = replace(bench.file(rows((1, at(1), "a"))), rows=None)
     bench.load(file)
-    changed = LoadFile(file.key, file.uri, "another", file.size, file.rows)
+    changed = replace(file, etag="another")
     assert bench.load(changed).loaded == (changed,)
+    assert bench.load(changed).loaded == ()
+    assert bench.load(file).loaded == (file,)
+
+
+def test_a_part_of_our_own_is_loaded_whatever_its_etag_is_now(bench: Bench) -> None:
+    file = bench.file(rows((1, at(1), "a")))
+    bench.load(file, primary_key=())
+    again = replace(file, etag="encrypted again")
+    assert bench.load(again, primary_key=()).already_loaded == (again,)
+    assert bench.warehouse.row_count(TARGET) == 1
+
+
+def test_a_load_that_finds_its_files_loaded_raises_the_fence_all_the_same(bench: Bench) -> None:
+    file = bench.file(rows((1, at(1), "a")))
+    bench.load(file, token=5)
+    bench.load(file, token=9)
+    assert bench.fence() == 9
 
 
 def test_reprocess_loads_a_file_although_the_ledger_has_it(bench: Bench) -> None:

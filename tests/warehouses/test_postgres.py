@@ -86,7 +86,7 @@ def test_a_backend_killed_during_the_merge_leaves_nothing(pg_bench: Bench) -> No
 
 def test_a_ledger_that_stays_locked_is_not_waited_for_for_ever(pg_db: Database, pg_bench: Bench) -> None:
     pg_bench.load(rows((0, at(0), "z")))
-    impatient = PostgresWarehouse(postgres_config(pg_db), lock_timeout=timedelta(milliseconds=20))
+    impatient = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(milliseconds=20)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
     with pg_db.connect() as holder, holder.transaction():
         holder.execute(f"LOCK TABLE {Statements('public').ledger(TARGET)} IN SHARE ROW EXCLUSIVE MODE")
@@ -100,7 +100,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
 ) -> None:
     pg_bench.load(rows((0, at(0), "z")))
     monkeypatch.setattr(postgres, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
-    awake = PostgresWarehouse(postgres_config(pg_db), lock_timeout=timedelta(seconds=10))
+    awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
     merge = postgres.merge

@@ -82,7 +82,7 @@ def on_s3(lake: ObjectStore, clock: HandClock) -> WatermarkStore:
 def test_a_change_is_recorded_with_who_when_why_and_what(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
-    watermarks.change(table, "set", lambda _: patch_set(POINT, NOON), reason="late files")
+    watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON), reason="late files")
 
     (entry,) = entries(objects, table)
     mark = watermarks.read(table).watermark
@@ -201,9 +201,9 @@ def test_a_blind_change_is_computed_anew_on_what_another_writer_left(
 def test_a_change_based_on_an_older_document_is_a_conflict_that_shows_both(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
-    seen = watermarks.change(table, "set", lambda _: patch_set(POINT, NOON))
+    seen = watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON))
     other = WatermarkStore(objects, clock, BEN)
-    other.change(table, "set", lambda _: patch_set(parse_wall("2025-08-11"), NOON))
+    other.change(table, "set", lambda mark: patch_set(mark, parse_wall("2025-08-11"), NOON, NOON))
 
     with pytest.raises(Conflict) as conflict:
         watermarks.change(table, "count", count, based_on=seen)
@@ -473,7 +473,7 @@ def test_epoch_and_fence_do_not_go_back_when_the_document_was_deleted_outside(
 def test_no_watermark_comes_back_by_itself(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
-    watermarks.change(table, "set", lambda _: patch_set(POINT, NOON))
+    watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON))
     watermarks.change(table, "reset", patch_reset)
     assert WatermarkStore(objects, clock, ANA).read(table).watermark.position is None
 

@@ -5,6 +5,7 @@ watermark "missing", against fields wiped by a change of others, and against doc
 """
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from tests.clock import NOON, HandClock
 from wmtui.errors import Unreadable
 from wmtui.model import Position, TableName
 from wmtui.objects import ObjectStore
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.model import Watermark, loaded_into, patch_reset, patch_set, patch_undo
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
 ANA = Author("ana", "host-1")
+HOUR = timedelta(hours=1)
 MINIMAL = {"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-09 20:00:01"}
 
 JSON_VALUES = st.recursive(
@@ -37,7 +40,7 @@ def place(objects: ObjectStore, table: TableName, **fields: Any) -> bytes:
 
 
 def set_to(watermarks: WatermarkStore, table: TableName, point: str = "2025-08-10 00:00:00") -> Watermark:
-    return watermarks.change(table, "set", lambda _: patch_set(parse_wall(point), NOON))
+    return watermarks.change(table, "set", lambda mark: patch_set(mark, parse_wall(point), NOON - HOUR, NOON))
 
 
 def stored(objects: ObjectStore, table: TableName) -> dict[str, Any]:
@@ -125,8 +128,13 @@ WRONG: dict[str, dict[str, Any]] = {
     "a status that is no text": {"mysql_status": 3},
     "a strategy that is no text": {"backup_strategy": ["x"]},
     "a run that is no text": {"pending_extraction": 3},
+    "an extracted run that is no text": {"extracted_run": 3},
+    "a time of placing that is none": {"placed": "soon"},
+    "warehouses that are a list": {"warehouses": []},
+    "warehouses that are null": {"warehouses": None},
+    "a warehouse that is no object": {"warehouses": {"w1": "success"}},
     "metadata that is no object": {"metadata": "x"},
-    "a version from the future": {"metadata": {"version": 2}},
+    "a version from the future": {"metadata": {"version": 3}},
     "a version that is no number": {"metadata": {"version": "1"}},
     "a serial that is no count": {"metadata": {"serial": "7"}},
     "a serial below zero": {"metadata": {"serial": -1}},
@@ -189,6 +197,8 @@ def test_setting_a_point_changes_exactly_what_makes_a_watermark_manual(
         fence=3,
         epoch=2,
         pin={"owner": "ana"},
+        extracted_run="run-0",
+        warehouses={"w1": {"status": "success", "rows": 5, "accepted_at": "2025-08-01T00:00:00Z"}},
     )
     before = watermarks.read(table).watermark.content
 
@@ -196,11 +206,14 @@ def test_setting_a_point_changes_exactly_what_makes_a_watermark_manual(
 
     assert {name: after[name] for name in after if after[name] != before[name]} == {
         "last_mysql_data_timestamp": "2025-08-10 00:00:00.25",
-        "load_floor": "2025-08-14T12:00:00Z",
+        "load_floor": "2025-08-14T11:00:00Z",
+        "placed": "2025-08-14T12:00:00Z",
         "last_mysql_extraction_time": None,
         "last_processed_key": None,
         "last_error": None,
         "pending_extraction": None,
+        "extracted_run": None,
+        "warehouses": {"w1": {"status": "pending", "rows": 5, "accepted_at": "2025-08-01T00:00:00Z"}},
         "backup_strategy": "manual_cli",
         "mysql_status": "success",
         "redshift_status": "pending",
@@ -220,6 +233,95 @@ def test_a_reset_makes_a_new_table_of_it_in_the_next_epoch(
     assert mark.content == {**new.content, "epoch": 5, "fence": 3, "x_team": "a"}
     assert objects.get("watermark/loads/shop.orders/2025-08-09.json").data == b"{}"
     assert len(list(objects.list("watermark/journal/shop.orders/"))) == 3
+
+
+def test_after_a_reset_every_warehouse_waits_and_keeps_what_was_accepted_there(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    noted = {"status": "success", "accepted_at": "2025-08-01T00:00:00Z"}
+    place(objects, table, redshift_status="success", warehouses={"w1": noted, "w2": {}}, extracted_run="run-0")
+
+    mark = watermarks.change(table, "reset", patch_reset)
+
+    assert mark.fields["warehouses"] == {"w1": {**noted, "status": "pending"}, "w2": {"status": "pending"}}
+    assert (mark.load_status("w1", default=True), mark.extracted_run) == ("pending", None)
+
+
+def test_an_undo_brings_back_no_word_of_what_is_loaded_into_a_warehouse(
+    watermarks: WatermarkStore, table: TableName
+) -> None:
+    first = watermarks.change(table, "loaded", lambda _: {"warehouses": {"w1": {"status": "success", "rows": 5}}})
+    later = {"w1": {"status": "success", "rows": 9}, "w2": {"status": "success"}}
+    watermarks.change(table, "loaded", lambda _: {"warehouses": later})
+
+    mark = watermarks.change(table, "undo", lambda seen: patch_undo(seen, first))
+
+    assert mark.fields["warehouses"] == {"w1": {"status": "pending", "rows": 9}, "w2": {"status": "pending"}}
+
+
+def test_a_load_is_noted_for_its_warehouse_and_as_the_tables_own_only_by_the_default_profile() -> None:
+    known = {"w1": {"rows": 1, "accepted_at": "2025-08-01T00:00:00Z"}, "w2": {"rows": 2}}
+    mark = Watermark.new(TableName("shop", "orders")).patched({"warehouses": known})
+    noted = {"status": "success", "rows": 7, "loaded_at": "2025-08-14T12:00:00Z", "error": None, "profile": "prod"}
+
+    other = mark.patched(loaded_into(mark, "w1", noted, default=False))
+    own = mark.patched(loaded_into(mark, "w1", noted, default=True))
+    nameless = mark.patched(loaded_into(mark, None, noted, default=True))
+
+    assert other.fields["warehouses"] == {"w1": {**known["w1"], **noted}, "w2": {"rows": 2}}
+    assert own.fields["warehouses"] == other.fields["warehouses"]
+    assert nameless.fields["warehouses"] == known
+    assert (other.load_status("w1", default=False), other.load_status("w2", default=False)) == ("success", "pending")
+    assert {**other.content, "warehouses": known} == mark.content
+    for changed in (own, nameless):
+        assert changed.load_status(None, default=True) == "success"
+        assert changed.fields["redshift_rows_loaded"] == 7
+        assert changed.fields["last_redshift_load_time"] == "2025-08-14T12:00:00Z"
+
+
+def test_a_document_of_version_1_is_read_and_becomes_one_of_version_2_at_the_next_change(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    data = place(objects, table, redshift_status="success", x_team="a", metadata={"version": 1, "serial": 0})
+
+    mark = watermarks.read(table).watermark
+    assert (mark.extracted_run, mark.placed, mark.loads_into("w1")) == (None, None, {})
+    assert mark.load_status("w1", default=True) == "success"
+    assert mark.load_status("w1", default=False) == "pending"
+    assert objects.get(WatermarkStore.key(table)).data == data
+
+    watermarks.change(table, "note", lambda _: {"last_error": "x"})
+
+    document = stored(objects, table)
+    assert document["metadata"]["version"] == 2
+    assert document["metadata"]["store"] == watermarks.identity().id
+    assert {name: document[name] for name in ("placed", "extracted_run", "warehouses")} == {
+        "placed": None,
+        "extracted_run": None,
+        "warehouses": {},
+    }
+    assert (document["x_team"], document["redshift_status"]) == ("a", "success")
+
+
+def test_a_document_of_version_1_with_a_journal_is_not_taken_for_one_changed_outside(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+) -> None:
+    """Its own entry does not have the fields that version 2 adds."""
+    watermarks.change(table, "first", lambda _: {"x_count": 1})
+    old = stored(objects, table)
+    old["metadata"]["version"] = 1
+    for content in (old, old["metadata"]["change"]["before"], old["metadata"]["change"]["after"]):
+        for name in ("placed", "extracted_run", "warehouses"):
+            content.pop(name)
+    del old["metadata"]["store"]
+    objects.put(WatermarkStore.key(table), json.dumps(old).encode())
+    objects.put(Journal(objects, table).key(1), json.dumps(old["metadata"]["change"]).encode())
+    assert watermarks.unadopted(table) is None
+
+    watermarks.change(table, "second", lambda _: {"x_count": 2})
+
+    assert [entry["action"] for entry in Journal(objects, table)] == ["first", "second"]
+    assert stored(objects, table)["metadata"]["version"] == 2
 
 
 def test_a_reset_keeps_an_operators_pin(watermarks: WatermarkStore, table: TableName) -> None:

@@ -96,7 +96,7 @@ class Document:
         for key in value:
             if key not in fields:
                 raise self.error(
-                    f"unknown key {key!r}", f"valid here: {', '.join(fields)}", (*at, key), _nearest(str(key), fields)
+                    f"unknown key {key!r}", f"valid here: {', '.join(fields)}", (*at, key), nearest(str(key), fields)
                 )
             self.check_keys(fields[key], (*at, key))
 
@@ -123,7 +123,7 @@ class Document:
         tag = str(value.get("type"))
         if tag not in tags and not VARIABLE.search(tag):
             what = f"unknown type {tag!r}" if "type" in value else f"{'.'.join(map(str, at))} has no type"
-            raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), _nearest(tag, tags))
+            raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), nearest(tag, tags))
         return tags.get(tag)
 
     def _refuse_duplicates(self, node: yaml.Node | None, above: list[yaml.Node]) -> None:
@@ -158,7 +158,8 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path} is not text", "it is not in UTF-8", "save it as UTF-8") from None
 
 
-def _nearest(word: str, valid: Iterable[str]) -> str:
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """What to write instead of a word that is not among the valid ones."""
     near = difflib.get_close_matches(word, valid, 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else "use one of them"
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct, field
 
-from wmtui.model import TableName
+from wmtui.model import As, TableName
 
 
 class Secret:
@@ -87,7 +87,10 @@ class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
 
 
 class PostgresConfig(_Strict, frozen=True, tag="postgres"):
-    """A PostgreSQL server as warehouse."""
+    """A PostgreSQL server as warehouse.
+
+    statement_timeout: how long one statement may take. lock_timeout: how long a load waits for whoever has the target.
+    """
 
     host: str
     database: str
@@ -97,6 +100,8 @@ class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     schema: str = "public"
     tls: Tls = "verify"
     ca: str | None = None
+    statement_timeout: Duration = Duration(hours=2)
+    lock_timeout: Duration = Duration(minutes=30)
 
 
 class AccessKeys(_Strict, frozen=True):
@@ -123,7 +128,8 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
     """An Amazon Redshift cluster or workgroup as warehouse: with a password, or with an iam_login.
 
     iam_role: with which Redshift reads the store: an ARN, or `default`. access_keys: keys instead, for a cluster that
-    has no role.
+    has no role. statement_timeout: how long one statement may take, waiting for locks included: Redshift ends no other
+    wait.
     """
 
     host: str
@@ -137,6 +143,7 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
     schema: str = "public"
     tls: Tls = "verify"
     ca: str | None = None
+    statement_timeout: Duration = Duration(hours=2)
 
 
 SourceConfig = MySQLConfig | DuckDBConfig
@@ -181,6 +188,7 @@ class TableConfig(_Strict, frozen=True):
     primary_key: empty for a table without one (append, at least once).
     schema: of the target, None for the warehouse's own; once read, `target` is the whole name. exclude: columns that
     are never read. rename: columns of the source and what the target calls them.
+    as_types: columns of the source that the target keeps in another form, `as` in the file.
     diststyle, distkey, sortkey: how Redshift stores a target that a load creates, by names of the source.
     zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
     that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has. target_may_shrink:
@@ -199,6 +207,7 @@ class TableConfig(_Strict, frozen=True):
     manual_in_run: Literal["load", "sync"] = "load"
     exclude: tuple[str, ...] = ()
     rename: dict[str, str] = {}
+    as_types: dict[str, As] = msgspec.field(default_factory=dict, name="as")
     diststyle: Literal["auto", "even", "all"] | None = None
     distkey: str | None = None
     sortkey: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wmtui.config.document import At, Document
+from wmtui.config.document import At, Document, nearest
 from wmtui.config.schema import TableConfig, TopLevel
-from wmtui.model import TableName, TargetName
+from wmtui.model import As, TableName, TargetName
 
 
 def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableConfig]:
@@ -47,6 +47,7 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
 def _check_defaults(document: Document, defaults: dict[str, Any]) -> None:
     at = ("defaults",)
     document.check_keys(TableConfig, at)
+    _check_forms(document, defaults.get("as"), at)
     document.convert(defaults, TableConfig, at)
     if "target" in defaults:
         raise document.error("a default target", "two tables cannot share one", (*at, "target"), "remove it")
@@ -64,6 +65,8 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
     document.check_keys(TableConfig, at)
     own = document.value(at)
     merged = {**defaults, **(own or {})} if isinstance(own, dict | None) else own
+    if isinstance(merged, dict):
+        _check_forms(document, merged.get("as"), at)
     table = document.convert(merged, TableConfig, at)
     if table.lookback and not table.primary_key:
         raise document.error(
@@ -73,7 +76,34 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
             "write `lookback: 0s`, or name a primary_key",
         )
     _check_target(document, name, table, at)
+    _check_order(document, name, table, at)
     return table
+
+
+def _check_forms(document: Document, forms: Any, at: At) -> None:
+    """Refuse a form of columns that there is not, naming the nearest."""
+    known = [str(form) for form in As]
+    for column, form in forms.items() if isinstance(forms, dict) else ():
+        if form not in known:
+            raise document.error(
+                f"a column cannot be kept as {form}",
+                f"valid here: {', '.join(known)}",
+                (*at, "as", column),
+                nearest(str(form), known),
+            )
+
+
+def _check_order(document: Document, name: TableName, table: TableConfig, at: At) -> None:
+    """Refuse another form of key or cursor, unless its values compare as they did."""
+    for column in (table.cursor, *table.primary_key):
+        form = table.as_types.get(column, As.UTC_TIMESTAMP)
+        if form is not As.UTC_TIMESTAMP:
+            raise document.error(
+                f"{name} keeps {column} as {form}",
+                "it is its cursor, or in its key, and its values would compare otherwise",
+                (*at, "as", column),
+                f"of a key or cursor only `{As.UTC_TIMESTAMP}` may be said",
+            )
 
 
 def _check_target(document: Document, name: TableName, table: TableConfig, at: At) -> None:

@@ -4,7 +4,7 @@ Preview, run, explanation and screen all go through `FileFilter.select`.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -104,12 +104,13 @@ class FileFilter:
             else self._since(mark, basis, settled_run(mark, heartbeat, table, ledger))
         )
         loaded = self._recorded(mark, table, since) if ledger is None else ledger.loads
-        listing = self._lister.find(mark.table, since, () if choice.reprocess else loaded)
-        listing = replace(listing, candidates=[self._as_written(file, loaded) for file in listing.candidates])
+        known = () if choice.reprocess else loaded
+        listing = self._lister.find(mark.table, since, known)
+        listing = replace(listing, candidates=[self._as_written(file, known) for file in listing.candidates])
         candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
         again = Reprocess.NAMED if choice.keys else Reprocess.LOADED if choice.reprocess else Reprocess.NO
         verdicts = judge(candidates, basis, loaded, again)
-        summary = summarise(verdicts, mark.epoch, loaded, self._zone, again)
+        summary = summarise(verdicts, basis, loaded, self._zone, again)
         return Selection(basis, listing, verdicts, summary, loaded, ledger is not None)
 
     def _since(self, mark: Watermark, basis: Basis, settled: str) -> date | None:
@@ -124,9 +125,9 @@ class FileFilter:
         day = since and since - _ZONE_SLACK
         return loaded_files(LoadRecords(self._objects, mark.table).since(day), table.destination, mark.epoch)
 
-    def _as_written(self, file: Candidate, loaded: Loads) -> Candidate:
+    def _as_written(self, file: Candidate, loaded: Container[str]) -> Candidate:
         """A part whose ETag alone is another one, because it was encrypted again or copied in pieces, is what its run
-        wrote: size and footer say so.
+        wrote: size and footer say so. loaded: keys about which rule 2 decides.
         """
         part = file.part
         if part is None or part.footer is None or part.etag in (None, file.etag) or file.key in loaded:
@@ -153,7 +154,7 @@ def settled_run(mark: Watermark, heartbeat: Heartbeat, table: Loading, ledger: K
     if settled is None:
         return ""
     run, load_id = str(settled.get("run") or ""), settled.get("load")
-    if ledger is not None and load_id is not None and load_id not in ledger.ids:
+    if load_id is not None and not (isinstance(load_id, str) and (ledger is None or load_id in ledger.ids)):
         return ""
     return run if settled == settled_mark(run, mark, table, load_id) else ""
 

@@ -3,8 +3,9 @@
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business)
 2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again. A foreign file
-   whose content changed since is another one; without a primary key it is held back, because its rows would double
+   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again; what is loaded
+   again is only what its run wrote, or what was loaded. A foreign file whose content changed since is another one;
+   without a primary key it is held back, because its rows would double
 3. a part of a run that is not committed, or that its committed run does not list: out
 4. manual, or automated without extraction time: in when LastModified > data timestamp
 5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
@@ -230,9 +231,9 @@ def judge(
     verdicts = []
     for file in files:
         part, known = file.part, loaded.get(file.key) if ask_ledger else None
-        if known is not None and (part is not None or known.etag == file.etag):
+        if known is not None and (known.etag == file.etag or (part is not None and (not again or _as_listed(file)))):
             verdicts.append(Verdict(file, settled))
-        elif known is not None and basis.keyless and reprocess is not Reprocess.NAMED:
+        elif known is not None and part is None and basis.keyless and reprocess is not Reprocess.NAMED:
             verdicts.append(Verdict(file, Reason.CHANGED))
         elif part is not None and part.state is not committed:
             verdicts.append(Verdict(file, Reason.UNCOMMITTED))
@@ -243,6 +244,12 @@ def judge(
         else:
             verdicts.append(by_time(file))
     return verdicts
+
+
+def _as_listed(file: Candidate) -> bool:
+    """A part that its committed run lists with this very content."""
+    part = file.part
+    return part is not None and part.state is RunState.COMMITTED and part.etag == file.etag
 
 
 def _by_point(basis: Basis) -> Callable[[Candidate], Verdict]:
@@ -310,7 +317,7 @@ class Summary(Struct, frozen=True):
 
 
 def summarise(
-    verdicts: Sequence[Verdict], epoch: int, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess = Reprocess.NO
+    verdicts: Sequence[Verdict], judged_by: Basis, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess = Reprocess.NO
 ) -> Summary:
     """Count verdicts by reason; when nothing is selected, name the change that would let files in."""
     reasons = Counter(v.reason for v in verdicts)
@@ -318,7 +325,7 @@ def summarise(
     enter_at = None if selected else _opening_point(verdicts, zone)
     hints = [] if selected else [*_hints(reasons)]
     if enter_at is not None:
-        basis = Basis(epoch, after=to_instant(enter_at, zone))
+        basis = Basis(judged_by.epoch, after=to_instant(enter_at, zone), keyless=judged_by.keyless)
         entering = sum(v.selected for v in judge((v.file for v in verdicts), basis, loaded, reprocess))
         hints.insert(0, f"{_files(entering, 'enters', 'enter')} if you set {format_wall(enter_at)}")
     return Summary(len(verdicts), selected, dict(reasons), "; ".join(hints), enter_at)

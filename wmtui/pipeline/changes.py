@@ -11,10 +11,11 @@ from wmtui.sources import SourceTable
 
 
 def tell_renames(scope: Scope, table: SourceTable) -> None:
-    """Report settings that rename a column which the source does not have."""
-    for name in scope.config.rename:
-        if name not in table.schema.names:
-            scope.tell(f"there is no column {name} to rename", Severity.WARNING)
+    """Report settings that rename a column, or keep one in another form, which the source does not have."""
+    for setting, names in (("rename", scope.config.rename), ("keep `as` something", scope.config.as_types)):
+        for name in names:
+            if name not in table.schema.names:
+                scope.tell(f"there is no column {name} to {setting}", Severity.WARNING)
 
 
 def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:

@@ -19,7 +19,9 @@ from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.extraction import Extracted, Extraction, abandon, begin, known_rows, new_run, take_over
 from wmtui.pipeline.pending import Pending, PendingKind, find_pending, refuse_other_order
 from wmtui.pipeline.plan import Plan, high_of, is_overlap, lookback_before, plan, previous_run, read_up_to, resumed
+from wmtui.pipeline.target import check_target
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
+from wmtui.warehouses import TargetTable
 from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
@@ -42,11 +44,12 @@ def extract_table(job: Job, mark: Watermark) -> Generator[Extracted, None, None]
 def _extract(job: Job, mark: Watermark, source: SourceConnection) -> Iterator[Extracted]:
     table = source.describe(job.table, job.config)
     tell_renames(job, table)
+    target = check_target(job, table)
     last = last_run(job)
     job.lease.note(newest_key=check(job, source, table, mark, last))
     mark, pending = _settle(job, mark, table, source)
     if pending.kind is PendingKind.RESUMABLE:
-        for resumed_run in _resume(job, mark, table, source, last=last, pending=pending):
+        for resumed_run in _resume(job, mark, table, source, target=target, last=last, pending=pending):
             yield _told(job, table, last, resumed_run)
             if not resumed_run.complete:
                 return
@@ -54,7 +57,7 @@ def _extract(job: Job, mark: Watermark, source: SourceConnection) -> Iterator[Ex
     elif pending.kind is PendingKind.COMMITTED:
         last = pending.run
         refuse_foreign(mark, job.backend.zone)
-    for fresh_run in _fresh(job, mark, table, source, last):
+    for fresh_run in _fresh(job, mark, table, source, target=target, last=last):
         yield _told(job, table, last, fresh_run)
 
 
@@ -165,6 +168,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
     refuse_foreign(mark, scope.backend.zone)
     with scope.backend.source.connect() as source:
         table = source.describe(scope.table, scope.config)
+        check_target(scope, table)
         last = last_run(scope)
         check(scope, source, table, mark, last)
         pending = find_pending(scope, mark, table, source)
@@ -240,7 +244,13 @@ def _settle(job: Job, mark: Watermark, table: SourceTable, source: SourceConnect
 
 
 def _fresh(
-    job: Job, mark: Watermark, table: SourceTable, source: SourceConnection, last: Run | None
+    job: Job,
+    mark: Watermark,
+    table: SourceTable,
+    source: SourceConnection,
+    *,
+    target: TargetTable | None,
+    last: Run | None,
 ) -> Iterator[Extracted]:
     """Plan a new run, named as the lease names it, and read it."""
     made, previous = plan_table(job, source, mark, table, last)
@@ -249,12 +259,19 @@ def _fresh(
     blind = f"; {made.blind}" if made.blind else ""
     job.tell(f"extracting from {low} to {format_wall(made.high)} ({made.origin}, {made.strategy.value}{blind})")
     run = new_run(job, mark, table, made, source.server)
-    extraction = Extraction(job, table, mark, run, source)
+    extraction = Extraction(job, table, mark, run, source, target=target)
     yield from _read(job, extraction, list(enumerate(made.spans)), previous, made.commits_early)
 
 
 def _resume(
-    job: Job, mark: Watermark, table: SourceTable, source: SourceConnection, *, last: Run | None, pending: Pending
+    job: Job,
+    mark: Watermark,
+    table: SourceTable,
+    source: SourceConnection,
+    *,
+    target: TargetTable | None,
+    last: Run | None,
+    pending: Pending,
 ) -> Iterator[Extracted]:
     """Continue an interrupted run under the new token, after its durable parts."""
     assert pending.run is not None
@@ -264,7 +281,7 @@ def _resume(
     previous = previous_run(last, mark)
     mark = begin(job, mark, run.run)
     etag = RunStore(job.backend.objects, job.table).save(run, pending.etag)
-    extraction = Extraction(job, table, mark, run, source)
+    extraction = Extraction(job, table, mark, run, source, target=target)
     extraction.continue_from(etag)
     yield from _read(job, extraction, resumed(run), previous, run.order is Order.CURSOR)
 

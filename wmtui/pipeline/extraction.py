@@ -30,8 +30,10 @@ from wmtui.pipeline.overlap import Seen, unpack, unseen
 from wmtui.pipeline.parts import Background, Chunk, ChunkBuilder, encode
 from wmtui.pipeline.pending import columns_of
 from wmtui.pipeline.plan import Plan, is_overlap
+from wmtui.pipeline.target import required_columns
 from wmtui.sources import SourceConnection, SourceTable
 from wmtui.sources.cursor import column_time
+from wmtui.warehouses import TargetTable
 from wmtui.watermarks.model import Watermark
 
 BATCH_ROWS = 10_000
@@ -57,10 +59,19 @@ class Extraction:
     """One run over one table. Readers of several ranges share it; the run document is changed under a lock.
 
     source: the connection whose clock the run's high comes from. Readers of ranges at once have one each, and prove
-    first that its server shows as much.
+    first that its server shows as much. target: what the rows are to land in, None where there is no such table.
     """
 
-    def __init__(self, job: Job, table: SourceTable, mark: Watermark, run: Run, source: SourceConnection) -> None:
+    def __init__(
+        self,
+        job: Job,
+        table: SourceTable,
+        mark: Watermark,
+        run: Run,
+        source: SourceConnection,
+        *,
+        target: TargetTable | None,
+    ) -> None:
         self._source = source
         self._job = job
         self._table = table
@@ -69,7 +80,8 @@ class Extraction:
         self._etag: str | None = None
         self._lock = threading.Lock()
         self._seen = Seen()
-        self._fit = Fit(table, job.config, job.backend.warehouse.limits)
+        required = required_columns(job, table, target)
+        self._fit = Fit(table, job.config, job.backend.warehouse.limits, required)
         self._next_part = len(run.parts)
         self._left = job.options.limit
         self._rows = run.rows

@@ -11,17 +11,26 @@ import pyarrow.compute as pc
 
 from wmtui.config import TableConfig
 from wmtui.errors import UnsupportedValue
+from wmtui.model import As
 from wmtui.sources import SourceTable
 from wmtui.sources.keys import key_of
 from wmtui.types import max_bytes
 from wmtui.warehouses import Limits
+from wmtui.warehouses.conversions import no_form, unfit_row
 
 
 class Fit:
-    """One table's rows against the limits of one warehouse. cut: by column, how many texts were shortened so far."""
+    """One table's rows against the limits of one warehouse. cut: by column, how many texts were shortened so far.
 
-    def __init__(self, table: SourceTable, config: TableConfig, limits: Limits) -> None:
+    required: columns that the target does not take a NULL in.
+    """
+
+    def __init__(
+        self, table: SourceTable, config: TableConfig, limits: Limits, required: frozenset[str] = frozenset()
+    ) -> None:
         self._table = table
+        self._forms = {name: how for name, how in config.as_types.items() if name in table.schema.names}
+        self._required = required
         self._truncate = config.too_long == "truncate"
         self._limits = limits
         self._order = (*table.primary_key, table.cursor)
@@ -37,6 +46,10 @@ class Fit:
                 self._refuse_long(batch, field.name, pc.greater(pc.binary_length(column), limit), limit)
             if pa.types.is_string(field.type) and not self._limits.nul:
                 self._refuse_nul(batch, field.name, column)
+            if field.name in self._required and column.null_count:
+                self._refuse_null(batch, field.name, column)
+        for name, how in self._forms.items():
+            self._refuse_formless(batch, name, how)
         return batch
 
     def shortened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -86,6 +99,23 @@ class Fit:
                 f"column {name} of {self._table.table} has text with a NUL character in {self._row(batch, row)}",
                 "the warehouse cannot hold it",
                 "remove the character in the source, or exclude the column; nothing of this part was written",
+            )
+
+    def _refuse_null(self, batch: pa.RecordBatch, name: str, column: pa.Array) -> None:
+        row = pc.index(pc.is_null(column), True).as_py()
+        raise UnsupportedValue(
+            f"column {name} of {self._table.table} is NULL in {self._row(batch, row)}",
+            "the target's column must not be",
+            "let it be NULL in the target, or give it a value in the source; nothing of this part was written",
+        )
+
+    def _refuse_formless(self, batch: pa.RecordBatch, name: str, how: As) -> None:
+        row = unfit_row(batch.column(name), how)
+        if row is not None:
+            raise UnsupportedValue(
+                f"column {name} of {self._table.table} cannot be kept as {how} in {self._row(batch, row)}",
+                f"its value is {no_form(how)}",
+                "correct `as` in tables.yaml, or the value in the source; nothing of this part was written",
             )
 
     def _row(self, batch: pa.RecordBatch, row: int) -> str:

@@ -53,7 +53,7 @@ def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
         epoch=mark.epoch,
         token=scope.heartbeat.token if isinstance(scope, Job) else max(mark.fence, scope.heartbeat.token),
         known_root=identity is None or identity.knows(root),
-        reload=options.reprocess and not options.keys,
+        reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
         may_shrink=config.target_may_shrink,
     )
     return Ledger(known, mine, facts, tuple(doubts(facts, mine, known)))

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from wmtui.config import TableConfig
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
 from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
@@ -24,7 +23,8 @@ from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import Ledger, read_ledger, refuse_unknown_loads, repair_record, tell_or_refuse
 from wmtui.pipeline.ownership import key_of
-from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
+from wmtui.pipeline.target import layout, naming, remember_loaded
+from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 from wmtui.watermarks.zones import zone_of
@@ -76,6 +76,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     _know_warehouse(job, warehouse)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
+        remember_loaded(job, bool(result.added))
     mark = _noted(job, mark, result, warehouse)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else _newest_load(ledger)
@@ -254,8 +255,8 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledg
         reprocess=job.options.reprocess,
         target_rows=ledger.known.target.rows if ledger.known.target.exists else 0,
         claim=ledger.mine.claim,
-        naming=naming(job.config),
-        layout=Layout(job.config.diststyle, job.config.distkey, job.config.sortkey),
+        naming=naming(job),
+        layout=layout(job),
         after=_newest_load(ledger),
     )
 
@@ -276,11 +277,6 @@ def _to_load(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -
         loses_ties=earlier,
         replaces=part is not None and part.epoch == reset_to,
     )
-
-
-def naming(config: TableConfig) -> Naming:
-    """What the target calls the columns of the source."""
-    return Naming(config.rename, config.exclude)
 
 
 def _execute(job: Job, request: LoadRequest) -> LoadResult:

@@ -14,6 +14,8 @@ from wmtui.errors import (
     LeaseHeld,
     NothingSelected,
     StoreError,
+    TableError,
+    TargetMisfit,
     UsageError,
     WarehouseError,
     WmtuiError,
@@ -154,13 +156,30 @@ def _extract_and_load(job: Job, account: _Account) -> None:
             mark = _extract(job, mark, account)
         stage = "redshift_status"
         if job.options.load:
-            loaded = load_table(job, mark)
-            account.files_loaded, account.rows_loaded = loaded.files, loaded.rows
+            _load(job, mark, account)
+    except TargetMisfit as failure:
+        if job.options.load:
+            _load_nevertheless(job, mark, account)
+        _note_failure(job, stage, failure)
+        raise
     except _QUIET:
         raise
     except WmtuiError as failure:
         _note_failure(job, stage, failure)
         raise
+
+
+def _load(job: Job, mark: Watermark, account: _Account) -> None:
+    loaded = load_table(job, mark)
+    account.files_loaded, account.rows_loaded = loaded.files, loaded.rows
+
+
+def _load_nevertheless(job: Job, mark: Watermark, account: _Account) -> None:
+    """Load what earlier runs committed: it is not concerned by columns that changed since."""
+    try:
+        _load(job, mark, account)
+    except TableError as error:
+        job.tell(f"what was extracted earlier could not be loaded either: {error.in_one_line}", Severity.WARNING)
 
 
 def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:

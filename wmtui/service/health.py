@@ -10,6 +10,7 @@ from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
+from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
@@ -72,7 +73,7 @@ class Health:
                 findings += w.source.check_table(table, config)
             except WmtuiError as error:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
-            findings += [] if unreadable else self._left_behind(table)
+            findings += [] if unreadable else [*check_target(w, table), *self._left_behind(table)]
         return findings
 
     def _left_behind(self, table: TableName) -> list[Check]:

@@ -18,6 +18,7 @@ from wmtui.warehouses.base import (
     TargetState,
     Warehouse,
 )
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 
 def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:
@@ -56,7 +57,9 @@ __all__ = [
     "Manifests",
     "Naming",
     "Place",
+    "TargetColumn",
     "TargetState",
+    "TargetTable",
     "Warehouse",
     "open_warehouse",
 ]

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from wmtui.model import Check
+from wmtui.model import As, Check
+from wmtui.warehouses.target import TargetTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from wmtui.warehouses.sql import Statements
 
 
 class LoadFile(Struct, frozen=True):
@@ -33,10 +36,15 @@ class LoadFile(Struct, frozen=True):
 
 
 class Naming(Struct, frozen=True):
-    """What the target calls the columns of the source. exclude: those it is not to have."""
+    """What the target calls the columns of the source. exclude: those it is not to have.
+
+    as_types: those it keeps in another form, by their names in the source. zone: that of local times.
+    """
 
     rename: Mapping[str, str] = {}
     exclude: tuple[str, ...] = ()
+    as_types: Mapping[str, As] = {}
+    zone: str = "UTC"
 
     def of(self, column: str) -> str | None:
         """A source column's name in the target; None for one that is excluded."""
@@ -210,16 +218,22 @@ class Manifests(Protocol):
 
 
 class Limits(Struct, frozen=True):
-    """What a column may hold at most. text_bytes: of UTF-8, binary_bytes; None: no limit. nul: text with a NUL."""
+    """What a column may hold at most, and how it may be called. text_bytes: of UTF-8, binary_bytes, name_bytes; None:
+    no limit. nul: text with a NUL. system_names: of columns that every table has. ignores_case: names that differ in
+    case alone are one.
+    """
 
     text_bytes: int | None = None
     binary_bytes: int | None = None
     nul: bool = False
+    name_bytes: int | None = None
+    system_names: frozenset[str] = frozenset()
+    ignores_case: bool = False
 
 
 class Warehouse(Protocol):
-    """limits: what a value must not exceed. reads_store: it reads the files of a load itself, and needs of an opened
-    one its footer alone.
+    """limits: what values and names must not exceed. reads_store: it reads the files of a load itself, and needs of an
+    opened one its footer alone. statements: its SQL, for a person to run.
 
     Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.
@@ -227,6 +241,11 @@ class Warehouse(Protocol):
 
     limits: Limits
     reads_store: bool
+    statements: "Statements"
+
+    def describe(self, target: str) -> TargetTable | None:
+        """What stands under this name, None where nothing does."""
+        ...
 
     def loads(self, place: Place) -> KnownLoads:
         """What was loaded into a target, and by whom; nothing before the first load. Changes nothing."""

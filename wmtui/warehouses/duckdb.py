@@ -19,11 +19,12 @@ from wmtui.warehouses import ledger, sql
 from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place, TargetState
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.loading import count_rows, merge
-from wmtui.warehouses.quoting import quote
+from wmtui.warehouses.quoting import fill, quote
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import Staging
 from wmtui.warehouses.staging import stage
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _SCHEMA = "main"
 _WAIT = timedelta(seconds=5)
@@ -38,13 +39,25 @@ process is in it meanwhile.
 class DuckDBWarehouse:
     """A Warehouse in a DuckDB file. wait: how long to try while another process has the file open."""
 
-    limits = Limits(nul=True)
+    limits = Limits(nul=True, ignores_case=True)
     reads_store = False
+    statements = sql.Statements(_SCHEMA)
 
     def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:
         self._path = Path(config.path).absolute()
         self._clock = clock
         self._wait = wait
+
+    def describe(self, target: str) -> TargetTable | None:
+        """What stands under this name. Raises WarehouseError when no load could make the file."""
+        if not self._path.parent.is_dir():
+            raise WarehouseError(
+                f"the warehouse {self._path} failed", "there is no such folder", "create it, or correct the path"
+            )
+        if not self._path.exists():
+            return None
+        with self._session() as session:
+            return session.describe(target)
 
     def loads(self, place: Place) -> KnownLoads:
         """What was loaded into a target, and by whom."""
@@ -104,8 +117,9 @@ class DuckDBWarehouse:
     def _prepare_ledger(self, session: "_DuckDBSession") -> None:
         with _LEDGER_LOCKS[self._path.resolve(), ""]:
             if ledger.warehouse_id(session) is None:
+                first = ledger.has_first_ledger(session)
                 with session.transaction():
-                    ledger.make_ledger(session)
+                    ledger.make_ledger(session, first=first)
 
     @contextmanager
     def _session(self) -> Iterator["_DuckDBSession"]:
@@ -127,6 +141,9 @@ class DuckDBWarehouse:
 
 
 class _Statements(sql.Statements):
+    refusal_of_older = "CASE WHEN random() < 2 THEN CAST(error('{words}') AS varchar) END"
+    """DuckDB would not come to compute what does not change."""
+
     def whole(self, target: str) -> str:
         """In lower case: DuckDB's names differ in more than case."""
         return super().whole(target).lower()
@@ -134,6 +151,7 @@ class _Statements(sql.Statements):
 
 class _DuckDBSession(Session):
     data_errors = (duckdb.DataError,)
+    missing_errors = exists_errors = (duckdb.CatalogException,)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         self._connection = connection
@@ -170,6 +188,43 @@ class _DuckDBSession(Session):
                 *self.statements.place(table),
             )
         )
+
+    def describe(self, table: str) -> TargetTable | None:
+        columns = self._catalog("duckdb_columns", table)
+        if not columns:
+            return None
+        return TargetTable(
+            columns=tuple(
+                TargetColumn(
+                    column["column_name"],
+                    column["data_type"],
+                    column["is_nullable"],
+                    column["column_default"] is not None,
+                    column.get("is_generated", False),  # From DuckDB 2 on.
+                )
+                for column in sorted(columns, key=lambda column: int(column["column_index"]))
+            ),
+            primary_key=tuple(
+                name
+                for found in self._catalog("duckdb_constraints", table)
+                if found["constraint_type"] == "PRIMARY KEY"
+                for name in found["constraint_column_names"]
+            ),
+            kind="table" if self._catalog("duckdb_tables", table) else "view",
+        )
+
+    def _catalog(self, function: str, table: str) -> list[dict[str, Any]]:
+        """What one of DuckDB's functions says of a table, by column."""
+        found = self._connection.execute(
+            fill(
+                "SELECT * FROM {function}() WHERE database_name = current_database()"
+                " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
+                function=function,
+            ),
+            list(self.statements.place(table)),
+        )
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def state(self, target: str, *, count: bool = True) -> TargetState:
         found = self.execute(

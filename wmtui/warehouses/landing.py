@@ -7,8 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import TableError
-from wmtui.types import max_bytes
+from wmtui.model import As
+from wmtui.types import INSTANT, is_json, max_bytes
 from wmtui.warehouses.base import Naming
+from wmtui.warehouses.conversions import converted, kept
 from wmtui.warehouses.sql import Statements
 from wmtui.warehouses.types import arrow_type, carried_field, declared_length, landing_type, wider_field
 
@@ -17,11 +19,38 @@ Columns = Mapping[str, str]
 
 
 class Landing(Struct, frozen=True):
-    """One column of a file on its way: its name there, its name in the target, and the Arrow type it travels in."""
+    """One column of a file on its way: its name there, its name in the target, and the Arrow type it travels in.
+
+    carried: the type it has before it is kept as `how`, with times of `zone`.
+    """
 
     source: str
     column: str
     type: pa.DataType
+    carried: pa.DataType
+    how: As | None = None
+    zone: str = "UTC"
+
+
+class Misfit(Struct, frozen=True):
+    """Why a column, or the table where `column` is "", cannot take what is to come; in words.
+
+    way_out: what to do about it.
+    """
+
+    column: str
+    what: str
+    why: str
+    way_out: str
+
+    @property
+    def finding(self) -> str:
+        """What and why."""
+        subject = f"column {self.column} " if self.column else ""
+        return f"{subject}{self.what}: {self.why}"
+
+    def __str__(self) -> str:
+        return f"{self.finding}; {self.way_out}"
 
 
 def match(name: str, known: Iterable[str]) -> str | None:
@@ -54,8 +83,8 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
-    """A file's schema as the target has it: by its names, without excluded columns. Raises TableError when two of them
-    would have one name.
+    """A file's schema as the target has it: by its names, in the forms it keeps, without excluded columns. Raises
+    TableError when two of them would have one name, and UnsupportedValue for a column that has no such form.
     """
     fields: dict[str, pa.Field] = {}
     for field in schema:
@@ -63,7 +92,7 @@ def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
         if name in fields:
             raise _one_place(fields[name].name, field.name, name)
         if name is not None:
-            fields[name] = field
+            fields[name] = kept(field, naming)
     return pa.schema([field.with_name(name) for name, field in fields.items()])
 
 
@@ -107,29 +136,84 @@ class Target(Struct, frozen=True):
             return None
         return self.statements.widen_column(self.name, column, kind)
 
+    def as_text(self, column: str, field: pa.Field) -> str | None:
+        """The statement after which a column holds text; None unless a field is text and what is there has one."""
+        holds = arrow_type(self.columns[column])
+        has_text = holds is None or not (pa.types.is_binary(holds) or pa.types.is_boolean(holds))
+        if not pa.types.is_string(field.type) or not has_text or self.columns[column].lower() == "super":
+            return None
+        return self.statements.retype_column(self.name, column, self.statements.column_type(field))
+
+
+def unfit(
+    field: pa.Field, declared: str, target: Target, naming: Naming, *, said: str, forms: Sequence[As] = tuple(As)
+) -> Misfit | None:
+    """Why a column of the target, by its declared type, does not take a carried field's values; None where it does.
+
+    said: what the field's own side calls its type. forms: those that may be advised.
+    """
+    how = naming.as_types.get(field.name)
+    form = converted(field, how)
+    if form is None:
+        return Misfit(
+            field.name,
+            f"is {said}, and `as` says {how}",
+            "such values have no form like that",
+            _ways_out(field, declared, target, naming, forms),
+        )
+    if landing_type(form.type, declared, json=is_json(form)) is not None:
+        return None
+    return Misfit(
+        field.name,
+        f"does not fit: {said}{f' kept as {how}' if how else ''}, {declared} in the target",
+        "the warehouse would round, cut or convert its values",
+        _ways_out(field, declared, target, naming, forms),
+    )
+
+
+def _ways_out(field: pa.Field, declared: str, target: Target, naming: Naming, forms: Sequence[As]) -> str:
+    """How to make a column of the target and a field fit each other, in words."""
+    column = match(naming.of(field.name) or field.name, target.columns) or field.name
+    ways = [f"say `as: {{{field.name}: {how}}}`" for how in forms if _would_land(field, how, declared)]
+    if statement := target.widening(column, field) or target.as_text(column, field):
+        ways.insert(0, f"run {statement}")
+    return ", or ".join(ways) or "load into a new target, or exclude the column"
+
+
+def _would_land(field: pa.Field, how: As, declared: str) -> bool:
+    form = converted(field, how)
+    if form is None or (how is As.LOCAL_TIMESTAMP and field.type != INSTANT):
+        return False
+    return landing_type(form.type, declared, json=is_json(form)) is not None
+
 
 def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
     """Where every column of a carried schema lands; the target must have each.
 
-    Raises TableError when two of them land in one column, or when a column cannot hold their values exactly.
+    Raises TableError, naming all of them, when columns cannot hold their values exactly, or when two land in one.
     """
     landings: dict[str, Landing] = {}
+    misfits: list[Misfit] = []
     for field in schema:
         name = naming.of(field.name)
         if name is None:
             continue
         column = match(name, target.columns) or name
-        kind = landing_type(field.type, target.columns[column])
-        if kind is None:
-            widening = target.widening(column, field)
-            raise TableError(
-                f"column {field.name} does not fit: {field.type} in the file, {target.columns[column]} in the target",
-                "the warehouse would round, cut or convert its values",
-                f"run {widening}" if widening else "load into a new target, or exclude the column",
-            )
+        if misfit := unfit(field, target.columns[column], target, naming, said=f"{field.type} in the file"):
+            misfits.append(misfit)
+            continue
         if column in landings:
             raise _one_place(landings[column].source, field.name, column)
-        landings[column] = Landing(field.name, column, kind)
+        form = kept(field, naming)
+        kind = landing_type(form.type, target.columns[column], json=is_json(form))
+        how = naming.as_types.get(field.name)
+        if how is As.JSON and arrow_type(target.columns[column]) is not None:  # There it stays a text.
+            how = None
+        landings[column] = Landing(field.name, column, kind, field.type, how, naming.zone)
+    if misfits:
+        first, *others = misfits
+        next_step = "; ".join([first.way_out, *map(str, others)])
+        raise TableError(f"column {first.column} {first.what}", first.why, next_step)
     return list(landings.values())
 
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+from msgspec.structs import replace
+
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import Fence, KnownLoads, LedgerEntry, LoadFile, LoadRequest, Place, TargetState
 from wmtui.warehouses.ledger_sql import FORMAT, LEDGER, WAREHOUSE
 from wmtui.warehouses.session import Session
-
-FileKey = tuple[str, str]
-"""Key and ETag of a file."""
 
 
 def read_loads(session: Session, place: Place) -> KnownLoads:
@@ -55,15 +54,22 @@ def warehouse_id(session: Session) -> str | None:
     return str(found)
 
 
-def make_ledger(session: Session) -> str:
-    """Make ledger, fence and id of a warehouse, to be called inside a transaction; what a ledger of the first format
-    knows is taken over. Returns the id.
+def has_first_ledger(session: Session) -> bool:
+    """Whether an older wmtui loaded into this warehouse, and no newer one yet."""
+    return bool(session.columns(LEDGER)) and not session.columns(WAREHOUSE)
+
+
+def make_ledger(session: Session, *, first: bool) -> str:
+    """Make ledger, fence and id of a warehouse, to be called at the beginning of a transaction. Returns the id.
+
+    first: there is a ledger of the first format, which is taken over, unless another process did so meanwhile.
     """
     statements = session.statements
-    first = bool(session.columns(LEDGER))
     targets = []
     if first:
         session.lock_first_ledger()
+        if known := warehouse_id(session):
+            return known
         targets = [target for (target,) in session.execute(statements.first_format_targets())]
     *tables, ledger, fence = statements.create_ledger()
     for statement in tables:
@@ -102,6 +108,11 @@ def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | 
     return known
 
 
+def passed(request: LoadRequest, known: Fence | None) -> Fence:
+    """What a load leaves that changed nothing of the target. known: what an earlier one left."""
+    return replace(known or Fence(request.place.store, request.table, 0, ""), token=request.token, run=request.run)
+
+
 def raise_fence(session: Session, request: LoadRequest, known: Fence | None, left: Fence) -> None:
     """Leave what this load left of the target for the next one."""
     statements, place = session.statements, request.place
@@ -119,15 +130,21 @@ def claim(session: Session, place: Place) -> None:
         session.execute(statement, place.store, place.table, session.statements.whole(place.target))
 
 
-def ledger_keys(session: Session, request: LoadRequest) -> set[FileKey]:
-    """Key and ETag of every file that is loaded in this epoch or a later one."""
+def loaded_before(session: Session, request: LoadRequest) -> set[LoadFile]:
+    """Files of a request that are loaded in this epoch or a later one, none if they are to be loaded again. A part of
+    our own counts by its key, whatever its ETag is now; another file as it was loaded last.
+    """
+    if request.reprocess:
+        return set()
     statements, place = session.statements, request.place
     rows = session.execute(
         statements.select_ledger(place.target), place.store, place.table, statements.whole(place.target)
     )
     entries = [_entry(row) for row in rows]
     last = {entry.key: entry.etag for entry in entries if entry.store == place.store and entry.epoch >= request.epoch}
-    return set(last.items())
+    return {
+        file for file in request.files if file.key in last and (file.rows is not None or last[file.key] == file.etag)
+    }
 
 
 def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:

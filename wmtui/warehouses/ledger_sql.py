@@ -62,11 +62,14 @@ class LedgerStatements:
             fill(_SELECT_SHARD, table=self.own(f"{LEDGER}_{shard}"), **parts) for shard in shards
         )
         made.append(f"CREATE VIEW {self.own(LEDGER)} AS {union}")
-        made.append(fill(_REFUSE_OLDER, view=self.own(FENCE), table=self.own(f"{FENCE}_00")))
+        refusal = fill(self.refusal_of_older, words=_TOO_OLD)
+        made.append(f"CREATE VIEW {self.own(FENCE)} AS SELECT {refusal} AS table_name, {refusal} AS target, 0 AS token")
         return made
 
     _small = ""
     """What is said of small tables when they are made."""
+    refusal_of_older = "CAST(CAST('{words}' || '' AS bigint) AS varchar(64))"
+    """An expression that fails with these words."""
 
     def select_warehouse(self) -> str:
         """Id and format of this warehouse."""
@@ -228,10 +231,5 @@ _SELECT_SHARD = (
     "SELECT store, table_name, target, {key}, etag, size, footer, uri, {rows}, load_id, run, epoch, token, loaded_at"
     " FROM {table}"
 )
-_REFUSE_OLDER = (
-    "CREATE VIEW {view} AS SELECT CAST(CAST('wmtui on this host is too old for this warehouse: upgrade it' || store"
-    " AS bigint) AS varchar(64)) AS table_name, target, token FROM {table} UNION ALL"
-    " SELECT CAST(CAST('wmtui on this host is too old for this warehouse: upgrade it' || '' AS bigint) AS varchar(64)),"
-    " '', 0"
-)
-"""What an older wmtui asks first, and must fail on: it knows nothing of ledger tables by target."""
+_TOO_OLD = "wmtui on this host is too old for this warehouse: upgrade it"
+"""What an older wmtui is told by its first question: it knows nothing of ledger tables by target."""

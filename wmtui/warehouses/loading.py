@@ -1,11 +1,14 @@
 """Transaction 2 of a load, the same for every warehouse: proof of staging, fence, merge and ledger."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.landing import Columns, match
-from wmtui.warehouses.ledger import claim, ledger_keys, pass_fence, raise_fence, write_ledger
+from wmtui.warehouses.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import Losing, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.staging import Staged
@@ -27,8 +30,8 @@ def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
     """
     prove_staging(session, request, staged)
     known = enter(session, request)
-    loaded = set() if request.reprocess else ledger_keys(session, request)
-    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if (file.key, file.etag) not in loaded}
+    loaded = loaded_before(session, request)
+    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if file not in loaded}
     for mark, file in zip(staged.marks, request.files, strict=True):
         if file not in fresh:
             session.execute(unstage(staged.staging.table), mark)
@@ -55,18 +58,42 @@ def finish(
 ) -> LoadResult:
     """Merge what is fresh, write the ledger and raise the fence."""
     added: tuple[str, ...] = ()
+    left = passed(request, known)
     if fresh:
-        before = known.columns if known is not None else ()
+        before = left.columns
         added, inserted = apply(session, request, staged, before)
         write_ledger(session, request, fresh)
-        state = session.state(request.target, count=False)
-        rows = None if request.target_rows is None else request.target_rows + inserted
-        columns = tuple(dict.fromkeys((*before, *staged.columns)))
-        left = Fence(request.place.store, request.table, request.token, request.run, state.id, rows, columns)
-        raise_fence(session, request, known, left)
+        left = replace(
+            left,
+            target_id=session.state(request.target, count=False).id,
+            target_rows=None if request.target_rows is None else request.target_rows + inserted,
+            columns=tuple(dict.fromkeys((*before, *staged.columns))),
+        )
+    raise_fence(session, request, known, left)
     session.execute(drop_staging(staged.staging.table))
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
+
+
+def add_columns(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
+    """Give an existing target the columns it lacks, ahead of the transaction that holds the ledger: the statement waits
+    for everybody who reads the target. Returns those that this load added.
+    """
+    if not staged.target or not staged.added:
+        return ()
+    current, added = session.columns(request.target), []
+    for column in staged.added:
+        if current and column not in current:
+            with suppress(*session.exists_errors):  # Another load was quicker.
+                statement = session.statements.add_column(request.target, column, staged.columns[column])
+                session.execute(statement)
+                added.append(column)
+    return tuple(added)
+
+
+def with_added(result: LoadResult, added: tuple[str, ...]) -> LoadResult:
+    """The result of a load for which columns were added before."""
+    return replace(result, added=(*added, *result.added))
 
 
 def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> None:
@@ -74,7 +101,10 @@ def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> Non
 
     A pooler may give this transaction another connection than the one that staged; that connection does not have it.
     """
-    found = dict(session.execute(count_staged(staged.staging.table)))
+    try:
+        found = dict(session.execute(count_staged(staged.staging.table)))
+    except session.missing_errors:
+        found = {}
     promised: dict[int, int] = {}
     for mark, rows in zip(staged.marks, staged.rows, strict=True):
         promised[mark] = promised.get(mark, 0) + rows

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from wmtui.errors import TableError, UnsupportedValue
 from wmtui.warehouses.base import LoadFile
+from wmtui.warehouses.conversions import convert
 from wmtui.warehouses.landing import Landing
 from wmtui.warehouses.sql import FILE, ROW
 
@@ -51,13 +52,28 @@ def _batch_rows(footer: pq.FileMetaData) -> int:
 
 
 def _cast(file: LoadFile, array: pa.Array, landing: Landing) -> pa.Array:
-    if array.type == landing.type:
+    """The values in the type they travel in, in the form that the target keeps."""
+    if landing.how is None:
+        return _exactly(file, array, landing, landing.type)
+    carried = _exactly(file, array, landing, landing.carried)
+    try:
+        return _exactly(file, convert(carried, landing.how, landing.zone), landing, landing.type)
+    except ValueError as error:
+        raise UnsupportedValue(
+            f"column {landing.source} of {file.key} cannot be kept as {landing.how}",
+            str(error),
+            "correct `as` in tables.yaml, or rewrite the file",
+        ) from error
+
+
+def _exactly(file: LoadFile, array: pa.Array, landing: Landing, kind: pa.DataType) -> pa.Array:
+    if array.type == kind:
         return array
     try:
-        return array.cast(landing.type)
+        return array.cast(kind)
     except pa.ArrowInvalid as error:
         raise UnsupportedValue(
-            f"column {landing.source} of {file.key} has a value that {landing.type} does not hold",
+            f"column {landing.source} of {file.key} has a value that {kind} does not hold",
             str(error),
             "rewrite the file, timestamps in microseconds",
         ) from error

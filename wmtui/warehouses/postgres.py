@@ -19,41 +19,78 @@ from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, O
 from wmtui.warehouses.copy_csv import to_csv
 from wmtui.warehouses.deadline import deadline
 from wmtui.warehouses.landing import Columns
-from wmtui.warehouses.loading import count_rows, merge
+from wmtui.warehouses.loading import add_columns, count_rows, merge, with_added
 from wmtui.warehouses.postgres_errors import connection_lost, translated, unreachable
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn, columns_to_read
 from wmtui.warehouses.session import Session
 from wmtui.warehouses.sql import STAGING, Staging
 from wmtui.warehouses.staging import Staged, stage
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _SSL_MODES = {"verify": "verify-full", "require": "require", "disable": "disable"}
 _CONNECT_SECONDS = 10
-STATEMENT_TIMEOUT = timedelta(hours=2)
-DEADLINE = STATEMENT_TIMEOUT + timedelta(minutes=1)
-"""When this side stops to wait for a server that does not keep its own."""
-_LOCK_TIMEOUT = timedelta(minutes=30)
+GRACE = timedelta(minutes=1)
+"""How much longer than a statement may take this side waits for a server that does not keep to it."""
 _IDLE_TIMEOUT = timedelta(seconds=60)
 """How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
 _MERGE_ATTEMPTS = 3
-_MADE_BY_ANOTHER = (pg.UniqueViolation, pg.DuplicateTable, pg.DuplicateObject, pg.UndefinedTable)
+_MADE_BY_ANOTHER = (
+    pg.UniqueViolation,
+    pg.DuplicateTable,
+    pg.DuplicateObject,
+    pg.UndefinedTable,
+    pg.WrongObjectType,
+    pg.SerializationFailure,
+)
 COUNTED_BYTES = 2**30
 """Of a target whose rows are counted before a load: counting more would take longer than most loads."""
+SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "f": "foreign table",
+    "v": "view",
+    "m": "materialized view",
+    "i": "index",
+    "I": "index",
+    "S": "sequence",
+    "c": "type",
+}
+_RELATION = """
+SELECT c.oid, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
+    row_security_active(c.oid),
+    ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+        AND t.tgenabled <> 'D' AND t.tgtype & 1 = 1 ORDER BY 1),
+    ARRAY(SELECT k.conrelid::regclass::text || '.' || k.conname FROM pg_constraint k
+        WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.confdeltype = 'c' ORDER BY 1),
+    ARRAY(SELECT a.attname::text FROM pg_constraint k CROSS JOIN unnest(k.conkey) WITH ORDINALITY AS u(number, place)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+        WHERE k.conrelid = c.oid AND k.contype = 'p' ORDER BY u.place)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+"""
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.atthasdef OR a.attidentity <> '',
+    a.attidentity = 'a' OR coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''
+FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
 
 
 class PostgresWarehouse:
-    """A Warehouse in one schema of a PostgreSQL server; every operation has a connection of its own.
+    """A Warehouse in one schema of a PostgreSQL server; every operation has a connection of its own."""
 
-    lock_timeout: how long a load waits for another one's merge.
-    """
-
-    limits = Limits()
+    limits = Limits(name_bytes=63, system_names=SYSTEM_NAMES)
     reads_store = False
 
-    def __init__(self, config: PostgresConfig | RedshiftConfig, lock_timeout: timedelta = _LOCK_TIMEOUT) -> None:
+    def __init__(self, config: PostgresConfig | RedshiftConfig) -> None:
+        self.statements = sql.Statements(config.schema)
         self._config = config
-        self._lock_timeout = lock_timeout
         self._address = f"{config.host}:{config.port}/{config.database}"
+
+    def describe(self, target: str) -> TargetTable | None:
+        """What stands under this name."""
+        with self._session() as session:
+            return session.describe(target)
 
     def loads(self, place: Place) -> KnownLoads:
         """What was loaded into a target, and by whom."""
@@ -76,8 +113,9 @@ class PostgresWarehouse:
             staged = stage(session, request, open_part, on_staged)
             with session.dropping(staged.staging):
                 session.analyze(staged.staging)
+                added = add_columns(session, request, staged)
                 try:
-                    return _merge(session, request, staged)
+                    return with_added(_merge(session, request, staged), added)
                 except psycopg.OperationalError as error:
                     if not connection_lost(error):
                         raise
@@ -122,7 +160,7 @@ class PostgresWarehouse:
             yield session
 
     def _open(self, connection: "psycopg.Connection[Any]") -> "PostgresSession":
-        return PostgresSession(connection, self._config, self._lock_timeout)
+        return PostgresSession(connection, self._config)
 
     def _login(self) -> tuple[str, Secret]:
         """User and password of a new connection."""
@@ -190,17 +228,17 @@ class PostgresSession(Session):
     """One connection. Bound values are $1, $2, …, so that a percent sign in a name stays one."""
 
     data_errors = (psycopg.DataError,)
+    missing_errors = (pg.UndefinedTable,)
+    exists_errors = (pg.DuplicateColumn,)
     pooled = False
 
     def __init__(
         self,
         connection: "psycopg.Connection[Any]",
         config: PostgresConfig | RedshiftConfig,
-        lock_timeout: timedelta = _LOCK_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._config = config
-        self._lock_timeout = lock_timeout
         self.statements = sql.Statements(config.schema)
 
     def prepare(self) -> None:
@@ -216,10 +254,14 @@ class PostgresSession(Session):
         self.pooled = answer is None
 
     @property
+    def _patience(self) -> float:
+        return (self._config.statement_timeout + GRACE).total_seconds()
+
+    @property
     def _settings(self) -> dict[str, str]:
         return {
-            "statement_timeout": milliseconds(STATEMENT_TIMEOUT),
-            "lock_timeout": milliseconds(self._lock_timeout),
+            "statement_timeout": milliseconds(self._config.statement_timeout),
+            "lock_timeout": milliseconds(getattr(self._config, "lock_timeout", timedelta(0))),
             "timezone": "UTC",
             "datestyle": "ISO",
             "jit": "off",
@@ -237,12 +279,12 @@ class PostgresSession(Session):
             yield
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with deadline(self._connection, DEADLINE.total_seconds()):
+        with deadline(self._connection, self._patience):
             cursor = self._connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
     def change(self, statement: str, *values: object) -> int:
-        with deadline(self._connection, DEADLINE.total_seconds()):
+        with deadline(self._connection, self._patience):
             return self._connection.execute(statement.encode(), values or None).rowcount
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
@@ -259,6 +301,22 @@ class PostgresSession(Session):
                 " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
                 *self.statements.place(table),
             )
+        )
+
+    def describe(self, table: str) -> TargetTable | None:
+        found = self.execute(_RELATION, *self.statements.place(table))
+        if not found:
+            return None
+        oid, kind, owner, owned, row_security, triggers, cascades, key = found[0]
+        return TargetTable(
+            columns=tuple(TargetColumn(*column) for column in self.execute(_COLUMNS, oid)),
+            primary_key=tuple(key),
+            kind=_KINDS.get(kind, "relation of another kind"),
+            row_security=row_security,
+            triggers=tuple(triggers),
+            cascades=tuple(cascades),
+            owned=owned,
+            owner=owner,
         )
 
     def state(self, target: str, *, count: bool = True) -> TargetState:
@@ -331,8 +389,9 @@ class PostgresSession(Session):
         told that a name is taken, and the other's are as good.
         """
         while ledger.warehouse_id(self) is None:
+            first = ledger.has_first_ledger(self)
             with suppress(*_MADE_BY_ANOTHER), self.transaction():
-                ledger.make_ledger(self)
+                ledger.make_ledger(self, first=first)
 
     def analyze(self, staging: Staging) -> None:
         """Tell the planner how large staging is; nothing else ever does that for a temporary table."""

@@ -7,15 +7,19 @@ from msgspec import Struct
 
 from wmtui.errors import TableError
 from wmtui.warehouses.landing import Columns, match
-from wmtui.warehouses.types import arrow_type
+from wmtui.warehouses.types import JSON_TYPES, arrow_type
 
 
 class ReadColumn(Struct, frozen=True):
-    """A column asked for: its name there, its name in the target, and the Arrow type of what it declares, if any."""
+    """A column asked for: its name there, its name in the target, and the Arrow type of what it declares, if any.
+
+    json: its values are JSON.
+    """
 
     name: str
     column: str
     type: pa.DataType | None
+    json: bool = False
 
 
 def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> list[ReadColumn]:
@@ -28,4 +32,8 @@ def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> li
             "the source has it",
             "the next sync that loads a row adds it",
         )
-    return [ReadColumn(name, column, arrow_type(known[column])) for name, column in found.items() if column]
+    return [
+        ReadColumn(name, column, arrow_type(known[column]), known[column].lower() in JSON_TYPES)
+        for name, column in found.items()
+        if column
+    ]

@@ -13,12 +13,13 @@ from psycopg import errors as pg
 from wmtui.config import RedshiftConfig, Secret
 from wmtui.types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.warehouses.base import Limits, LoadFile, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.ledger import ledger_keys
-from wmtui.warehouses.loading import enter, finish, prove_staging
-from wmtui.warehouses.postgres import PostgresWarehouse
+from wmtui.warehouses.ledger import loaded_before, passed, raise_fence
+from wmtui.warehouses.loading import add_columns, enter, finish, prove_staging, with_added
+from wmtui.warehouses.postgres import SYSTEM_NAMES, PostgresWarehouse
 from wmtui.warehouses.postgres_errors import connection_lost
 from wmtui.warehouses.redshift_login import IamPasswords
 from wmtui.warehouses.redshift_session import RedshiftSession
+from wmtui.warehouses.redshift_sql import RedshiftStatements
 from wmtui.warehouses.redshift_staging import Stager
 from wmtui.warehouses.staging import Staged
 
@@ -30,18 +31,25 @@ _CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurr
 class _AlreadyLoaded(Exception):
     """No error: the load goes on with the other files."""
 
-    def __init__(self, keys: set[tuple[str, str]]) -> None:
-        self.keys = keys
+    def __init__(self, files: set[LoadFile]) -> None:
+        self.files = files
 
 
 class RedshiftWarehouse(PostgresWarehouse):
     """A Warehouse in one schema of a Redshift database; every operation has a connection of its own."""
 
-    limits = Limits(REDSHIFT_TEXT_BYTES, REDSHIFT_BINARY_BYTES)
+    limits = Limits(
+        REDSHIFT_TEXT_BYTES,
+        REDSHIFT_BINARY_BYTES,
+        name_bytes=127,
+        system_names=SYSTEM_NAMES | {"oid"},
+        ignores_case=True,
+    )
     reads_store = True
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config)
+        self.statements = RedshiftStatements(config.schema)
         self._redshift = config
         self._manifests = manifests
         self._passwords = IamPasswords(config, config.iam_login) if config.iam_login else None
@@ -53,10 +61,11 @@ class RedshiftWarehouse(PostgresWarehouse):
             wanted = request
             while wanted.files:
                 staged = Stager(session, wanted, self._manifests, self._redshift, on_staged).stage(open_part)
+                added = add_columns(session, wanted, staged)
                 try:
-                    done = _merge(session, wanted, staged)
+                    done = with_added(_merge(session, wanted, staged), added)
                 except _AlreadyLoaded as found:
-                    files = tuple(file for file in wanted.files if (file.key, file.etag) not in found.keys)
+                    files = tuple(file for file in wanted.files if file not in found.files)
                     wanted = replace(wanted, files=files)
                 except psycopg.OperationalError as error:
                     if not connection_lost(error):
@@ -65,6 +74,10 @@ class RedshiftWarehouse(PostgresWarehouse):
                 else:
                     already = tuple(file for file in request.files if file not in done.loaded)
                     return replace(done, already_loaded=already)
+            with session.transaction():
+                session.lock_ledger(request.target)
+                known = enter(session, request)
+                raise_fence(session, request, known, passed(request, known))
             return LoadResult((), request.files, 0)
 
     def _login(self) -> tuple[str, Secret]:
@@ -105,8 +118,7 @@ def _merge_once(session: RedshiftSession, request: LoadRequest, staged: Staged) 
         session.lock_ledger(request.target)
         prove_staging(session, request, staged)
         known = enter(session, request)
-        loaded = set() if request.reprocess else ledger_keys(session, request)
-        if again := loaded & {(file.key, file.etag) for file in request.files}:
+        if again := loaded_before(session, request):
             raise _AlreadyLoaded(again)
         fresh: Mapping[LoadFile, int] = dict(zip(request.files, staged.rows, strict=True))
         return finish(session, request, staged, known, fresh)

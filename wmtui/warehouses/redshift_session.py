@@ -1,5 +1,6 @@
 """One connection to Redshift: PostgreSQL's protocol without much of what PostgreSQL does."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -14,10 +15,11 @@ from wmtui.model import Check, Level
 from wmtui.warehouses import copy_out, redshift_sql
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.ledger_sql import LEDGER
-from wmtui.warehouses.postgres import STATEMENT_TIMEOUT, PostgresSession, milliseconds
+from wmtui.warehouses.postgres import PostgresSession, milliseconds
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.reading import ReadColumn
-from wmtui.warehouses.sql import Staging, count_staged
+from wmtui.warehouses.sql import Staging, count_staged, staged_name
+from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _LEDGER_ROWS = 100
 _FETCHED = 1_000
@@ -25,6 +27,25 @@ _FETCHED = 1_000
 _FLOAT_DIGITS = 2
 """The most there are: 17 digits of a DOUBLE PRECISION, which tell it exactly, and 8 of a REAL, which do not."""
 _CURSOR = "wmtui_rows"
+_RELATION = """
+SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner),
+    (SELECT u.usesuper FROM pg_user u WHERE u.usename = current_user), pg_get_userbyid(c.relowner) = current_user
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+"""
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.atthasdef,
+    pg_get_expr(d.adbin, d.adrelid), a.attnum
+FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_KEY = "SELECT conkey FROM pg_constraint WHERE conrelid = $1 AND contype = 'p'"
+_ROW_SECURITY = "SELECT 1 FROM svv_rls_relation WHERE relschema = $1 AND relname = $2 AND is_rls_on"
+_MAY_ALTER = (
+    "SELECT 1 FROM svv_relation_privileges WHERE namespace_name = $1 AND relation_name = $2"
+    " AND privilege_type = 'ALTER' LIMIT 1"
+)
+_IDENTITY = '"identity"'
+"""What the default of a column that counts up by itself begins with, of one that no load may write."""
 
 
 class RedshiftSession(PostgresSession):
@@ -37,7 +58,7 @@ class RedshiftSession(PostgresSession):
     def prepare(self) -> None:
         """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
         for setting in (
-            f"statement_timeout TO {milliseconds(STATEMENT_TIMEOUT)}",
+            f"statement_timeout TO {milliseconds(self._config.statement_timeout)}",
             "timezone TO 'UTC'",
             "datestyle TO 'ISO'",
             f"extra_float_digits TO {_FLOAT_DIGITS}",
@@ -55,6 +76,35 @@ class RedshiftSession(PostgresSession):
                 for number in range(len(several))
             )
             self.execute(f"{head} VALUES {', '.join(groups)}", *(value for row in several for value in row))
+
+    def describe(self, table: str) -> TargetTable | None:
+        """By the catalogue of its PostgreSQL 8; there are no triggers, and foreign keys do nothing."""
+        place = self.statements.place(table)
+        found = self.execute(_RELATION, *place)
+        if not found:
+            return None
+        oid, kind, owner, is_superuser, is_owner = found[0]
+        rows = self.execute(_COLUMNS, oid)
+        names = {number: name for name, *_, number in rows}
+        key = [number for (text,) in self.execute(_KEY, oid) for number in re.findall(r"\d+", str(text))]
+        return TargetTable(
+            columns=tuple(
+                TargetColumn(name, declared, nullable, has_default, _IDENTITY in (default or ""))
+                for name, declared, nullable, has_default, default, _ in rows
+            ),
+            primary_key=tuple(names[int(number)] for number in key),
+            kind={"r": "table", "v": "view"}.get(str(kind), "relation of another kind"),
+            row_security=not is_superuser and self._says(_ROW_SECURITY, *place),
+            owned=is_superuser or is_owner or self._says(_MAY_ALTER, *place),
+            owner=owner,
+        )
+
+    def _says(self, statement: str, *values: object) -> bool:
+        """Whether a system view has such a row; it has none where this version, or this user, has no such view."""
+        try:
+            return bool(self.execute(statement, *values))
+        except psycopg.ProgrammingError:
+            return False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,21 +166,25 @@ class RedshiftSession(PostgresSession):
         step = "set tls: verify in tables.yaml unless the network is trusted"
         return Check("warehouse", Level.WARNING, f"Redshift {version}, not encrypted", step)
 
-    def why_copy_failed(self) -> tuple[str, str]:
-        """Which file and column, and why, as Redshift noted it; both "" if it noted nothing."""
+    def why_copy_failed(self, columns: Sequence[str]) -> tuple[str, str]:
+        """Which file and column, and why, as Redshift noted it; both "" if it noted nothing. columns: of the files."""
+        names = {staged_name(number): column for number, column in enumerate(columns)}
         for statement in redshift_sql.LOAD_ERRORS:
             with suppress(psycopg.Error):
                 for name, column, reason, value in self.execute(statement):
                     shown = f": {value!r}" if value else ""
-                    return f" {name}, column {column}", f"{reason}{shown}"
+                    return f" {name}, column {names.get(column, column)}", f"{reason}{shown}"
         return "", ""
 
 
 def _expression(column: ReadColumn) -> str:
-    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double."""
+    """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double,
+    SUPER as its text."""
     read = copy_out.expression(column)
     if column.type is not None and pa.types.is_temporal(column.type):
         return f"CAST({read} AS varchar)"
+    if column.json:
+        return f"JSON_SERIALIZE({read})"
     if column.type is not None and pa.types.is_float32(column.type):
         return f"CAST({read} AS float8)"
     return read

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from wmtui.config import RedshiftConfig
+from wmtui.model import As
 from wmtui.types import INSTANT, warehouse_type
 from wmtui.warehouses.base import Layout, LoadFile
 from wmtui.warehouses.landing import Landing
@@ -50,6 +51,14 @@ class RedshiftStatements(Statements):
         """What makes a target's column hold more: text becomes longer, number and binary need a new column."""
         if kind.startswith("varchar"):
             return super().widen_column(target, column, kind)
+        return self.retype_column(target, column, kind)
+
+    def allow_null(self, target: str, column: str) -> str | None:  # noqa: ARG002 - No statement does.
+        """Redshift drops no NOT NULL."""
+        return None
+
+    def retype_column(self, target: str, column: str, kind: str) -> str:
+        """What gives a target's column another type: a new column with its values, in its place."""
         table, old, new = self.target(target), quote(column), quote(f"{column}:wider")
         return fill(
             "ALTER TABLE {table} ADD COLUMN {new} {kind}; UPDATE {table} SET {new} = {old};"
@@ -109,8 +118,9 @@ def create_landing(schema: pa.Schema) -> str:
     Instants land as timestamps without zone, in UTC. Source: COPY reads Parquet by Redshift Spectrum, which has no
     other timestamps by its documentation.
     """
-    kinds = {f.name: "timestamp" if f.type == INSTANT else warehouse_type(f).redshift for f in schema}
-    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({', '.join(f'{quote(n)} {kind}' for n, kind in kinds.items())})"
+    kinds = ["timestamp" if field.type == INSTANT else warehouse_type(field).redshift for field in schema]
+    columns = ", ".join(f"{quote(staged_name(number))} {kind}" for number, kind in enumerate(kinds))
+    return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({columns})"
 
 
 def drop_landing() -> str:
@@ -123,23 +133,58 @@ def count_landed() -> str:
     return fill("SELECT count(*) FROM {landing}", landing=quote(LANDING))
 
 
-def find_null(column: str) -> str:
-    """A row that came without a value in this column."""
-    return fill("SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(column))
+def find_null(number: int) -> str:
+    """A row that came without a value in the file's column of this number."""
+    return fill(
+        "SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(staged_name(number))
+    )
 
 
-def stage_landed(staging: Staging, landings: Sequence[Landing], ordinal: int) -> str:
-    """Pass landed rows on to staging, as rows of the file of this number."""
+def find_no_truth(number: int) -> str:
+    """A value of the file's column of this number that is neither 0 nor 1."""
+    return fill(
+        "SELECT {name} FROM {landing} WHERE {name} NOT IN (0, 1) LIMIT 1",
+        landing=quote(LANDING),
+        name=quote(staged_name(number)),
+    )
+
+
+def stage_landed(staging: Staging, schema: pa.Schema, landings: Sequence[Landing], ordinal: int) -> str:
+    """Pass landed rows on to staging, as rows of the file of this number. schema: of the landing table."""
     return fill(
         "INSERT INTO {into} SELECT {values}, {ordinal}, 0 FROM {landing}",
         into=into_staging(staging, [landing.column for landing in landings]),
         values=", ".join(
-            f"{quote(landing.source)} AT TIME ZONE 'UTC'" if landing.type == INSTANT else quote(landing.source)
-            for landing in landings
+            _kept(landing, quote(staged_name(schema.get_field_index(landing.source)))) for landing in landings
         ),
         ordinal=str(ordinal),
         landing=quote(LANDING),
     )
+
+
+def _kept(landing: Landing, value: str) -> str:
+    """A landed value in the form that the target keeps; instants have landed without zone, in UTC."""
+    is_instant = landing.carried == INSTANT
+    if landing.how is As.LOCAL_TIMESTAMP:
+        return f"{value} AT TIME ZONE 'UTC' AT TIME ZONE {literal(landing.zone)}"
+    if landing.how is As.BOOLEAN and not pa.types.is_boolean(landing.carried):
+        return f"{value} = 1"
+    if landing.how is As.JSON:
+        return f"JSON_PARSE({value})"
+    if landing.how is As.TEXT and not pa.types.is_string(landing.carried):
+        return _text(landing.carried, value)
+    return f"{value} AT TIME ZONE 'UTC'" if is_instant and landing.how is None else value
+
+
+def _text(kind: pa.DataType, value: str) -> str:
+    if pa.types.is_boolean(kind):
+        return f"CASE WHEN {value} THEN '1' WHEN NOT {value} THEN '0' END"
+    if pa.types.is_date(kind):
+        return f"TO_CHAR({value}, 'YYYY-MM-DD')"
+    if pa.types.is_timestamp(kind):
+        zone = '"Z"' if kind == INSTANT else ""
+        return f"TO_CHAR({value}, 'YYYY-MM-DD HH24:MI:SS.US{zone}')"
+    return f"CAST({value} AS varchar)"
 
 
 def find_tie(staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
@@ -217,16 +262,15 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def copy(columns: Sequence[str], manifest: str, config: RedshiftConfig) -> str:
-    """Load every file of a manifest. It may hold a secret: it is shown to nobody."""
+def copy(columns: int, manifest: str, config: RedshiftConfig) -> str:
+    """Load every file of a manifest, of so many columns. It may hold a secret: it is shown to nobody."""
     if config.access_keys is None:
         access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
     else:
         keys = config.access_keys
         access = f"ACCESS_KEY_ID {literal(keys.id)} SECRET_ACCESS_KEY {literal(keys.secret.reveal())}"
-    return (
-        f"COPY {quote(LANDING)} ({columns_list(columns)}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
-    )
+    names = columns_list([staged_name(number) for number in range(columns)])
+    return f"COPY {quote(LANDING)} ({names}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
 
 
 def manifest(files: Sequence[LoadFile]) -> bytes:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from wmtui.config import RedshiftConfig
 from wmtui.errors import TableError, UnsupportedValue
+from wmtui.model import As
 from wmtui.types import max_bytes
 from wmtui.warehouses import redshift_sql, sql
 from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
@@ -115,7 +116,7 @@ class Stager:
         return staging
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
-        place, why = self._session.why_copy_failed()
+        place, why = self._session.why_copy_failed(failed.columns)
         said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
         names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
         return TableError(
@@ -175,9 +176,24 @@ class Stager:
         session, parts = self._session, group.parts
         sources = {landing.column: landing.source for landing in group.landings}
         self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
-        with narrow_columns_named(session, self._target, group.schema, group.landings):
-            session.execute(redshift_sql.stage_landed(staging, group.landings, group.mark))
+        self._refuse_no_truth(group)
+        with narrow_columns_named(session, self._target, group.schema, group.landings, self._request.naming):
+            session.execute(redshift_sql.stage_landed(staging, group.schema, group.landings, group.mark))
         session.execute(redshift_sql.drop_landing())
+
+    def _refuse_no_truth(self, group: _Group) -> None:
+        """Raises UnsupportedValue for a number that is no truth value, where the target keeps it as one."""
+        for landing in group.landings:
+            if landing.how is not As.BOOLEAN or not pa.types.is_integer(landing.carried):
+                continue
+            number = group.schema.get_field_index(landing.source)
+            if found := self._session.execute(redshift_sql.find_no_truth(number)):
+                raise UnsupportedValue(
+                    f"column {landing.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
+                    f"{landing.how}",
+                    f"{found[0][0]} is neither 0 nor 1",
+                    "correct `as` in tables.yaml, or rewrite the file",
+                )
 
     def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
         """Files into a new landing table: all of their rows, or an error."""
@@ -187,15 +203,15 @@ class Stager:
         session.execute(redshift_sql.create_landing(schema))
         self._manifests.put(name, redshift_sql.manifest([part.file for part in group]))
         try:
-            session.execute(redshift_sql.copy(schema.names, self._manifests.uri(name), self._config))
+            session.execute(redshift_sql.copy(len(schema), self._manifests.uri(name), self._config))
         except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-            raise _CopyFailed(error, [part.file for part in group]) from error
+            raise _CopyFailed(error, [part.file for part in group], schema.names) from error
         finally:
             self._manifests.delete(name)
         landed = int(session.execute(redshift_sql.count_landed())[0][0])
         keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
         for column in key:
-            if session.execute(redshift_sql.find_null(column)):
+            if session.execute(redshift_sql.find_null(schema.get_field_index(column))):
                 raise TableError(
                     f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
                     "a row without a key cannot be merged",
@@ -233,7 +249,8 @@ def _refuse_what_redshift_misreads(field: pa.Field) -> None:
 class _CopyFailed(Exception):
     """To be explained once the transaction has ended: until then Redshift answers nothing."""
 
-    def __init__(self, error: psycopg.Error, files: Sequence[LoadFile]) -> None:
+    def __init__(self, error: psycopg.Error, files: Sequence[LoadFile], columns: Sequence[str]) -> None:
         super().__init__(str(error))
         self.error = error
         self.files = files
+        self.columns = columns

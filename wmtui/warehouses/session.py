@@ -10,16 +10,20 @@ import pyarrow as pa
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.landing import Columns
 from wmtui.warehouses.sql import Staging, Statements
+from wmtui.warehouses.target import TargetTable
 
 
 class Session(Protocol):
     """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them.
 
-    data_errors: those for a value that a column does not take.
+    data_errors: those for a value that a column does not take. missing_errors: those for a table that is not there,
+    exists_errors: for a column that is.
     """
 
     statements: Statements
     data_errors: tuple[type[Exception], ...]
+    missing_errors: tuple[type[Exception], ...]
+    exists_errors: tuple[type[Exception], ...]
 
     def transaction(self) -> AbstractContextManager[object]:
         """Commit at the end of the block, roll back when it raises."""
@@ -39,6 +43,10 @@ class Session(Protocol):
 
     def columns(self, table: str) -> Columns:
         """The columns of a table of the schema, empty when there is no such table."""
+        ...
+
+    def describe(self, table: str) -> TargetTable | None:
+        """What stands under a table's name, None where nothing does."""
         ...
 
     def state(self, target: str, *, count: bool = True) -> TargetState:

@@ -123,6 +123,14 @@ class Statements(LedgerStatements):
         """What makes a target's column hold more, values as they are."""
         return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} TYPE {kind}"
 
+    def allow_null(self, target: str, column: str) -> str | None:
+        """What lets a target's column be empty; None where no statement does."""
+        return f"ALTER TABLE {self.target(target)} ALTER COLUMN {quote(column)} DROP NOT NULL"
+
+    def retype_column(self, target: str, column: str, kind: str) -> str:
+        """What gives a target's column another type, values in it converted."""
+        return self.widen_column(target, column, kind)
+
     def create_staging(self, table: str, *, lasting: bool = False) -> str:
         """An empty staging table; columns are added as files bring them. lasting: a table that other connections see,
         for a pooler that gives each transaction another one.

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import TableError
-from wmtui.warehouses.base import LoadFile, LoadRequest, OnStaged, OpenPart
+from wmtui.warehouses.base import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
+from wmtui.warehouses.conversions import kept
 from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.parts import staging_batches
 from wmtui.warehouses.session import Session
@@ -74,7 +75,7 @@ class _Stager:
         carried = tuple(landing.column for landing in landings)
         staging = self._extend({column: target.columns[column] for column in carried})
         batches = staging_batches(file, ordinal, part, landings, key)
-        with narrow_columns_named(self._session, target, schema, landings):
+        with narrow_columns_named(self._session, target, schema, landings, naming):
             rows = self._session.copy(staging, carried, batches)
         keep_promise([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
         done = self.staged
@@ -152,14 +153,15 @@ def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadF
 
 @contextmanager
 def narrow_columns_named(
-    session: Session, target: Target, schema: pa.Schema, landings: Sequence[Landing]
+    session: Session, target: Target, schema: pa.Schema, landings: Sequence[Landing], naming: Naming
 ) -> Iterator[None]:
     """Say of a value that the target does not take which statement would make room for it."""
     try:
         yield
     except session.data_errors as error:
-        fields = {field.name: field for field in schema}
-        found = (target.widening(landing.column, fields[landing.source]) for landing in landings)
+        fields = {field.name: kept(field, naming) for field in schema if naming.of(field.name) is not None}
+        known = (landing for landing in landings if landing.column in target.columns)
+        found = (target.widening(landing.column, fields[landing.source]) for landing in known)
         statements = [statement for statement in found if statement]
         if not statements:
             raise

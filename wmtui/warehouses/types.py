@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 
 from wmtui.errors import UnsupportedValue
-from wmtui.types import INSTANT, MAX_BYTES, TIMESTAMP, UNSIGNED_64, WAREHOUSE_TYPES, max_bytes
+from wmtui.types import INSTANT, IS_JSON, MAX_BYTES, TIMESTAMP, UNSIGNED_64, WAREHOUSE_TYPES, is_json, max_bytes
 
 _UNLIMITED_DECIMAL = pa.decimal256(76, 38)
 
@@ -39,6 +39,8 @@ _ARROW_TYPES = {
 _DECIMAL = re.compile(r"(?:numeric|decimal)\((\d+),(\d+)\)")
 _TEXT = re.compile(r"(?:character varying|varchar)\((\d+)\)")
 _BINARY = re.compile(r"(?:binary varying|varbyte)\((\d+)\)")
+JSON_TYPES = ("json", "jsonb", "super")
+"""Declared types that hold a JSON value, by which text becomes one."""
 _DIGITS = 38
 _INTEGERS = ((16, pa.int16()), (32, pa.int32()), (64, pa.int64()))
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
@@ -73,9 +75,10 @@ def carried_schema(schema: pa.Schema) -> pa.Schema:
     )
 
 
-def carried_field(name: str, kind: pa.DataType, width: int | None) -> pa.Field:
-    """A carried field. width: bytes of its values at most, None if nobody knows."""
-    return pa.field(name, kind, metadata=None if width is None else {MAX_BYTES: str(width).encode()})
+def carried_field(name: str, kind: pa.DataType, width: int | None, *, json: bool = False) -> pa.Field:
+    """A carried field. width: bytes of its values at most, None if nobody knows. json: its texts are JSON."""
+    metadata = {MAX_BYTES: str(width).encode()} if width is not None else {}
+    return pa.field(name, kind, metadata={**metadata, **({IS_JSON: b"yes"} if json else {})} or None)
 
 
 def arrow_type(declared: str) -> pa.DataType | None:
@@ -88,17 +91,18 @@ def arrow_type(declared: str) -> pa.DataType | None:
     return pa.string() if _TEXT.fullmatch(name) else _ARROW_TYPES.get(name)
 
 
-def landing_type(carried: pa.DataType, declared: str) -> pa.DataType | None:
+def landing_type(carried: pa.DataType, declared: str, *, json: bool = False) -> pa.DataType | None:
     """The Arrow type in which carried values go into an existing column; None if the database might change them.
 
     A database rounds decimals and doubles, cuts timestamps to dates and drops time zones without a word; such pairs are
-    refused. A value out of range or too long is an error of the database, and fine here.
+    refused, and so is every type that nobody has described. A value out of range or too long is an error of the
+    database, and fine here. json: the values are texts that the column is to take as JSON.
     """
     column = arrow_type(declared)
-    if column == carried:
+    if column == carried or (json and declared.lower() in JSON_TYPES):
         return carried
     if column is None:
-        return carried if pa.types.is_string(carried) else None
+        return None
     if pa.types.is_float32(carried) and pa.types.is_float64(column):
         return column
     if pa.types.is_date32(carried) and column == TIMESTAMP:
@@ -136,7 +140,8 @@ def wider_field(one: pa.Field, other: pa.Field) -> pa.Field | None:
     kind = wider(one.type, other.type)
     lengths = [max_bytes(one), max_bytes(other)]
     known = [length for length in lengths if length is not None]
-    return kind and carried_field(one.name, kind, max(known) if len(known) == len(lengths) else None)
+    width = max(known) if len(known) == len(lengths) else None
+    return kind and carried_field(one.name, kind, width, json=is_json(one) and is_json(other))
 
 
 def _whole_digits(kind: pa.DataType) -> int:

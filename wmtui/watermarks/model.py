@@ -184,6 +184,11 @@ class Watermark(Struct, frozen=True):
         return run
 
 
+def complete(content: Json) -> Json:
+    """The content of a document of any version, with the fields that came later as a new document has them."""
+    return {**_NEW, **content}
+
+
 def loaded_into(mark: Watermark, warehouse: str | None, noted: Json, *, default: bool) -> Json:
     """What a load leaves: for its warehouse, and in the fields of the document itself if that is the default profile's.
 

@@ -21,7 +21,7 @@ from wmtui.watermarks import documents
 from wmtui.watermarks import identity as identities
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import VERSION, Watermark, keep_highest_epoch
+from wmtui.watermarks.model import VERSION, Watermark, complete, keep_highest_epoch
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
 from wmtui.watermarks.zones import is_foreign
 
@@ -289,13 +289,13 @@ def _changed_outside(stored: Stored, newest: int) -> bool:
     mark = stored.watermark
     if stored.etag is None:
         return newest > 0
-    return newest > mark.serial or mark.change is None or mark.change.get("after") != mark.content
+    return newest > mark.serial or mark.change is None or complete(mark.change["after"]) != mark.content
 
 
 def _before_outside(journal: Journal, mark: Watermark, newest: int) -> Json:
     """What the document held when wmtui last wrote it; empty when it never did."""
     before: Json = (journal.get(newest) or mark.change or {}).get("after") or {}
-    return before
+    return complete(before) if before else before
 
 
 def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:

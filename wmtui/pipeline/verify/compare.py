@@ -16,10 +16,12 @@ from wmtui.errors import TableError
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.events import Phase, Progress, Severity, Stop
 from wmtui.pipeline.fit import Fit
-from wmtui.pipeline.load import naming, open_part
+from wmtui.pipeline.load import open_part
 from wmtui.pipeline.parts import Background
+from wmtui.pipeline.target import naming
 from wmtui.pipeline.verify import cells
 from wmtui.pipeline.verify.expected import Expectation, scalar
+from wmtui.pipeline.verify.forms import Forms
 from wmtui.pipeline.verify.inputs import Inputs, read_inputs
 from wmtui.pipeline.verify.result import FINDINGS, Example, Verification
 from wmtui.pipeline.verify.spool import Kind, Spool, open_spool
@@ -57,7 +59,7 @@ def _verify(
             with open_spool(keyed=keyed, wanted=wanted) as again:
                 _Pass(scope, source, inputs, again, stop).read(wanted)
                 counts = counts - spool.counts(wanted) + again.counts()
-                found = tuple(_examples(inputs, again, examples))
+                found = tuple(_examples(inputs, Forms(naming(scope)).schema(inputs.table.schema), again, examples))
     _warn_of_motion(scope, inputs)
     position = inputs.point.position
     return Verification(
@@ -82,8 +84,9 @@ class _Pass:
         self._inputs = inputs
         self._spool = spool
         self._stop = stop
-        self._schema = inputs.table.schema
-        self._keys = cells.key_schema(inputs.table.schema, inputs.table.primary_key)
+        self._forms = Forms(naming(scope))
+        self._schema = self._forms.schema(inputs.table.schema)
+        self._keys = cells.key_schema(self._schema, inputs.table.primary_key)
         self._fit = Fit(inputs.table, scope.config, scope.backend.warehouse.limits)
         self.rows = dict.fromkeys(Kind, 0)
 
@@ -95,7 +98,7 @@ class _Pass:
         if beyond is not None:
             self._take(self._from.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
         config = self._scope.config
-        columns = {name: naming(config).of(name) or name for name in self._schema.names}
+        columns = {name: naming(self._scope).of(name) or name for name in self._schema.names}
         self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), Kind.WAREHOUSE)
         self._take(self._waiting(), Kind.WAITING)
         self._take(self._source(wanted), expectation)
@@ -119,7 +122,7 @@ class _Pass:
                 self._scope.tell(f"{error}; its rows count as missing", Severity.WARNING)
                 continue
             for batch in part.iter_batches(BATCH_ROWS):
-                lacking = [field for field in self._schema if field.name not in batch.schema.names]
+                lacking = [field for field in self._inputs.table.schema if field.name not in batch.schema.names]
                 nulls = [pa.nulls(batch.num_rows, field.type) for field in lacking]
                 names = [*batch.schema.names, *(field.name for field in lacking)]
                 yield pa.record_batch([*batch.columns, *nulls], names=names)
@@ -141,6 +144,7 @@ class _Pass:
         if isinstance(kind, Expectation):  # Texts that are cut on their way are compared as they were loaded.
             batch = self._fit.shortened(batch)
         kinds = kind.kinds(batch) if isinstance(kind, Expectation) else pa.repeat(scalar(kind), rows)
+        batch = self._forms.kept(batch) if kind is Kind.WAREHOUSE else self._forms.converted(batch)
         keys = cells.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
         only_key = self._keys.names and kind in (Kind.BEYOND, Kind.WAITING)
         encoded = pa.nulls(rows, pa.binary()) if only_key else cells.encode(batch, self._schema)
@@ -162,14 +166,16 @@ def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, N
     yield from batches
 
 
-def _examples(inputs: Inputs, spool: Spool, most: int) -> Iterable[Example]:
+def _examples(inputs: Inputs, schema: pa.Schema, spool: Spool, most: int) -> Iterable[Example]:
     for finding in FINDINGS:
         for key in spool.first(finding, most):
-            yield _example(inputs, finding, key, *spool.rows_of(key))
+            yield _example(inputs, schema, finding, key, spool.rows_of(key))
 
 
-def _example(inputs: Inputs, finding: str, key: bytes, source: list[bytes], warehouse: list[bytes]) -> Example:
-    schema = inputs.table.schema
+def _example(
+    inputs: Inputs, schema: pa.Schema, finding: str, key: bytes, rows: tuple[list[bytes], list[bytes]]
+) -> Example:
+    source, warehouse = rows
     keys = cells.key_schema(schema, inputs.table.primary_key)
     if not keys.names:
         here, there = (_named(schema, rows[0]) if rows else None for rows in (source, warehouse))

@@ -1,0 +1,47 @@
+"""What a warehouse says of the table that files are to land in."""
+
+from msgspec import Struct
+
+_LOADABLE = ("table", "foreign table")
+
+
+class TargetColumn(Struct, frozen=True):
+    """One column. type: as declared. has_default: a row may leave it out. generated: no load may write it."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    has_default: bool = False
+    generated: bool = False
+
+
+class TargetTable(Struct, frozen=True):
+    """A relation under a target's name, as this user finds it.
+
+    kind: `table`, `view`, or what else stands there. row_security: it hides rows from this user. triggers: those that
+    fire for each row. cascades: foreign keys of other tables that delete rows with rows of this one.
+    owned: this user may add and change columns. owner: "" where there is none.
+    """
+
+    columns: tuple[TargetColumn, ...]
+    primary_key: tuple[str, ...] = ()
+    kind: str = "table"
+    row_security: bool = False
+    triggers: tuple[str, ...] = ()
+    cascades: tuple[str, ...] = ()
+    owned: bool = True
+    owner: str = ""
+
+    @property
+    def loadable(self) -> bool:
+        """It is something that rows can be deleted from and inserted into."""
+        return self.kind in _LOADABLE
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Declared types by column, in order."""
+        return {column.name: column.type for column in self.columns}
+
+    def column(self, name: str) -> TargetColumn:
+        """The column of exactly this name."""
+        return next(column for column in self.columns if column.name == name)
