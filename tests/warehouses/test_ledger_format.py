@@ -48,6 +48,7 @@ def test_what_it_knows_is_read_before_it_is_taken_over_and_is_nobodys(first_form
 
 
 def test_the_next_load_takes_it_over_and_claims_what_is_its_own(first_format: Bench) -> None:
+    first_format.file(rows((0, at(0), "loaded before")))
     first_format.load(rows((1, at(1), "a")), token=5, claim=True)
     known = first_format.warehouse.loads(PLACE)
     assert known.warehouse
@@ -64,6 +65,7 @@ def test_its_fence_counts_when_it_is_claimed(first_format: Bench) -> None:
 
 
 def test_it_is_taken_over_once_by_loads_at_once(first_format: Bench) -> None:
+    first_format.file(rows((0, at(0), "loaded before")))
     results = concurrent_loads(first_format, first_format.file(rows((1, at(1), "a"))), token=5, claim=True, run="r")
     assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 1]
     assert len(first_format.query("SELECT id FROM wmtui_warehouse")) == 1
@@ -90,6 +92,21 @@ def test_a_ledger_of_a_later_format_is_refused(bench: Bench) -> None:
         with pytest.raises(WmtuiError, match="has format 3") as failure:
             act()
         assert "upgrade wmtui" in failure.value.next_step
+
+
+def test_a_file_of_the_first_format_is_not_loaded_again(first_format: Bench) -> None:
+    file = first_format.file(rows((1, at(1), "a")))
+    first_format.execute(f"UPDATE wmtui_ledger SET uri = '{file.uri}', etag = '{file.etag}' WHERE load_id = 'load-0'")
+    assert first_format.load(file, token=5, claim=True).already_loaded == (file,)
+    assert first_format.target() == []
+
+
+def test_a_warehouse_without_its_id_row_is_refused_with_what_puts_it_back(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a")))
+    bench.execute("DELETE FROM wmtui_warehouse")
+    with pytest.raises(WmtuiError, match="has lost its id") as failure:
+        bench.warehouse.loads(PLACE)
+    assert "INSERT INTO" in failure.value.next_step
 
 
 def test_an_equal_token_of_another_run_is_refused(bench: Bench) -> None:

@@ -31,7 +31,7 @@ _WAIT = timedelta(seconds=5)
 _POLL_SECONDS = 0.05
 
 _LEDGER_LOCKS: defaultdict[tuple[Path, str], threading.Lock] = defaultdict(threading.Lock)
-"""By file and ledger table: connections of this process share the database, and DuckDB has no LOCK TABLE. No other
+"""By file and target: connections of this process share the database, and DuckDB has no LOCK TABLE. No other
 process is in it meanwhile.
 """
 
@@ -112,7 +112,7 @@ class DuckDBWarehouse:
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
     def _lock(self, session: "_DuckDBSession", target: str) -> threading.Lock:
-        return _LEDGER_LOCKS[self._path.resolve(), session.statements.shard(target)]
+        return _LEDGER_LOCKS[self._path.resolve(), session.statements.whole(target)]
 
     def _prepare_ledger(self, session: "_DuckDBSession") -> None:
         with _LEDGER_LOCKS[self._path.resolve(), ""]:
@@ -141,6 +141,8 @@ class DuckDBWarehouse:
 
 
 class _Statements(sql.Statements):
+    shards = 1
+    """Rows of one table are written side by side; who merges into a target is kept apart in this process."""
     refusal_of_older = "CASE WHEN random() < 2 THEN CAST(error('{words}') AS varchar) END"
     """DuckDB would not come to compute what does not change."""
 
@@ -176,6 +178,9 @@ class _DuckDBSession(Session):
 
     def change(self, statement: str, *values: object) -> int:
         return int(self.execute(statement, *values)[0][0])
+
+    def execute_all(self, statements: Sequence[str]) -> None:
+        self.execute(";".join(statements))
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         self._connection.executemany(statement, rows)

@@ -44,7 +44,14 @@ def warehouse_id(session: Session) -> str | None:
     """The id that the first load gave the warehouse; None before it. Raises TableError for a newer format."""
     if not session.columns(WAREHOUSE):
         return None
-    (found, version), *_ = session.execute(session.statements.select_warehouse())
+    rows = session.execute(session.statements.select_warehouse())
+    if not rows:
+        raise TableError(
+            "this warehouse has lost its id",
+            f"{session.statements.own(WAREHOUSE)} has no row, and nobody knows which loads it has",
+            f"put the id back that `wmtui store show` has for this profile: {session.statements.insert_warehouse()}",
+        )
+    found, version = rows[0]
     if version > FORMAT:
         raise TableError(
             f"the ledger of this warehouse has format {version}",
@@ -72,13 +79,11 @@ def make_ledger(session: Session, *, first: bool) -> str:
             return known
         targets = [target for (target,) in session.execute(statements.first_format_targets())]
     *tables, ledger, fence = statements.create_ledger()
-    for statement in tables:
-        session.execute(statement)
+    session.execute_all(tables)
     for target in targets:
         for statement in statements.take_over_first_format(target):
             session.execute(statement, target)
-    for statement in (*(statements.drop_first_format() if first else ()), ledger, fence):
-        session.execute(statement)
+    session.execute_all([*(statements.drop_first_format() if first else ()), ledger, fence])
     made = uuid.uuid4().hex
     session.execute(statements.insert_warehouse(), made, FORMAT, session.now())
     return made
@@ -90,7 +95,8 @@ def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | 
     """
     whole = session.statements.whole(place.target)
     fences = [_fence(row) for row in session.execute(session.statements.select_fences(place.target), whole)]
-    known = next((f for f in fences if (f.store, f.table) == (place.store, place.table)), None)
+    mine = [f for f in fences if (f.store, f.table) == (place.store, place.table)]
+    known = max(mine, key=lambda f: f.token, default=None)
     if known is None:
         return None
     if known.moved_to is not None:
@@ -141,10 +147,10 @@ def loaded_before(session: Session, request: LoadRequest) -> set[LoadFile]:
         statements.select_ledger(place.target), place.store, place.table, statements.whole(place.target)
     )
     entries = [_entry(row) for row in rows]
-    last = {entry.key: entry.etag for entry in entries if entry.store == place.store and entry.epoch >= request.epoch}
-    return {
-        file for file in request.files if file.key in last and (file.rows is not None or last[file.key] == file.etag)
-    }
+    mine = [entry for entry in entries if entry.store == place.store and entry.epoch >= request.epoch]
+    last = {entry.key or entry.uri: entry.etag for entry in mine}  # Rows of the first format have no key.
+    etags = {file: last.get(file.key, last.get(file.uri)) for file in request.files}
+    return {file for file, etag in etags.items() if etag is not None and (file.rows is not None or etag == file.etag)}
 
 
 def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:

@@ -10,10 +10,6 @@ FENCE = "wmtui_fence"
 WAREHOUSE = "wmtui_warehouse"
 FORMAT = 2
 """Of ledger and fence tables, as the id row of a warehouse holds it."""
-SHARDS = 32
-"""How many ledger tables there are. A write lock lasts until the transaction ends, so that merges into two targets
-that share one wait for each other; with 32 few do, and a schema is not filled with tables.
-"""
 
 
 class LedgerStatements:
@@ -22,6 +18,11 @@ class LedgerStatements:
     def __init__(self, schema: str, database: str | None = None) -> None:
         self._database = (database,) if database else ()
         self.schema = schema
+
+    shards = 32
+    """How many ledger tables there are. A write lock lasts until the transaction ends, so that merges into two targets
+    that share one wait for each other; with 32 few do, and a schema is not filled with tables.
+    """
 
     def place(self, target: str) -> tuple[str, str]:
         """Schema and name of a table, the target written as a TargetName."""
@@ -36,7 +37,7 @@ class LedgerStatements:
     def shard(self, target: str) -> str:
         """Two digits: which of the ledger tables is a target's."""
         digest = hashlib.sha256(self.whole(target).encode()).digest()
-        return f"{int.from_bytes(digest[:4], 'big') % SHARDS:02d}"
+        return f"{int.from_bytes(digest[:4], 'big') % self.shards:02d}"
 
     def own(self, name: str) -> str:
         """A table of wmtui's own, quoted."""
@@ -52,7 +53,7 @@ class LedgerStatements:
 
     def create_ledger(self) -> list[str]:
         """Every table and view of wmtui's own. Times are UTC; lengths fit Redshift, which counts bytes."""
-        shards = [f"{number:02d}" for number in range(SHARDS)]
+        shards = [f"{number:02d}" for number in range(self.shards)]
         parts = {"rows": quote("rows"), "key": quote("key"), "small": self._small}
         made = [fill(_CREATE_WAREHOUSE, table=self.own(WAREHOUSE), **parts)]
         for shard in shards:

@@ -287,6 +287,9 @@ class PostgresSession(Session):
         with deadline(self._connection, self._patience):
             return self._connection.execute(statement.encode(), values or None).rowcount
 
+    def execute_all(self, statements: Sequence[str]) -> None:
+        self.execute(";".join(statements))
+
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(statement.encode(), rows)

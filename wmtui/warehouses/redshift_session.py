@@ -65,6 +65,10 @@ class RedshiftSession(PostgresSession):
         ):
             self.execute(f"SET {setting}")
 
+    def execute_all(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self.execute(statement)
+
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Some rows at a time; psycopg's own way is a pipeline, which Redshift does not speak."""
         waiting = iter(rows)

@@ -37,6 +37,10 @@ class Session(Protocol):
         """How many rows one statement changed."""
         ...
 
+    def execute_all(self, statements: Sequence[str]) -> None:
+        """Statements without values, one after the other."""
+        ...
+
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """One statement for several rows of values."""
         ...
