@@ -109,6 +109,26 @@ def test_a_warehouse_without_its_id_row_is_refused_with_what_puts_it_back(bench:
     assert "INSERT INTO" in failure.value.next_step
 
 
+def test_a_ledger_of_which_a_view_alone_is_left_is_made_again(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a")))
+    bench.execute("DROP VIEW wmtui_ledger")
+    for name in sorted(bench.tables()):
+        if name.startswith("wmtui_") and name != "wmtui_fence":
+            bench.execute(f"DROP TABLE {name}")
+    assert "wmtui_fence" in bench.tables()
+    assert bench.load(rows((2, at(1), "b"))).rows == 1
+    assert len(bench.ledger()) == 1
+
+
+def test_tables_that_are_left_of_a_ledger_are_told_of_and_not_waited_for(bench: Bench) -> None:
+    bench.load(rows((1, at(1), "a")))
+    bench.execute("DROP TABLE wmtui_warehouse")
+    bench.execute("DROP VIEW wmtui_ledger")
+    with pytest.raises(WmtuiError, match="the ledger cannot be made") as failure:
+        bench.load(rows((2, at(1), "b")))
+    assert "restore wmtui_warehouse too, or drop them" in failure.value.next_step
+
+
 def test_an_equal_token_of_another_run_is_refused(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a")), token=5, run="one")
     bench.load(rows((2, at(1), "a")), token=5, run="one")

@@ -118,8 +118,11 @@ class DuckDBWarehouse:
         with _LEDGER_LOCKS[self._path.resolve(), ""]:
             if ledger.warehouse_id(session) is None:
                 first = ledger.has_first_ledger(session)
-                with session.transaction():
-                    ledger.make_ledger(session, first=first)
+                try:
+                    with session.transaction():
+                        ledger.make_ledger(session, first=first)
+                except duckdb.CatalogException as error:
+                    raise ledger.in_the_way(session.statements.schema, error) from error
 
     @contextmanager
     def _session(self) -> Iterator["_DuckDBSession"]:

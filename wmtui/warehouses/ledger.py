@@ -89,6 +89,15 @@ def make_ledger(session: Session, *, first: bool) -> str:
     return made
 
 
+def in_the_way(schema: str, error: Exception) -> TableError:
+    """The ledger cannot be made, and nobody else makes it."""
+    return TableError(
+        f"the ledger cannot be made in {schema}",
+        " ".join(str(error).split()),
+        f"tables or views wmtui_… are left of a ledger that is not whole: restore {WAREHOUSE} too, or drop them",
+    )
+
+
 def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | None:
     """What an earlier load of this place left. Raises Conflict when a newer run has passed, or another with this token,
     and TableError when the target was handed over to another table.

@@ -62,9 +62,11 @@ class LedgerStatements:
         union = " UNION ALL ".join(
             fill(_SELECT_SHARD, table=self.own(f"{LEDGER}_{shard}"), **parts) for shard in shards
         )
-        made.append(f"CREATE VIEW {self.own(LEDGER)} AS {union}")
+        made.append(f"CREATE OR REPLACE VIEW {self.own(LEDGER)} AS {union}")
         refusal = fill(self.refusal_of_older, words=_TOO_OLD)
-        made.append(f"CREATE VIEW {self.own(FENCE)} AS SELECT {refusal} AS table_name, {refusal} AS target, 0 AS token")
+        made.append(
+            f"CREATE OR REPLACE VIEW {self.own(FENCE)} AS SELECT {refusal} AS table_name, {refusal} AS target, 0 AS token"
+        )
         return made
 
     _small = ""

@@ -43,6 +43,7 @@ _MADE_BY_ANOTHER = (
     pg.WrongObjectType,
     pg.SerializationFailure,
 )
+_MAKING_ATTEMPTS = 20
 COUNTED_BYTES = 2**30
 """Of a target whose rows are counted before a load: counting more would take longer than most loads."""
 SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -391,10 +392,17 @@ class PostgresSession(Session):
         """Ledger, fence and the warehouse's id, unless they are there. Of two processes that make them at once one is
         told that a name is taken, and the other's are as good.
         """
-        while ledger.warehouse_id(self) is None:
+        for tries_left in reversed(range(_MAKING_ATTEMPTS)):
+            if ledger.warehouse_id(self) is not None:
+                return
             first = ledger.has_first_ledger(self)
-            with suppress(*_MADE_BY_ANOTHER), self.transaction():
-                ledger.make_ledger(self, first=first)
+            try:
+                with self.transaction():
+                    ledger.make_ledger(self, first=first)
+            except _MADE_BY_ANOTHER as error:
+                if not tries_left:
+                    raise ledger.in_the_way(self.statements.schema, error) from error
+                time.sleep(random.uniform(0, 0.2))
 
     def analyze(self, staging: Staging) -> None:
         """Tell the planner how large staging is; nothing else ever does that for a temporary table."""
