@@ -64,9 +64,8 @@ class LedgerStatements:
         )
         made.append(f"CREATE OR REPLACE VIEW {self.own(LEDGER)} AS {union}")
         refusal = fill(self.refusal_of_older, words=_TOO_OLD)
-        made.append(
-            f"CREATE OR REPLACE VIEW {self.own(FENCE)} AS SELECT {refusal} AS table_name, {refusal} AS target, 0 AS token"
-        )
+        columns = f"{refusal} AS table_name, {refusal} AS target, 0 AS token"
+        made.append(f"CREATE OR REPLACE VIEW {self.own(FENCE)} AS SELECT {columns}")
         return made
 
     _small = ""
