@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from tests.cli.conftest import Start, Wmtui
-from tests.stack import Stack
+from tests.stack import Stack, ago
 
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
@@ -23,6 +23,13 @@ def held_warehouse(stack: Stack) -> Iterator[None]:
     """DuckDB lets one process in: this one, for now."""
     with duckdb.connect(stack.path.parent / "warehouse.duckdb"):
         yield
+
+
+def synced_before(wmtui: Wmtui, stack: Stack) -> None:
+    """What the targets look like is remembered, so that rows are read although the warehouse does not answer."""
+    stack.insert((100, 1, "before", ago(minutes=30)), name="items")
+    assert wmtui("sync", "-t", "shop.orders", "-t", "shop.items").code == 0
+    stack.insert(*((number, 1, "news", ago(minutes=2)) for number in (11, 12, 13)))
 
 
 def waiting_sync(start: Start) -> "subprocess.Popen[str]":
@@ -43,6 +50,7 @@ def heard(process: "subprocess.Popen[str]") -> bool:
 def test_a_signal_stops_between_parts_and_the_next_run_continues(
     start: Start, stack: Stack, wmtui: Wmtui, number: signal.Signals, code: int
 ) -> None:
+    synced_before(wmtui, stack)
     with held_warehouse(stack):
         process = waiting_sync(start)
         process.send_signal(number)
@@ -55,11 +63,14 @@ def test_a_signal_stops_between_parts_and_the_next_run_continues(
     assert summary["tables"][0]["rows_extracted"] == 3
     assert "Traceback" not in err
     assert wmtui("--run").code == 0
-    assert len(stack.warehouse_rows()) == 3
+    assert len(stack.warehouse_rows()) == 6
 
 
 @SIGNALS
-def test_a_second_signal_ends_it_at_once(start: Start, stack: Stack, number: signal.Signals, code: int) -> None:
+def test_a_second_signal_ends_it_at_once(
+    start: Start, stack: Stack, wmtui: Wmtui, number: signal.Signals, code: int
+) -> None:
+    synced_before(wmtui, stack)
     with held_warehouse(stack):
         process = waiting_sync(start)
         process.send_signal(number)

@@ -239,13 +239,13 @@ def test_only_the_last_load_of_a_key_counts() -> None:
     assert loaded_files(records, ORDERS, 1) == {"k0": Load("e0-v2", NOON + timedelta(hours=1), "b")}
 
 
-def test_a_load_into_another_warehouse_counts_only_where_warehouses_were_never_told_apart() -> None:
+def test_a_load_into_another_warehouse_does_not_count_and_one_of_no_warehouse_is_the_default_profile_s() -> None:
     other, nameless = [record("a", warehouse="w2")], [record("a", warehouse=None)]
 
-    assert loaded_files(other, ORDERS, 1) == {}
-    assert loaded_files(nameless, ORDERS, 1) == {"k0": Load("e0", NOON, "a")}
-    for records in (other, nameless):
-        assert loaded_files(records, Destination(None, "orders"), 1) == {"k0": Load("e0", NOON, "a")}
+    for warehouse in ("w1", None):
+        assert loaded_files(other, Destination(warehouse, "orders"), 1) == {}
+        assert loaded_files(nameless, Destination(warehouse, "orders"), 1) == {"k0": Load("e0", NOON, "a")}
+        assert loaded_files(nameless, Destination(warehouse, "orders", unnamed=False), 1) == {}
 
 
 def test_a_load_recorded_before_warehouses_had_ids_is_read(objects: ObjectStore) -> None:

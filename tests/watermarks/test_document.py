@@ -204,7 +204,8 @@ def test_setting_a_point_changes_exactly_what_makes_a_watermark_manual(
 
     after = set_to(watermarks, table, "2025-08-10 00:00:00.25").content
 
-    assert {name: after[name] for name in after if after[name] != before[name]} == {
+    assert {name: after[name] for name in after if after[name] != before.get(name)} == {
+        "timezone": "UTC",
         "last_mysql_data_timestamp": "2025-08-10 00:00:00.25",
         "load_floor": "2025-08-14T11:00:00Z",
         "placed": "2025-08-14T12:00:00Z",
@@ -230,7 +231,7 @@ def test_a_reset_makes_a_new_table_of_it_in_the_next_epoch(
     mark = watermarks.change(table, "reset", patch_reset)
 
     new = Watermark.new(table)
-    assert mark.content == {**new.content, "epoch": 5, "fence": 3, "x_team": "a"}
+    assert mark.content == {**new.content, "epoch": 5, "fence": 3, "x_team": "a", "timezone": "UTC"}
     assert objects.get("watermark/loads/shop.orders/2025-08-09.json").data == b"{}"
     assert len(list(objects.list("watermark/journal/shop.orders/"))) == 3
 

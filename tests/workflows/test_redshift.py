@@ -1,5 +1,6 @@
 """The whole way into Redshift: MariaDB → S3 over HTTP → the stand-in, as an operator sees it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -100,6 +101,5 @@ def test_what_is_sent_in_a_first_and_a_second_sync_is_what_the_documentation_say
     stack.sync_one()
 
     documented = (Path(__file__).parents[2] / "docs" / "redshift.md").read_text()
-    for statement in redshift.statements:
-        verb = " ".join(statement.split()[:2])
-        assert verb in documented, statement
+    verbs = {re.sub(r'_\d\d"', '_NN"', " ".join(said.split()[:2])) for said in redshift.statements}
+    assert not {verb for verb in verbs if verb not in documented}

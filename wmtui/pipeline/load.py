@@ -265,8 +265,8 @@ def _to_load(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -
     """newest: the latest run of which a part is loaded. reset_to: the epoch, if nothing was loaded in it yet since the
     table was reset.
     """
-    part = file.part
-    earlier = part.run < newest if part is not None else file.key in loads
+    part, known = file.part, loads.get(file.key)
+    earlier = part.run < newest if part is not None else known is not None and known.etag == file.etag
     return LoadFile(
         key=file.key,
         uri=file.uri,

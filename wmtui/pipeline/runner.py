@@ -97,7 +97,7 @@ def _wait(backend: Backend, table: TableName, options: Options, until: float, st
 def _acquire(
     backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
 ) -> tuple[Lease, Heartbeat]:
-    backend.watermarks.require_conditions()
+    backend.watermarks.identity()
     mark = backend.watermarks.read(table).watermark
     found = lease.read(backend.objects, table)
     if not found.open_to(options.batch):

@@ -79,7 +79,7 @@ class Ownership:
         w = self._workspace
         w.require_write(reason)
         _require_reason(reason, "whoever finds wrong rows wants to know")
-        w.watermarks.require_conditions()
+        w.watermarks.identity()
         heartbeat = w.heartbeat(table)
         if heartbeat.held:
             raise heartbeat.refusal()

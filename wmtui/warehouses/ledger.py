@@ -16,18 +16,28 @@ from wmtui.warehouses.session import Session
 
 def read_loads(session: Session, place: Place) -> KnownLoads:
     """What was loaded into a target, and by whom, also by a ledger that was not brought to this format yet."""
-    statements, whole = session.statements, session.statements.whole(place.target)
+    if has_first_ledger(session):
+        try:
+            return _read_first(session, place)
+        except Exception:
+            if has_first_ledger(session):
+                raise
+            # Another process took it over meanwhile.
     warehouse = warehouse_id(session)
     target = session.state(place.target)
-    if warehouse is not None:
-        entries = session.execute(statements.select_ledger(place.target), place.store, place.table, whole)
-        fences = session.execute(statements.select_fences(place.target), whole)
-    elif session.columns(LEDGER):
-        entries = session.execute(statements.select_first_ledger(), place.table, place.target)
-        fences = session.execute(statements.select_first_fence(), place.target)
-    else:
+    if warehouse is None:
         return KnownLoads(target=target)
+    statements, whole = session.statements, session.statements.whole(place.target)
+    entries = session.execute(statements.select_ledger(place.target), place.store, place.table, whole)
+    fences = session.execute(statements.select_fences(place.target), whole)
     return KnownLoads(warehouse, tuple(map(_entry, entries)), tuple(map(_fence, fences)), target)
+
+
+def _read_first(session: Session, place: Place) -> KnownLoads:
+    statements = session.statements
+    entries = session.execute(statements.select_first_ledger(), place.table, place.target)
+    fences = session.execute(statements.select_first_fence(), place.target)
+    return KnownLoads(None, tuple(map(_entry, entries)), tuple(map(_fence, fences)), session.state(place.target))
 
 
 def _entry(row: Sequence[Any]) -> LedgerEntry:

@@ -69,6 +69,7 @@ class WatermarkStore:
         self._clock = clock
         self._author = author
         self._zone = zone
+        self._proven = False
         self._identity: identities.StoreIdentity | None = None
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
@@ -138,13 +139,16 @@ class WatermarkStore:
 
     def require_conditions(self) -> None:
         """Prove once per process that the store checks conditional writes; raises ConditionsIgnored."""
-        self.identity()
+        with self._proving:
+            if not self._proven:
+                prove_conditions(self._objects)
+                self._proven = True
 
     def identity(self) -> identities.StoreIdentity:
         """Whose store this is, made by the first write. Raises ConditionsIgnored, Unreadable."""
+        self.require_conditions()
         with self._proving:
             if self._identity is None:
-                prove_conditions(self._objects)
                 now = format_instant(self._clock())
                 self._identity = identities.ensure(
                     self._objects, now=now, by=f"{self._author.actor}@{self._author.host}"
