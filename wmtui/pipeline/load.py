@@ -191,11 +191,13 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
             continue
         for part in found[0].parts:
             if part.key not in present and part.key not in selection.loaded and not _read_again(job, mark, name, part):
+                point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
+                at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
                 raise TableError(
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
-                    f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` at or "
-                    f"before {_in_words(part.min_cursor, found[0].timezone, job.backend.zone)}",
+                    f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
+                    f"{point}",
                 )
 
 
