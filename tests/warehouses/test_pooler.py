@@ -10,7 +10,7 @@ from tests.warehouses.bench import TARGET, Bench, at, rows
 from tests.warehouses.conftest import NOWHERE, postgres_config
 from wmtui.errors import Conflict, TableError
 from wmtui.model import utc_now
-from wmtui.warehouses import LoadFile, open_warehouse
+from wmtui.warehouses import LoadFile, Warehouse, open_warehouse
 from wmtui.warehouses.postgres import PostgresSession
 
 
@@ -18,7 +18,10 @@ from wmtui.warehouses.postgres import PostgresSession
 def pooled(pgbouncer: Database) -> Bench:
     """A warehouse behind PgBouncer, pool_mode=transaction."""
     config = postgres_config(pgbouncer)
-    connect = lambda: open_warehouse(config, utc_now, NOWHERE)  # noqa: E731
+
+    def connect() -> Warehouse:
+        return open_warehouse(config, utc_now, NOWHERE)
+
     return Bench("postgres", connect(), pgbouncer.query, pgbouncer.execute, connect)
 
 

@@ -79,7 +79,7 @@ def required_columns(scope: Scope, table: SourceTable, found: TargetTable | None
 
 
 def _from_memory(scope: Scope, error: WarehouseError) -> TargetTable | None:
-    """What is remembered, and telling so. Raises the error anew when nothing is and rows are to be loaded."""
+    """What is remembered, and telling so. Raises the error again when nothing is and rows are to be loaded."""
     found = remembered_columns(scope)
     target = scope.config.target
     if found is not None:

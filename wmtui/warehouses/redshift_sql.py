@@ -22,7 +22,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class RedshiftStatements(Statements):
-    """INSERT by a join: Redshift does not take every correlated subquery."""
+    """What Redshift has otherwise: names in lower case, lengths, distribution, and blanks at the end of text."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(folded(schema))
@@ -76,33 +76,6 @@ class RedshiftStatements(Statements):
         mine = exact_terms(staging.places(primary_key), kinds)
         theirs = exact_terms([self._column(target, column) for column in primary_key], kinds)
         return " AND ".join(f"{m} = {t}" for m, t in zip(mine, theirs, strict=True))
-
-    def insert_absent(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
-        """Add the staged rows whose key the target does not have: Redshift takes no such subquery."""
-        return fill(
-            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging} LEFT JOIN {target} ON {same}"
-            " WHERE {first} IS NULL",
-            target=self.target(target),
-            columns=columns_list(list(staging.columns)),
-            values=", ".join(staging.places(list(staging.columns))),
-            staging=staging.table,
-            same=self._same_key(target, staging, primary_key),
-            first=self._column(target, primary_key[0]),
-        )
-
-    def count_absent(self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
-        """Staged rows that the target does not have, as it should after a merge: by key and cursor."""
-        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
-        return fill(
-            "SELECT count(*) FROM {staging} LEFT JOIN {target} ON {same}"
-            " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)) WHERE {first} IS NULL",
-            staging=staging.table,
-            target=self.target(target),
-            same=self._same_key(target, staging, primary_key),
-            theirs=theirs,
-            mine=mine,
-            first=self._column(target, primary_key[0]),
-        )
 
 
 def folded(name: str) -> str:

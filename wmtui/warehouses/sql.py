@@ -171,15 +171,16 @@ class Statements(LedgerStatements):
         )
 
     def insert_absent(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
-        """Add the staged rows whose key the target does not have."""
+        """Add the staged rows whose key the target does not have: by a join, as Redshift wants it."""
         return fill(
-            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging}"
-            " WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same})",
+            "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging} LEFT JOIN {target} ON {same}"
+            " WHERE {first} IS NULL",
             target=self.target(target),
             columns=columns_list(list(staging.columns)),
             values=", ".join(staging.places(list(staging.columns))),
             staging=staging.table,
             same=self._same_key(target, staging, primary_key),
+            first=self._column(target, primary_key[0]),
         )
 
     def insert_all(self, target: str, staging: Staging) -> str:
@@ -196,13 +197,14 @@ class Statements(LedgerStatements):
         """Staged rows that the target does not have, as it should after a merge: by key and cursor."""
         mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
         return fill(
-            "SELECT count(*) FROM {staging} WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same}"
-            " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)))",
+            "SELECT count(*) FROM {staging} LEFT JOIN {target} ON {same}"
+            " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)) WHERE {first} IS NULL",
             staging=staging.table,
             target=self.target(target),
             same=self._same_key(target, staging, primary_key),
             theirs=theirs,
             mine=mine,
+            first=self._column(target, primary_key[0]),
         )
 
     def _column(self, target: str, column: str) -> str:
