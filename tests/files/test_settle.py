@@ -60,6 +60,7 @@ def test_a_committed_runs_position_is_taken_over(lake: Lake, watermarks: Waterma
     assert (fields["mysql_rows_extracted"], fields["s3_file_count"]) == (30, 3)
     assert (fields["pending_extraction"], fields["extracted_run"]) == (None, run.run)
     assert stored(lake, run).state is RunState.COMMITTED
+    assert fields["metadata"]["change"]["action"] == "extracted"
 
 
 def test_the_files_of_a_run_taken_over_wait_for_every_warehouse(lake: Lake, watermarks: WatermarkStore) -> None:
@@ -86,6 +87,7 @@ def test_a_running_run_whose_lease_is_dead_is_abandoned(
     assert stored(lake, run).parts == run.parts
     assert settled.pending_extraction is None
     assert settled.position is None
+    assert settled.fields["metadata"]["change"]["action"] == "run abandoned"
     held.release({})
 
 
@@ -165,10 +167,11 @@ def test_taking_a_run_over_clears_the_last_error_and_keeps_the_zone_its_times_ar
     assert "timezone" not in patch_extracted(Watermark.new(TABLE), lake.run(), lake.clock())
 
 
+@pytest.mark.parametrize("state", [RunState.COMMITTED, RunState.RUNNING, RunState.ABANDONED])
 def test_a_watermark_that_changed_since_it_was_seen_is_not_settled_blindly(
-    lake: Lake, watermarks: WatermarkStore
+    lake: Lake, watermarks: WatermarkStore, state: RunState
 ) -> None:
-    run = lake.run()
+    run = lake.run(state=state)
     seen = pending(watermarks, run.run)
     watermarks.change(TABLE, "note", lambda _: {"last_error": "x"})
 

@@ -34,6 +34,7 @@ from wmtui.pipeline.plan import (
     is_overlap,
     lookback_before,
     lookback_of,
+    observes_daylight_saving,
     previous_run,
     read_up_to,
     resumed,
@@ -116,6 +117,22 @@ def test_daylight_saving_is_noticed_in_every_season_and_refused_without_primary_
     assert lookback_of(clock_at(now), CONFIG, source_table(), ZoneInfo(zone)) == HOUR
     with pytest.raises(ConfigError, match=r"has no primary key, and .* has daylight saving"):
         lookback_of(clock_at(now), CONFIG, source_table(key=()), ZoneInfo(zone))
+
+
+@pytest.mark.parametrize(
+    ("zone", "around", "saving"),
+    [
+        ("America/Mexico_City", datetime(2023, 1, 15), True),  # It had daylight saving until 30 October 2022.
+        ("America/Mexico_City", datetime(2023, 10, 31, 12), False),
+        ("America/Mexico_City", datetime(2024, 1, 15), False),
+        ("Europe/Berlin", datetime(1979, 1, 15), False),  # It has had it again since 6 April 1980.
+        ("Europe/Berlin", datetime(1979, 8, 15), True),
+    ],
+)
+def test_a_zone_has_daylight_saving_if_its_clocks_changed_or_change_within_a_year(
+    zone: str, around: datetime, saving: bool
+) -> None:
+    assert observes_daylight_saving(ZoneInfo(zone), around) is saving
 
 
 @pytest.mark.parametrize(
@@ -268,6 +285,26 @@ def test_the_overlap_ends_at_the_high_where_reading_has_to_stop_before_what_was_
     assert overlap.after == Position(NOON - HOUR - 2 * SECOND - MINUTE)
 
 
+def test_where_the_clocks_go_forward_the_window_and_its_overlap_are_counted_in_instants() -> None:
+    now, start = datetime(2026, 3, 8, 3, 30, 5), Position(datetime(2026, 3, 8, 3, 10), (7,))
+    made = planned(mark_at(start), clock_at(now), zone=NEW_YORK)
+    assert (made.high, made.low) == (datetime(2026, 3, 8, 3, 30), datetime(2026, 3, 8, 1, 10))
+    late = Position(datetime(2026, 3, 8, 3, 40), (7,))
+    read_to = to_instant(datetime(2026, 3, 8, 3, 40), NEW_YORK)
+    made = planned(mark_at(late), clock_at(now), zone=NEW_YORK, read_to=read_to)
+    assert (made.low, made.ahead) == (datetime(2026, 3, 8, 1, 30), None)
+    assert planned(mark_at(None), clock_at(datetime(2026, 3, 8, 3, 0, 2)), zone=NEW_YORK).high == datetime(
+        2026, 3, 8, 1, 59, 57
+    )
+
+
+def test_without_lookback_what_was_read_is_not_read_again_although_reading_has_to_stop_before_it() -> None:
+    start, none = Position(NOON, (7,)), TableConfig(lookback=Duration(0))
+    read_to = to_instant(NOON - 10 * MINUTE, UTC_ZONE)
+    made = planned(mark_at(start), clock_at(NOON, NOON - HOUR), config=none, read_to=read_to)
+    assert made.spans == (Span(Order.CURSOR, Position(NOON - 10 * MINUTE), start, inclusive=True),)
+
+
 def test_an_overlap_that_would_begin_at_the_watermark_is_none() -> None:
     start = Position(NOON - HOUR, (7,))
     read_to = to_instant(NOON - HOUR + MINUTE, UTC_ZONE)
@@ -283,7 +320,11 @@ def test_without_primary_key_the_watermark_itself_is_left_out_and_nothing_overla
 
 def test_a_position_with_key_is_read_behind_and_its_overlap_before() -> None:
     start = Position(NOON - 30 * SECOND, (7,))
-    made = planned(mark_at(start), clock_at(NOON))
+    made = planned(
+        mark_at(start), clock_at(NOON, blind="it is a replica"), config=TableConfig(lookback=Duration(seconds=60))
+    )
+    assert (made.order, made.strategy, made.high) == (Order.CURSOR, Strategy.SEQUENTIAL, NOON - 5 * SECOND)
+    assert (made.blind, made.ahead, made.writer) == ("it is a replica", None, None)
     overlap, main = made.spans
     assert overlap == Span(Order.CURSOR, Position(start.cursor - MINUTE), start, inclusive=True)
     assert main == Span(Order.CURSOR, start, Position(NOON - 5 * SECOND))
@@ -319,6 +360,8 @@ def test_a_transaction_that_does_not_hold_reading_back_is_not_named_however_long
     for open_for, named in [(57, False), (58, False), (59, True)]:
         made = planned(mark_at(None), clock_at(NOON, NOON - open_for * SECOND), config=lag)
         assert (made.writer is not None) == named
+    forward = clock_at(datetime(2026, 3, 8, 3, 0, 2), datetime(2026, 3, 8, 1, 59, 40))
+    assert planned(mark_at(None), forward, config=lag, zone=NEW_YORK).writer is None
 
 
 @pytest.mark.parametrize(
@@ -344,6 +387,7 @@ def test_a_watermark_at_the_high_is_read_up_to_there_and_one_a_lookback_ahead_is
     assert planned(mark_at(Position(high + 5 * MINUTE)), clock_at(NOON), config=longer).ahead is None
     none = TableConfig(lookback=Duration(0))
     assert planned(mark_at(Position(high + MINUTE)), clock_at(NOON), config=none).ahead is None
+    assert planned(mark_at(Position(high + 2 * HOUR)), clock_at(NOON), zone=NEW_YORK).ahead == 2 * HOUR
 
 
 def test_the_repeated_hour_alone_is_not_called_ahead() -> None:
@@ -363,11 +407,13 @@ def test_what_is_left_is_behind_each_range_s_position() -> None:
         Range(Span(Order.CURSOR, None, high, inclusive=True), position=FINAL),
         Range(Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (1,), (9,)), position=FINAL),
         Range(read),
+        Range(Span(Order.CURSOR, None, high, False, (1,), (9,)), position=FINAL),
     )
     assert resumed(run_to(NOON, None, *ranges)) == [
         (1, Span(Order.CURSOR, FINAL, high)),
         (2, Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (7,), (9,))),
         (3, read),
+        (4, Span(Order.CURSOR, FINAL, high, False, (1,), (9,))),
     ]
 
 

@@ -166,6 +166,7 @@ def test_a_lock_document_with_a_wrong_field_is_named_as_unreadable(folder: Objec
 
 def test_a_table_that_was_never_locked_has_a_heartbeat_that_says_nothing(folder: ObjectStore) -> None:
     found = lease.read(folder, TABLE)
+    assert found.table == TABLE
     assert (found.held, found.lease_id, found.held_since, found.token, found.etag, found.now) == (
         *(False, None, None, 0),
         *(None, None),

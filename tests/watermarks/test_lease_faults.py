@@ -211,11 +211,11 @@ def test_a_free_table_cannot_be_broken(locked: Locked) -> None:
     assert locked.document() == before
 
 
-@pytest.mark.parametrize(("seconds", "lost"), [(29, False), (29.9, False), (30.1, True)])
+@pytest.mark.parametrize(("seconds", "lost"), [(29, False), (30, False), (30.5, True)])
 def test_a_holder_may_go_on_for_half_a_minute_without_a_renewal(
     locked: Locked, monkeypatch: pytest.MonkeyPatch, seconds: float, lost: bool
 ) -> None:
-    now = time.monotonic()
+    now = 1000.0
     monkeypatch.setattr(lease, "time", SimpleNamespace(monotonic=lambda: now))
     held = locked.take()
     now += seconds
@@ -237,6 +237,50 @@ def test_a_lease_counts_from_before_the_write_that_renewed_it(locked: Locked, mo
     held.check()  # At 160.
     with pytest.raises(LeaseHeld):  # At 180.
         held.check()
+
+
+def test_each_write_is_another_one_to_the_store_and_knows_the_one_before(locked: Locked) -> None:
+    held = locked.take()
+    ids = [locked.document()["write_id"]]
+    for _ in range(2):
+        locked.unreliable.fail()
+        held.renew()
+        ids.append(locked.document()["write_id"])
+        assert locked.unreliable.puts == 1
+    assert len(set(ids)) == 3
+
+
+def test_an_heir_begins_anew_whatever_the_dead_run_had_come_to(locked: Locked) -> None:
+    dead = locked.take(run="dead", batch=Batch("nightly"))
+    dead.beat("loading", rows=1200)
+    dead.renew()
+    locked.clock.advance(seconds=61)
+    locked.take(run="heir", author=BEN)
+
+    document = locked.document()
+    assert (document["phase"], document["rows"], document["batch"], document["held_since"]) == (
+        "starting",
+        0,
+        None,
+        None,
+    )
+
+
+def test_releasing_waits_for_a_renewal_that_is_under_way(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, renewed = threading.Event(), []
+
+    def renew(_: Lease) -> None:
+        began.set()
+        time.sleep(0.2)
+        renewed.append(True)
+
+    monkeypatch.setattr(Lease, "renew", renew)
+    monkeypatch.setattr(lease, "_RENEW_SECONDS", 0.001)
+    held = locked.take()
+    assert began.wait(30)
+    held.release({})
+
+    assert renewed
 
 
 def test_a_released_lease_is_renewed_no_more(locked: Locked) -> None:
