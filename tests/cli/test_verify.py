@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.cli.conftest import Start, Wmtui
 from tests.cli.test_watermark import corrupt
 from tests.stack import Stack, ago
+from wmtui.watermarks.verified import LastVerified, last_verified
 
 ORDERS = ("-t", "shop.orders")
 KEYS = {
@@ -101,12 +102,38 @@ def test_verify_needs_a_table_and_a_point_it_understands(wmtui: Wmtui) -> None:
     assert wmtui("verify", *ORDERS, "--from", "yesterdy").code == 2
 
 
-def test_verify_changes_nothing(wmtui: Wmtui, stack: Stack) -> None:
+def test_verify_read_only_changes_nothing_and_says_that_nothing_is_recorded(wmtui: Wmtui, stack: Stack) -> None:
     wmtui("sync", *ORDERS)
-    before = stack.mark(), stack.keys("")
+    before = stack.mark(), stack.keys(""), noted(stack)
 
-    assert wmtui("verify", *ORDERS, "--read-only").code == 0
-    assert (stack.mark(), stack.keys("")) == before
+    found = wmtui("verify", *ORDERS, "--read-only")
+
+    assert found.code == 0
+    assert "nothing is recorded of this: read-only" in found.err
+    assert (stack.mark(), stack.keys(""), noted(stack)) == before
+    assert before[2] is None
+
+
+def test_how_it_ended_is_noted_for_status_and_list(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("sync", *ORDERS)
+    watermark = stack.mark()
+
+    wmtui("verify", *ORDERS)
+
+    found = noted(stack)
+    assert found is not None
+    assert (found.result, found.rows, found.position) == ("right", 3, watermark["last_mysql_data_timestamp"][:19])
+    stack.warehouse("DELETE FROM orders WHERE id = 1")
+    wmtui("verify", *ORDERS)
+    assert (again := noted(stack)) is not None
+    assert (again.result, again.rows) == ("not_right", 2)
+    assert stack.mark() == watermark
+
+
+def noted(stack: Stack) -> LastVerified | None:
+    """What the lock document says of the last comparison."""
+    workspace = stack.service.workspace
+    return last_verified(workspace.heartbeat(stack.table()), workspace.warehouse_id)
 
 
 def test_a_signal_ends_it_and_no_temporary_file_stays(start: Start, stack: Stack, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def verify(invocation: Invocation, tables: Sequence[str], since: str | None, exa
         raise UsageError("which table?", "verify needs -t", "name one: -t schema.table")
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
-    results = watch(console, partial(service.verify, names, since=since, examples=examples))
+    reason = invocation.options.reason
+    results = watch(console, partial(service.verify, names, since=since, examples=examples, reason=reason))
     code = combine(_exit_code(result) for _, result in results)
     if invocation.options.json:
         console.json({"exit_code": int(code), "tables": [_as_json(table, result) for table, result in results]})
