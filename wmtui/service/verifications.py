@@ -41,8 +41,8 @@ def verify(
     for table in dict.fromkeys(tables):
         try:
             scope = Scope(table, workspace.config(table), backend, Options(), workspace.heartbeat(table), emit)
-            found = verify_table(scope, since=since, examples=examples, stop=stop)
-            _note(workspace, scope, found, reason)
+            found, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
+            _note(workspace, scope, found, warehouse, reason)
             results.append((table, found))
         except Interrupted:
             raise
@@ -51,23 +51,26 @@ def verify(
     return results
 
 
-def _note(workspace: Workspace, scope: "Scope", found: "Verification", reason: str | None) -> None:
+def _note(
+    workspace: Workspace, scope: "Scope", found: "Verification", warehouse: str | None, reason: str | None
+) -> None:
     """Leave in the store how it ended, for status and list. A store that refuses changes nothing about the result."""
     from wmtui.pipeline.events import Severity
 
     author = workspace.author
     said = LastVerified(
         at=workspace.clock(),
-        result="right" if found.right else "not_right",
+        result=found.result.value,
         rows=found.compared,
         by=author.actor,
         host=author.host,
         position=found.position,
+        reasons=tuple(found.reasons),
     )
     try:
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
-        verified.note(workspace.objects, scope.table, workspace.warehouse_id, said)
+        verified.note(workspace.objects, scope.table, warehouse, said)
     except ConfirmationNeeded as refused:
         scope.tell(f"nothing is recorded of this: {refused.what}")
     except WmtuiError as error:
