@@ -109,7 +109,16 @@ def test_files_below_the_load_floor_are_held_back_and_no_success(stack: Stack) -
     found = problem(verify(stack))
 
     assert (found.reason, found.files, found.rows) == (Reason.HELD_BACK, 1, 1)
-    assert f"sync -t {stack.table()} --redshift-only --reprocess --key incremental/" in found.next_step
+    load, give_up = found.commands
+    key = load.removeprefix(f"wmtui sync -t {stack.table()} --redshift-only --reprocess --key ")
+    stack.service.files.write_off(stack.table(), reason="of no use")
+    (left,) = left_out(verify(stack))
+    assert (left.reason, left.by, left.files, left.rows) == (Reason.WRITTEN_OFF, "tester@test-host", 1, 1)
+    assert "given up (of no use)" in left.what
+    stack.service.files.unskip(stack.table(), [key], reason="of use after all")
+    stack.sync_one(redshift_only=True, reprocess=True, keys=(key,))
+    assert verify(stack).result is Result.RIGHT
+    assert give_up == f"wmtui files -t {stack.table()} --write-off --reason …"
 
 
 def test_rows_with_a_cursor_in_the_future_are_no_success_and_those_after_the_position_are(stack: Stack) -> None:

@@ -78,7 +78,7 @@ def _unloaded(scope: Scope, mark: Watermark, runs: list[Run], ledger: Ledger) ->
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(all_days=True),
     )
-    return unloaded(backend.objects, runs, selection.verdicts, mark.position)
+    return unloaded(backend.objects, runs, selection, mark.position)
 
 
 def _refuse_late(scope: Scope, source: SourceConnection, table: SourceTable, mark: Watermark) -> None:

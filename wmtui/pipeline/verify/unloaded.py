@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.files.runs import Run
-from wmtui.files.verdicts import TIMED_OUT, Reason, Verdict
+from wmtui.files.selection import Selection
+from wmtui.files.verdicts import Decision, Reason, Verdict
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.warehouses import LoadFile
@@ -22,51 +23,45 @@ class FileState(IntEnum):
     GIVEN_UP = 2
 
 
-class GivenUp(Struct, frozen=True, order=True):
-    """Who gave files up, when, and why."""
-
-    by: str
-    at: datetime
-    why: str
-
-
 class Unloaded(Struct, frozen=True):
-    """Files that one thing keeps out. own: those that runs committed, whose rows are known."""
+    """Files that one thing keeps out. own: those that runs committed, whose rows are known. others: keys. by, at, why:
+    of who gave them up; None: nobody did.
+    """
 
     state: FileState
     own: tuple[LoadFile, ...]
     others: tuple[str, ...] = ()
-    given_up: GivenUp | None = None
+    by: str | None = None
+    at: datetime | None = None
+    why: str | None = None
 
 
 def unloaded(
-    objects: ObjectStore, runs: Iterable[Run], verdicts: Iterable[Verdict], position: Position | None
+    objects: ObjectStore, runs: Iterable[Run], selection: Selection, position: Position | None
 ) -> tuple[Unloaded, ...]:
     """What runs committed of rows up to the position, and no load took; and other files that are to be loaded.
 
-    verdicts: of all files, by the ledger. A part without a verdict is gone, which reading it tells.
+    selection: every file's verdict by the ledger. A part without one is gone, which reading it tells.
     """
     if position is None:
         return ()
     due = {file.key: file for file in _due(objects, runs, position)}
-    found: dict[tuple[FileState, GivenUp | None], tuple[list[LoadFile], list[str]]] = {}
-    gone = set(due)
-    for verdict in verdicts:
-        key = verdict.file.key
-        gone.discard(key)
-        state = _state(verdict)
-        if state is None or (verdict.file.part is not None and key not in due):
+    found: dict[tuple[FileState, Decision | None], tuple[list[LoadFile], list[str]]] = {}
+    verdicts = {verdict.file.key: verdict for verdict in selection.verdicts}
+    for key in (*due, *(key for key, verdict in verdicts.items() if verdict.file.part is None)):
+        decision = selection.decisions.files.get(key)
+        state = _state(verdicts.get(key), decision)
+        if state is None:
             continue
-        own, others = found.setdefault((state, None), ([], []))
+        decided = decision if state is FileState.GIVEN_UP else None
+        own, others = found.setdefault((state, decided and replace(decided, etag="")), ([], []))
         if key in due:
             own.append(due[key])
         else:
             others.append(key)
-    if gone:
-        found.setdefault((FileState.NOT_LOADED, None), ([], []))[0].extend(due[key] for key in sorted(gone))
     return tuple(
-        Unloaded(state, tuple(own), tuple(others), given_up)
-        for (state, given_up), (own, others) in sorted(found.items(), key=lambda item: item[0][0])
+        Unloaded(state, tuple(own), tuple(others), *((d.by, d.at, d.reason) if d else ()))
+        for (state, d), (own, others) in sorted(found.items(), key=lambda item: item[0][0])
     )
 
 
@@ -89,8 +84,14 @@ def _due(objects: ObjectStore, runs: Iterable[Run], position: Position) -> Itera
                 yield LoadFile(part.key, objects.uri(part.key), part.etag, part.size, part.rows)
 
 
-def _state(verdict: Verdict) -> FileState | None:
-    """None for a file that nobody misses: it is loaded, or no run vouches for its rows."""
-    if verdict.selected or verdict.reason is Reason.REPLACED:
+def _state(verdict: Verdict | None, decision: Decision | None) -> FileState | None:
+    """None for a file that nobody misses: it is loaded, no run vouches for its rows, or it was never to be data."""
+    if verdict is None:
+        return FileState.NOT_LOADED if decision is None else FileState.GIVEN_UP
+    if verdict.selected:
         return FileState.NOT_LOADED
-    return FileState.HELD_BACK if verdict.reason in TIMED_OUT else None
+    if verdict.held_back:
+        return FileState.HELD_BACK
+    is_own = verdict.file.part is not None
+    given_up = verdict.reason is Reason.WRITTEN_OFF or (verdict.reason is Reason.SKIPPED and is_own)
+    return FileState.GIVEN_UP if given_up else None

@@ -130,13 +130,13 @@ def _before_points(case: Case) -> Iterator[LeftOut]:
 
 def _given_up(case: Case) -> Iterator[LeftOut]:
     for number, found in enumerate(case.unloaded):
-        files, rows, who = _count(found), case.outcome.parts[FIRST_FILES + number], found.given_up
-        if who is None or not files:
+        files, rows = _count(found), case.outcome.parts[FIRST_FILES + number]
+        if found.by is None or found.at is None or not (rows or found.others):
             continue
-        what = f"{_files(files)} given up ({who.why}), with {_count_rows(rows)} that the warehouse lacks"
+        what = f"{_files(files)} given up ({found.why}), with {_count_rows(rows)} that the warehouse lacks"
         back = f"wmtui files -t {case.name} --unskip …"
         step = f"`{back}` takes that back"
-        yield LeftOut(Reason.WRITTEN_OFF, who.by, rows, files, what, step, None, format_instant(who.at), (back,))
+        yield LeftOut(Reason.WRITTEN_OFF, found.by, rows, files, what, step, None, format_instant(found.at), (back,))
 
 
 def _without_cursor(case: Case) -> Iterator[LeftOut]:
