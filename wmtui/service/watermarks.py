@@ -32,6 +32,7 @@ _TRIES = 60
 class Row(Struct, frozen=True):
     """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
 
+    held_back: files it leaves although nobody gave them up. listed_at: when the files of all days were last listed.
     load_status: of loads into this profile's warehouse.
     """
 
@@ -42,6 +43,8 @@ class Row(Struct, frozen=True):
     lag: timedelta | None
     error: Unreadable | None
     load_status: str = "unknown"
+    held_back: int | None = None
+    listed_at: datetime | None = None
 
 
 class Changed(Struct, frozen=True):
@@ -58,8 +61,24 @@ class Watermarks:
         self._workspace = workspace
 
     def get(self, table: TableName) -> Watermark:
-        """The watermark of a table, of a new one when it was never synced. Raises Unreadable."""
+        """The watermark of a table, of a new one when it was never synced. Raises WatermarkGone, Unreadable."""
         return self._workspace.watermarks.read(table).watermark
+
+    def standing(self, table: TableName) -> Watermark:
+        """The same; of a document that is gone what the journal knows of it, for somebody who decides about it."""
+        return self._workspace.watermarks.standing(table)
+
+    def restore(self, table: TableName, *, reason: str | None = None) -> Changed:
+        """Bring a document that is gone back as its newest change left it, a pending run too.
+
+        Raises LeaseHeld during a run, Conflict when it is there again, Unreadable where the journal has gaps.
+        """
+        self._workspace.require_write(reason)
+        heartbeat = self._workspace.heartbeat(table)
+        if heartbeat.held:
+            raise heartbeat.refusal()
+        self._workspace.watermarks.restore(table, reason=reason)
+        return self._changed(table)
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
@@ -78,22 +97,24 @@ class Watermarks:
 
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
-        files = self._workspace.new_filter()
+        workspace = self._workspace
+        files = workspace.new_filter()
 
         def row(table: TableName) -> Row:
             mark = heartbeat = None
             try:
                 mark = self.get(table)
-                heartbeat = self._workspace.heartbeat(table)
-                loading = self._workspace.loading(table)
+                heartbeat = workspace.heartbeat(table)
+                loading = workspace.loading(table)
                 system = self.system() if mark.position is None else None
                 selection = files.select(mark, loading, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)
-            waiting, lag = selection.summary.selected, self.lag(mark, heartbeat)
-            return Row(table, mark, heartbeat, waiting, lag, None, self._workspace.load_status(mark))
+            waiting, lag, status = selection.summary.selected, self.lag(mark, heartbeat), workspace.load_status(mark)
+            held_back, listed_at = selection.held_back, selection.whole_at
+            return Row(table, mark, heartbeat, waiting, lag, None, status, held_back, listed_at)
 
-        return list(self._workspace.each(row, self._workspace.settings.tables))
+        return list(workspace.each(row, workspace.settings.tables))
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""
@@ -235,12 +256,12 @@ class Watermarks:
         self, table: TableName, action: str, edit: Edit, reason: str | None, seen: Watermark | None
     ) -> None:
         workspace = self._workspace
-        mark = self.get(table)
+        mark = self.standing(table)
         edit(mark)  # What is refused anyway settles nothing.
         settled = settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
         if seen is None or (seen.serial == mark.serial and settled is not mark):
             seen = settled
-        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen)
+        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen, by_hand=True)
 
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""

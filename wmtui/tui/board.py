@@ -23,7 +23,7 @@ class Order(StrEnum):
     LAG = "by lag"
 
 
-_URGENCY = ("unreadable", "failed", "other time zone", "interrupted", "held back", "stale", "never synced")
+_URGENCY = ("gone", "unreadable", "failed", "other time zone", "interrupted", "held back", "stale", "never synced")
 _NEVER = timedelta.max
 
 
@@ -115,7 +115,7 @@ class Board(Struct):
 
 def problem_of(look: Look) -> str:
     """What is wrong with a table; "" for nothing. Files that wait for another watermark are a problem too."""
-    if look.status.problem in ("", "stale", "never synced") and look.held_back:
+    if look.status.problem in ("", "stale", "never synced") and look.lacks_files:
         return "held back"
     return look.status.problem
 
