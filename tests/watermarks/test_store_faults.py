@@ -11,15 +11,18 @@ import pytest
 
 from tests.answers import Unreliable
 from tests.clock import HandClock
-from wmtui.errors import Conflict, PreconditionFailed, StoreError, Unreadable
+from wmtui.errors import Conflict, PreconditionFailed, StoreError, TableError, Unreadable, WatermarkGone
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import identity as identities
 from wmtui.watermarks import store
+from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Json, Watermark
-from wmtui.watermarks.store import SYSTEM_KEY, Author, Stored, WatermarkStore
+from wmtui.watermarks.model import Watermark, digest_of
+from wmtui.watermarks.store import Author, Stored, WatermarkStore
+from wmtui.watermarks.system import KEY as SYSTEM_KEY
 from wmtui.watermarks.timestamps import parse_wall
+from wmtui.watermarks.validity import VERSION
 
 ANA = Author("ana", "host-1")
 TABLE = TableName("shop", "orders")
@@ -71,16 +74,28 @@ def test_a_document_says_when_it_was_made_and_changed_by_which_format_and_whose_
 
     metadata = mark.fields["metadata"]
     assert (metadata["created_at"], metadata["updated_at"]) == ("2025-08-14T12:00:00Z", "2025-08-14T12:05:00Z")
-    assert (metadata["version"], metadata["serial"]) == (2, 2)
+    assert (metadata["version"], metadata["serial"]) == (VERSION, 2)
     assert metadata["store"] == marks.store.identity().id
     entry = metadata["change"]
     assert (entry["serial"], entry["at"], entry["actor"], entry["host"]) == (2, "2025-08-14T12:05:00Z", "ana", "host-1")
     assert (entry["action"], entry["reason"]) == ("second", "because")
     assert entry["write_id"] == metadata["write_id"] == mark.write_id
-    assert (entry["before"]["x_count"], entry["after"]["x_count"]) == (1, 2)
-    assert entry["after"] == mark.content
+    assert (entry["previous"], entry["changed"]) == (1, {"x_count": {"before": 1, "after": 2}})
+    assert (entry["epoch"], entry["fence"], entry["whole"]) == (1, 0, False)
+    assert entry["digest"] == digest_of(mark.content)
     assert marks.journal()[1] == entry
-    assert marks.store.read(TABLE) == Stored(mark, marks.objects.head(KEY).etag)
+    assert marks.store.read(TABLE) == Stored(mark, marks.objects.head(KEY).etag, 2)
+
+
+def test_the_first_change_every_fiftieth_and_those_of_others_are_copied_with_the_whole_content(marks: Marks) -> None:
+    first = marks.change()
+    for _ in range(49):
+        marks.change()
+    marks.outside(last_error="edited")
+    marks.change()
+    assert [entry["serial"] for entry in marks.journal() if "after" in entry] == [1, 50, 51]
+    assert marks.journal()[0]["after"] == first.content
+    assert Journal(marks.objects, TABLE).left_by(52)[0] == marks.store.read(TABLE).watermark.content
 
 
 def test_each_change_has_an_id_of_its_own(marks: Marks) -> None:
@@ -200,11 +215,125 @@ def test_a_change_based_on_an_older_document_names_both_and_who_was_quicker(mark
     assert "`wmtui watermark get -t shop.orders`" in refused.value.next_step
 
 
-def test_a_document_removed_since_it_was_seen_is_a_conflict(marks: Marks) -> None:
-    seen = marks.change()
+def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None:
+    before = marks.change()
+    with pytest.raises(TableError, match="was not changed") as refused:
+        marks.note(last_mysql_data_timestamp="soon")
+    assert refused.value.why.startswith("nobody could read it again: ")
+    assert KEY in refused.value.next_step
+    assert marks.store.read(TABLE).watermark == before
+
+
+def test_texts_without_end_are_cut_before_they_are_written(marks: Marks) -> None:
+    assert len(marks.note(last_error="x" * 10**6).fields["last_error"]) < 10**5
+
+
+# A document that is gone.
+
+
+def gone(marks: Marks) -> Watermark:
+    """A document that was deleted, as it was: with an entry that has the whole content before its last change."""
+    marks.note(last_error="first", fence=3)
+    marks.clock.advance(minutes=1)
+    left = marks.note(last_mysql_data_timestamp="2025-08-14 10:00:00", epoch=2)
     marks.objects.delete(KEY)
-    with pytest.raises(Conflict):
-        marks.change(based_on=seen)
+    return left
+
+
+def test_a_document_that_is_gone_is_an_alarm_for_whoever_reads_or_changes_it(marks: Marks) -> None:
+    left = gone(marks)
+    for ask in (
+        lambda: marks.store.read(TABLE),
+        lambda: marks.store.current(TABLE),
+        lambda: marks.store.unadopted(TABLE),
+        marks.change,
+        lambda: marks.change(based_on=left),
+    ):
+        with pytest.raises(WatermarkGone) as alarm:
+            ask()
+        assert (alarm.value.what, alarm.value.serial) == ("the watermark of shop.orders is gone", 2)
+        assert alarm.value.key == KEY
+    assert len(marks.journal()) == 2
+
+
+def test_what_the_journal_knows_of_it_stands_until_somebody_decides(marks: Marks) -> None:
+    left = gone(marks)
+    standing = marks.store.standing(TABLE)
+    assert standing.content == left.content
+    assert standing.serial == 2
+    assert marks.store.standing(TableName("shop", "new")) == Watermark.new(TableName("shop", "new"))
+    marks.store.restore(TABLE)
+    assert marks.store.standing(TABLE) == marks.store.read(TABLE).watermark
+
+
+def test_it_is_restored_as_its_last_change_left_it_as_a_change_of_its_own(marks: Marks) -> None:
+    left = gone(marks)
+    marks.clock.advance(minutes=1)
+    mark = marks.store.restore(TABLE, reason="deleted by mistake")
+
+    assert mark == marks.store.read(TABLE).watermark
+    assert mark.content == left.content
+    assert (mark.serial, mark.epoch, mark.fence) == (3, 2, 3)
+    assert mark.fields["metadata"]["created_at"] == "2025-08-14T12:00:00Z"
+    entry = marks.journal()[2]
+    assert (entry["action"], entry["reason"], entry["previous"]) == ("restored", "deleted by mistake", 2)
+    assert (entry["changed"], entry["after"]) == ({}, left.content)
+    assert marks.store.unadopted(TABLE) is None
+
+
+def test_what_is_there_again_is_not_restored_over(marks: Marks) -> None:
+    gone(marks)
+    mark = marks.store.restore(TABLE)
+    with pytest.raises(Conflict, match="is there again"):
+        marks.store.restore(TABLE)
+    assert marks.store.read(TABLE).watermark == mark
+
+
+def test_it_is_not_restored_where_the_journal_does_not_tell_all_of_it_and_epoch_and_fence_stand_all_the_same(
+    marks: Marks,
+) -> None:
+    gone(marks)
+    marks.objects.delete(Journal(marks.objects, TABLE).key(1))
+    with pytest.raises(Unreadable, match="missing"):
+        marks.store.restore(TABLE)
+
+    standing = marks.store.standing(TABLE)
+    assert (standing.serial, standing.epoch, standing.fence, standing.position) == (2, 2, 3, None)
+
+    mark = marks.change("set", by_hand=True)
+    assert (mark.serial, mark.epoch, mark.fence, mark.fields["x_count"]) == (3, 2, 3, 1)
+    entry = marks.journal()[-1]
+    assert (entry["previous"], entry["changed"], entry["after"]) == (2, {}, mark.content)
+
+
+def test_a_change_by_hand_brings_it_back_with_what_it_held(marks: Marks) -> None:
+    left = gone(marks)
+    mark = marks.change("set", by_hand=True, based_on=marks.store.standing(TABLE))
+    assert mark.content == {**left.content, "x_count": 1}
+    assert (mark.serial, marks.journal()[-1]["changed"]) == (3, {"x_count": {"after": 1}})
+
+
+def test_the_first_change_of_a_new_table_that_lands_between_two_requests_is_no_alarm(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, others = Journal.newest, iter([True])
+
+    def overtaken(journal: Journal, since: int = 0) -> Any:
+        if next(others, False):
+            WatermarkStore(marks.objects, marks.clock, ANA).change(TABLE, "count", count)
+        return newest(journal, since)
+
+    monkeypatch.setattr(Journal, "newest", overtaken)
+    assert marks.store.read(TABLE).watermark.fields["x_count"] == 1
+
+
+def test_a_serial_under_which_stands_what_is_no_entry_is_left_out(marks: Marks) -> None:
+    marks.objects.put(Journal(marks.objects, TABLE).key(4), b"{}")
+    new = marks.store.read(TABLE)
+    assert (new.watermark, new.etag, new.used) == (Watermark.new(TABLE), None, 4)
+    assert marks.change().serial == 5
+    assert marks.change().serial == 6
+    assert marks.store.read(TABLE).used == 6
 
 
 def test_a_change_based_on_what_was_seen_gives_way_to_one_that_lands_in_the_race(
@@ -252,7 +381,10 @@ def test_an_edit_from_outside_becomes_a_change_of_its_own_that_says_what_was_the
 
     assert (mark.serial, mark.fields["last_error"], mark.fence) == (2, "edited", 4)
     entry = marks.journal()[1]
-    assert (entry["action"], entry["reason"], entry["before"]) == ("external", "changed outside wmtui", first.content)
+    assert (entry["action"], entry["reason"], entry["previous"]) == ("external", "changed outside wmtui", 1)
+    assert entry["changed"] == {"last_error": {"before": "x", "after": "edited"}}
+    assert entry["after"] == mark.content
+    assert first.fence == 4
     assert marks.store.current(TABLE) == mark
     assert marks.store.unadopted(TABLE) is None
 
@@ -278,7 +410,28 @@ def test_an_older_version_that_was_put_back_keeps_its_epoch_and_the_highest_fenc
     mark = marks.store.current(TABLE)
     assert (mark.serial, mark.epoch, mark.fence) == (3, 1, 9)
     assert [entry["action"] for entry in marks.journal()] == ["note", "note", "external"]
-    assert marks.journal()[2]["before"]["epoch"] == 5
+    assert marks.journal()[2]["changed"]["epoch"] == {"before": 5, "after": 1}
+    assert marks.journal()[2]["previous"] == 2
+    assert mark.fields["highest_epoch"] == 5
+
+
+def test_an_edit_from_outside_over_a_journal_that_lost_entries_keeps_the_fence_that_is_known(marks: Marks) -> None:
+    marks.note(fence=7)
+    marks.note(last_error="x")
+    marks.outside(last_error="edited", fence=1)
+    marks.objects.delete(Journal(marks.objects, TABLE).key(1))
+
+    mark = marks.store.current(TABLE)
+
+    assert (mark.serial, mark.fence, mark.fields["last_error"]) == (3, 7, "edited")
+    assert marks.journal()[-1]["changed"] == {}
+
+
+def test_a_document_of_another_tool_over_a_journal_keeps_epoch_and_fence(marks: Marks) -> None:
+    marks.note(fence=7, epoch=4)
+    marks.objects.put(KEY, json.dumps({"table_name": "shop.orders", "fence": 9}).encode())
+    mark = marks.store.current(TABLE)
+    assert (mark.serial, mark.epoch, mark.fence) == (2, 4, 9)
 
 
 def test_a_new_table_and_one_that_nobody_touched_are_not_changed_outside(marks: Marks) -> None:
@@ -296,14 +449,14 @@ def test_a_document_that_is_written_all_the_time_is_not_taken_for_an_edit_from_o
 ) -> None:
     marks.note(last_error="x")
     marks.outside(last_error="edited")
-    read, number = marks.store.read, iter(range(10**6))
+    read, number = marks.store._get, iter(range(10**6))
     reads: list[int] = []
 
     def restless(table: TableName) -> Stored:
         reads.append(1)
         return Stored(read(table).watermark, f"etag-{next(number)}")
 
-    monkeypatch.setattr(marks.store, "read", restless)
+    monkeypatch.setattr(marks.store, "_get", restless)
     assert marks.store.unadopted(TABLE) is None
     assert len(reads) == 120
 
