@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _SERVERS = {"s3_server", "servers_with", "postgres", "pgbouncer"}
 
 os.fsync = lambda _: None
+settings.register_profile("mutants", max_examples=25, derandomize=True, database=None, deadline=None)
+settings.load_profile("mutants")
 
 
 @cache

@@ -323,6 +323,18 @@ def test_what_is_behind_the_watermark_is_written_although_its_digest_is_known(be
     assert bench.rows() == [[(1, at(1))]]
 
 
+def test_a_late_row_with_the_watermarks_own_cursor_does_not_take_its_key_back(bench: Bench) -> None:
+    bench.job.backend.watermarks.change(
+        TABLE, "set", lambda _: {"last_mysql_data_timestamp": "2025-08-14 08:00:00", "last_processed_key": [7]}
+    )
+    overlap = replace(OVERLAP, upto=Position(START, (7,)))
+    extract = bench.extract(FakeSource([batch((3, START))], []), bench.fresh(planned(overlap, MAIN)))
+    extract.read([(0, overlap), (1, MAIN)], frozenset())
+    extract.commit()
+    assert bench.rows() == [[(3, START)]]
+    assert bench.mark.position == bench.run.final == Position(START, (7,))
+
+
 # A limit.
 
 
@@ -439,6 +451,27 @@ def test_a_resumed_run_goes_on_behind_the_parts_it_has(bench: Bench) -> None:
     assert bench.progress()[0] == (2, 1)
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_watermark_that_somebody_moved_while_the_run_read_is_not_moved_by_it(bench: Bench, rows: int) -> None:
+    run = bench.fresh(planned(MAIN))
+    extract = bench.extract(FakeSource([batch((1, at(1)))] if rows else []), run)
+    extract.continue_from(bench.runs.create(run))
+    extract.read([(0, MAIN)], frozenset())
+    moved = bench.job.backend.watermarks.change(TABLE, "set", lambda _: {"last_error": "x"})
+    with pytest.raises(Conflict):
+        extract.commit()
+    assert bench.mark == moved
+
+
+def test_the_watermark_has_as_many_digits_as_the_cursor(bench: Bench) -> None:
+    table = source_table(digits=3)
+    source = cast(Any, FakeSource([batch((1, at(1)))]))
+    extract = Extraction(bench.job, table, bench.mark, bench.fresh(planned(MAIN), table), source, target=None)
+    extract.read([(0, MAIN)], frozenset())
+    extract.commit()
+    assert bench.mark.fields["last_mysql_data_timestamp"] == "2025-08-14 08:01:00.000"
+
+
 # Several readers.
 
 
@@ -459,6 +492,24 @@ def test_readers_of_several_ranges_have_a_connection_each_and_prove_it_first(ben
     source.server = "server-1"
     with pytest.raises(SourceError, match="may lack rows"):
         bench.extract(source, run, connecting).read([(0, low), (1, high)], frozenset())
+
+
+def test_each_reader_proves_its_server_by_the_runs_and_skips_what_is_known(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(extraction, "prove_reached", lambda *args, **kwargs: proven.append((*args, kwargs)))
+    known = batch((5, at(-20)))
+    source = FakeSource([known], [batch((1, at(9)))])
+    job = bench.with_options(strategy=Strategy.INTRA_TABLE, workers=1)
+    job = replace(job, backend=replace(job.backend, source=cast(Any, source), zone=NEW_YORK))
+    run = bench.fresh(planned(OVERLAP, MAIN, strategy=Strategy.INTRA_TABLE))
+    extract = bench.extract(source, run, job)
+    extract.read([(0, OVERLAP), (1, MAIN)], frozenset(digests(known)))
+
+    assert proven[0] == (source, ORDERS, run, {"first": "server-1", "config": job.config, "zone": NEW_YORK})
+    assert len(proven) == 2
+    assert bench.rows() == [[(1, at(9))]]
 
 
 def test_one_range_alone_is_read_by_the_runs_own_connection(bench: Bench) -> None:
@@ -520,6 +571,10 @@ def test_the_watermark_never_goes_back_and_of_equal_cursors_takes_the_row_that_c
     assert later(before, after) == later(after, before) == after
     assert later(before, tie) == tie
     assert later(tie, before) == before
+
+
+def test_without_a_run_before_no_row_is_known() -> None:
+    assert known_rows(None) == frozenset()
 
 
 def test_a_run_is_begun_taken_over_and_given_up_by_changes_of_the_watermark_that_was_seen(bench: Bench) -> None:

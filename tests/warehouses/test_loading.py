@@ -310,8 +310,16 @@ def test_a_column_that_another_load_adds_at_the_same_moment_is_no_error_and_not_
     memory.query(f"ALTER TABLE {TARGET} ADD COLUMN color VARCHAR")
     monkeypatch.setattr(memory.session, "columns", lambda _: seen)
     assert loading.add_columns(memory.session, request, staged) == ()
+    monkeypatch.undo()
+    asked: list[str] = []
+    monkeypatch.setattr(memory.session, "execute", lambda statement, *_: asked.append(statement) or [])
+    monkeypatch.setattr(memory.session, "columns", lambda _: {**seen, "color": "VARCHAR"})
+    assert loading.add_columns(memory.session, request, staged) == ()
     monkeypatch.setattr(memory.session, "columns", lambda _: {})
     assert loading.add_columns(memory.session, request, staged) == ()
+    monkeypatch.setattr(memory.session, "columns", lambda _: seen)
+    assert loading.add_columns(memory.session, request, replace(staged, target={})) == ()
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,12 @@ def test_what_a_sync_noted_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize("value", ["42", True, 4.2, None])
 def test_a_newest_key_that_is_no_number_is_none(value: Any) -> None:
     assert heartbeat(newest_key=value).newest_key is None
+    assert heartbeat(decisions=value).decisions is None
+
+
+def test_the_decisions_about_a_tables_files_have_a_number_which_may_be_unknown() -> None:
+    assert [heartbeat(decisions=number).decisions for number in (0, 7)] == [0, 7]
+    assert heartbeat().decisions is None
 
 
 def test_what_held_reading_back_is_told_in_words_or_not_at_all() -> None:

@@ -342,3 +342,47 @@ def test_where_the_store_cannot_say_when_it_took_the_document_the_holder_does_wi
     held = locked.take(batch=Batch("nightly"))
 
     assert held._fields["held_since"] is None
+
+
+# What others note beside a lease.
+
+
+def test_what_is_noted_beside_a_live_lease_stays_when_its_holder_renews(locked: Locked) -> None:
+    held = locked.take(batch=Batch("nightly"))
+    held.beat("loading", rows=7)
+    locked.clock.advance(seconds=5)
+    found = lease.read(locked.objects, TABLE)
+    assert lease.write_beside(locked.objects, found, last_verified={"at": "now"})
+    document = locked.document()
+    assert (document["owner"], document["run"], document["token"]) == ("ana", "run-1", 1)
+    assert document["held_since"] == "2025-08-14T12:00:00Z"
+    assert document["write_id"] != found.fields["write_id"]
+
+    held.renew()
+    held.check()
+    assert locked.document()["last_verified"] == {"at": "now"}
+    assert (locked.document()["phase"], locked.document()["rows"]) == ("loading", 7)
+
+
+def test_what_is_noted_beside_a_lease_that_is_over_ends_it_and_one_of_no_batch_keeps_its_moment(locked: Locked) -> None:
+    locked.take()
+    locked.clock.advance(seconds=5)
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=1)
+    assert (locked.document()["owner"], locked.document()["held_since"]) == ("ana", "2025-08-14T12:00:00Z")
+    locked.clock.advance(seconds=61)
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=2)
+
+    document = locked.document()
+    ended = ("owner", "host", "pid", "run", "phase", "acquired", "batch", "held_since")
+    assert [document[name] for name in ended] == [None] * 8
+    assert (document["token"], document["last_verified"]) == (1, 2)
+
+
+def test_nothing_is_noted_beside_a_document_that_changed_since_it_was_read(locked: Locked) -> None:
+    held = locked.take()
+    found = lease.read(locked.objects, TABLE)
+    held.renew()
+    assert not lease.write_beside(locked.objects, found, last_verified=1)
+    assert locked.document()["last_verified"] is None
+    locked.unreliable.fail(landing=[LOST])
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=1)
