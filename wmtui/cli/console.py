@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from wmtui.errors import UsageError, WmtuiError
+from wmtui.errors import OutputFailed, UsageError
 from wmtui.model import utc_now
 from wmtui.pipeline.events import Severity
 from wmtui.service.wording import printable
@@ -31,7 +31,7 @@ class Console:
         """What the command was asked for, as a line or lines on stdout. Raises WmtuiError when it cannot be written."""
         error = _write(sys.stdout, f"{text}\n")
         if error is not None:
-            raise WmtuiError("cannot write the output", error.strerror or "", "free space, or write somewhere else")
+            raise OutputFailed("cannot write the output", error.strerror or "", "free space, or write somewhere else")
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
         """A JSON document on stdout, in ASCII, which every locale can print. indent None: on one line."""

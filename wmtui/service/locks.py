@@ -1,6 +1,6 @@
 """Who is at work on which table, and ending the lease of a run that is not."""
 
-from wmtui.errors import Conflict, Unreadable
+from wmtui.errors import LeaseNotFound, Unreadable
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
@@ -32,7 +32,7 @@ class Locks:
         for lock in self.held():
             if isinstance(lock, Heartbeat) and lock.lease_id == lease_id:
                 return lock
-        raise Conflict(
+        raise LeaseNotFound(
             f"{lease_id} holds no table",
             "it ended, another run has taken over, or the id is mistyped",
             "see who holds what with `wmtui locks`",

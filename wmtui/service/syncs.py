@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
+from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError
 from wmtui.files.selection import Choice, Selection
 from wmtui.model import Strategy, TableName
 from wmtui.service.process import process_age
@@ -113,7 +113,7 @@ class Syncs:
                 raise UsageError(what, why, next_step)
         for table in self._tables(request):
             if request.reprocess and not request.force and not self._workspace.config(table).primary_key:
-                raise ConfirmationNeeded(
+                raise RowsWouldDouble(
                     f"{table} has no primary key",
                     "loading a file again appends its rows once more",
                     "add --force if that is what you want",

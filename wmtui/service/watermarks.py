@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
 from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
@@ -245,7 +245,7 @@ class Watermarks:
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
         if not self._workspace.config(table).primary_key and not force:
-            raise ConfirmationNeeded(
+            raise RowsWouldDouble(
                 f"{table} has no primary key",
                 "reading or loading again appends the same rows once more",
                 "add --force if that is what you want",

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ConfirmationNeeded, UsageError
+from wmtui.errors import ReadOnly, UnknownName
 from wmtui.files.listing import Lister
 from wmtui.files.loads import Destination
 from wmtui.files.selection import FileFilter, Loading
@@ -124,7 +124,7 @@ class Workspace:
             return known[text]
         near = difflib.get_close_matches(text, known, 3, 0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
-        raise UsageError(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
+        raise UnknownName(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
 
     def config(self, table: TableName) -> TableConfig:
         """A table's settings."""
@@ -138,10 +138,10 @@ class Workspace:
     def require_write(self, reason: str | None) -> None:
         """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
         if self.read_only:
-            raise ConfirmationNeeded("read-only", "this command changes something", "leave --read-only out")
+            raise ReadOnly("read-only", "this command changes something", "leave --read-only out")
         name = self.settings.profile_name
         if self.settings.profile.protected and not (self.settings.named and (reason or "").strip()):
-            raise ConfirmationNeeded(
+            raise ReadOnly(
                 f"profile {name} is protected",
                 "it is changed only when named, and with a reason",
                 f"add --profile {name} --reason '…'",

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from wmtui.config import DuckDBConfig
-from wmtui.errors import TableError, WarehouseError, WmtuiError
+from wmtui.errors import LoadRefused, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
 from wmtui.warehouses import ledger, sql
 from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place, TargetState
@@ -291,5 +291,5 @@ def _translate(path: Path, error: duckdb.Error) -> WmtuiError:
     if isinstance(error, duckdb.IOException) and "lock" in why:
         return WarehouseError(f"another process has {path} open", why, "try again when it is done")
     if isinstance(error, duckdb.DataError | duckdb.IntegrityError | duckdb.ProgrammingError):
-        return TableError("the target cannot take the rows", why, "nothing was loaded; fix the target")
+        return LoadRefused("the target cannot take the rows", why, "nothing was loaded; fix the target")
     return WarehouseError(f"the warehouse {path} failed", why, "check path, permissions and free space")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors as pg
 
-from wmtui.errors import TableError, WarehouseError, WmtuiError
+from wmtui.errors import LoadRefused, WarehouseError, WmtuiError
 
 # Refusals to connect carry no code, only the server's or libpq's words.
 _CONNECT_STEPS = (
@@ -59,7 +59,9 @@ def _translate(address: str, error: psycopg.Error) -> WmtuiError:
         if isinstance(error, kind):
             return WarehouseError(f"{what} ({address})", why, step)
     if isinstance(error, _MISFITS):
-        return TableError(f"the target cannot take the rows{_column(error)}", why, "nothing was loaded; fix the target")
+        return LoadRefused(
+            f"the target cannot take the rows{_column(error)}", why, "nothing was loaded; fix the target"
+        )
     if connection_lost(error):
         return WarehouseError(f"lost the warehouse {address}", why, "run it again; nothing is loaded twice")
     return WarehouseError(f"the warehouse {address} failed", why, "look into the server's log")

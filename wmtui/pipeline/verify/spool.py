@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from wmtui.errors import TableError
+from wmtui.errors import NoRoom
 from wmtui.pipeline.verify.result import Counts
 
 _MEMORY = "256MB"
@@ -150,7 +150,7 @@ def open_spool(*, keyed: bool, wanted: Sequence[bytes] | None = None) -> Iterato
             with duckdb.connect(Path(folder, "spool.duckdb"), config=settings) as connection:
                 yield Spool(connection, keyed, wanted)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise TableError(
+            raise NoRoom(
                 "cannot compare the two sides",
                 str(error).splitlines()[0],
                 "about 80 bytes per row are needed on disk; name another folder in TMPDIR",
