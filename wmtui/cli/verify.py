@@ -103,13 +103,14 @@ def _short(value: object) -> str:
 
 def _as_json(table: TableName, result: Verification | WmtuiError) -> Mapping[str, Any]:
     if isinstance(result, WmtuiError):
-        return {"table": str(table), "error": str(result)}
+        return {"table": str(table), "code": int(result.exit_code), "error": result.failure}
     examples: dict[str, list[dict[str, Any]]] = {finding: [] for finding in FINDINGS}
     for example in result.examples:
         examples[example.finding].append({"key": example.key, "source": example.source, "warehouse": example.warehouse})
     counts = asdict(result.counts)
     return {
         "table": result.table,
+        "code": int(_exit_code(result)),
         "error": None,
         "position": result.position,
         "source_rows": result.source_rows,

@@ -232,8 +232,8 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
         if any(mark.fields[name] != value for name, value in patch(mark).items()):
             job.lease.renew()
             job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
-    except WmtuiError as error:
-        job.tell(f"could not note the failure: {error}", Severity.WARNING)
+    except Exception as error:  # noqa: BLE001 - the failure itself is what is told
+        job.tell(f"could not note the failure: {told(error)}", Severity.WARNING)
 
 
 def _result(table: TableName, account: Account, error: WmtuiError | None, seconds: float) -> TableResult:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError
+from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
 from wmtui.files.selection import Choice, Selection
 from wmtui.model import Strategy, TableName
 from wmtui.service.process import process_age
@@ -133,8 +133,8 @@ class Syncs:
                 preview, mark = self._preview_extraction(scope, preview, mark)
             if options.load:
                 preview = replace(preview, selection=_preview_load(scope, mark))
-        except WmtuiError as error:
-            return Preview(table, "unknown", error=error)
+        except Exception as error:  # noqa: BLE001 - the other tables are planned
+            return Preview(table, "unknown", error=told(error))
         return preview
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError, WmtuiError
 from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
@@ -24,15 +24,16 @@ from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
 
-_NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+_NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
 
 
 class Row(Struct, frozen=True):
-    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
+    """One table in the list. error: why it cannot be told. waiting: files the next load takes.
 
-    load_status: of loads into this profile's warehouse.
+    load_status: of loads into this profile's warehouse. held_back: the next load takes none although there are files
+    that another watermark would let in.
     """
 
     table: TableName
@@ -40,8 +41,9 @@ class Row(Struct, frozen=True):
     heartbeat: Heartbeat | None
     waiting: int | None
     lag: timedelta | None
-    error: Unreadable | None
+    error: WmtuiError | None
     load_status: str = "unknown"
+    held_back: bool | None = None
 
 
 class Changed(Struct, frozen=True):
@@ -65,35 +67,20 @@ class Watermarks:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
         return self._workspace.watermarks.system()
 
-    def documents(self) -> list[Watermark | Unreadable]:
-        """Every configured table's watermark, or why it cannot be read, in the order of tables.yaml."""
-
-        def read(table: TableName) -> Watermark | Unreadable:
-            try:
-                return self.get(table)
-            except Unreadable as error:
-                return error
-
-        return list(self._workspace.each(read, self._workspace.settings.tables))
-
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
         files = self._workspace.new_filter()
 
         def row(table: TableName) -> Row:
-            mark = heartbeat = None
-            try:
-                mark = self.get(table)
-                heartbeat = self._workspace.heartbeat(table)
-                loading = self._workspace.loading(table)
-                system = self.system() if mark.position is None else None
-                selection = files.select(mark, loading, heartbeat, system)
-            except Unreadable as error:
-                return Row(table, mark, heartbeat, None, None, error)
-            waiting, lag = selection.summary.selected, self.lag(mark, heartbeat)
-            return Row(table, mark, heartbeat, waiting, lag, None, self._workspace.load_status(mark))
+            mark, heartbeat = self.get(table), self._workspace.heartbeat(table)
+            system = self.system() if mark.position is None else None
+            summary = files.select(mark, self._workspace.loading(table), heartbeat, system).summary
+            lag, status = self.lag(mark, heartbeat), self._workspace.load_status(mark)
+            return Row(table, mark, heartbeat, summary.selected, lag, None, status, summary.held_back)
 
-        return list(self._workspace.each(row, self._workspace.settings.tables))
+        tables = list(self._workspace.settings.tables)
+        found = zip(tables, self._workspace.each_or_error(row, tables), strict=True)
+        return [row if isinstance(row, Row) else Row(table, None, None, None, None, row) for table, row in found]
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""

@@ -6,6 +6,7 @@ from collections import deque
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from wmtui import errors
 from wmtui.errors import WmtuiError
 from wmtui.model import TableName
 from wmtui.pipeline.events import Event, Message, Severity, Status, Stop, TableResult
@@ -101,7 +102,7 @@ class Runs:
                 if not told:
                     emit(result)
         except Exception as failure:  # noqa: BLE001 - a thread's exception would vanish
-            error = told(failure)
+            error = errors.told(failure)
         finally:
             if error is not None:
                 emit(Message(str(job.table), Severity.ERROR, error.in_one_line))
