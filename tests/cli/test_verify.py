@@ -10,6 +10,17 @@ from tests.cli.test_watermark import corrupt
 from tests.stack import Stack, ago
 
 ORDERS = ("-t", "shop.orders")
+
+
+def test_a_right_table_ends_with_0(wmtui: Wmtui) -> None:
+    wmtui("sync", *ORDERS)
+
+    found = wmtui("verify", *ORDERS, "--json")
+
+    (orders,) = found.json["tables"]
+    assert (found.code, found.json["exit_code"]) == (0, 0)
+    assert (orders["source_rows"], orders["warehouse_rows"], orders["compared"]) == (3, 3, 3)
+    assert orders["examples"] == {"missing": [], "extra": [], "doubled": [], "differing": []}
     assert "✓ right" in wmtui("verify", *ORDERS).out
 
 
