@@ -27,6 +27,8 @@ def schema_of(arguments: Sequence[str]) -> str:
         return "watermark" if "-t" in arguments else "system"
     if command in ("sync", "--run"):
         return "plan" if "--dry-run" in arguments else "events" if command == "--run" else "sync"
+    if command == "files" and {"--skip", "--write-off", "--unskip"} & set(arguments):
+        return "decision"
     return command
 
 

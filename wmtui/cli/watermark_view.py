@@ -47,8 +47,15 @@ def list_entry(row: Row) -> dict[str, Any]:
         "waiting": row.waiting,
         "held_back": row.held_back,
         "last_success": None if last_success is None else wording.instant(last_success),
+        "listed_at": None if row.listed_at is None else wording.instant(row.listed_at),
         "document": None if mark is None else mark.fields,
     }
+
+
+def _waiting(row: Row) -> str:
+    """Files that the next load takes, and those it leaves although nobody gave them up."""
+    waiting = wording.ABSENT if row.waiting is None else str(row.waiting)
+    return f"{waiting}, {row.held_back:,} held back" if row.held_back else waiting
 
 
 def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
@@ -63,6 +70,6 @@ def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
         wording.status(row.load_status),
         format_wall(point) if point else wording.ABSENT,
         wording.span(row.lag),
-        wording.ABSENT if row.waiting is None else str(row.waiting),
+        _waiting(row),
         f"{wording.span(now - last_success)} ago" if last_success else "never synced",
     )

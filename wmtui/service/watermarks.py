@@ -32,8 +32,8 @@ _TRIES = 60
 class Row(Struct, frozen=True):
     """One table in the list. error: why it cannot be told. waiting: files the next load takes.
 
-    load_status: of loads into this profile's warehouse. held_back: the next load takes none although there are files
-    that another watermark would let in.
+    held_back: files it leaves although nobody gave them up. listed_at: when the files of all days were last listed.
+    load_status: of loads into this profile's warehouse.
     """
 
     table: TableName
@@ -43,7 +43,8 @@ class Row(Struct, frozen=True):
     lag: timedelta | None
     error: WmtuiError | None
     load_status: str = "unknown"
-    held_back: bool | None = None
+    held_back: int | None = None
+    listed_at: datetime | None = None
 
 
 class Changed(Struct, frozen=True):
@@ -69,18 +70,21 @@ class Watermarks:
 
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
-        files = self._workspace.new_filter()
+        workspace = self._workspace
+        files = workspace.new_filter()
 
         def row(table: TableName) -> Row:
-            mark, heartbeat = self.get(table), self._workspace.heartbeat(table)
+            mark, heartbeat = self.get(table), workspace.heartbeat(table)
             system = self.system() if mark.position is None else None
-            summary = files.select(mark, self._workspace.loading(table), heartbeat, system).summary
-            lag, status = self.lag(mark, heartbeat), self._workspace.load_status(mark)
-            return Row(table, mark, heartbeat, summary.selected, lag, None, status, summary.held_back)
+            found = files.select(mark, workspace.loading(table), heartbeat, system)
+            lag, status, waiting = self.lag(mark, heartbeat), workspace.load_status(mark), found.summary.selected
+            return Row(table, mark, heartbeat, waiting, lag, None, status, found.held_back, found.whole_at)
 
-        tables = list(self._workspace.settings.tables)
-        found = zip(tables, self._workspace.each_or_error(row, tables), strict=True)
-        return [row if isinstance(row, Row) else Row(table, None, None, None, None, row) for table, row in found]
+        tables = list(workspace.settings.tables)
+        pairs = zip(tables, workspace.each_or_error(row, tables), strict=True)
+        return [
+            found if isinstance(found, Row) else Row(table, None, None, None, None, found) for table, found in pairs
+        ]
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""
