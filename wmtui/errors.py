@@ -327,6 +327,12 @@ class UnsupportedValue(TableError):
     code = "value-not-exact"
 
 
+class TargetUnreadable(TableError):
+    """The target cannot be read, or lacks a column that is to be compared."""
+
+    code = "target-unreadable"
+
+
 class TargetMisfit(TableError):
     """The target cannot take what the source has; nothing was read."""
 
