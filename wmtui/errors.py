@@ -321,6 +321,21 @@ class CursorsDoubtful(TableError):
     code = "cursors-doubtful"
 
 
+class WatermarkGone(Unreadable):
+    """A watermark's document is not there although its journal has changes of it: it was deleted outside wmtui."""
+
+    code = "watermark-gone"
+
+    def __init__(self, table: str, key: str, serial: int) -> None:
+        super().__init__(key, f"its document was deleted; the journal has serial {serial}")
+        self.what = f"the watermark of {table} is gone"
+        self.args = (self.what,)
+        self.serial = serial
+        self.next_step = (
+            f"`wmtui watermark undo -t {table}` brings it back; `wmtui watermark set` or `reset` decides otherwise"
+        )
+
+
 class UnsupportedValue(TableError):
     """A type or value that cannot be carried exactly; refused rather than changed silently."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConditionsIgnored, Failure, Unreachable, Unreadable, WmtuiError
+from wmtui.errors import ConditionsIgnored, Failure, Unreachable, Unreadable, WatermarkGone, WmtuiError
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
@@ -130,6 +130,8 @@ class Health:
     def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
         """The status of a table that cannot be told."""
         problem = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
+        if isinstance(error, WatermarkGone):
+            problem = "gone"
         return TableStatus(table, problem=problem, error=error.in_one_line, failure=error.failure)
 
     def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
