@@ -281,6 +281,13 @@ class Unreadable(TableError):
         self.key = key
 
 
+class NotWritten(TableError):
+    """A document was not written because nobody could read it again; nothing was changed."""
+
+    code = "document-not-written"
+    kind = Kind.INTEGRITY
+
+
 class StoreIncomplete(TableError):
     """The store is a copy that was taken during a run, or lost a run's document."""
 
