@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from wmtui.errors import (
     Conflict,
+    NotWritten,
     ObjectMissing,
     PreconditionFailed,
     StoreError,
-    TableError,
     Unreadable,
     WatermarkGone,
 )
@@ -165,7 +165,7 @@ class WatermarkStore:
         based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
         is computed anew on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
         with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
-        and TableError for a document that nobody could read again.
+        and NotWritten for a document that nobody could read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
@@ -378,7 +378,7 @@ class WatermarkStore:
 
 def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
     if problem is not None:
-        raise TableError(
+        raise NotWritten(
             f"the watermark of {mark.table} was not changed",
             f"nobody could read it again: {problem}",
             f"look at {WatermarkStore.key(mark.table)} and restore an earlier version",
