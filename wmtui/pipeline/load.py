@@ -36,6 +36,7 @@ from wmtui.pipeline.ledger import Ledger, read_ledger, refuse_unknown_loads, rep
 from wmtui.pipeline.ownership import key_of
 from wmtui.pipeline.target import layout, naming, remember_loaded
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses.parts import expanding_columns
 from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 from wmtui.watermarks.zones import zone_of
@@ -362,8 +363,13 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
 
 
 def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
-    """A file's content, of exactly the version that was chosen; raises TableError for any other."""
-    return _parquet(file, _version(objects, table, file, None))
+    """A file's content, of exactly the version that was chosen; raises TableError for any other. A file of another
+    writer is read so that its rows can be taken a piece at a time, however much longer than the file they are.
+    """
+    data = _version(objects, table, file, None)
+    part = _parquet(file, data)
+    dictionaries = expanding_columns(part) if file.rows is None else []
+    return _parquet(file, data, dictionaries) if dictionaries else part
 
 
 def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
@@ -385,9 +391,10 @@ def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int |
     return found.data
 
 
-def _parquet(file: LoadFile, data: bytes) -> pq.ParquetFile:
+def _parquet(file: LoadFile, data: bytes, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """dictionaries: columns to be read as such."""
     try:
-        return pq.ParquetFile(pa.BufferReader(data))
+        return pq.ParquetFile(pa.BufferReader(data), read_dictionary=list(dictionaries))
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(
             f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"
