@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.errors import NothingSelected, TableError
+from wmtui.errors import FileGone, FileReplaced, NothingSelected
 from wmtui.files.decisions import Decisions
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
@@ -97,6 +97,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     request = _request(job, mark, selection.selected, ledger)
     started = job.backend.clock()
     result = _execute(job, request)
+    job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
     _know_warehouse(job, warehouse)
     if result.loaded:
@@ -187,7 +188,7 @@ def refuse_replaced(selection: Selection) -> None:
     """Raises TableError when a listed part is no longer what its run wrote."""
     for verdict in selection.verdicts:
         if verdict.reason is Reason.REPLACED:
-            raise TableError(
+            raise FileReplaced(
                 f"{verdict.file.key} was replaced",
                 explain(verdict, selection.loaded),
                 "restore the object's version that the run wrote; or give its rows up: "
@@ -218,7 +219,7 @@ def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
     gone = {key: rows for key, rows in gone.items() if key not in present}
     if gone:
         shown = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
-        raise TableError(
+        raise FileGone(
             f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
             "loading the others again would not bring their rows back",
             f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
@@ -244,7 +245,7 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
                 at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
                 moved = lying.get(part.key.rpartition("/")[2])
                 restore = f"move {moved} back to where it was" if moved else "restore it"
-                raise TableError(
+                raise FileGone(
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
                     f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "

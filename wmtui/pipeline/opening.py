@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wmtui.errors import ObjectMissing, TableError
+from wmtui.errors import FileDamaged, FileGone, FileReplaced, ObjectMissing
 from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
@@ -36,9 +36,9 @@ def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int |
     try:
         found = objects.get(file.key, last=last)
     except ObjectMissing:
-        raise TableError(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
+        raise FileGone(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
     if found.info.etag != file.etag:
-        raise TableError(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
+        raise FileReplaced(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
     return found.data
 
 
@@ -47,6 +47,6 @@ def _parquet(file: LoadFile, data: bytes, dictionaries: Sequence[str] = ()) -> p
     try:
         return pq.ParquetFile(pa.BufferReader(data), read_dictionary=list(dictionaries))
     except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(
+        raise FileDamaged(
             f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"
         ) from None
