@@ -29,7 +29,7 @@ from wmtui.model import Order, Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.pipeline import extraction, parts
-from wmtui.pipeline.context import Backend, Job, Options
+from wmtui.pipeline.context import Account, Backend, Job, Options
 from wmtui.pipeline.events import Event, Message, Phase, Progress, Severity, Stop
 from wmtui.pipeline.extraction import Extraction, abandon, begin, known_rows, new_run, put_part, take_over
 from wmtui.pipeline.overlap import digests
@@ -156,6 +156,7 @@ def bench(tmp_path: Any) -> Iterator[Bench]:
         emit=events.append,
         lease=held,
         stop=Stop(),
+        account=Account(),
     )
     yield Bench(job, objects, unreliable, events, clock)
     unreliable.fail()
@@ -234,6 +235,7 @@ def test_rows_become_parts_the_run_lists_them_and_the_watermark_moves_behind_the
     assert (bench.mark.fields["mysql_status"], bench.mark.fields["mysql_rows_extracted"]) == ("success", 3)
     assert bench.job.lease._fields["committed_run"] == run.run
     assert bench.progress()[-1] == (3, 2)
+    assert (bench.job.account.rows_extracted, bench.job.account.files_written) == (3, 2)
 
 
 def test_the_watermark_learns_of_the_run_and_its_token_before_the_first_part_is_written(
@@ -408,6 +410,7 @@ def test_a_run_whose_lease_was_lost_writes_no_part_and_commits_nothing(bench: Be
     with pytest.raises(LeaseHeld):
         extract.commit()
     assert (bench.run.state, bench.mark.position) == (RunState.RUNNING, None)
+    assert (bench.job.account.rows_extracted, bench.job.account.files_written) == (0, 0)
 
     with pytest.raises(LeaseHeld):
         extract._write(0, chunk(2))
@@ -440,6 +443,7 @@ def test_a_resumed_run_goes_on_behind_the_parts_it_has(bench: Bench) -> None:
 
     second = bench.extract(FakeSource([batch((2, at(1)))]), run)
     second.continue_from(etag)
+    bench.job.account.rows_extracted, bench.job.account.files_written = 40, 3
     left = Span(Order.CURSOR, Position(at(1), (1,)), Position(HIGH))
     second.read([(0, left)], frozenset())
     made = second.commit()
@@ -449,6 +453,7 @@ def test_a_resumed_run_goes_on_behind_the_parts_it_has(bench: Bench) -> None:
     assert bench.mark.position == Position(at(1), (2,))
     assert made.complete
     assert bench.progress()[0] == (2, 1)
+    assert (bench.job.account.rows_extracted, bench.job.account.files_written) == (42, 5)
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -33,6 +33,8 @@ def heartbeat(age: timedelta = timedelta(0), now: datetime | None = NOON, **fiel
 def test_a_table_is_held_while_its_owner_was_seen_less_than_a_minute_ago() -> None:
     assert heartbeat(timedelta(seconds=60) - SECOND).held
     assert not heartbeat(timedelta(seconds=60)).held
+    assert heartbeat(SECOND - timedelta(seconds=60)).held  # The store's clock was set right.
+    assert not heartbeat(-timedelta(seconds=60)).held
     assert not heartbeat(owner=None).held
 
 

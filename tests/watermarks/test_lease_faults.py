@@ -12,7 +12,7 @@ import pytest
 
 from tests.answers import Unreliable
 from tests.clock import HandClock
-from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError
+from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import lease
@@ -120,6 +120,12 @@ def test_a_take_that_another_run_won_is_tried_again_and_refused_by_the_winner(lo
         locked.take(run="loser")
 
     assert locked.document()["run"] == "other"
+
+
+def test_a_token_that_no_run_left_is_refused_before_it_is_written(locked: Locked) -> None:
+    with pytest.raises(Unreadable, match="the next token"):
+        locked.take(fence=10**15)
+    assert locked.unreliable.puts == 0
 
 
 def test_a_take_that_never_gets_through_gives_up_and_says_so(locked: Locked) -> None:
