@@ -371,6 +371,14 @@ def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_orde
     assert basis(Watermark.new(automated().table), None) == Basis(1, system=True)
 
 
+@pytest.mark.parametrize("keyless", [False, True])
+def test_the_basis_of_every_kind_says_whether_the_table_has_a_primary_key(keyless: bool) -> None:
+    for mark in (Watermark.new(automated().table), manual("2025-08-09 20:00:01"), automated()):
+        for system in (None, datetime(2025, 8, 1)):
+            assert Basis.of(mark, system, UTC_ZONE, keyless=keyless).keyless is keyless
+    assert not Basis.of(automated(), None, UTC_ZONE).keyless
+
+
 def test_the_log_says_how_files_are_chosen() -> None:
     assert MANUAL.describe() == (
         "Using manual watermark-based incremental Redshift loading: files after 2025-08-14T12:00:00Z"
