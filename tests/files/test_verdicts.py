@@ -252,6 +252,33 @@ def test_what_is_not_behind_the_load_floor_stays_out_even_in_the_session_or_carr
     assert reason(file(NOON - timedelta(days=9), part=own()), basis) is Reason.BEFORE_FLOOR
 
 
+@pytest.mark.parametrize(
+    ("timezone", "newest", "taken"),
+    [
+        (None, datetime(2025, 8, 14, 14), True),  # By the profile's clock, in Berlin: the floor itself.
+        (None, datetime(2025, 8, 14, 14, 0, 0, 1), True),
+        (None, datetime(2025, 8, 14, 13, 59, 59, 999999), False),
+        ("Europe/Berlin", datetime(2025, 8, 14, 14), True),
+        ("Asia/Shanghai", datetime(2025, 8, 14, 20), True),
+        ("Asia/Shanghai", datetime(2025, 8, 14, 19, 59, 59), False),
+        ("UTC", datetime(2025, 8, 14, 12), True),
+        ("UTC", datetime(2025, 8, 14, 11, 59, 59), False),
+        (None, None, False),
+    ],
+)
+def test_a_part_with_rows_from_the_floor_on_is_in_whatever_the_stores_clock_says(
+    timezone: str | None, newest: datetime | None, taken: bool
+) -> None:
+    """The sync right after a `set` must not lose its parts to LastModified's whole seconds, or to a clock behind."""
+    part = structs.replace(own(), max_cursor=newest, timezone=timezone)
+    basis = Basis(1, extraction_time=NOON + timedelta(hours=1), load_floor=NOON, zone=BERLIN)
+
+    for at in (NOON, NOON - timedelta(minutes=5)):
+        assert reason(file(at, part=part), basis) is (Reason.IN_SESSION if taken else Reason.BEFORE_FLOOR)
+    assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
+    assert reason(file(NOON), basis) is Reason.BEFORE_FLOOR
+
+
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
 @pytest.mark.parametrize("part", [own(state=RunState.RUNNING), own(state=RunState.ABANDONED), own(state=None)])
 def test_parts_of_a_run_that_is_not_committed_are_out(basis: Basis, part: PartOf) -> None:
@@ -365,6 +392,9 @@ def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_orde
 
     assert basis(manual("2025-08-09 20:00:01", last_mysql_extraction_time="2025-08-14T15:30:45Z")) == at_eight
     assert basis(automated().patched(point)) == replace(AUTOMATED, zone=SHANGHAI)
+    assert basis(automated(load_floor="2025-08-14T11:00:00Z")) == replace(
+        AUTOMATED, zone=SHANGHAI, load_floor=NOON - timedelta(hours=1)
+    )
     assert basis(automated().patched({**point, "last_mysql_extraction_time": None})) == at_eight
     assert basis(Watermark.new(automated().table)) == Basis(1, after=instant, system=True)
     assert basis(automated().patched({"last_mysql_data_timestamp": None})) == Basis(1, after=instant, system=True)
