@@ -209,6 +209,26 @@ def test_both_ends_of_the_session_window_are_in_and_a_second_beyond_is_out() -> 
         assert reason(file(outside), AUTOMATED) is Reason.OUTSIDE_SESSION
 
 
+def test_a_verdict_of_a_session_names_the_end_of_the_window_that_is_nearest() -> None:
+    low, high = NOON - SESSION, NOON + SESSION
+    for at, end in [
+        (low - SECOND, low),
+        (low, low),
+        (NOON - SECOND, low),
+        (NOON, high),
+        (NOON + SECOND, high),
+        (high, high),
+        (high + SECOND, high),
+    ]:
+        (verdict,) = judge([file(at)], AUTOMATED, {})
+        assert (verdict.boundary, verdict.distance) == (end, abs(at - end))
+    old = NOON - timedelta(days=90)
+    (carried,) = judge([file(old, part=own())], AUTOMATED, {})
+    (floored,) = judge([file(old)], replace(AUTOMATED, load_floor=NOON), {})
+    (manual_one,) = judge([file(old)], MANUAL, {})
+    assert (carried.boundary, floored.boundary, manual_one.boundary) == (low, NOON, NOON)
+
+
 def test_a_committed_part_that_was_never_loaded_is_carried_over_at_any_age() -> None:
     """Session windows move with every run; without this, older parts are never loaded and nobody notices."""
     old = NOON - timedelta(days=90)

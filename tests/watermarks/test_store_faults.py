@@ -563,10 +563,24 @@ def test_a_store_that_nothing_was_written_to_has_no_identity_to_know(folder: Obj
     assert list(folder.list("")) == []
 
 
-def test_the_warehouse_of_a_profile_is_noted_and_known_at_once(marks: Marks) -> None:
+def test_the_warehouse_of_a_profile_is_noted_once_and_known_at_once(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marks.store.remember_warehouse("prod", "w1")
-    assert marks.store.identity().warehouses == {"prod": "w1"}
+    before = marks.objects.head(identities.KEY)
+    marks.clock.advance(minutes=1)
+    marks.store.remember_warehouse("prod", "w1")
+    assert marks.objects.head(identities.KEY) == before
+    marks.store.remember_warehouse("test", "w1")
+    marks.store.remember_warehouse("prod", "w2")
     reader = WatermarkStore(marks.objects, marks.clock, ANA)
     known = reader.known_identity()
     assert known is not None
-    assert known.warehouses == {"prod": "w1"}
+    assert known.warehouses == {"prod": "w2", "test": "w1"}
+
+    def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it is known")
+
+    monkeypatch.setattr(identities, "ensure", asked)
+    monkeypatch.setattr(identities, "read", asked)
+    assert marks.store.identity() == marks.store.known_identity() == known
