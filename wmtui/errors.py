@@ -26,6 +26,8 @@ PreconditionFailed and WriteContended.
 from collections.abc import Iterable
 from enum import IntEnum
 
+from wmtui.secrets import redact
+
 
 class ExitCode(IntEnum):
     """What a command tells the shell; the numbers are part of the interface."""
@@ -62,16 +64,16 @@ def combine(codes: Iterable[ExitCode]) -> ExitCode:
 class WmtuiError(Exception):
     """A failure told to the user: what happened, why, and the next step.
 
-    The three texts are plain (no markup) and never contain a secret.
+    The three texts are plain (no markup); a known secret in them, such as a library's words may hold, is left out.
     """
 
     exit_code = ExitCode.TABLE_FAILED
 
     def __init__(self, what: str, why: str = "", next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
-        self.next_step = next_step
+        self.what = redact(what)
+        self.why = redact(why)
+        self.next_step = redact(next_step)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}" if self.why else self.what

@@ -12,7 +12,8 @@ import click
 from wmtui.errors import UsageError, WmtuiError
 from wmtui.model import utc_now
 from wmtui.pipeline.events import Severity
-from wmtui.service.wording import printable
+from wmtui.secrets import redacted
+from wmtui.service.wording import in_one_line, printable
 from wmtui.watermarks.timestamps import format_instant
 
 
@@ -27,21 +28,27 @@ class Console:
         self.echo: Callable[[str], None] = _to_stderr
         """Shows a line on stderr; a live display puts it above itself."""
 
-    def data(self, text: str) -> None:
-        """What the command was asked for, as a line or lines on stdout. Raises WmtuiError when it cannot be written."""
+    def data(self, *lines: str) -> None:
+        """What the command was asked for, on stdout. Raises WmtuiError when it cannot be written.
+
+        A pipe gets it as a terminal does, unprintable characters spelled out: what must be exact is asked for as JSON.
+        """
+        self._put("\n".join(map(in_one_line, lines)))
+
+    def _put(self, text: str) -> None:
         error = _write(sys.stdout, f"{text}\n")
         if error is not None:
             raise WmtuiError("cannot write the output", error.strerror or "", "free space, or write somewhere else")
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
-        """A JSON document on stdout, in ASCII, which every locale can print. indent None: on one line."""
-        self.data(json.dumps(value, indent=indent))
+        """A JSON document on stdout, in printable ASCII. indent None: on one line."""
+        self._put(json.dumps(redacted(value), indent=indent).replace("\x7f", "\\u007f"))
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
         if self._log_file is not None:
             at = format_instant(utc_now().replace(microsecond=0))
-            _append(self._log_file, f"{at} {severity.value.upper()} {printable(text)}\n")
+            _append(self._log_file, f"{at} {severity.value.upper()} {_indented(printable(text))}\n")
         if self.shows(severity):
             prefix = "warning: " if severity is Severity.WARNING else ""
             self.echo(prefix + printable(text))
@@ -66,6 +73,12 @@ def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
     if quiet:
         return frozenset({Severity.ERROR})
     return frozenset(Severity) - {Severity.DEBUG}
+
+
+def _indented(text: str) -> str:
+    """Every line but the first behind a blank: only a message begins where the line does."""
+    first, *others = text.split("\n")
+    return "\n".join((first, *(line if line.startswith(" ") else f"  {line}" for line in others)))
 
 
 def _append(path: Path, text: str) -> None:

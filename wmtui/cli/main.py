@@ -1,5 +1,6 @@
 """The `wmtui` command: the one place that turns errors into words and exit codes."""
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import ExitCode, UsageError, WmtuiError
 from wmtui.pipeline.events import Severity
+from wmtui.secrets import know_environment
+from wmtui.service.wording import printable
 
 
 def run() -> None:
@@ -21,6 +24,7 @@ def run() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = _report_bug
+    know_environment(os.environ)
     sys.exit(main(sys.argv[1:]))
 
 
@@ -60,7 +64,7 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
     if issubclass(kind, KeyboardInterrupt):
         return
     if "--debug" in sys.argv:
-        traceback.print_exception(kind, error, trace)
+        print(printable("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
     print(
         f"wmtui: this is a bug in wmtui ({kind.__name__})\n  next: run it again with --debug and report the traceback",
         file=sys.stderr,

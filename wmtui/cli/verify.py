@@ -14,7 +14,7 @@ from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
 from wmtui.pipeline.verify import FINDINGS, Example, Verification
-from wmtui.service.wording import ABSENT, printable
+from wmtui.service.wording import ABSENT
 
 COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "never read")
 _LONGEST = 60
@@ -86,12 +86,12 @@ def _line(table: str, example: Example) -> str:
     values = {**example.key} or example.source or example.warehouse or {}
     text = f"{table}: {example.finding} {', '.join(f'{name} {_short(value)}' for name, value in values.items())}"
     if example.finding != "differing" or example.source is None or example.warehouse is None:
-        return printable(text)
+        return text
     unlike = (
         f"{name} is {_short(value)} in the source, {_short(example.warehouse[name])} in the warehouse"
         for name, value in example.source.items()
     )
-    return printable(f"{text}: {'; '.join(unlike)}")
+    return f"{text}: {'; '.join(unlike)}"
 
 
 def _short(value: object) -> str:

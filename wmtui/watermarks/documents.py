@@ -8,6 +8,7 @@ from typing import Any
 
 from wmtui.errors import Conflict, Unreadable, WriteContended
 from wmtui.objects import ObjectStore
+from wmtui.secrets import redact, redacted
 
 Json = dict[str, Any]
 
@@ -38,12 +39,37 @@ def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:
     Returns the new ETag. Raises PreconditionFailed, also when the write met its own first attempt; StoreError; and
     Conflict when others never let it through.
     """
+    data = _without_secrets(data)
     for attempt in range(_ATTEMPTS):
         try:
             return objects.put(key, data, if_match=etag, if_absent=etag is None)
         except WriteContended:
             pause(attempt)
     raise Conflict(f"could not write {key}", "others keep writing it at the same moment", "try again")
+
+
+_FREE_TEXTS = frozenset({"actor", "batch", "by", "error", "host", "last_error", "owner", "reason", "why"})
+"""Fields that hold words of people, hosts and libraries; in any other a secret's text may be part of a key."""
+
+
+def _without_secrets(data: bytes) -> bytes:
+    """A document whose free texts hold no known secret: what is stored stays, the journal for ever."""
+    text = data.decode(errors="replace")
+    if redact(text) == text:
+        return data
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return data
+    return encode(cleaned) if (cleaned := _cleaned(document)) != document else data
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: redacted(item) if name in _FREE_TEXTS else _cleaned(item) for name, item in value.items()}
 
 
 def pause(attempt: int) -> None:
