@@ -52,6 +52,19 @@ _ANSWERS = {
 }
 
 
+def no_store(what: str, endpoint: str, found: str) -> StoreError:
+    """The StoreError for an answer that no object store gives. found: what is wrong with it."""
+    why = f"{endpoint} does not answer as an object store does: {found}"
+    return StoreError(what, why, "look for a proxy or login page in between, and check s3.endpoint_url")
+
+
+def wants_checksum(error: ClientError) -> bool:
+    """Whether a write was refused because a checksum has to come with it, as in a bucket with object lock."""
+    said = f"{error.response.get('Error', {}).get('Code')} {error.response.get('Error', {}).get('Message')}".lower()
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status == 400 and "required" in said and ("content-md5" in said or "checksum" in said)
+
+
 class Place(Struct, frozen=True):
     """The bucket and the endpoint that messages name."""
 
@@ -76,11 +89,16 @@ class Place(Struct, frozen=True):
             why, next_step = str(error), "check `store` and `s3` in tables.yaml"
         return StoreError(what, why, next_step)
 
+    def redirected(self, what: str) -> StoreError:
+        """The StoreError for a request that is sent elsewhere again and again."""
+        why = f"{self.endpoint} sends requests elsewhere (HTTP 301 or 307) and does not say to which region"
+        return StoreError(what, why, f"{_REGION}, and check s3.endpoint_url")
+
     def _answered(self, error: ClientError) -> tuple[str, str]:
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = f"{code}: {message}"
+        said = f"{code}: {message}" if code else f"HTTP {status} without a reason"
         if error.operation_name == "AssumeRole":
             return f"the role cannot be assumed: {said}", "check s3.role_arn and the role's trust policy"
         if code in _ANSWERS:

@@ -6,13 +6,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from wmtui.errors import Conflict, Unreadable, WriteContended
+from wmtui.errors import Conflict, PreconditionFailed, Unreadable, WriteContended
 from wmtui.objects import ObjectStore
+from wmtui.objects.conditions import changed_since, refuses_always
 from wmtui.secrets import redact, redacted
 
 Json = dict[str, Any]
 
 _ATTEMPTS = 20
+_GROUNDLESS = 5
+"""So often a store may refuse a condition that holds: a write of another, since undone, may have been in the way."""
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -36,14 +39,23 @@ def decode(key: str, data: bytes) -> Json:
 def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:
     """Write over the object with this ETag (None: only if there is none); repeated while another write is under way.
 
-    Returns the new ETag. Raises PreconditionFailed, also when the write met its own first attempt; StoreError; and
-    Conflict when others never let it through.
+    Returns the new ETag. Raises PreconditionFailed, also when the write met its own first attempt; StoreError, also for
+    a store that refuses as if the object had changed although it has not; and Conflict when others never let it
+    through.
     """
+    groundless = 0
     data = _without_secrets(data)
     for attempt in range(_ATTEMPTS):
         try:
             return objects.put(key, data, if_match=etag, if_absent=etag is None)
         except WriteContended:
+            pause(attempt)
+        except PreconditionFailed:
+            if changed_since(objects, key, etag):
+                raise
+            groundless += 1
+            if groundless == _GROUNDLESS:
+                raise refuses_always(objects, key) from None
             pause(attempt)
     raise Conflict(f"could not write {key}", "others keep writing it at the same moment", "try again")
 
