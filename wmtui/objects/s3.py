@@ -93,7 +93,7 @@ class S3Store:
             conditions["IfNoneMatch"] = "*"
         try:
             with self._asking("write", key) as client:
-                etag = self._put(client, key, data, conditions).get("ETag")
+                etag: str | None = self._put(client, key, data, conditions).get("ETag")
         except ObjectMissing as missing:
             raise PreconditionFailed(f"{key} is missing") from missing
         except WriteContended as contended:
@@ -128,8 +128,9 @@ class S3Store:
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """Pages of 1,000 keys, each one request, fetched as they are consumed."""
-        request = {"Bucket": self._bucket, "Prefix": self._base + prefix, "StartAfter": self._base + after}
-        pages = Pages(self._base + prefix, f"cannot list {self.uri(prefix)}", self._place.endpoint)
+        below = self._base + prefix
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": below, "StartAfter": self._base + after}
+        pages = Pages(below, f"cannot list {self.uri(prefix)}", self._place.endpoint)
         while True:
             with self._asking("list", prefix) as client:
                 page = client.list_objects_v2(**request)
@@ -182,8 +183,6 @@ class S3Store:
         except (ResponseParserError, KeyError) as error:
             found = "the answer is no XML" if isinstance(error, ResponseParserError) else f"the answer has no {error}"
             raise no_store(f"cannot {action} {self.uri(key)}", self._place.endpoint, found) from error
-        except RecursionError:  # botocore asks for the region of a redirected bucket, and is redirected again.
-            raise self._place.redirected(f"cannot {action} {self.uri(key)}") from None
 
     def _listed(self, item: Mapping[str, Any]) -> ObjectInfo:
         key = item["Key"][len(self._base) :]

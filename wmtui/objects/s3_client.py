@@ -1,7 +1,7 @@
 """The S3 client: boto3's, with the chain's credentials or those of a role assumed with them."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3.session
 from botocore.awsrequest import AWSPreparedRequest
@@ -13,7 +13,7 @@ from botocore.credentials import (
     Credentials,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.session import Session
 
 from wmtui.config import S3Config
@@ -42,6 +42,7 @@ def build_client(config: S3Config) -> "S3Client":
         "s3", region_name=config.region, endpoint_url=config.endpoint_url, config=_settings(config)
     )
     client.meta.events.register("before-send.s3", _know_token)
+    client.meta.events.register("before-call.s3.HeadBucket", _end_redirection)
     found = session.get_credentials()
     if type(found) is Credentials:
         know(found.secret_key)
@@ -50,6 +51,12 @@ def build_client(config: S3Config) -> "S3Client":
         ):
             raise ValueError(f"the credentials from {found.method} hold a blank or a line end")
     return client
+
+
+def _end_redirection(**_: object) -> None:
+    """botocore asks for the region of a bucket when it is sent elsewhere, and asks again for ever when that is, too."""
+    nothing: Any = {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
+    raise ClientError(nothing, "HeadBucket")
 
 
 def _know_token(request: AWSPreparedRequest, **_: object) -> None:

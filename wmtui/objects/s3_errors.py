@@ -89,11 +89,6 @@ class Place(Struct, frozen=True):
             why, next_step = str(error), "check `store` and `s3` in tables.yaml"
         return StoreError(what, why, next_step)
 
-    def redirected(self, what: str) -> StoreError:
-        """The StoreError for a request that is sent elsewhere again and again."""
-        why = f"{self.endpoint} sends requests elsewhere (HTTP 301 or 307) and does not say to which region"
-        return StoreError(what, why, f"{_REGION}, and check s3.endpoint_url")
-
     def _answered(self, error: ClientError) -> tuple[str, str]:
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
@@ -104,6 +99,11 @@ class Place(Struct, frozen=True):
         if code in _ANSWERS:
             why, next_step = _ANSWERS[code]
             return why.format(bucket=self.bucket, endpoint=self.endpoint), next_step
+        if status in (301, 302, 307):
+            why = f"{self.endpoint} sends requests elsewhere (HTTP {status}) and does not say to which region"
+            return why, f"{_REGION}, check s3.endpoint_url, and look for a login page in between"
+        if code == "500":  # So botocore words what it cannot parse; an error of the store's own has a code.
+            return f"{self.endpoint} fails, or answers what is no XML", "try again; look for a proxy in between"
         if status >= 500:
             return f"{self.endpoint} fails ({said})", "try again; if it lasts, look at the store's own status"
         return f"{self.endpoint} answered {said}", "run `wmtui doctor`, which asks the store for more"
