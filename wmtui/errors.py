@@ -169,8 +169,8 @@ class NothingSelected(WmtuiError):
 class Interrupted(WmtuiError):
     """Ctrl-C (130) or SIGTERM (143); what was durable stays, the next run continues."""
 
-    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
-        super().__init__("interrupted")
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED, why: str = "") -> None:
+        super().__init__("interrupted", why, "run it again: it goes on from what is durable" if why else "")
         self.exit_code = exit_code
 
 

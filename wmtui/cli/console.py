@@ -1,7 +1,10 @@
 """Where output goes: data to stdout, everything else to stderr and the log file."""
 
+import errno
+import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +66,11 @@ class Console:
         return sys.stdin is not None and sys.stdin.isatty()
 
     def ask(self, question: str) -> bool:
-        """Ask for yes or no on stderr; Ctrl-C and end of input raise click.Abort."""
-        return click.confirm(printable(question), err=True)
+        """Ask for yes or no on stderr; Ctrl-C, the end of input and of the terminal raise click.Abort."""
+        try:
+            return click.confirm(printable(question), err=True)
+        except OSError:
+            raise click.Abort from None
 
 
 def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
@@ -91,6 +97,35 @@ def _append(path: Path, text: str) -> None:
         raise UsageError(f"cannot write the log file {path}", why, "name a file that you may write") from None
 
 
+class Lasting(io.StringIO):
+    """A stream for Rich, which goes on when the terminal is gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The stream's."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's."""
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write it, or lose it."""
+        _write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
 def _to_stderr(text: str) -> None:
     _write(sys.stderr, f"{text}\n")
 
@@ -104,6 +139,12 @@ def _write(stream: TextIO | None, text: str) -> OSError | None:
         stream.flush()
     except OSError as error:
         # What is left in the buffer would fail again when the interpreter ends.
+        gone = isinstance(error, BrokenPipeError) or _is_terminal_gone(error, stream)
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return None if isinstance(error, BrokenPipeError) else error
+        return None if gone else error
     return None
+
+
+def _is_terminal_gone(error: OSError, stream: TextIO) -> bool:
+    """A terminal nobody sits at any more answers as a broken disk does, but is none."""
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import click
 
+from wmtui.cli import ending
 from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
@@ -25,7 +26,8 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = _report_bug
     know_environment(os.environ)
-    sys.exit(main(sys.argv[1:]))
+    ending.begin()
+    ending.finish(main(sys.argv[1:]))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     except WmtuiError as error:
         return _fail(invocation, error)
     except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        return ending.code()
 
 
 def _path(error: click.UsageError) -> str:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from wmtui.cli.console import Console
+from wmtui.cli.console import Console, Lasting
 from wmtui.service.wording import STYLES, in_one_line
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _fitted(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str])
         table.add_column(cells[0], justify=justify, overflow="fold", min_width=min(longest, _KEPT_WHOLE))
     for row in rows:
         table.add_row(*map(_styled, row))
-    Terminal(highlight=False).print(table)
+    Terminal(file=Lasting(sys.stdout), highlight=False).print(table)
 
 
 def _styled(cell: str) -> "Text":
