@@ -31,6 +31,12 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     return files
 
 
+def _waiting(row: Row) -> str:
+    """Files that the next load takes, and those it leaves although nobody gave them up."""
+    waiting = wording.ABSENT if row.waiting is None else str(row.waiting)
+    return f"{waiting}, {row.held_back:,} held back" if row.held_back else waiting
+
+
 def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
     if row.error is not None or row.mark is None or row.heartbeat is None:
@@ -43,6 +49,6 @@ def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
         wording.status(row.load_status),
         format_wall(point) if point else wording.ABSENT,
         wording.span(row.lag),
-        wording.ABSENT if row.waiting is None else str(row.waiting),
+        _waiting(row),
         f"{wording.span(now - last_success)} ago" if last_success else "never synced",
     )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _BODY_ATTEMPTS = 3
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes whose objects cannot be read until they are restored; GLACIER_IR can."""
 
 
 class S3Store:
@@ -186,7 +188,8 @@ class S3Store:
 
     def _listed(self, item: Mapping[str, Any]) -> ObjectInfo:
         key = item["Key"][len(self._base) :]
-        return ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]))
+        archived = item.get("StorageClass") in _ARCHIVES
+        return ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]), archived)
 
     def _described(self, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
         for name in ("ETag", "LastModified", "ContentLength"):
@@ -194,7 +197,9 @@ class S3Store:
                 raise no_store(f"cannot read {self.uri(key)}", self._place.endpoint, f"the answer has no {name}")
         _, _, whole = answer.get("ContentRange", "").partition("/")
         size = int(whole) if whole else answer["ContentLength"]
-        return ObjectInfo(key, answer["ETag"].strip('"'), size, _utc(answer["LastModified"]))
+        in_archive = answer.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in answer
+        archived = in_archive and 'ongoing-request="false"' not in answer.get("Restore", "")
+        return ObjectInfo(key, answer["ETag"].strip('"'), size, _utc(answer["LastModified"]), archived)
 
     def _server_time(self, answer: Mapping[str, Any]) -> datetime:
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Unreachable, Unreadable
+from wmtui.files.selection import Selection
 from wmtui.model import TableName
 from wmtui.service.health import Health, TableStatus
 from wmtui.service.workspace import READERS, Workspace
@@ -18,15 +20,16 @@ from wmtui.watermarks.model import Watermark
 class Look(Struct, frozen=True):
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
-    waiting: files the next load takes; None: not counted yet. held_back: it takes none although there are files that
-    another watermark would let in.
+    waiting: files the next load takes; None: not counted yet. held_back: files it leaves although nobody gave them up;
+    None: not counted yet. listed_at: when the files of all days were last listed, aware UTC; None: not known.
     """
 
     status: TableStatus
     mark: Watermark | None = None
     heartbeat: Heartbeat | None = None
     waiting: int | None = None
-    held_back: bool = False
+    held_back: int | None = None
+    listed_at: datetime | None = None
 
     @property
     def table(self) -> TableName:
@@ -34,9 +37,20 @@ class Look(Struct, frozen=True):
         return self.status.table
 
     @property
+    def lacks_files(self) -> bool:
+        """Files are held back, and nobody is at it: the watermark is automated, or nothing at all would be loaded."""
+        return bool(self.held_back) and (not self.waiting or self.mark is None or not self.mark.is_manual)
+
+    @property
     def serial(self) -> int | None:
         """The watermark's serial; None when it cannot be read."""
         return None if self.mark is None else self.mark.serial
+
+
+def _counted(look: Look, selection: Selection) -> Look:
+    """The same with its files."""
+    waiting, held_back = selection.summary.selected, selection.held_back
+    return replace(look, waiting=waiting, held_back=held_back, listed_at=selection.whole_at)
 
 
 class Overview:
@@ -82,7 +96,7 @@ class Overview:
             except Unreadable as error:
                 tell(Look(self._health.unreadable(look.table, error)))
             else:
-                tell(replace(look, waiting=selection.summary.selected, held_back=selection.summary.held_back))
+                tell(_counted(look, selection))
 
         self._each(read, tables, stop)
         if waiting:

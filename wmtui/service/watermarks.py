@@ -32,6 +32,7 @@ _TRIES = 60
 class Row(Struct, frozen=True):
     """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
 
+    held_back: files it leaves although nobody gave them up. listed_at: when the files of all days were last listed.
     load_status: of loads into this profile's warehouse.
     """
 
@@ -42,6 +43,8 @@ class Row(Struct, frozen=True):
     lag: timedelta | None
     error: Unreadable | None
     load_status: str = "unknown"
+    held_back: int | None = None
+    listed_at: datetime | None = None
 
 
 class Changed(Struct, frozen=True):
@@ -78,22 +81,24 @@ class Watermarks:
 
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
-        files = self._workspace.new_filter()
+        workspace = self._workspace
+        files = workspace.new_filter()
 
         def row(table: TableName) -> Row:
             mark = heartbeat = None
             try:
                 mark = self.get(table)
-                heartbeat = self._workspace.heartbeat(table)
-                loading = self._workspace.loading(table)
+                heartbeat = workspace.heartbeat(table)
+                loading = workspace.loading(table)
                 system = self.system() if mark.position is None else None
                 selection = files.select(mark, loading, heartbeat, system)
             except Unreadable as error:
                 return Row(table, mark, heartbeat, None, None, error)
-            waiting, lag = selection.summary.selected, self.lag(mark, heartbeat)
-            return Row(table, mark, heartbeat, waiting, lag, None, self._workspace.load_status(mark))
+            waiting, lag, status = selection.summary.selected, self.lag(mark, heartbeat), workspace.load_status(mark)
+            held_back, listed_at = selection.held_back, selection.whole_at
+            return Row(table, mark, heartbeat, waiting, lag, None, status, held_back, listed_at)
 
-        return list(self._workspace.each(row, self._workspace.settings.tables))
+        return list(workspace.each(row, workspace.settings.tables))
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""

@@ -115,7 +115,7 @@ class Board(Struct):
 
 def problem_of(look: Look) -> str:
     """What is wrong with a table; "" for nothing. Files that wait for another watermark are a problem too."""
-    if look.status.problem in ("", "stale", "never synced") and look.held_back:
+    if look.status.problem in ("", "stale", "never synced") and look.lacks_files:
         return "held back"
     return look.status.problem
 
