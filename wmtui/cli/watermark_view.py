@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from wmtui.errors import WatermarkGone
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Row, wording
@@ -40,7 +41,8 @@ def _waiting(row: Row) -> str:
 def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
     if row.error is not None or row.mark is None or row.heartbeat is None:
-        return (str(row.table), "✗ unreadable", *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
+        state = "✗ gone" if isinstance(row.error, WatermarkGone) else "✗ unreadable"
+        return (str(row.table), state, *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
     fields, last_success, point = row.mark.fields, row.heartbeat.last_success, wall_of(row.mark, zone)
     return (
         str(row.table),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
+from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WatermarkGone, WmtuiError
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
@@ -125,8 +125,9 @@ class Health:
         return replace(status, problem="incomplete copy", error=error.in_one_line)
 
     def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
-        """The status of a table whose documents cannot be read."""
-        return TableStatus(table, problem="unreadable", error=error.in_one_line)
+        """The status of a table whose documents cannot be read, or are gone."""
+        problem = "gone" if isinstance(error, WatermarkGone) else "unreadable"
+        return TableStatus(table, problem=problem, error=error.in_one_line)
 
     def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
         """The status that watermark and lock document give a table. max_age: as for `status`."""

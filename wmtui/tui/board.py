@@ -23,7 +23,7 @@ class Order(StrEnum):
     LAG = "by lag"
 
 
-_URGENCY = ("unreadable", "failed", "other time zone", "interrupted", "held back", "stale", "never synced")
+_URGENCY = ("gone", "unreadable", "failed", "other time zone", "interrupted", "held back", "stale", "never synced")
 _NEVER = timedelta.max
 
 

@@ -26,7 +26,7 @@ class Situation(Struct, frozen=True):
     locked: bool = False
 
 
-_ORDER = ("unreadable", "failed", "interrupted", "held back", "stale", "never synced")
+_ORDER = ("gone", "unreadable", "failed", "interrupted", "held back", "stale", "never synced")
 
 
 def status_line(settings: Settings, board: Board, now: Situation, width: int, host_and_time: str = "") -> Line:
@@ -58,7 +58,7 @@ def _problems(board: Board) -> Line:
     counts, line = board.problems(), []
     for problem in _ORDER:
         if problem in counts:
-            kind = "bad" if problem in ("failed", "unreadable", "interrupted") else "warn"
+            kind = "bad" if problem in ("gone", "failed", "unreadable", "interrupted") else "warn"
             line += [(" · ", "dim"), (f"{counts[problem]:,} {problem}", kind)]
     return line
 

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 _ATTEMPTS = 20
 _GROUNDLESS = 5
 """So often a store may refuse a condition that holds: a write of another, since undone, may have been in the way."""
+_DEEPEST = 200
+"""How far documents nest: what is read can be written again, without the interpreter's own limit in the way."""
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -33,7 +35,29 @@ def decode(key: str, data: bytes) -> Json:
         raise Unreadable(key, f"not JSON: {error}" if data.strip() else "it is empty") from None
     if not isinstance(document, dict):
         raise Unreadable(key, f"a JSON object was expected, not {type(document).__name__}")
+    if may_be_deeper(data, _DEEPEST) and is_deeper(document, _DEEPEST):
+        raise Unreadable(key, "it is nested too deeply")
     return document
+
+
+def may_be_deeper(data: bytes, levels: int) -> bool:
+    """Whether JSON text has enough brackets to be nested so deeply: nearly none has."""
+    return data.count(b"[") + data.count(b"{") > levels
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value has more than so many levels of objects and lists."""
+    inner = [value]
+    for _ in range(levels + 1):
+        inner = [
+            item
+            for outer in inner
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not inner:
+            return False
+    return any(isinstance(item, dict | list) for item in inner)
 
 
 def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:
