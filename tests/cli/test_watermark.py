@@ -318,13 +318,21 @@ def test_list_shows_every_table_also_those_never_synced(wmtui: Wmtui) -> None:
     assert items == ["automated", "· pending", "· pending", "-", "-", "0", "never synced"]
 
 
-def test_list_as_json_is_an_array_of_documents(wmtui: Wmtui) -> None:
+def test_list_as_json_has_each_tables_document_lag_and_waiting_files(wmtui: Wmtui) -> None:
     wmtui("watermark", "set", *ORDERS, "aug4")
 
     found = wmtui("watermark", "list", "--json")
 
-    assert found.json[0] == wmtui("watermark", "get", *ORDERS, "--json").json
-    assert found.json[1]["table_name"] == "shop.items"
+    orders, items = found.json["tables"]
+    assert orders["document"] == wmtui("watermark", "get", *ORDERS, "--json").json
+    assert (orders["mode"], orders["waiting"], orders["held_back"], orders["last_success"]) == (
+        "manual",
+        0,
+        False,
+        None,
+    )
+    assert orders["lag_seconds"] > 0
+    assert (items["table"], items["mode"], items["lag_seconds"]) == ("shop.items", "automated", None)
 
 
 def test_an_unreadable_watermark_is_reported_with_its_key_beside_the_others(wmtui: Wmtui, stack: Stack) -> None:
@@ -333,10 +341,10 @@ def test_an_unreadable_watermark_is_reported_with_its_key_beside_the_others(wmtu
     data, people = wmtui("watermark", "list", "--json"), wmtui("watermark", "list")
 
     assert (data.code, people.code) == (1, 1)
-    broken, whole = data.json
-    assert sorted(broken) == ["error", "key", "table_name"]
-    assert (broken["table_name"], broken["key"]) == ("shop.orders", key)
-    assert whole["table_name"] == "shop.items"
+    broken, whole = data.json["tables"]
+    assert (broken["table"], broken["code"], broken["error"]["code"]) == ("shop.orders", 1, "document-unreadable")
+    assert key in broken["error"]["what"]
+    assert (whole["table"], whole["error"]) == ("shop.items", None)
     assert rows(people)["shop.orders"][0] == "✗ unreadable"
     assert rows(people)["shop.items"][0] == "automated"
     assert key in people.err

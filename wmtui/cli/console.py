@@ -6,18 +6,22 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
+import msgspec
 
-from wmtui.errors import UsageError, WmtuiError
+from wmtui.errors import OutputFailed, UsageError, WmtuiError
 from wmtui.model import utc_now
 from wmtui.pipeline.events import Severity
 from wmtui.secrets import redacted
 from wmtui.service.wording import in_one_line, printable
 from wmtui.watermarks.timestamps import format_instant
+
+SCHEMA_VERSION = 1
+"""Of every JSON document; greater when a field goes away or means something else."""
 
 
 class Console:
@@ -28,6 +32,8 @@ class Console:
         self._log_file = log_file
         if log_file is not None:
             _append(log_file, "")
+        self._document = False
+        self._lines = False
         self.echo: Callable[[str], None] = _to_stderr
         """Shows a line on stderr; a live display puts it above itself."""
 
@@ -41,11 +47,25 @@ class Console:
     def _put(self, text: str) -> None:
         error = _write(sys.stdout, f"{text}\n")
         if error is not None:
-            raise WmtuiError("cannot write the output", error.strerror or "", "free space, or write somewhere else")
+            raise OutputFailed("cannot write the output", error.strerror or "", "free space, or write somewhere else")
 
-    def json(self, value: Any, *, indent: int | None = 2) -> None:
-        """A JSON document on stdout, in printable ASCII. indent None: on one line."""
-        self._put(json.dumps(redacted(value), indent=indent).replace("\x7f", "\\u007f"))
+    def json(self, document: Mapping[str, Any]) -> None:
+        """A JSON document on stdout, in printable ASCII, which every locale can print."""
+        self._document = True
+        self._put(_versioned(document, indent=2))
+
+    def json_line(self, document: Mapping[str, Any]) -> None:
+        """One of many JSON documents on stdout, each on its line."""
+        self._lines = True
+        self._put(_versioned(document, indent=None))
+
+    def json_error(self, error: WmtuiError) -> None:
+        """The document of a command that an error ended; none after another one, because a command prints one."""
+        ended = {"exit_code": int(error.exit_code), "error": error.failure}
+        if self._lines:
+            self.json_line({"event": "error", **ended})
+        elif not self._document:
+            self.json(ended)
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
@@ -71,6 +91,11 @@ class Console:
             return click.confirm(printable(question), err=True)
         except OSError:
             raise click.Abort from None
+
+
+def _versioned(document: Mapping[str, Any], indent: int | None) -> str:
+    value = redacted(msgspec.to_builtins({"schema_version": SCHEMA_VERSION, **document}))
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:

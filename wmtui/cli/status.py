@@ -8,7 +8,7 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
-from wmtui.errors import ExitCode
+from wmtui.errors import ExitCode, combine
 from wmtui.service import TableStatus, wording
 
 COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
@@ -26,8 +26,9 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
     """Show lag, last success and live run of every table; exit 1 if one failed or is too old."""
     service, console = invocation.service, invocation.console
     found = service.health.status(service.workspace.settings.tables, max_age)
+    code = combine(_code(table) for table in found)
     if invocation.options.json:
-        console.json([_as_json(table) for table in found])
+        console.json({"exit_code": int(code), "tables": [_as_json(table) for table in found]})
     else:
         show_table(console, COLUMNS, [_row(table) for table in found])
     for table in found:
@@ -35,7 +36,11 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
             console.tell(f"{table.table}: {table.error}")
         if table.held_by:
             console.tell(f"{table.table}: reading was {table.held_by}")
-    return ExitCode.DONE if all(table.healthy for table in found) else ExitCode.TABLE_FAILED
+    return code
+
+
+def _code(table: TableStatus) -> ExitCode:
+    return ExitCode.DONE if table.healthy else ExitCode.TABLE_FAILED
 
 
 def _row(table: TableStatus) -> tuple[str, ...]:
@@ -54,6 +59,7 @@ def _row(table: TableStatus) -> tuple[str, ...]:
 def _as_json(table: TableStatus) -> dict[str, Any]:
     return {
         "table": str(table.table),
+        "code": int(_code(table)),
         "healthy": table.healthy,
         "problem": table.problem or None,
         "mysql_status": table.mysql_status,
@@ -64,6 +70,7 @@ def _as_json(table: TableStatus) -> dict[str, Any]:
         "phase": table.phase,
         "rows": table.rows,
         "owner": table.owner,
-        "error": table.error,
+        "last_error": None if table.failure else table.error,
+        "error": table.failure,
         "held_by": table.held_by,
     }

@@ -10,12 +10,10 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
-from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
-from wmtui.model import TableName
+from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
 from wmtui.service import describe
 from wmtui.service.wording import count
 from wmtui.service.wording import point as in_words
-from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall
 
 _FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"
@@ -143,27 +141,17 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
 @pass_invocation
 def list_(invocation: Invocation) -> ExitCode:
     """Show every configured table's watermark, also of those never synced."""
-    watermarks, console = invocation.service.watermarks, invocation.console
+    console, workspace = invocation.console, invocation.service.workspace
+    rows, now = invocation.service.watermarks.rows(), workspace.clock()
+    errors = [row.error for row in rows if row.error is not None]
+    code = combine(error.exit_code for error in errors)
     if invocation.options.json:
-        documents = watermarks.documents()
-        pairs = zip(invocation.service.workspace.settings.tables, documents, strict=True)
-        console.json([_document(table, found) for table, found in pairs])
-        unreadable = any(isinstance(found, Unreadable) for found in documents)
+        console.json({"exit_code": int(code), "tables": [view.list_entry(row) for row in rows]})
     else:
-        rows, workspace = watermarks.rows(), invocation.service.workspace
-        now = workspace.clock()
         show_table(console, view.LIST_COLUMNS, [view.list_row(row, now, workspace.zone) for row in rows])
-        for row in rows:
-            if row.error is not None:
-                invocation.report(row.error)
-        unreadable = any(row.error is not None for row in rows)
-    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
-
-
-def _document(table: TableName, found: Watermark | Unreadable) -> object:
-    if isinstance(found, Unreadable):
-        return {"table_name": str(table), "key": found.key, "error": found.why}
-    return found.fields
+    for error in errors:
+        invocation.report(error)
+    return code
 
 
 def _show_system(invocation: Invocation) -> None:

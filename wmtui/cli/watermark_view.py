@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from wmtui.errors import WatermarkGone
+from wmtui.errors import ExitCode, WatermarkGone
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Row, wording
@@ -30,6 +31,25 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
                 }
             )
     return files
+
+
+def list_entry(row: Row) -> dict[str, Any]:
+    """A table's entry in the list as data. document: null where it cannot be read; `error` says why."""
+    mark, heartbeat, failed = row.mark, row.heartbeat, row.error is not None
+    last_success = None if failed or heartbeat is None else heartbeat.last_success
+    return {
+        "table": str(row.table),
+        "code": int(ExitCode.DONE if row.error is None else row.error.exit_code),
+        "error": None if row.error is None else row.error.failure,
+        "mode": None if mark is None else "manual" if mark.is_manual else "automated",
+        "load_status": None if failed else row.load_status,
+        "lag_seconds": None if row.lag is None else row.lag.total_seconds(),
+        "waiting": row.waiting,
+        "held_back": row.held_back,
+        "last_success": None if last_success is None else wording.instant(last_success),
+        "listed_at": None if row.listed_at is None else wording.instant(row.listed_at),
+        "document": None if mark is None else mark.fields,
+    }
 
 
 def _waiting(row: Row) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 from uuid import uuid4
 
-from wmtui.errors import ConditionsIgnored, ObjectMissing, PreconditionFailed, StoreError, WriteContended
+from wmtui.errors import ConditionsIgnored, NotAStore, ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.objects.base import ObjectStore
 
 PROBES = "watermark/probe/"
@@ -37,9 +37,9 @@ def changed_since(store: ObjectStore, key: str, etag: str | None) -> bool:
         return etag is not None
 
 
-def refuses_always(store: ObjectStore, key: str) -> StoreError:
+def refuses_always(store: ObjectStore, key: str) -> NotAStore:
     """The error for a store that answers 412 although the condition holds."""
-    return StoreError(
+    return NotAStore(
         f"cannot write {store.uri(key)}",
         "the store answers 412, as if somebody had changed it meanwhile, and nobody has",
         "look for a proxy in between that answers for the store, and run `wmtui doctor`",

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from wmtui.errors import TableError
+from wmtui.errors import TargetDoubtful
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.selection import Known
 from wmtui.files.verdicts import Candidate, Load
@@ -74,14 +74,14 @@ def refuse_root(scope: Scope) -> None:
     if identity is None or identity.knows(root) or scope.config.primary_key:
         return
     finding = new_root(root, keyless=True)
-    raise TableError(finding.what, finding.why, finding.next_step)
+    raise TargetDoubtful(finding.what, finding.why, finding.next_step)
 
 
 def tell_or_refuse(scope: Scope, findings: Sequence[Finding]) -> None:
     """Raises TableError for the first doubt that is refused; tells of the others."""
     for finding in findings:
         if finding.refused:
-            raise TableError(finding.what, finding.why, finding.next_step)
+            raise TargetDoubtful(finding.what, finding.why, finding.next_step)
         scope.tell(str(finding), Severity.WARNING)
 
 
@@ -97,7 +97,7 @@ def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: S
     if doubted:
         finding = unknown_loads(ledger.facts, doubted)
         if finding.refused:
-            raise TableError(finding.what, finding.why, finding.next_step)
+            raise TargetDoubtful(finding.what, finding.why, finding.next_step)
         scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
 
 

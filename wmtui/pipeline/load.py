@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from wmtui.errors import NothingSelected, ObjectMissing, StoreError, TableError
+from wmtui.errors import FileDamaged, FileGone, FileReplaced, NotAStore, NothingSelected, ObjectMissing
 from wmtui.files.decisions import Decisions
 from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
@@ -93,6 +93,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     request = _request(job, mark, selection.selected, ledger)
     started = job.backend.clock()
     result = _execute(job, request)
+    job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
     _know_warehouse(job, warehouse)
     if result.loaded:
@@ -176,7 +177,7 @@ def refuse_replaced(selection: Selection) -> None:
     """Raises TableError when a listed part is no longer what its run wrote."""
     for verdict in selection.verdicts:
         if verdict.reason is Reason.REPLACED:
-            raise TableError(
+            raise FileReplaced(
                 f"{verdict.file.key} was replaced",
                 explain(verdict, selection.loaded),
                 "restore the object's version that the run wrote; or give its rows up: "
@@ -207,7 +208,7 @@ def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
     gone = {key: rows for key, rows in gone.items() if key not in present}
     if gone:
         shown = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
-        raise TableError(
+        raise FileGone(
             f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
             "loading the others again would not bring their rows back",
             f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
@@ -236,7 +237,7 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
                 at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
                 moved = lying.get(part.key.rpartition("/")[2])
                 restore = f"move {moved} back to where it was" if moved else "restore it"
-                raise TableError(
+                raise FileGone(
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
                     f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
@@ -245,12 +246,12 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
 
 
 def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
-    """Raises StoreError for a part that is there although no listing shows it."""
+    """Raises NotAStore for a part that is there although no listing shows it."""
     with suppress(ObjectMissing):
         objects.head(part.key)
         what = f"{objects.root} does not list {part.key}"
         why = "the file is there, so the listing is old, or of another place"
-        raise StoreError(what, why, "sync again; if it lasts, look for a proxy or cache in front of the store")
+        raise NotAStore(what, why, "sync again; if it lasts, look for a proxy or cache in front of the store")
 
 
 def _given_up(decided: Decisions, part: Part) -> bool:
@@ -392,9 +393,9 @@ def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int |
     try:
         found = objects.get(file.key, last=last)
     except ObjectMissing:
-        raise TableError(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
+        raise FileGone(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
     if found.info.etag != file.etag:
-        raise TableError(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
+        raise FileReplaced(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
     return found.data
 
 
@@ -402,7 +403,7 @@ def _parquet(file: LoadFile, data: bytes) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(pa.BufferReader(data))
     except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(
+        raise FileDamaged(
             f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"
         ) from None
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WatermarkGone, WmtuiError
+from wmtui.errors import ConditionsIgnored, Failure, Unreachable, Unreadable, WatermarkGone, WmtuiError
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
@@ -19,7 +19,8 @@ from wmtui.watermarks.zones import is_foreign
 
 
 class TableStatus(Struct, frozen=True):
-    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None.
+    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None. error: what the
+    last run ended with; failure: why the table cannot be told.
 
     held_by: whose open transaction held reading back at the last run, in words.
     """
@@ -35,6 +36,7 @@ class TableStatus(Struct, frozen=True):
     rows: int = 0
     owner: str | None = None
     error: str | None = None
+    failure: Failure | None = None
     held_by: str | None = None
 
     @property
@@ -53,7 +55,11 @@ class Health:
 
     def status(self, tables: Iterable[TableName], max_age: timedelta | None) -> list[TableStatus]:
         """Every table's status. max_age: of the last success; None: each table's own `freshness.error`."""
-        return list(self._workspace.each(lambda table: self._status(table, max_age), tables))
+        asked = list(tables)
+        found = zip(
+            asked, self._workspace.each_or_error(lambda table: self._status(table, max_age), asked), strict=True
+        )
+        return [self.unreadable(table, got) if isinstance(got, WmtuiError) else got for table, got in found]
 
     def doctor(self, tables: Iterable[TableName], *, probe: bool = True) -> list[Check]:
         """Findings about store, source, warehouse and the tables named.
@@ -107,12 +113,9 @@ class Health:
         return []
 
     def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
-        try:
-            heartbeat = self._workspace.heartbeat(table)
-            mark = self._watermarks.get(table)
-            return self._complete(mark, self.judge(mark, heartbeat, max_age))
-        except Unreadable as error:
-            return self.unreadable(table, error)
+        heartbeat = self._workspace.heartbeat(table)
+        mark = self._watermarks.get(table)
+        return self._complete(mark, self.judge(mark, heartbeat, max_age))
 
     def _complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
         """The same, unless the run that the watermark stands on is not in the store."""
@@ -122,12 +125,14 @@ class Health:
         if found is not None and found[0].state is RunState.COMMITTED:
             return status
         error = incomplete_copy(mark.table, mark.extracted_run)
-        return replace(status, problem="incomplete copy", error=error.in_one_line)
+        return replace(status, problem="incomplete copy", error=error.in_one_line, failure=error.failure)
 
-    def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
-        """The status of a table whose documents cannot be read, or are gone."""
-        problem = "gone" if isinstance(error, WatermarkGone) else "unreadable"
-        return TableStatus(table, problem=problem, error=error.in_one_line)
+    def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
+        """The status of a table that cannot be told."""
+        problem = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
+        if isinstance(error, WatermarkGone):
+            problem = "gone"
+        return TableStatus(table, problem=problem, error=error.in_one_line, failure=error.failure)
 
     def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
         """The status that watermark and lock document give a table. max_age: as for `status`."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreachable, Unreadable
+from wmtui.errors import Unreachable, told
 from wmtui.files.selection import Selection
 from wmtui.model import TableName
 from wmtui.service.health import Health, TableStatus
@@ -66,9 +66,11 @@ class Overview:
         try:
             heartbeat = workspace.heartbeat(table)
             mark = workspace.watermarks.read(table).watermark
-        except Unreadable as error:
-            return Look(self._health.unreadable(table, error))
-        return Look(self._health.judge(mark, heartbeat), mark, heartbeat)
+            return Look(self._health.judge(mark, heartbeat), mark, heartbeat)
+        except Unreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other tables are shown
+            return Look(self._health.unreadable(table, told(error)))
 
     def look_at(
         self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool
@@ -89,12 +91,14 @@ class Overview:
         def count(look: Look) -> None:
             if look.mark is None or look.heartbeat is None or stop.is_set():
                 return
-            system = self._workspace.watermarks.system() if look.mark.position is None else None
-            loading = self._workspace.loading(look.table)
             try:
+                system = self._workspace.watermarks.system() if look.mark.position is None else None
+                loading = self._workspace.loading(look.table)
                 selection = files.select(look.mark, loading, look.heartbeat, system)
-            except Unreadable as error:
-                tell(Look(self._health.unreadable(look.table, error)))
+            except Unreachable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the other tables are counted
+                tell(Look(self._health.unreadable(look.table, told(error))))
             else:
                 tell(_counted(look, selection))
 

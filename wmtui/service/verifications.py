@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError
+from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, told
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
@@ -46,8 +46,8 @@ def verify(
             results.append((table, found))
         except Interrupted:
             raise
-        except WmtuiError as error:
-            results.append((table, error))
+        except Exception as error:  # noqa: BLE001 - the other tables are compared
+            results.append((table, told(error)))
     return results
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError, WmtuiError
 from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.settle import settle_for_edit
@@ -24,13 +24,13 @@ from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
 
-_NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+_NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
 
 
 class Row(Struct, frozen=True):
-    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
+    """One table in the list. error: why it cannot be told. waiting: files the next load takes.
 
     held_back: files it leaves although nobody gave them up. listed_at: when the files of all days were last listed.
     load_status: of loads into this profile's warehouse.
@@ -41,7 +41,7 @@ class Row(Struct, frozen=True):
     heartbeat: Heartbeat | None
     waiting: int | None
     lag: timedelta | None
-    error: Unreadable | None
+    error: WmtuiError | None
     load_status: str = "unknown"
     held_back: int | None = None
     listed_at: datetime | None = None
@@ -84,37 +84,23 @@ class Watermarks:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
         return self._workspace.watermarks.system()
 
-    def documents(self) -> list[Watermark | Unreadable]:
-        """Every configured table's watermark, or why it cannot be read, in the order of tables.yaml."""
-
-        def read(table: TableName) -> Watermark | Unreadable:
-            try:
-                return self.get(table)
-            except Unreadable as error:
-                return error
-
-        return list(self._workspace.each(read, self._workspace.settings.tables))
-
     def rows(self) -> list[Row]:
         """Every configured table with mode, lag, waiting files and heartbeat."""
         workspace = self._workspace
         files = workspace.new_filter()
 
         def row(table: TableName) -> Row:
-            mark = heartbeat = None
-            try:
-                mark = self.get(table)
-                heartbeat = workspace.heartbeat(table)
-                loading = workspace.loading(table)
-                system = self.system() if mark.position is None else None
-                selection = files.select(mark, loading, heartbeat, system)
-            except Unreadable as error:
-                return Row(table, mark, heartbeat, None, None, error)
-            waiting, lag, status = selection.summary.selected, self.lag(mark, heartbeat), workspace.load_status(mark)
-            held_back, listed_at = selection.held_back, selection.whole_at
-            return Row(table, mark, heartbeat, waiting, lag, None, status, held_back, listed_at)
+            mark, heartbeat = self.get(table), workspace.heartbeat(table)
+            system = self.system() if mark.position is None else None
+            found = files.select(mark, workspace.loading(table), heartbeat, system)
+            lag, status, waiting = self.lag(mark, heartbeat), workspace.load_status(mark), found.summary.selected
+            return Row(table, mark, heartbeat, waiting, lag, None, status, found.held_back, found.whole_at)
 
-        return list(workspace.each(row, workspace.settings.tables))
+        tables = list(workspace.settings.tables)
+        pairs = zip(tables, workspace.each_or_error(row, tables), strict=True)
+        return [
+            found if isinstance(found, Row) else Row(table, None, None, None, None, found) for table, found in pairs
+        ]
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None for a table without position."""
@@ -266,7 +252,7 @@ class Watermarks:
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
         if not self._workspace.config(table).primary_key and not force:
-            raise ConfirmationNeeded(
+            raise RowsWouldDouble(
                 f"{table} has no primary key",
                 "reading or loading again appends the same rows once more",
                 "add --force if that is what you want",

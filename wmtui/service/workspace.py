@@ -2,6 +2,7 @@
 
 import difflib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ConfirmationNeeded, UsageError
+from wmtui.errors import ReadOnly, UnknownName, Unreachable, WmtuiError, told
 from wmtui.files.listing import Lister
 from wmtui.files.loads import Destination
 from wmtui.files.selection import FileFilter, Loading
@@ -126,7 +127,7 @@ class Workspace:
             return known[text]
         near = difflib.get_close_matches(text, known, 3, 0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
-        raise UsageError(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
+        raise UnknownName(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
 
     def config(self, table: TableName) -> TableConfig:
         """A table's settings."""
@@ -140,14 +141,40 @@ class Workspace:
     def require_write(self, reason: str | None) -> None:
         """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
         if self.read_only:
-            raise ConfirmationNeeded("read-only", "this command changes something", "leave --read-only out")
+            raise ReadOnly("read-only", "this command changes something", "leave --read-only out")
         name = self.settings.profile_name
         if self.settings.profile.protected and not (self.settings.named and (reason or "").strip()):
-            raise ConfirmationNeeded(
+            raise ReadOnly(
                 f"profile {name} is protected",
                 "it is changed only when named, and with a reason",
                 f"add --profile {name} --reason '…'",
             )
+
+    def each_or_error(self, work: Callable[[_T], _R], items: Iterable[_T]) -> "Sequence[_R | WmtuiError]":
+        """As `each`, and where the work fails in any way its error; the others go on.
+
+        Raises Unreachable when not a single item can be reached, without trying them all.
+        """
+        reached, failed = threading.Event(), deque[Unreachable]()
+
+        def attempt(item: _T) -> _R | WmtuiError:
+            if len(failed) >= READERS and not reached.is_set():
+                return failed[0]
+            try:
+                found = work(item)
+            except Unreachable as error:
+                failed.append(error)
+                return error
+            except Exception as error:  # noqa: BLE001 - it is this item's result
+                reached.set()
+                return told(error)
+            reached.set()
+            return found
+
+        results = self.each(attempt, items)
+        if failed and not reached.is_set():
+            raise failed[0]
+        return results
 
     def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Sequence[_R]:
         """Do the same work for many items at once; results in their order."""

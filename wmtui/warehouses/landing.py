@@ -6,7 +6,7 @@ import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import TableError
+from wmtui.errors import FileMisfit, LoadRefused, TableError
 from wmtui.model import As
 from wmtui.types import INSTANT, is_json, max_bytes
 from wmtui.warehouses.base import Naming
@@ -73,7 +73,7 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
             known = fields.setdefault(field.name, field)
             both = wider_field(known, field)
             if both is None:
-                raise TableError(
+                raise FileMisfit(
                     f"column {field.name} has type {known.type} in one file and {field.type} in another",
                     "no type holds the values of both",
                     "load them apart with --key, or rewrite the older file",
@@ -97,7 +97,7 @@ def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
 
 
 def _one_place(first: str, second: str, column: str) -> TableError:
-    return TableError(
+    return FileMisfit(
         f"columns {first} and {second} of the file are both the target's {column}",
         "they have one name there, or names that differ in case alone",
         "exclude one of them, or rename it",
@@ -213,7 +213,7 @@ def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
     if misfits:
         first, *others = misfits
         next_step = "; ".join([first.way_out, *map(str, others)])
-        raise TableError(f"column {first.column} {first.what}", first.why, next_step)
+        raise LoadRefused(f"column {first.column} {first.what}", first.why, next_step)
     return list(landings.values())
 
 
@@ -223,7 +223,7 @@ def order_columns(names: Sequence[str], known: Columns, landings: Sequence[Landi
     columns = tuple(match(name, known) or name for name in names)
     missing = [column for column in columns if column not in landed]
     if missing:
-        raise TableError(
+        raise FileMisfit(
             f"the file has no column {', '.join(missing)}",
             "primary key and cursor decide which row is the newest",
             "remove a file that is not this table's, or check cursor and primary_key in tables.yaml",

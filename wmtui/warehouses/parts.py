@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wmtui.errors import TableError, UnsupportedValue
+from wmtui.errors import FileDamaged, FileMisfit, UnsupportedValue
 from wmtui.warehouses.base import LoadFile
 from wmtui.warehouses.conversions import convert
 from wmtui.warehouses.landing import Landing
@@ -28,7 +28,7 @@ def staging_batches(
         arrays = [_cast(file, batch.column(landing.source), landing) for landing in landings]
         for landing, array in zip(landings, arrays, strict=True):
             if landing.column in primary_key and array.null_count:
-                raise TableError(
+                raise FileMisfit(
                     f"{file.key} has a row whose key column {landing.source} is NULL",
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",
@@ -42,7 +42,7 @@ def _read(file: LoadFile, part: pq.ParquetFile, columns: list[str]) -> Iterator[
     try:
         yield from part.iter_batches(batch_size=_batch_rows(part.metadata), columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"cannot read {file.key}", str(error), "the file is damaged: restore or remove it") from error
+        raise FileDamaged(f"cannot read {file.key}", str(error), "the file is damaged: restore or remove it") from error
 
 
 def _batch_rows(footer: pq.FileMetaData) -> int:

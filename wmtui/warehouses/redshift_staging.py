@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.config import RedshiftConfig
-from wmtui.errors import TableError, UnsupportedValue
+from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
 from wmtui.types import max_bytes
 from wmtui.warehouses import redshift_sql, sql
@@ -119,7 +119,7 @@ class Stager:
         place, why = self._session.why_copy_failed(failed.columns)
         said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
         names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
-        return TableError(
+        return LoadRefused(
             f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
         )
 
@@ -212,7 +212,7 @@ class Stager:
         keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
         for column in key:
             if session.execute(redshift_sql.find_null(schema.get_field_index(column))):
-                raise TableError(
+                raise FileMisfit(
                     f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",

@@ -17,7 +17,17 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable, WmtuiError
+from wmtui.errors import (
+    Conflict,
+    LeaseHeld,
+    LeaseLost,
+    LeaseNotFound,
+    ObjectMissing,
+    PreconditionFailed,
+    StoreError,
+    Unreadable,
+    WmtuiError,
+)
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
@@ -235,7 +245,7 @@ class Lease(Struct):
         if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:
             self._lost = "it could not be renewed in time"
         if self._lost is not None:
-            raise LeaseHeld(
+            raise LeaseLost(
                 f"the lease on {self.table} was lost", self._lost, "nothing was committed after that; run it again"
             )
 
@@ -289,7 +299,7 @@ class Lease(Struct):
             self._lost = f"it was taken by {owner} on {host}"
         else:
             self._lost = "it was released or removed by somebody else"
-        raise LeaseHeld(f"the lease on {self.table} was lost", self._lost)
+        raise LeaseLost(f"the lease on {self.table} was lost", self._lost)
 
 
 def acquire(
@@ -357,7 +367,7 @@ def unlock(objects: ObjectStore, clock: Clock, author: Author, found: Heartbeat,
             return
         documents.pause(attempt)
         found = read(objects, found.table)
-    raise Conflict(
+    raise LeaseNotFound(
         f"{lease_id} no longer holds {found.table}",
         "it ended, or another run has taken over",
         "see who holds what with `wmtui locks`",

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from wmtui.errors import (
     Conflict,
+    NotWritten,
     ObjectMissing,
     PreconditionFailed,
     StoreError,
-    TableError,
     Unreadable,
     WatermarkGone,
 )
@@ -330,7 +330,7 @@ class WatermarkStore:
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         key = self.key(mark.table)
         if problem := changed.problem:
-            raise TableError(
+            raise NotWritten(
                 f"the watermark of {mark.table} was not changed",
                 f"nobody could read it again: {problem}",
                 f"look at {key} and restore an earlier version",
