@@ -124,7 +124,7 @@ def test_a_sync_that_is_left_behind_in_a_hanging_store_goes_on_with_the_next_run
     assert process.returncode == 130
     released.set()
     s3.faults.clear()
-    (held,) = wmtui("locks", "--json").json
+    (held,) = wmtui("locks", "--json").json["locks"]
     assert wmtui("unlock", held["id"], "--yes").code == 0
     assert wmtui("sync", "-t", "shop.orders").code == 0
     assert len(stack.warehouse_rows()) == 3

@@ -1,6 +1,5 @@
 """Nothing from outside reaches the terminal as a command to it, whatever prints it."""
 
-import json
 import re
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def test_json_is_exact_and_printable(wmtui: Wmtui, hostile: str, stack: Stack) -
         found = wmtui(*line, "--json")
         assert found.out.isascii()
         assert not CONTROL.search(found.out)
-    (lock,) = json.loads(wmtui("locks", "--json").out)
+    (lock,) = wmtui("locks", "--json").json["locks"]
     assert (lock["id"], lock["owner"]) == (hostile, HOSTILE)
     assert stack.mark()["last_error"] == HOSTILE
 

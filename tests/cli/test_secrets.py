@@ -75,7 +75,7 @@ def test_a_failure_that_quotes_a_secret_is_noted_without_it(
 
     stack.patch_source(monkeypatch, "describe", refuse)
     found = wmtui("sync", "-t", "shop.orders", "--json", "--debug")
-    assert "said: *** is wrong" in found.json["tables"][0]["error"]
+    assert "said: *** is wrong" in found.json["tables"][0]["error"]["why"]
     assert "said: *** is wrong" in str(stack.mark()["last_error"])
     assert SECRET not in found.out + found.err + stored(stack)
 
