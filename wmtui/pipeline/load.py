@@ -26,6 +26,7 @@ from wmtui.files.selection import (
 )
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Loads, Reason
+from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import (
