@@ -150,13 +150,13 @@ def list_(invocation: Invocation) -> ExitCode:
         console.json([_document(table, found) for table, found in pairs])
         unreadable = any(isinstance(found, Unreadable) for found in documents)
     else:
-        rows, workspace = watermarks.rows(), invocation.service.workspace
-        now = workspace.clock()
-        show_table(console, view.LIST_COLUMNS, [view.list_row(row, now, workspace.zone) for row in rows])
-        for row in rows:
-            if row.error is not None:
-                invocation.report(row.error)
-        unreadable = any(row.error is not None for row in rows)
+        workspace = invocation.service.workspace
+        looks, now = invocation.service.overview.looks(workspace.settings.tables), workspace.clock()
+        show_table(console, view.LIST_COLUMNS, [view.list_row(look, now, workspace.zone) for look in looks])
+        for look in looks:
+            if look.status.unreadable is not None:
+                invocation.report(look.status.unreadable)
+        unreadable = any(look.status.unreadable is not None for look in looks)
     return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
 
 

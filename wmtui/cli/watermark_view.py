@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
-from wmtui.service import Row, wording
+from wmtui.service import Look, wording
 from wmtui.service.describe import mode
+from wmtui.service.verified import in_words
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
 
-LIST_COLUMNS = ("table", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success")
+LIST_COLUMNS = (
+    "table", "state", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success", "verified",
+)  # fmt: skip
 
 
 def loaded_files(selection: Selection) -> list[dict[str, str]]:
@@ -31,18 +34,22 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     return files
 
 
-def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
+def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
-    if row.error is not None or row.mark is None or row.heartbeat is None:
-        return (str(row.table), "✗ unreadable", *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
-    fields, last_success, point = row.mark.fields, row.heartbeat.last_success, wall_of(row.mark, zone)
+    status = look.status
+    state = wording.state(status.state, status.severity)
+    if look.mark is None:
+        return (str(look.table), state, *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
+    point, run_age = wall_of(look.mark, zone), status.judgement.run_age
     return (
-        str(row.table),
-        mode(row.mark, now, zone),
-        wording.status(fields["mysql_status"]),
-        wording.status(row.load_status),
+        str(look.table),
+        state,
+        mode(look.mark, now, zone),
+        wording.status(status.mysql_status),
+        wording.status(status.redshift_status),
         format_wall(point) if point else wording.ABSENT,
-        wording.span(row.lag),
-        wording.ABSENT if row.waiting is None else str(row.waiting),
-        f"{wording.span(now - last_success)} ago" if last_success else "never synced",
+        wording.span(status.lag),
+        wording.ABSENT if look.waiting is None else str(look.waiting),
+        "never synced" if run_age is None else f"{wording.span(run_age)} ago",
+        in_words(status.verified),
     )

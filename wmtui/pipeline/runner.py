@@ -135,7 +135,7 @@ def _under_lease(job: Job, account: _Account) -> None:
         _extract_and_load(job, account)
         outcome = "success"
     except WmtuiError as failure:
-        outcome = "interrupted" if isinstance(failure, Interrupted) else "failed"
+        outcome = _outcome(failure)
         error = failure.in_one_line
         raise
     finally:
@@ -144,6 +144,13 @@ def _under_lease(job: Job, account: _Account) -> None:
         last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
         success = {"last_success": now} if outcome == "success" else {}
         job.lease.release({"last_run": last_run, **success})
+
+
+def _outcome(failure: WmtuiError) -> str:
+    """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
+    if isinstance(failure, Interrupted):
+        return "interrupted"
+    return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
 
 
 def _extract_and_load(job: Job, account: _Account) -> None:

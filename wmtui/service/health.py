@@ -1,59 +1,30 @@
 """Is every table as fresh as it should be, and is everything in place for the next run?"""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from wmtui.errors import ConditionsIgnored, Unreachable, Unreadable, WmtuiError
-from wmtui.files.runs import RunState, RunStore, incomplete_copy
+from wmtui.errors import ConditionsIgnored, Unreachable, WmtuiError
 from wmtui.model import Check, Level, TableName
 from wmtui.service.leftovers import Leftovers
+from wmtui.service.overview import Overview
+from wmtui.service.status import TableStatus
 from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.zones import is_foreign
-
-
-class TableStatus(Struct, frozen=True):
-    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None.
-
-    held_by: whose open transaction held reading back at the last run, in words.
-    """
-
-    table: TableName
-    problem: str
-    mysql_status: str = "unknown"
-    redshift_status: str = "unknown"
-    lag: timedelta | None = None
-    last_success: datetime | None = None
-    age: timedelta | None = None
-    phase: str | None = None
-    rows: int = 0
-    owner: str | None = None
-    error: str | None = None
-    held_by: str | None = None
-
-    @property
-    def healthy(self) -> bool:
-        """It neither failed nor is older than asked for."""
-        return not self.problem
 
 
 class Health:
     """Status of tables and findings about the installation."""
 
-    def __init__(self, workspace: Workspace, watermarks: Watermarks, leftovers: Leftovers) -> None:
+    def __init__(self, workspace: Workspace, watermarks: Watermarks, leftovers: Leftovers, overview: Overview) -> None:
         self._workspace = workspace
         self._leftovers = leftovers
         self._watermarks = watermarks
+        self._overview = overview
 
     def status(self, tables: Iterable[TableName], max_age: timedelta | None) -> list[TableStatus]:
-        """Every table's status. max_age: of the last success; None: each table's own `freshness.error`."""
-        return list(self._workspace.each(lambda table: self._status(table, max_age), tables))
+        """Every table's status. max_age: of its data; None: each table's own `freshness.error`."""
+        return [look.status for look in self._overview.looks(tables, max_age)]
 
     def doctor(self, tables: Iterable[TableName], *, probe: bool = True) -> list[Check]:
         """Findings about store, source, warehouse and the tables named.
@@ -105,60 +76,3 @@ class Health:
         except WmtuiError as error:
             return [Check(str(table), Level.ERROR, str(error), error.next_step)]
         return []
-
-    def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
-        try:
-            heartbeat = self._workspace.heartbeat(table)
-            mark = self._watermarks.get(table)
-            return self._complete(mark, self.judge(mark, heartbeat, max_age))
-        except Unreadable as error:
-            return self.unreadable(table, error)
-
-    def _complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
-        """The same, unless the run that the watermark stands on is not in the store."""
-        if mark.extracted_run is None:
-            return status
-        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
-        if found is not None and found[0].state is RunState.COMMITTED:
-            return status
-        error = incomplete_copy(mark.table, mark.extracted_run)
-        return replace(status, problem="incomplete copy", error=error.in_one_line)
-
-    def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
-        """The status of a table whose documents cannot be read."""
-        return TableStatus(table, problem="unreadable", error=error.in_one_line)
-
-    def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
-        """The status that watermark and lock document give a table. max_age: as for `status`."""
-        table = mark.table
-        now, last_success = self._workspace.clock(), heartbeat.last_success
-        limit = max_age if max_age is not None else self._workspace.config(table).freshness.error
-        live = heartbeat.fields if heartbeat.held else {}
-        return TableStatus(
-            table=table,
-            problem=self._problem(mark, heartbeat, now - limit),
-            mysql_status=mark.fields["mysql_status"],
-            redshift_status=self._workspace.load_status(mark),
-            lag=self._watermarks.lag(mark, heartbeat),
-            last_success=last_success,
-            age=now - last_success if last_success else None,
-            phase=live.get("phase"),
-            rows=live.get("rows", 0),
-            owner=f"{live['owner']}@{live['host']}" if live else None,
-            error=mark.fields["last_error"],
-            held_by=heartbeat.held_by,
-        )
-
-    def _problem(self, mark: Watermark, heartbeat: Heartbeat, oldest: datetime) -> str:
-        """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest."""
-        zone = self._workspace.zone
-        statuses = (mark.fields["mysql_status"], self._workspace.load_status(mark))
-        if "failed" in statuses:
-            return "failed"
-        if is_foreign(mark, zone):
-            return "other time zone"
-        if "in_progress" in statuses and not heartbeat.held:
-            return "interrupted"
-        if heartbeat.last_success is None:
-            return "never synced"
-        return "stale" if heartbeat.last_success < oldest else ""

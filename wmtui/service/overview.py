@@ -1,32 +1,36 @@
 """All tables at a glance, told one by one as they are read."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Unreachable, Unreadable
+from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
-from wmtui.service.health import Health, TableStatus
+from wmtui.service.status import Statuses, TableStatus
+from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
+
+COUNTED = ("held back", "incomplete copy")
+"""States that only counting a table's files finds."""
 
 
 class Look(Struct, frozen=True):
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
-    waiting: files the next load takes; None: not counted yet. held_back: it takes none although there are files that
-    another watermark would let in.
+    waiting: files the next load takes; None: neither these nor those that are held back were counted yet.
     """
 
     status: TableStatus
     mark: Watermark | None = None
     heartbeat: Heartbeat | None = None
     waiting: int | None = None
-    held_back: bool = False
 
     @property
     def table(self) -> TableName:
@@ -42,9 +46,10 @@ class Look(Struct, frozen=True):
 class Overview:
     """Reads many tables without waiting for the last one."""
 
-    def __init__(self, workspace: Workspace, health: Health) -> None:
+    def __init__(self, workspace: Workspace, watermarks: Watermarks, statuses: Statuses) -> None:
         self._workspace = workspace
-        self._health = health
+        self._watermarks = watermarks
+        self._statuses = statuses
 
     def look(self, table: TableName) -> Look:
         """One table, its waiting files not counted. Raises StoreError."""
@@ -53,8 +58,33 @@ class Overview:
             heartbeat = workspace.heartbeat(table)
             mark = workspace.watermarks.read(table).watermark
         except Unreadable as error:
-            return Look(self._health.unreadable(table, error))
-        return Look(self._health.judge(mark, heartbeat), mark, heartbeat)
+            return Look(self._statuses.unreadable(table, error))
+        return Look(self._statuses.of(mark, heartbeat), mark, heartbeat)
+
+    def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> Sequence[Look]:
+        """Tables with their files counted, in order. max_age: of their data; None: each table's own `freshness.error`.
+
+        Raises StoreError.
+        """
+        files = self._workspace.new_filter()
+        return self._workspace.each(lambda table: self._count(self.look(table), files, max_age), tables)
+
+    def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:
+        """The same with its files counted, which may be a problem of their own."""
+        if look.mark is None or look.heartbeat is None:
+            return look
+        try:
+            return self.counted(look, self._watermarks.selection(files, look.mark, look.heartbeat), max_age)
+        except Unreadable as error:
+            return Look(self._statuses.unreadable(look.table, error))
+
+    def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
+        """The same, given its files."""
+        if look.mark is None or look.heartbeat is None:
+            return look
+        summary = selection.summary
+        status = self._statuses.of(look.mark, look.heartbeat, held_back=summary.held_back, max_age=max_age)
+        return replace(look, status=self._statuses.complete(look.mark, status), waiting=summary.selected)
 
     def look_at(
         self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool
@@ -73,16 +103,8 @@ class Overview:
         files = self._workspace.new_filter()
 
         def count(look: Look) -> None:
-            if look.mark is None or look.heartbeat is None or stop.is_set():
-                return
-            system = self._workspace.watermarks.system() if look.mark.position is None else None
-            loading = self._workspace.loading(look.table)
-            try:
-                selection = files.select(look.mark, loading, look.heartbeat, system)
-            except Unreadable as error:
-                tell(Look(self._health.unreadable(look.table, error)))
-            else:
-                tell(replace(look, waiting=selection.summary.selected, held_back=selection.summary.held_back))
+            if not stop.is_set():
+                tell(self._count(look, files))
 
         self._each(read, tables, stop)
         if waiting:

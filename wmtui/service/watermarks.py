@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
 from wmtui.files.runs import RunStore, new_run_id, run_started
-from wmtui.files.selection import Choice, Selection
+from wmtui.files.selection import Choice, FileFilter, Selection
 from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
@@ -20,28 +20,14 @@ from wmtui.watermarks import documents
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
 from wmtui.watermarks.pins import refuse_pinned
+from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
-from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
+from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
-
-
-class Row(Struct, frozen=True):
-    """One table in the list. error: why its watermark or lock cannot be read. waiting: files the next load takes.
-
-    load_status: of loads into this profile's warehouse.
-    """
-
-    table: TableName
-    mark: Watermark | None
-    heartbeat: Heartbeat | None
-    waiting: int | None
-    lag: timedelta | None
-    error: Unreadable | None
-    load_status: str = "unknown"
 
 
 class Changed(Struct, frozen=True):
@@ -76,34 +62,16 @@ class Watermarks:
 
         return list(self._workspace.each(read, self._workspace.settings.tables))
 
-    def rows(self) -> list[Row]:
-        """Every configured table with mode, lag, waiting files and heartbeat."""
-        files = self._workspace.new_filter()
-
-        def row(table: TableName) -> Row:
-            mark = heartbeat = None
-            try:
-                mark = self.get(table)
-                heartbeat = self._workspace.heartbeat(table)
-                loading = self._workspace.loading(table)
-                system = self.system() if mark.position is None else None
-                selection = files.select(mark, loading, heartbeat, system)
-            except Unreadable as error:
-                return Row(table, mark, heartbeat, None, None, error)
-            waiting, lag = selection.summary.selected, self.lag(mark, heartbeat)
-            return Row(table, mark, heartbeat, waiting, lag, None, self._workspace.load_status(mark))
-
-        return list(self._workspace.each(row, self._workspace.settings.tables))
+    def selection(self, files: FileFilter, mark: Watermark, heartbeat: Heartbeat) -> Selection:
+        """The files that the next load takes, and those that it leaves. Raises Unreadable."""
+        system = self.system() if mark.position is None else None
+        return files.select(mark, self._workspace.loading(mark.table), heartbeat, system)
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
-        """How far behind now the source has been read; None for a table without position."""
-        reached = instant_of(mark, self._workspace.zone)
-        if reached is None:
-            return None
-        extracted_to = heartbeat.extracted_to(mark)
-        if extracted_to is not None and not mark.is_manual:
-            reached = max(reached, extracted_to)
-        return max(self._workspace.clock() - reached, timedelta(0))
+        """How far behind now the source has been read; None where nothing was."""
+        reached = read_to(mark, heartbeat, self._workspace.zone)
+        now = heartbeat.now or self._workspace.clock()
+        return None if reached is None else max(now - reached, timedelta(0))
 
     def point(self, text: str, *, force: bool = False) -> datetime:
         """A typed point as wall clock in the profile's zone; raises UsageError."""
@@ -135,7 +103,8 @@ class Watermarks:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and wall < before:
                 self.refuse_doubling(table, force)
-            return patch_set(mark, wall, instant, self._after_every_run(table))
+            author = self._workspace.author
+            return patch_set(mark, wall, instant, self._after_every_run(table), f"{author.actor}@{author.host}")
 
         return self.change(table, "set", edit, reason=reason, seen=seen)
 

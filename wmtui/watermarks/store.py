@@ -68,7 +68,7 @@ class WatermarkStore:
         self._objects = objects
         self._clock = clock
         self._author = author
-        self._zone = zone
+        self.zone = zone
         self._proven = False
         self._identity: identities.StoreIdentity | None = None
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
@@ -239,7 +239,7 @@ class WatermarkStore:
         mark = stored.watermark
         before = before or mark.content
         entry = {"action": action, "reason": reason, "before": before}
-        zone = self._zone.key if "timezone" in patch or not is_foreign(mark, self._zone) else mark.timezone
+        zone = self.zone.key if "timezone" in patch or not is_foreign(mark, self.zone) else mark.timezone
         content = {**mark.content, **patch, "timezone": patch.get("timezone") or zone}
         content = keep_highest_epoch(before, content)
         changed = self._stamped(mark, content, (serial or mark.serial) + 1, entry)
