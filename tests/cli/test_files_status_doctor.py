@@ -30,11 +30,22 @@ def test_files_as_json_has_a_verdict_per_file(wmtui: Wmtui, stack: Stack) -> Non
 
     data = found.json
     assert found.code == 0
-    assert set(data) == {"table", "found", "selected", "verdicts", "reasons", "hint"}
+    assert set(data) == {
+        *("table", "found", "selected", "held_back", "verdicts", "reasons", "hint", "since", "all_days_listed_at")
+    }
     assert (data["table"], data["found"], data["selected"]) == ("shop.orders", 2, 1)
     assert data["reasons"] == {"loaded": 1, "in_session": 1}
     by_key = {verdict.pop("key"): verdict for verdict in data["verdicts"]}
-    assert set(by_key[key]) == {"last_modified", "size", "etag", "selected", "rule", "reason", "distance_seconds"}
+    assert set(by_key[key]) == {
+        "last_modified",
+        "size",
+        "etag",
+        "selected",
+        "held_back",
+        "rule",
+        "reason",
+        "distance_seconds",
+    }
     assert (by_key[key]["selected"], by_key[key]["rule"], by_key[key]["size"]) == (True, 5, 4)
     assert by_key[key]["distance_seconds"] > 35_000
 
@@ -46,7 +57,7 @@ def test_files_tells_people_why_and_what_would_let_files_in(wmtui: Wmtui, stack:
 
     lines = wmtui("files", *ORDERS).out.splitlines()
 
-    assert lines[1].startswith("· out")
+    assert lines[1].startswith("! held back")
     assert key in lines[1]
     assert "too old: not after the watermark 2099-01-01T00:00:00Z" in lines[1]
     text = "\n".join(lines)
@@ -252,3 +263,28 @@ def test_doctor_is_4_when_something_cannot_be_reached(wmtui: Wmtui, stack: Stack
 
     assert found.code == 4
     assert "✓ ok" in found.out
+
+
+def test_writing_off_what_is_held_back_asks_first_and_needs_a_reason(wmtui: Wmtui, stack: Stack) -> None:
+    key = foreign(stack, "other.parquet")
+    wmtui("watermark", "set", "-t", "shop.orders", "--timestamp", "2099-01-01 00:00:00", "--force")
+    shown = wmtui("files", "-t", "shop.orders")
+    assert "! held back" in shown.out
+    assert "held back: 1 file" in shown.out
+    for refused in (["--write-off"], ["--write-off", "--reason", "r"], ["--key", key], ["--write-off", "--skip", key]):
+        assert wmtui("files", "-t", "shop.orders", *refused).code == 2
+
+    done = wmtui("files", "-t", "shop.orders", "--write-off", "--reason", "loaded by hand", "--yes", "--json")
+    assert (done.code, done.json["decision"], done.json["keys"]) == (0, "written off", [key])
+    assert wmtui("files", "-t", "shop.orders", "--json").json["reasons"] == {"written_off": 1}
+    again = wmtui("files", "-t", "shop.orders", "--write-off", "--reason", "again")
+    assert (again.code, "nothing is held back" in again.err) == (0, True)
+
+    assert wmtui("files", "-t", "shop.orders", "--unskip", key, "--reason", "a mistake").code == 0
+    assert wmtui("files", "-t", "shop.orders", "--json").json["held_back"] == 1
+
+
+def test_skipping_a_file_is_refused_where_nothing_may_be_changed(wmtui: Wmtui, stack: Stack) -> None:
+    key = foreign(stack, "other.parquet")
+    assert wmtui("--read-only", "files", "-t", "shop.orders", "--skip", key, "--reason", "r").code == 2
+    assert wmtui("files", "-t", "shop.orders", "--json").json["held_back"] == 0

@@ -193,7 +193,7 @@ def test_a_dry_run_shows_every_file_with_its_verdict(wmtui: Wmtui) -> None:
 
     assert (verdict["selected"], verdict["rule"], verdict["reason"]) == (True, 5, "in_session")
     assert verdict["key"] in people
-    assert "✓ in" in people
+    assert "✓ next" in people
     assert "the warehouse's ledger" in people
     assert plan(wmtui, "--redshift-only")["extract"] is None
 

@@ -63,7 +63,7 @@ def test_a_later_start_continues_with_what_is_there(tmp_path: Path) -> None:
 def test_two_sandboxes_have_the_same_rows_and_files_of_the_same_times(tmp_path: Path) -> None:
     one, other = _quietly(tmp_path / "one"), _quietly(tmp_path / "other")
     assert _rows(tmp_path / "one") == _rows(tmp_path / "other")
-    times = [[file.last_modified for file in s.files(_TABLE).listing.candidates] for s in (one, other)]
+    times = [[file.last_modified for file in s.files.select(_TABLE).listing.candidates] for s in (one, other)]
     assert times[0] == times[1] != []
 
 
@@ -73,7 +73,7 @@ def test_files_loaded_in_the_past_count_as_loaded_also_where_the_sandbox_was_mov
     shutil.move(tmp_path / "demo", tmp_path / "moved")
     for folder in ("moved", "moved"):
         service = _quietly(tmp_path / folder)
-        assert service.files(_TABLE).summary.reasons == {Reason.LOADED: 1}
+        assert service.files.select(_TABLE).summary.reasons == {Reason.LOADED: 1}
         (preview,) = service.syncs.preview(Request((_TABLE,), redshift_only=True), emit=lambda _: None)
         assert preview.selection is not None
         assert preview.selection.summary.reasons == {Reason.LOADED: 1}
@@ -96,7 +96,7 @@ def test_a_kill_half_way_leaves_no_half_made_sandbox(tmp_path: Path) -> None:
     process.communicate()
     assert not (tmp_path / "demo").exists()
     assert (tmp_path / ".demo.building").exists()
-    assert _quietly(tmp_path / "demo").files(_TABLE).summary.found == 1
+    assert _quietly(tmp_path / "demo").files.select(_TABLE).summary.found == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".demo.lock", "demo"]
 
 
@@ -126,7 +126,7 @@ def test_a_reset_while_somebody_uses_the_sandbox_is_refused(tmp_path: Path) -> N
     service = _quietly(tmp_path / "demo")
     with pytest.raises(Conflict, match="is in use"):
         _quietly(tmp_path / "demo", reset=True)
-    assert service.files(_TABLE).summary.found == 1
+    assert service.files.select(_TABLE).summary.found == 1
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -74,7 +74,7 @@ def test_extracted_parts_wait_for_the_next_load(service: Service, state: State) 
         mark = service.watermarks.get(table)
         assert mark.is_manual == (state is State.MANUAL)
         assert mark.fields["redshift_status"] == ("failed" if state is State.FAILED_LOAD else "pending")
-        assert service.files(table).summary.selected >= 1
+        assert service.files.select(table).summary.selected >= 1
 
 
 def test_a_stale_table_has_fresh_rows_in_its_source(service: Service) -> None:
@@ -83,12 +83,12 @@ def test_a_stale_table_has_fresh_rows_in_its_source(service: Service) -> None:
 
 
 def test_the_hint_of_the_table_filtered_to_0_lets_its_rows_in(service: Service) -> None:
-    summary = service.files(_HELD_BACK).summary
+    summary = service.files.select(_HELD_BACK).summary
     assert str(summary) == "Found 3 files, filtered to 0 files for loading"
     assert summary.reasons == {Reason.BEFORE_WATERMARK: 3}
     assert summary.hint == "3 files enter if you set 2025-08-09 19:47:29"
     service.watermarks.set(_HELD_BACK, summary.hint.rpartition(" set ")[2])
-    assert service.files(_HELD_BACK).summary.selected == 3
+    assert service.files.select(_HELD_BACK).summary.selected == 3
     assert _sync(service, _HELD_BACK)[0].error is None
     found = _compare(service, _HELD_BACK)
     assert (found.warehouse, found.doubled, found.missing) == (found.source, 0, 0)

@@ -108,9 +108,11 @@ class Lake:
         return files.select(mark, loading, heartbeat, system, ledger=ledger, choice=choice or Choice())
 
     def settle(self, run: str, load_id: str | None = None, warehouse: str = WAREHOUSE) -> None:
-        """What a load leaves in the lock document: runs up to this one need no more looking at."""
-        mark = {"run": run, "epoch": 1, "load_floor": None, "target": TARGET, "load": load_id}
-        self.leave({"settled_in": {warehouse: mark}})
+        """What a load leaves in the lock document: runs up to this one need no more looking at, nor all days."""
+        mark = {"run": run, "epoch": 1, "load_floor": None, "target": TARGET, "decisions": 0, "load": load_id}
+        at = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
+        listed = {"held_back": 0, "at": at, "judged_by": [1, None, False, TARGET, 0]}
+        self.leave({"settled_in": {warehouse: mark}, "listed_in": {warehouse: listed}, "decisions": 0})
 
     def leave(self, fields: dict[str, Any]) -> None:
         """A lock document that nobody holds."""

@@ -134,10 +134,11 @@ def test_listing_costs_as_much_as_what_is_new_whatever_the_history(tmp_path: Pat
         clock.now = NOON - timedelta(days=days)
         for _ in range(days):
             run = lake.run()
-            lake.settle(run.run, lake.load(*run.parts))
+            load_id = lake.load(*run.parts)
             day = f"incremental/year={clock():%Y/month=%m/day=%d}"
             lake.put(f"{day}/shop_orders_{clock():%Y%m%d_%H%M%S}_batch_0.parquet")
             clock.advance(days=1)
+        lake.settle(run.run, load_id)
         new = lake.run()
         objects.listed.clear()
         objects.read.clear()
@@ -504,6 +505,7 @@ def test_asking_for_all_days_or_for_loaded_files_lists_everything(lake: Lake, cl
     old = lake.foreign("old")
     lake.load(old)
     clock.advance(days=90)
+    lake.settle("")
 
     assert reasons(lake.select(automated())) == {}
     assert reasons(lake.select(automated(), choice=Choice(all_days=True))) == {old.key: Reason.LOADED}

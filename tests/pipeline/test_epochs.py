@@ -19,7 +19,7 @@ def seed(stack: Stack, first: int = 1, count: int = 10) -> None:
 
 
 def reasons(stack: Stack) -> Mapping[Reason, int]:
-    return stack.service.files(stack.table()).summary.reasons
+    return stack.service.files.select(stack.table()).summary.reasons
 
 
 def test_a_sync_after_a_reset_brings_no_row_back_that_was_deleted_meanwhile(stack: Stack) -> None:

@@ -190,9 +190,9 @@ def test_a_crash_between_the_ledger_and_the_load_record_is_made_good_by_the_next
         patch.setattr(LoadRecords, "add", crash)
         stack.sync()
     assert stack.warehouse_rows() == stack.source_rows()
-    assert stack.service.files(stack.table()).summary.selected == 10
+    assert stack.service.files.select(stack.table()).summary.selected == 10
     assert stack.sync_one().rows_loaded == 0
-    assert stack.service.files(stack.table()).summary.selected == 0
+    assert stack.service.files.select(stack.table()).summary.selected == 0
     mark = stack.mark()
     assert (mark["redshift_status"], mark["redshift_rows_loaded"]) == ("success", 100)
 

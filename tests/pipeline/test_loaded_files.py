@@ -78,7 +78,7 @@ def test_a_corrected_file_of_a_table_without_key_is_held_back_by_name(embedded: 
     foreign(embedded, (1, "v2"))
     (result,) = embedded.sync(redshift_only=True)
     assert result.exit_code is ExitCode.NOTHING_SELECTED
-    (verdict,) = embedded.service.files(embedded.table()).verdicts
+    (verdict,) = embedded.service.files.select(embedded.table()).verdicts
     assert verdict.reason is Reason.CHANGED
     assert notes(embedded) == ["v1"]
     embedded.sync_one(redshift_only=True, reprocess=True, keys=(FOREIGN,), force=True)

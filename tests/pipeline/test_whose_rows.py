@@ -192,7 +192,7 @@ def test_two_warehouses_of_one_store_each_get_every_row_and_have_a_status_each(e
     embedded.sync_one()
     use(embedded, "second")
     assert embedded.service.workspace.load_status(embedded.service.watermarks.get(embedded.table())) == "pending"
-    assert embedded.service.files(embedded.table()).summary.selected == 2
+    assert embedded.service.files.select(embedded.table()).summary.selected == 2
     assert embedded.sync_one(redshift_only=True).files_loaded == 2
     assert second_rows(tmp_path) == embedded.source_rows()
     seed(embedded, 200, 2, minutes=10)

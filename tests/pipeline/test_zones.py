@@ -98,11 +98,11 @@ def test_a_load_alone_is_judged_in_the_documents_zone_and_goes_on(instants: Stac
     seed(instants, 1, hours=3)
     instants.sync_one(backup_only=True)
     utc.watermarks.set(instants.table(), str(instants.ago(hours=2)), force=True)
-    selected = utc.files(instants.table()).summary.selected
+    selected = utc.files.select(instants.table()).summary.selected
 
     shanghai = host(instants, SHANGHAI)
 
-    assert shanghai.files(instants.table()).summary.selected == selected == 1
+    assert shanghai.files.select(instants.table()).summary.selected == selected == 1
     assert instants.sync_one(redshift_only=True).rows_loaded == 5
     assert instants.mark()["timezone"] == UTC
     assert instants.mark()["redshift_status"] == "success"
@@ -123,7 +123,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
     (status,) = berlin.health.status([table], None)
     assert (status.healthy, status.problem) == (False, "other time zone")
     assert "nothing is extracted: it is written in UTC" in "\n".join(
-        describe.consequence(berlin, before, berlin.files(table))
+        describe.consequence(berlin, before, berlin.files.select(table))
     )
     assert berlin.watermarks.get(table).fields["last_mysql_data_timestamp"] == "2025-08-14 15:30:45"
 
@@ -256,11 +256,11 @@ def test_where_the_clocks_change_the_point_is_the_same_instant_in_both_zones(
 ) -> None:
     berlin, table = host(embedded, BERLIN), embedded.table()
     berlin.watermarks.set(table, wall)
-    basis = berlin.files(table).basis
+    basis = berlin.files.select(table).basis
 
     utc = host(embedded, UTC)
 
     assert f"{shown} UTC, written in Europe/Berlin" in describe.document(utc, utc.watermarks.get(table))
-    assert utc.files(table).basis == basis
+    assert utc.files.select(table).basis == basis
     (refused,) = embedded.sync()
     assert f"{wall} is wall clock there, {shown} here" in str(refused.error)

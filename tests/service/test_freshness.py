@@ -8,7 +8,7 @@ import pytest
 
 from wmtui.config import Duration, Freshness
 from wmtui.model import TableName
-from wmtui.service.freshness import Facts, Judgement, Loads, Manual, Severity, in_words, judge
+from wmtui.service.freshness import Facts, Files, Judgement, Loads, Manual, Severity, in_words, judge
 from wmtui.watermarks.lease import Heartbeat, free, place
 from wmtui.watermarks.model import Watermark, patch_reset, patch_set
 from wmtui.watermarks.timestamps import format_instant, format_wall
@@ -50,10 +50,11 @@ def found(
     loads: Loads = LOADED,
     *,
     held_back: int = 0,
+    waiting: int = 0,
     max_age: timedelta | None = None,
     now: datetime = NOW,
 ) -> Judgement:
-    return judge(Facts(of, lock or heartbeat(of), loads, UTC_ZONE, now, held_back), LIMITS, max_age)
+    return judge(Facts(of, lock or heartbeat(of), loads, UTC_ZONE, now, Files(waiting, held_back)), LIMITS, max_age)
 
 
 def test_a_quiet_table_is_as_fresh_as_the_last_look_at_its_source() -> None:
@@ -205,6 +206,9 @@ def test_files_held_back_are_a_problem_however_fresh_the_table_is() -> None:
     judged = found(mark(), held_back=3)
     assert (judged.state, judged.severity) == ("held back", Severity.ERROR)
     assert judged.why == "3 files held back: no load takes them; see `wmtui files -t shop.orders`"
+    by_hand = manual(NOW - MINUTE, placed=NOW)
+    assert found(by_hand, held_back=3).state == "held back"
+    assert found(by_hand, held_back=3, waiting=1).state == "manual"
 
 
 def test_a_pinned_table_that_is_fresh_says_so() -> None:

@@ -17,7 +17,7 @@ def exit_code(preview: Preview, request: Request) -> ExitCode:
         return preview.error.exit_code
     if preview.selection is None:
         return ExitCode.DONE
-    held_back = preview.selection.summary.held_back
+    held_back = preview.selection.summary.only_held_back
     return ExitCode.NOTHING_SELECTED if request.redshift_only and held_back else ExitCode.DONE
 
 

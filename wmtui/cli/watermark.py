@@ -57,7 +57,7 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
         return
     service, console = invocation.service, invocation.console
     mark = service.watermarks.get(service.table(table))
-    files = view.loaded_files(service.files(mark.table)) if show_files else None
+    files = view.loaded_files(service.files.select(mark.table)) if show_files else None
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return

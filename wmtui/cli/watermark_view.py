@@ -34,6 +34,12 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     return files
 
 
+def _waiting(look: Look) -> str:
+    """Files that the next load takes, and those it leaves although nobody gave them up."""
+    waiting = wording.ABSENT if look.waiting is None else str(look.waiting)
+    return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
+
+
 def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
     status = look.status
@@ -49,7 +55,7 @@ def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
         wording.status(status.redshift_status),
         format_wall(point) if point else wording.ABSENT,
         wording.span(status.lag),
-        wording.ABSENT if look.waiting is None else str(look.waiting),
+        _waiting(look),
         "never synced" if run_age is None else f"{wording.span(run_age)} ago",
         in_words(status.verified),
     )

@@ -193,6 +193,8 @@ class TableConfig(_Strict, frozen=True):
     zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
     that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has. target_may_shrink:
     somebody removes rows of the target on purpose, so that fewer than after the last load are no alarm.
+    list_all_every: how often runs list the folders of all days and not only of their window; at most 10 hours, or a
+    file in an old folder could leave the session window before any run saw it.
     """
 
     target: str = ""
@@ -215,6 +217,7 @@ class TableConfig(_Strict, frozen=True):
     too_long: Literal["error", "truncate"] = "error"
     wide_decimals: Literal["text", "error"] = "text"
     target_may_shrink: bool = False
+    list_all_every: Duration = Duration(hours=8)
 
     @property
     def null_dates(self) -> bool:

@@ -1,6 +1,7 @@
 """The tables of tables.yaml: their settings over the defaults, and what contradicts itself."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -8,6 +9,9 @@ from msgspec.structs import replace
 from wmtui.config.document import At, Document, nearest
 from wmtui.config.schema import TableConfig, TopLevel
 from wmtui.model import As, TableName, TargetName
+
+_SESSION = timedelta(hours=10)
+"""How far from an extraction files belong to it."""
 
 
 def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableConfig]:
@@ -76,6 +80,13 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
             "write `lookback: 0s`, or name a primary_key",
         )
     table = _freshness(document, name, table, merged, at)
+    if table.list_all_every > _SESSION:
+        raise document.error(
+            f"{name} lists all days every {table.list_all_every}",
+            "a file in an old folder could leave the session window of 10 hours before any run saw it",
+            (*at, "list_all_every"),
+            "write at most `list_all_every: 10h`",
+        )
     _check_target(document, name, table, at)
     _check_order(document, name, table, at)
     return table

@@ -47,8 +47,8 @@ def prove(service: Service) -> ExitCode:
 def _follow_hints(service: Service) -> None:
     """Where files are held back by a manual watermark, place it as the summary says."""
     for table in service.workspace.settings.tables:
-        summary = service.files(table).summary
-        if summary.held_back and summary.hint and service.watermarks.get(table).is_manual:
+        summary = service.files.select(table).summary
+        if summary.only_held_back and summary.hint and service.watermarks.get(table).is_manual:
             print(f"{table}: {summary}; {summary.hint}")
             service.watermarks.set(table, summary.hint.rpartition(" set ")[2], reason="as the summary says")
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from wmtui.errors import ObjectMissing
 from wmtui.files.names import parse_part, table_prefix
 from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.objects import ObjectInfo, ObjectStore
@@ -45,9 +46,21 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
             document = store.read(name.run)
             runs[name.run] = document[0] if document else None
         why = _why(info, name.run, runs[name.run], now)
-        if why is not None:
+        if why is not None and not _is_moved(objects, info, runs[name.run], loaded):
             found.append(Leftover(info.key, info.size, why))
     return found
+
+
+def _is_moved(objects: ObjectStore, info: ObjectInfo, run: Run | None, loaded: Container[str]) -> bool:
+    """Whether this may be the only copy of a part that its run committed, and that lies elsewhere than it was put."""
+    name = info.key.rpartition("/")[2]
+    for part in run.parts if run is not None and run.state is RunState.COMMITTED else ():
+        if part.key.rpartition("/")[2] == name and part.key not in loaded:
+            try:
+                objects.head(part.key)
+            except ObjectMissing:
+                return True
+    return False
 
 
 def _why(info: ObjectInfo, name: str, run: Run | None, now: datetime) -> str | None:

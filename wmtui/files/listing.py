@@ -7,9 +7,9 @@ from datetime import date
 
 from msgspec import Struct, field
 
-from wmtui.files.names import FLAT_PREFIX, ROOT, FlatNames, day_folder, parse_part, table_prefix
+from wmtui.files.names import FLAT_PREFIX, ROOT, FlatNames, day_folder, in_staging_area, parse_part, table_prefix
 from wmtui.files.runs import Run, RunStore
-from wmtui.files.verdicts import Candidate, PartOf
+from wmtui.files.verdicts import Candidate, Kind, PartOf
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore
 
@@ -95,7 +95,8 @@ class Lister:
                 if part is not None:
                     written = (part.etag, part.rows, part.max_cursor, run.timezone if run else None)
                     part_of = PartOf(name.run, state, epoch, *written, part.size, part.footer)
-            candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of))
+            kind = _kind(table, info)
+            candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of, kind))
         return candidates
 
     def _read_runs(self, table: TableName, names: set[str]) -> dict[str, Run | None]:
@@ -109,6 +110,12 @@ class Lister:
             return {name: read(name) for name in names}
         with ThreadPoolExecutor(min(_READERS, len(names)), thread_name_prefix="runs") as pool:
             return dict(zip(names, pool.map(read, names), strict=True))
+
+
+def _kind(table: TableName, info: ObjectInfo) -> Kind:
+    if not info.key.startswith(FLAT_PREFIX) and in_staging_area(table, info.key):
+        return Kind.STAGING
+    return Kind.ARCHIVED if info.archived else Kind.DATA
 
 
 def _distinct(found: Iterable[ObjectInfo]) -> list[ObjectInfo]:

@@ -37,6 +37,15 @@ def table_prefix(table: TableName) -> str:
     return f"{ROOT}{table.key}/"
 
 
+def in_staging_area(table: TableName, key: str) -> bool:
+    """Whether a file lies where writers keep what is not finished, or their own notes (`_temporary`, `.hive-staging`,
+    `_delta_log`): below the table's folder, a name that begins with `_` or `.` and is no `name=value`.
+    """
+    *folders, name = key.removeprefix(table_prefix(table)).split("/")
+    hidden = [part for part in folders if part[:1] in ("_", ".") and "=" not in part]
+    return bool(hidden) or (name[:1] in ("_", ".") and parse_part(table, key) is None)
+
+
 def day_folder(day: date) -> str:
     """`year=YYYY/month=MM/day=DD/`."""
     return f"year={day:%Y}/month={day:%m}/day={day:%d}/"

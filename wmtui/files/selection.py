@@ -14,14 +14,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import UsageError
+from wmtui.files import decisions
+from wmtui.files.decisions import Decisions
 from wmtui.files.footers import same_content
 from wmtui.files.listing import Lister, Listing
 from wmtui.files.loads import Destination, LoadRecords, loaded_files
 from wmtui.files.runs import RunStore, is_run_id, run_started
-from wmtui.files.verdicts import Basis, Candidate, Loads, Reprocess, Summary, Verdict, judge, summarise
+from wmtui.files.summary import Summary, explain, summarise
+from wmtui.files.verdicts import Basis, Candidate, Kind, Loads, Reason, Reprocess, Verdict, judge
 from wmtui.objects import ObjectStore
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant, parse_instant
 
 _ZONE_SLACK = timedelta(days=1)
 """Writers name day folders by their own clock: a folder may be a day off the file's LastModified."""
@@ -30,7 +34,10 @@ _ZONE_SLACK = timedelta(days=1)
 class Selection(Struct, frozen=True):
     """What `select` found: the basis it judged by, a verdict per candidate, and the summary.
 
-    by_ledger: the warehouse's ledger said what is loaded; otherwise the load records did.
+    by_ledger: the warehouse's ledger said what is loaded; otherwise the load records did. since: the first day whose
+    folders were listed; None: all were. whole_at: when folders of all days were last listed, aware UTC; None: never, or
+    at an unknown time. held_back: files that are out although they may have rows that come by no other way, also those
+    that only the last listing of all days showed.
     """
 
     basis: Basis
@@ -39,6 +46,19 @@ class Selection(Struct, frozen=True):
     summary: Summary
     loaded: Loads
     by_ledger: bool
+    decisions: Decisions = decisions.NONE
+    since: date | None = None
+    whole_at: datetime | None = None
+    held_back: int = 0
+
+    @property
+    def held_back_files(self) -> list[Candidate]:
+        """Those of them that were listed, oldest first."""
+        return [v.file for v in self.verdicts if v.held_back]
+
+    def explain(self, verdict: Verdict) -> str:
+        """Why a file is in or out, in words."""
+        return explain(verdict, self.loaded, self.decisions.files)
 
     @property
     def selected(self) -> list[Candidate]:
@@ -47,10 +67,14 @@ class Selection(Struct, frozen=True):
 
 
 class Loading(Struct, frozen=True):
-    """Where a table is loaded, and how. keyless: it has no primary key, so that a file loaded twice is doubled."""
+    """Where a table is loaded, and how. keyless: it has no primary key, so that a file loaded twice is doubled.
+
+    list_all_every: how long runs may do with the days of their window, until they list all days again.
+    """
 
     destination: Destination
     keyless: bool = False
+    list_all_every: timedelta = timedelta(hours=8)
 
 
 class Known(Struct, frozen=True):
@@ -72,6 +96,17 @@ class Choice(Struct, frozen=True):
 
 
 _RULES_ONLY = Choice()
+
+
+class _Case(Struct, frozen=True):
+    """What the files of a table are judged by."""
+
+    mark: Watermark
+    table: Loading
+    ledger: Known | None
+    choice: Choice
+    basis: Basis
+    decided: Decisions
 
 
 class FileFilter:
@@ -97,21 +132,34 @@ class FileFilter:
         table: where it is loaded, which loads count. system: the system watermark. ledger: what the warehouse says
         is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
         """
+        decided = decisions.standing(self._objects, mark.table, heartbeat)
+        noted = noted_listing(mark, heartbeat, table, decided)
         basis = Basis.of(mark, system, self._zone, keyless=table.keyless)
-        since = (
-            None
-            if choice.all_days or choice.reprocess
-            else self._since(mark, basis, settled_run(mark, heartbeat, table, ledger))
-        )
-        loaded = self._recorded(mark, table, since) if ledger is None else ledger.loads
+        since = None
+        if not (choice.all_days or choice.reprocess or _is_due(noted, heartbeat.now, table)):
+            since = self._since(mark, basis, settled_run(mark, heartbeat, table, decided, ledger))
+        case = _Case(mark, table, ledger, choice, basis, decided)
+        found = self._judged(case, since)
+        if since is not None and noted is not None and any(f.last_modified > noted.at for f in found.held_back_files):
+            since = None  # The note counts those of earlier listings: only all days show how many there are now.
+            found = self._judged(case, since)
+        if since is None or noted is None:
+            return replace(found, whole_at=heartbeat.now, held_back=found.summary.held_back)
+        return replace(found, whole_at=noted.at, held_back=noted.held_back)
+
+    def _judged(self, case: "_Case", since: date | None) -> Selection:
+        """Every file in the folders of `since` and later."""
+        mark, ledger, choice, basis, decided = case.mark, case.ledger, case.choice, case.basis, case.decided
+        loaded = self._recorded(mark, case.table, since) if ledger is None else ledger.loads
         known = () if choice.reprocess else loaded
         listing = self._lister.find(mark.table, since, known)
         listing = replace(listing, candidates=[self._as_written(file, known) for file in listing.candidates])
         candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
         again = Reprocess.NAMED if choice.keys else Reprocess.LOADED if choice.reprocess else Reprocess.NO
-        verdicts = judge(candidates, basis, loaded, again)
-        summary = summarise(verdicts, basis, loaded, self._zone, again)
-        return Selection(basis, listing, verdicts, summary, loaded, ledger is not None)
+        verdicts = judge(candidates, basis, loaded, again, decided.files)
+        verdicts = [self._as_restored(v, basis, loaded, again) for v in verdicts]
+        summary = summarise(verdicts, basis, loaded, self._zone, reprocess=again, decided=decided.files)
+        return Selection(basis, listing, verdicts, summary, loaded, ledger is not None, decided, since)
 
     def _since(self, mark: Watermark, basis: Basis, settled: str) -> date | None:
         """The first day that can hold a file to load: of the session window, or of the oldest run not settled."""
@@ -120,6 +168,13 @@ class FileFilter:
         first = (basis.session[0] - _ZONE_SLACK).date()
         oldest = next(RunStore(self._objects, mark.table).since(settled), None)
         return first if oldest is None else min(first, run_started(oldest).date())
+
+    def _as_restored(self, verdict: Verdict, basis: Basis, loaded: Loads, again: Reprocess) -> Verdict:
+        """An archived file that would be loaded is, once it was restored; only asking for it tells."""
+        file = verdict.file
+        if verdict.reason is not Reason.ARCHIVED or self._objects.head(file.key).archived:
+            return verdict
+        return judge([msgspec.structs.replace(file, kind=Kind.DATA)], basis, loaded, again)[0]
 
     def _recorded(self, mark: Watermark, table: Loading, since: date | None) -> Loads:
         day = since and since - _ZONE_SLACK
@@ -132,21 +187,34 @@ class FileFilter:
         part = file.part
         if part is None or part.footer is None or part.etag in (None, file.etag) or file.key in loaded:
             return file
+        if file.kind is not Kind.DATA:
+            return file
         if part.size != file.size or not same_content(self._objects, file.key, part.footer):
             return file
         return msgspec.structs.replace(file, part=msgspec.structs.replace(part, etag=file.etag))
 
 
-def settled_mark(run: str, mark: Watermark, table: Loading, load_id: str | None) -> dict[str, object]:
+def settled_mark(
+    run: str, mark: Watermark, table: Loading, decided: Decisions, load_id: str | None
+) -> dict[str, object]:
     """What a load leaves in the lock document: up to this run nothing is left to load, as long as the rest holds.
 
     load_id: the newest load into the target; one that the ledger does not have voids the mark.
     """
-    floor = mark.fields["load_floor"]
-    return {"run": run, "epoch": mark.epoch, "load_floor": floor, "target": table.destination.target, "load": load_id}
+    target, floor = table.destination.target, mark.fields["load_floor"]
+    return {
+        "run": run,
+        "epoch": mark.epoch,
+        "load_floor": floor,
+        "target": target,
+        "decisions": decided.serial,
+        "load": load_id,
+    }
 
 
-def settled_run(mark: Watermark, heartbeat: Heartbeat, table: Loading, ledger: Known | None = None) -> str:
+def settled_run(
+    mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions, ledger: Known | None = None
+) -> str:
     """The newest run up to which every run is loaded, excluded or abandoned, as the last load into this warehouse left
     it; "" for none. ledger: what the warehouse says; None: it was not asked.
     """
@@ -156,13 +224,55 @@ def settled_run(mark: Watermark, heartbeat: Heartbeat, table: Loading, ledger: K
     run, load_id = str(settled.get("run") or ""), settled.get("load")
     if load_id is not None and not (isinstance(load_id, str) and (ledger is None or load_id in ledger.ids)):
         return ""
-    return run if settled == settled_mark(run, mark, table, load_id) else ""
+    return run if settled == settled_mark(run, mark, table, decided, load_id) else ""
+
+
+class WholeListing(Struct, frozen=True):
+    """What the last load saw when it listed the folders of all days. held_back: files. at: aware UTC."""
+
+    held_back: int
+    at: datetime
+
+
+def listing_note(
+    mark: Watermark, table: Loading, decided: Decisions, held_back: int, at: datetime
+) -> dict[str, object]:
+    """What a load leaves in the lock document of a listing of all days; it holds as long as what it was judged by."""
+    judged_by = [mark.epoch, mark.fields["load_floor"], mark.is_manual, table.destination.target, decided.serial]
+    return {"held_back": held_back, "at": format_instant(at), "judged_by": judged_by}
+
+
+def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions) -> WholeListing | None:
+    """What the last load into this warehouse saw of all days; None where none did that by this watermark."""
+    noted = listing_notes(heartbeat).get(table.destination.warehouse or "")
+    try:
+        if noted is None or type(noted["held_back"]) is not int:
+            return None
+        found = WholeListing(noted["held_back"], parse_instant(noted["at"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    expected = listing_note(mark, table, decided, found.held_back, found.at)
+    return found if noted.get("judged_by") == expected["judged_by"] else None
+
+
+def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
+    """By the id of a warehouse, what the last load into it saw of all days."""
+    return _by_warehouse(heartbeat, "listed_in")
+
+
+def _is_due(noted: WholeListing | None, now: datetime | None, table: Loading) -> bool:
+    """Whether all days are to be listed again."""
+    return noted is None or now is None or not timedelta(0) <= now - noted.at < table.list_all_every
 
 
 def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     """By the id of a warehouse, what the last load into it left."""
-    settled = heartbeat.fields.get("settled_in")
-    found = settled if isinstance(settled, dict) else {}
+    return _by_warehouse(heartbeat, "settled_in")
+
+
+def _by_warehouse(heartbeat: Heartbeat, name: str) -> dict[str, dict[str, Any]]:
+    noted = heartbeat.fields.get(name)
+    found = noted if isinstance(noted, dict) else {}
     return {warehouse: mark for warehouse, mark in found.items() if isinstance(mark, dict)}
 
 

@@ -1,23 +1,26 @@
 """Which files are loaded next, and why: one pure rule for preview, run, explanation and screen.
 
 The rules, the first that applies decides:
-1. not a file of exactly this table: not a candidate (the listing's business)
+1. not a file of exactly this table: not a candidate (the listing's business); below a writer's staging area: no data
 2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
    watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again; what is loaded
    again is only what its run wrote, or what was loaded. A foreign file whose content changed since is another one;
    without a primary key it is held back, because its rows would double
-3. a part of a run that is not committed, or that its committed run does not list: out
+3. skipped or written off by somebody, with this ETag: out. A part of a run that is not committed, or that its committed
+   run does not list: out. In an archive: out although the rules below take it, until it is restored
 4. manual, or automated without extraction time: in when LastModified > data timestamp
 5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
    floor, and within 10 h of the extraction time (both ends in), or a part of a committed run that was never loaded
 6. without a data timestamp the system watermark acts as a manual one; without both, everything is in
+
+What is out although its rows were neither loaded nor given up is held back: nobody may call the table complete.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,7 +28,7 @@ from msgspec import Struct
 
 from wmtui.files.runs import RunState
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+from wmtui.watermarks.timestamps import format_instant, to_instant, to_wall
 from wmtui.watermarks.zones import instant_of, zone_of
 
 SESSION = timedelta(hours=10)
@@ -66,6 +69,17 @@ class PartOf(_Record, frozen=True):
     footer: str | None = None
 
 
+class Kind(StrEnum):
+    """Whether an object can be loaded at all.
+
+    STAGING: a writer has not finished with it. ARCHIVED: it must be restored before anybody can read it.
+    """
+
+    DATA = "data"
+    STAGING = "staging"
+    ARCHIVED = "archived"
+
+
 class Candidate(_Record, frozen=True):
     """A file of exactly this table. last_modified: aware UTC, whole seconds. part None: a foreign file."""
 
@@ -75,13 +89,40 @@ class Candidate(_Record, frozen=True):
     size: int
     last_modified: datetime
     part: PartOf | None
+    kind: Kind = Kind.DATA
+
+
+class Will(StrEnum):
+    """What somebody decided about a file. SKIP: never load it. WRITE_OFF: it was held back, and is given up."""
+
+    SKIP = "skip"
+    WRITE_OFF = "write_off"
+
+
+class Decision(_Record, frozen=True):
+    """What somebody decided about one content of a file, and why. at: aware UTC."""
+
+    etag: str
+    will: Will
+    by: str
+    at: datetime
+    reason: str
+
+
+Decided = Mapping[str, Decision]
+"""Key → what was decided about that file. One of another content was not decided about."""
 
 
 class Reason(StrEnum):
     """Why a file is in or out; the values are part of the JSON interface."""
 
+    STAGING = "staging"
     LOADED = "loaded"
+    SKIPPED = "skipped"
+    WRITTEN_OFF = "written_off"
+    ARCHIVED = "archived"
     REPROCESSED = "reprocessed"
+    NAMED = "named"
     UNCOMMITTED = "uncommitted"
     UNLISTED = "unlisted"
     REPLACED = "replaced"
@@ -100,8 +141,13 @@ class Reason(StrEnum):
 
 
 RULES = {
+    Reason.STAGING: 1,
     Reason.LOADED: 2,
+    Reason.SKIPPED: 3,
+    Reason.WRITTEN_OFF: 3,
+    Reason.ARCHIVED: 3,
     Reason.REPROCESSED: 2,
+    Reason.NAMED: 2,
     Reason.UNCOMMITTED: 3,
     Reason.UNLISTED: 3,
     Reason.REPLACED: 3,
@@ -121,6 +167,7 @@ RULES = {
 SELECTED = frozenset(
     {
         Reason.REPROCESSED,
+        Reason.NAMED,
         Reason.AFTER_WATERMARK,
         Reason.IN_SESSION,
         Reason.CARRIED_OVER,
@@ -128,12 +175,12 @@ SELECTED = frozenset(
         Reason.NO_WATERMARK,
     }
 )
-_AS_IT_SHOULD_BE = frozenset(
-    {Reason.LOADED, Reason.UNCOMMITTED, Reason.UNLISTED, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH}
-)
-"""Out although nothing is held back: its rows are loaded, were given up, or are read again."""
 TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.BEFORE_FLOOR, Reason.BEFORE_SYSTEM})
 """Out for its time alone: another watermark would let the file in."""
+_GIVEN_UP = frozenset({Reason.UNCOMMITTED, Reason.UNLISTED})
+"""Out whatever anybody decides: no run vouches for its rows."""
+HELD_BACK = TIMED_OUT | {Reason.ARCHIVED, Reason.REPLACED, Reason.CHANGED}
+"""Out although it may have rows that come by no other way, and nobody gave them up."""
 
 
 class Verdict(_Record, frozen=True):
@@ -150,6 +197,11 @@ class Verdict(_Record, frozen=True):
     def selected(self) -> bool:
         """The file is loaded next."""
         return self.reason in SELECTED
+
+    @property
+    def held_back(self) -> bool:
+        """The file is out although it may have rows that come by no other way."""
+        return self.reason in HELD_BACK
 
     @property
     def rule(self) -> int:
@@ -216,7 +268,11 @@ class Reprocess(StrEnum):
 
 
 def judge(
-    files: Iterable[Candidate], basis: Basis, loaded: Loads, reprocess: Reprocess = Reprocess.NO
+    files: Iterable[Candidate],
+    basis: Basis,
+    loaded: Loads,
+    reprocess: Reprocess = Reprocess.NO,
+    decided: Decided = MappingProxyType({}),
 ) -> list[Verdict]:
     """One verdict per candidate, in the order given.
 
@@ -227,23 +283,42 @@ def judge(
     again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
     settled = Reason.REPROCESSED if again else Reason.LOADED
     ask_ledger = again or reprocess is Reprocess.NO
-    committed = RunState.COMMITTED
+    committed, data = RunState.COMMITTED, Kind.DATA
     verdicts = []
     for file in files:
         part, known = file.part, loaded.get(file.key) if ask_ledger else None
         if known is not None and (known.etag == file.etag or (part is not None and (not again or _as_listed(file)))):
-            verdicts.append(Verdict(file, settled))
+            verdict = Verdict(file, settled)
         elif known is not None and part is None and basis.keyless and reprocess is not Reprocess.NAMED:
-            verdicts.append(Verdict(file, Reason.CHANGED))
+            verdict = Verdict(file, Reason.CHANGED)
         elif part is not None and part.state is not committed:
-            verdicts.append(Verdict(file, Reason.UNCOMMITTED))
+            verdict = Verdict(file, Reason.UNCOMMITTED)
         elif part is not None and part.etag is None:
-            verdicts.append(Verdict(file, Reason.UNLISTED))
+            verdict = Verdict(file, Reason.UNLISTED)
         elif part is not None and part.etag != file.etag:
-            verdicts.append(Verdict(file, Reason.REPLACED))
+            verdict = Verdict(file, Reason.REPLACED)
         else:
-            verdicts.append(by_time(file))
+            verdict = by_time(file)
+            if reprocess is Reprocess.NAMED and verdict.reason in TIMED_OUT:
+                verdict = Verdict(file, Reason.NAMED)
+        if file.kind is not data or file.key in decided:
+            verdict = _barred(verdict, decided.get(file.key))
+        verdicts.append(verdict)
     return verdicts
+
+
+def _barred(verdict: Verdict, decision: Decision | None) -> Verdict:
+    """The verdict of a file that somebody decided about, or that is no plain data. What is loaded stays loaded."""
+    file, reason = verdict.file, verdict.reason
+    if reason is Reason.LOADED:
+        return verdict
+    if file.kind is Kind.STAGING:
+        return Verdict(file, Reason.STAGING)
+    if decision is not None and decision.etag == file.etag and reason not in _GIVEN_UP:
+        return Verdict(file, Reason.SKIPPED if decision.will is Will.SKIP else Reason.WRITTEN_OFF)
+    if file.kind is Kind.ARCHIVED and reason in SELECTED:
+        return Verdict(file, Reason.ARCHIVED)
+    return verdict
 
 
 def _as_listed(file: Candidate) -> bool:
@@ -293,112 +368,3 @@ def _holds_rows_from(file: Candidate, point_in: Callable[[str | None], datetime]
     """
     part = file.part
     return part is not None and part.max_cursor is not None and part.max_cursor >= point_in(part.timezone)
-
-
-class Summary(Struct, frozen=True):
-    """What became of a table's files, and for nothing selected what would let files in.
-
-    enter_at: the point that lets in what is out for its time, wall clock in the profile's zone; None: there is none.
-    """
-
-    found: int
-    selected: int
-    reasons: Mapping[Reason, int]
-    hint: str
-    enter_at: datetime | None = None
-
-    def __str__(self) -> str:
-        return f"Found {self.found} files, filtered to {self.selected} files for loading"
-
-    @property
-    def held_back(self) -> bool:
-        """Nothing is selected although a file is out that may have rows which come by no other way."""
-        return not self.selected and any(r not in _AS_IT_SHOULD_BE for r in self.reasons)
-
-
-def summarise(
-    verdicts: Sequence[Verdict], judged_by: Basis, loaded: Loads, zone: ZoneInfo, reprocess: Reprocess = Reprocess.NO
-) -> Summary:
-    """Count verdicts by reason; when nothing is selected, name the change that would let files in."""
-    reasons = Counter(v.reason for v in verdicts)
-    selected = sum(reasons[r] for r in SELECTED)
-    enter_at = None if selected else _opening_point(verdicts, zone)
-    hints = [] if selected else [*_hints(reasons)]
-    if enter_at is not None:
-        basis = Basis(judged_by.epoch, after=to_instant(enter_at, zone), keyless=judged_by.keyless)
-        entering = sum(v.selected for v in judge((v.file for v in verdicts), basis, loaded, reprocess))
-        hints.insert(0, f"{_files(entering, 'enters', 'enter')} if you set {format_wall(enter_at)}")
-    return Summary(len(verdicts), selected, dict(reasons), "; ".join(hints), enter_at)
-
-
-def _opening_point(verdicts: Sequence[Verdict], zone: ZoneInfo) -> datetime | None:
-    """The latest point, to the second, that every file lies behind that is out for its time."""
-    missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
-    return to_wall(min(missed) - timedelta(seconds=1), zone) if missed else None
-
-
-def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
-    """What else keeps files out."""
-    if n := reasons.get(Reason.LOADED):
-        yield f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again"
-    if n := reasons.get(Reason.UNCOMMITTED):
-        yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
-    if n := reasons.get(Reason.UNLISTED):
-        yield f"{_files(n, 'is a leftover', 'are leftovers')} of an interrupted upload, in no run's list"
-    if n := reasons.get(Reason.CHANGED):
-        yield f"{_files(n, 'was', 'were')} changed after loading; `--reprocess --key …` loads one all the same"
-    if n := reasons.get(Reason.EARLIER_EPOCH):
-        yield (
-            f"{_files(n, 'is', 'are')} of an earlier epoch, before the last reset; its rows are read again, and "
-            "`set` to a point before it, then `sync --redshift-only`, loads what is there"
-        )
-    if n := reasons.get(Reason.LATER_EPOCH):
-        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` went back behind; a second `undo` returns to it"
-    if n := reasons.get(Reason.REPLACED):
-        yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
-
-
-def _files(count: int, singular: str, plural: str) -> str:
-    return f"{count} file {singular}" if count == 1 else f"{count} files {plural}"
-
-
-def explain(verdict: Verdict, loaded: Loads) -> str:
-    """The reason in words, e.g. `outside the session window by 3 h 12 m`."""
-    reason, file, distance = verdict.reason, verdict.file, verdict.distance
-    by = format_distance(distance) if distance is not None else ""
-    if reason is Reason.LOADED:
-        known = loaded[file.key]
-        since = "" if known.etag == file.etag else "; its content is not what was loaded"
-        return f"loaded at {format_instant(known.at)} by load {known.load_id}{since}"
-    if reason is Reason.UNCOMMITTED and file.part is not None:
-        return f"its run {file.part.run} is {file.part.state.value if file.part.state else 'unknown'}"
-    if reason is Reason.UNLISTED and file.part is not None:
-        return f"its run {file.part.run} does not list it"
-    boundary = format_instant(verdict.boundary) if verdict.boundary else ""
-    return {
-        Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",
-        Reason.REPLACED: "its content is not what its run wrote",
-        Reason.CHANGED: "its content changed after it was loaded, and the table has no primary key",
-        Reason.AFTER_WATERMARK: f"{by} after the watermark",
-        Reason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
-        Reason.IN_SESSION: "inside the session window",
-        Reason.CARRIED_OVER: "carried over: a committed part that was never loaded",
-        Reason.OUTSIDE_SESSION: f"outside the session window by {by}",
-        Reason.BEFORE_FLOOR: f"before the load floor {boundary}",
-        Reason.EARLIER_EPOCH: "of an earlier epoch: the table was reset since",
-        Reason.LATER_EPOCH: "of a later epoch: that reset was taken back",
-        Reason.AFTER_SYSTEM: f"{by} after the system watermark",
-        Reason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
-        Reason.NO_WATERMARK: "no watermark excludes it",
-    }[reason]
-
-
-def format_distance(distance: timedelta) -> str:
-    """A length of time in its two largest units, e.g. `3 h 12 m`."""
-    seconds = int(distance.total_seconds())
-    amounts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        amount, seconds = divmod(seconds, size)
-        if amount or amounts:
-            amounts.append((amount, unit))
-    return " ".join(f"{amount} {unit}" for amount, unit in amounts[:2] if amount) or "0 s"

@@ -13,12 +13,14 @@ class ObjectInfo(Struct, frozen=True):
     """One object as a listing or HEAD shows it.
 
     last_modified: aware UTC, whole seconds, by the store's clock. etag: without surrounding quotes. size: bytes.
+    archived: its content must be restored before anybody can read it; a listing says so of a restored one, too.
     """
 
     key: str
     etag: str
     size: int
     last_modified: datetime
+    archived: bool = False
 
 
 class StoredObject(Struct, frozen=True):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _BODY_ATTEMPTS = 3
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes whose objects cannot be read until they are restored; GLACIER_IR can."""
 
 
 class S3Store:
@@ -117,7 +119,8 @@ class S3Store:
                 return
             for item in page.get("Contents", ()):
                 key = item["Key"][len(self._base) :]
-                yield ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]))
+                archived = item.get("StorageClass") in _ARCHIVES
+                yield ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]), archived)
 
     def unfinished(self, _age: timedelta, /) -> Sequence[ObjectInfo]:
         """None: an object is written in one request, wholly or not at all."""
@@ -162,7 +165,9 @@ class S3Store:
     def _described(self, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
         _, _, whole = answer.get("ContentRange", "").partition("/")
         size = int(whole) if whole else answer["ContentLength"]
-        return ObjectInfo(key, answer["ETag"].strip('"'), size, _utc(answer["LastModified"]))
+        in_archive = answer.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in answer
+        archived = in_archive and 'ongoing-request="false"' not in answer.get("Restore", "")
+        return ObjectInfo(key, answer["ETag"].strip('"'), size, _utc(answer["LastModified"]), archived)
 
     def _server_time(self, answer: Mapping[str, Any]) -> datetime:
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")

@@ -48,6 +48,10 @@ _ANSWERS = {
     "PermanentRedirect": ("the bucket {bucket} lives in another region", _REGION),
     "AuthorizationHeaderMalformed": ("the request was signed for another region", _REGION),
     "IllegalLocationConstraintException": ("the bucket {bucket} lives in another region", _REGION),
+    "InvalidObjectState": (
+        "the object is in an archive and must be restored before it can be read",
+        "restore it in S3 (`aws s3api restore-object`), then try again",
+    ),
     "KeyTooLongError": ("the key is longer than S3 allows (1,024 bytes)", "shorten the store's prefix"),
 }
 

@@ -39,7 +39,8 @@ class Options(Struct, frozen=True):
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
     watermark is manual is only loaded, as an unattended run does. wait: how long for a table that another run holds.
-    batch: whose earlier try is taken over from at once.
+    batch: whose earlier try is taken over from at once. all_days: list the folders of all days, as for an operator who
+    only loads.
     """
 
     extract: bool = True
@@ -52,6 +53,7 @@ class Options(Struct, frozen=True):
     keep_manual: bool = False
     wait: timedelta = timedelta(0)
     batch: Batch | None = None
+    all_days: bool = False
 
 
 class Scope(Struct, frozen=True):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from wmtui.config import TableConfig
 from wmtui.errors import SourceError, TableError
 from wmtui.files.runs import Range, Run
-from wmtui.files.verdicts import format_distance
+from wmtui.files.summary import format_distance
 from wmtui.model import Position
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Severity

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from wmtui.errors import Interrupted, TableError, UsageError
 from wmtui.files.runs import Run, RunStore
 from wmtui.files.settle import bury, patch_extracted
-from wmtui.files.verdicts import format_distance
+from wmtui.files.summary import format_distance
 from wmtui.model import Order, Span, Strategy
 from wmtui.pipeline import continuity
 from wmtui.pipeline.changes import tell_changes, tell_renames

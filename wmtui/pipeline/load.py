@@ -11,12 +11,23 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from wmtui.errors import NothingSelected, ObjectMissing, TableError
+from wmtui.files.decisions import Decisions
 from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
 from wmtui.files.runs import Part, RunState, RunStore, incomplete_copy, run_started
-from wmtui.files.selection import Choice, Loading, Selection, settled_mark, settled_marks, settled_run
-from wmtui.files.verdicts import Candidate, Loads, Reason, explain
+from wmtui.files.selection import (
+    Choice,
+    Loading,
+    Selection,
+    listing_note,
+    listing_notes,
+    settled_mark,
+    settled_marks,
+    settled_run,
+)
+from wmtui.files.summary import explain
+from wmtui.files.verdicts import Candidate, Loads, Reason
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
@@ -29,7 +40,16 @@ from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 from wmtui.watermarks.zones import zone_of
 
-_KEPT = (Reason.LOADED, Reason.BEFORE_FLOOR, Reason.EARLIER_EPOCH, Reason.LATER_EPOCH, Reason.UNLISTED)
+_KEPT = (
+    Reason.LOADED,
+    Reason.SKIPPED,
+    Reason.WRITTEN_OFF,
+    Reason.STAGING,
+    Reason.BEFORE_FLOOR,
+    Reason.EARLIER_EPOCH,
+    Reason.LATER_EPOCH,
+    Reason.UNLISTED,
+)
 """Own parts that no later load by this watermark takes; one outside the session is carried over."""
 
 
@@ -91,7 +111,9 @@ def _know_warehouse(job: Job, warehouse: str | None) -> None:
 
 
 def _loading(job: Scope, warehouse: str | None) -> Loading:
-    return Loading(Destination(warehouse, job.config.target), keyless=not job.config.primary_key)
+    config = job.config
+    destination = Destination(warehouse, config.target)
+    return Loading(destination, keyless=not config.primary_key, list_all_every=config.list_all_every)
 
 
 def _newest_load(ledger: Ledger) -> str | None:
@@ -118,7 +140,7 @@ def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:
         job.heartbeat,
         backend.watermarks.system() if mark.position is None else None,
         ledger=ledger.files(job, mark.epoch),
-        choice=Choice(reprocess=options.reprocess, keys=options.keys),
+        choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
     )
 
 
@@ -133,9 +155,20 @@ def _report(job: Job, selection: Selection) -> None:
         if names:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             job.tell(f"ignored, {why}: {shown}", Severity.WARNING)
+    _report_held_back(job, selection)
     if selection.summary.hint:
         wanted = selection.summary.held_back or not job.options.extract
         job.tell(selection.summary.hint, Severity.INFO if wanted else Severity.DEBUG)
+
+
+def _report_held_back(job: Job, selection: Selection) -> None:
+    """Which files this load leaves behind although nobody gave them up."""
+    left = [verdict for verdict in selection.verdicts if verdict.held_back]
+    if left:
+        shown = ", ".join(v.file.key for v in left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+        count = "1 file is" if len(left) == 1 else f"{len(left)} files are"
+        reasons = ", ".join(dict.fromkeys(explain(v, selection.loaded) for v in left[:3]))
+        job.tell(f"{count} held back: {shown}; {reasons}", Severity.WARNING)
 
 
 def refuse_replaced(selection: Selection) -> None:
@@ -145,7 +178,8 @@ def refuse_replaced(selection: Selection) -> None:
             raise TableError(
                 f"{verdict.file.key} was replaced",
                 explain(verdict, selection.loaded),
-                "restore the object's version that the run wrote, or remove it and reset the table",
+                "restore the object's version that the run wrote; or give its rows up: "
+                f"`wmtui files -t … --skip {verdict.file.key} --reason …`",
             )
 
 
@@ -184,21 +218,32 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
     store = RunStore(job.backend.objects, job.table)
     present = {file.key for file in selection.listing.candidates}
     known = ledger.files(job, mark.epoch)
-    settled = settled_run(mark, job.heartbeat, _loading(job, ledger.known.warehouse), known)
-    for name in store.since(settled):
+    loading, decided = _loading(job, ledger.known.warehouse), selection.decisions
+    lying = {key.rpartition("/")[2]: key for key in present}
+    for name in store.since(settled_run(mark, job.heartbeat, loading, decided, known)):
         found = store.read(name)
         if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
             continue
         for part in found[0].parts:
-            if part.key not in present and part.key not in selection.loaded and not _read_again(job, mark, name, part):
+            if part.key in present or part.key in selection.loaded or _given_up(decided, part):
+                continue
+            if not _read_again(job, mark, name, part):
                 point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
                 at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
+                moved = lying.get(part.key.rpartition("/")[2])
+                restore = f"move {moved} back to where it was" if moved else "restore it"
                 raise TableError(
                     f"{part.key} is gone",
                     f"run {name} committed it with {part.rows} rows, and it was never loaded",
-                    f"restore it, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
-                    f"{point}",
+                    f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
+                    f"{point}; or give them up: `wmtui files -t {job.table} --write-off --key {part.key} --reason …`",
                 )
+
+
+def _given_up(decided: Decisions, part: Part) -> bool:
+    """Whether somebody decided to do without a part that is gone."""
+    decision = decided.files.get(part.key)
+    return decision is not None and decision.etag == part.etag
 
 
 def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
@@ -216,13 +261,13 @@ def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
 
 def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, last: LoadRecord | None) -> Loaded:
     """Nothing to load: an error if only that was asked for and files are held back; else the table is up to date."""
-    if selection.summary.held_back and not job.options.extract:
+    if selection.summary.only_held_back and not job.options.extract:
         raise NothingSelected(str(selection.summary), selection.summary.hint, "set the watermark, or leave it so")
     warehouse = ledger.known.warehouse
     _note_settled(job, mark, selection, ledger, done=Done(set(), warehouse, _newest_load(ledger)))
     status = mark.load_status(warehouse, default=job.backend.is_default)
     up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
-    if selection.summary.held_back or up_to_date:
+    if selection.summary.only_held_back or up_to_date:
         return Loaded(mark, selection)
     noted: Json = {"status": "success", "error": None, "profile": job.backend.profile}
     if last is not None:
@@ -375,15 +420,31 @@ def _note_settled(job: Job, mark: Watermark, selection: Selection, ledger: Ledge
         and v.file.key not in done.keys
         and v.file.part.state is not RunState.ABANDONED
     }
-    if job.options.keys or selection.basis.session is None:
+    if job.options.keys:
+        # Some files may not be held back any more: only a listing of all days tells which are.
+        kept = {name: note for name, note in listing_notes(job.heartbeat).items() if name != (done.warehouse or "")}
+        job.lease.note(listed_in=kept)
         return
-    before = settled_run(mark, job.heartbeat, _loading(job, ledger.known.warehouse), ledger.files(job, mark.epoch))
+    loading, decided = _loading(job, done.warehouse), selection.decisions
+    _note_listing(job, mark, selection, loading)
+    if selection.basis.session is None:
+        return
+    known_as = _loading(job, ledger.known.warehouse)
+    before = settled_run(mark, job.heartbeat, known_as, decided, ledger.files(job, mark.epoch))
     newest = before
     for run in RunStore(job.backend.objects, job.table).since(before):
         if run in open_runs or run == mark.pending_extraction:
             break
         newest = run
-    loading = _loading(job, done.warehouse)
     marks = settled_marks(job.heartbeat)
-    marks[done.warehouse or ""] = settled_mark(newest, mark, loading, done.load_id)
-    job.lease.note(settled_in=marks)
+    marks[done.warehouse or ""] = settled_mark(newest, mark, loading, decided, done.load_id)
+    job.lease.note(settled_in=marks, decisions=decided.serial)
+
+
+def _note_listing(job: Job, mark: Watermark, selection: Selection, loading: Loading) -> None:
+    """Leave what a listing of all days showed, so that others need not list them again."""
+    at = selection.whole_at or job.backend.clock()
+    if selection.since is None:
+        noted = listing_note(mark, loading, selection.decisions, selection.summary.held_back, at)
+        notes = {**listing_notes(job.heartbeat), loading.destination.warehouse or "": noted}
+        job.lease.note(listed_in=notes, decisions=selection.decisions.serial)

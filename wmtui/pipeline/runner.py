@@ -22,7 +22,7 @@ from wmtui.errors import (
 )
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
-from wmtui.files.verdicts import format_distance
+from wmtui.files.summary import format_distance
 from wmtui.model import TableName
 from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult

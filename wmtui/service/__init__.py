@@ -8,6 +8,7 @@ from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.drafts import Draft
+from wmtui.service.files import Files
 from wmtui.service.freshness import Severity
 from wmtui.service.health import Health
 from wmtui.service.history import Entry, History, WayBack
@@ -17,7 +18,7 @@ from wmtui.service.overview import Look, Overview
 from wmtui.service.ownership import Ownership
 from wmtui.service.pins import Pins
 from wmtui.service.status import Statuses, TableStatus
-from wmtui.service.syncs import Preview, Request, Syncs, file_selection
+from wmtui.service.syncs import Preview, Request, Syncs
 from wmtui.service.verifications import verify
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
@@ -43,6 +44,7 @@ class Service:
         self.history = History(self.workspace, self.watermarks)
         self.pins = Pins(self.workspace, self.watermarks)
         self.locks = Locks(self.workspace)
+        self.files = Files(self.workspace)
         self.ownership = Ownership(self.workspace)
         self.syncs = Syncs(self.workspace)
         self.leftovers = Leftovers(self.workspace)
@@ -63,10 +65,6 @@ class Service:
     def draft(self, table: TableName) -> Draft:
         """A change of a table's watermark that somebody is still thinking about. Raises Unreadable."""
         return Draft(self.workspace, self.watermarks, table)
-
-    def files(self, table: TableName) -> Selection:
-        """Every file of a table with its verdict, by the load records."""
-        return file_selection(self.workspace, table)
 
 
 __all__ = [

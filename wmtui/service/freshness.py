@@ -64,17 +64,25 @@ class Judgement(Struct, frozen=True):
     manual: Manual | None = None
 
 
+class Files(Struct, frozen=True):
+    """How many files the next load takes, and how many it leaves although nobody gave them up."""
+
+    waiting: int = 0
+    held_back: int = 0
+
+
+UNCOUNTED = Files()
+
+
 class Facts(Struct, frozen=True):
-    """What is known of a table. now: by the store's clock. zone: the profile's. held_back: files below the load floor
-    that nobody gave up.
-    """
+    """What is known of a table. now: by the store's clock. zone: the profile's."""
 
     mark: Watermark
     heartbeat: Heartbeat
     loads: Loads
     zone: ZoneInfo
     now: datetime
-    held_back: int = 0
+    files: Files = UNCOUNTED
 
 
 def judge(facts: Facts, limits: Freshness, max_age: timedelta | None = None) -> Judgement:
@@ -130,8 +138,8 @@ def _states(
         yield "never synced", bad, ""
     if read_to(mark, heartbeat, facts.zone) is None:
         yield ("reset" if mark.epoch > 1 else "never read"), bad, "nothing was read since"
-    if facts.held_back:
-        files = wording.count(facts.held_back, "file")
+    if _lacks_files(facts):
+        files = wording.count(facts.files.held_back, "file")
         yield "held back", bad, f"{files} held back: no load takes them; see `wmtui files -t {mark.table}`"
     if age is None:
         yield "not loaded", bad, "what was read has never been loaded"
@@ -176,6 +184,11 @@ def _ahead(facts: Facts) -> str:
 
 def _extracted_to(facts: Facts) -> datetime | None:
     return facts.heartbeat.extracted_to(facts.mark)
+
+
+def _lacks_files(facts: Facts) -> bool:
+    """Files are held back, and nobody is at it: no manual watermark is about to load others."""
+    return facts.files.held_back > 0 and not (facts.mark.is_manual and facts.files.waiting)
 
 
 def _never_synced(mark: Watermark, heartbeat: Heartbeat) -> bool:

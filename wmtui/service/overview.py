@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from wmtui.errors import Unreachable, Unreadable
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
+from wmtui.service.freshness import Files
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import READERS, Workspace
@@ -24,13 +25,15 @@ COUNTED = ("held back", "incomplete copy")
 class Look(Struct, frozen=True):
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
-    waiting: files the next load takes; None: neither these nor those that are held back were counted yet.
+    waiting: files the next load takes; None: neither these nor those that are held back were counted yet. listed_at:
+    when the files of all days were last listed, aware UTC; None: not known.
     """
 
     status: TableStatus
     mark: Watermark | None = None
     heartbeat: Heartbeat | None = None
     waiting: int | None = None
+    listed_at: datetime | None = None
 
     @property
     def table(self) -> TableName:
@@ -82,9 +85,11 @@ class Overview:
         """The same, given its files."""
         if look.mark is None or look.heartbeat is None:
             return look
-        summary = selection.summary
-        status = self._statuses.of(look.mark, look.heartbeat, held_back=summary.held_back, max_age=max_age)
-        return replace(look, status=self._statuses.complete(look.mark, status), waiting=summary.selected)
+        files = Files(selection.summary.selected, selection.held_back)
+        status = self._statuses.complete(
+            look.mark, self._statuses.of(look.mark, look.heartbeat, files=files, max_age=max_age)
+        )
+        return replace(look, status=status, waiting=files.waiting, listed_at=selection.whole_at)
 
     def look_at(
         self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from wmtui.errors import Unreadable
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import TableName
-from wmtui.service.freshness import Facts, Judgement, Loads, Severity, judge
+from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
 from wmtui.service.verified import Verified
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
@@ -91,15 +91,15 @@ class Statuses:
         return TableStatus(table, judgement, error=error.in_one_line, unreadable=error)
 
     def of(
-        self, mark: Watermark, heartbeat: Heartbeat, *, held_back: int = 0, max_age: timedelta | None = None
+        self, mark: Watermark, heartbeat: Heartbeat, *, files: Files = UNCOUNTED, max_age: timedelta | None = None
     ) -> TableStatus:
         """The status that watermark and lock document give a table.
 
-        held_back: files below the load floor that nobody gave up. max_age: as for `status`.
+        max_age: of its data; None: the table's own `freshness.error`.
         """
         table, loads = mark.table, self._loads(mark)
         now = heartbeat.now or self._workspace.clock()
-        facts = Facts(mark, heartbeat, loads, self._workspace.zone, now, held_back)
+        facts = Facts(mark, heartbeat, loads, self._workspace.zone, now, files)
         last_run = heartbeat.fields["last_run"]
         live = heartbeat.fields if heartbeat.held else {}
         return TableStatus(
@@ -115,7 +115,7 @@ class Statuses:
             owner=f"{live['owner']}@{live['host']}" if live else None,
             error=mark.fields["last_error"],
             held_by=heartbeat.held_by,
-            held_back=held_back,
+            held_back=files.held_back,
             verified=Verified.of(heartbeat),
         )
 

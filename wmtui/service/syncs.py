@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
-from wmtui.files.selection import Choice, Selection
+from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
 from wmtui.service.process import process_age
 from wmtui.service.workspace import Workspace
@@ -105,6 +105,7 @@ class Syncs:
             keep_manual=not request.tables and self._workspace.config(table).manual_in_run == "load",
             wait=request.wait,
             batch=batch,
+            all_days=request.redshift_only and bool(request.tables),
         )
 
     def _refuse_contradictions(self, request: Request) -> None:
@@ -248,15 +249,3 @@ def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
     refuse_lost(scope, mark, selection, ledger)
     refuse_unknown_loads(scope, ledger, mark, selection.selected)
     return selection
-
-
-def file_selection(workspace: Workspace, table: TableName) -> Selection:
-    """Every file of a table with its verdict, by the load records; all days."""
-    mark = workspace.watermarks.read(table).watermark
-    return workspace.new_filter().select(
-        mark,
-        workspace.loading(table),
-        workspace.heartbeat(table),
-        workspace.watermarks.system() if mark.position is None else None,
-        choice=Choice(all_days=True),
-    )

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from wmtui.files.verdicts import format_distance
+from wmtui.files.summary import format_distance
 from wmtui.model import Level
 from wmtui.pipeline.events import Status
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant

@@ -87,7 +87,9 @@ class Workspace:
         """Where a table is loaded, as far as the store knows: the warehouse that this profile last loaded into."""
         config = self.config(table)
         return Loading(
-            Destination(self.warehouse_id, config.target, self.settings.is_default), keyless=not config.primary_key
+            Destination(self.warehouse_id, config.target, self.settings.is_default),
+            keyless=not config.primary_key,
+            list_all_every=config.list_all_every,
         )
 
     @property

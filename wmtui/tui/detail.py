@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
 from wmtui.errors import Unreadable
-from wmtui.files.verdicts import Loads, Verdict
+from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, Severity, describe, wording
 from wmtui.service.history import diff_lines
@@ -173,7 +173,7 @@ class DetailPane(Vertical):
         self.detail: Detail | None = None
         self.entries: list[Entry | Unreadable] | None = None
         self._waiting: Timer | None = None
-        self._loaded: Loads = {}
+        self._selection: Selection | None = None
         self.kept = "all"
         self.tab = "fields"
 
@@ -294,7 +294,7 @@ class DetailPane(Vertical):
             lines.show(())
             head.show(())
             return
-        self._loaded = self.detail.selection.loaded
+        self._selection = self.detail.selection
         summary, width = self.detail.selection.summary, max(10, self._width)
         text = f"{summary}" + (f"; {summary.hint}" if summary.hint else "")
         shown: list[Line] = [[(piece, "strong" if summary.held_back else "")] for piece in textwrap.wrap(text, width)]
@@ -316,7 +316,7 @@ class DetailPane(Vertical):
         head.show([sparkline(self.entries, self._width)])
 
     def _file_line(self, verdict: Verdict, width: int) -> Line:
-        return file_line(verdict, self._loaded, width)
+        return file_line(verdict, self._selection, width) if self._selection else []
 
 
 def _field_line(field: Field, width: int) -> Line:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 from msgspec import Struct
 from rich.cells import cell_len
 
-from wmtui.files.verdicts import Verdict, explain
+from wmtui.files.selection import Selection
+from wmtui.files.summary import word
+from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity
 from wmtui.service import wording
@@ -125,20 +127,21 @@ def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
     return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
+_SIGNS = {"next": ("✓", "good"), "loaded": ("·", "dim"), "held back": ("!", "warn"), "out": ("·", "dim")}
 _NARROW_FILE = 50
 """Below, a file's size gives way to the reason."""
 
 
-def file_line(verdict: Verdict, loaded: object, width: int) -> Line:
-    """A file with its verdict: in or out, when, why, and as much of its name as fits."""
-    why = explain(verdict, loaded)  # type: ignore[arg-type]
+def file_line(verdict: Verdict, selection: Selection, width: int) -> Line:
+    """A file with its verdict: next, loaded, held back or out, when, why, and as much of its name as fits."""
+    why = selection.explain(verdict)
     at = wording.instant(verdict.file.last_modified)[5:-1].replace("T", " ")
-    sign = "✓ in " if verdict.selected else "· out"
+    what = word(verdict)
     name = verdict.file.key.rsplit("/", 1)[-1]
-    kind = "good" if verdict.selected else "dim"
+    sign, kind = _SIGNS[what]
     if width < _NARROW_FILE:
-        return columns([(sign[0], 1, kind), (at, 14, ""), (why, width - 17, "")])
-    head = [(sign, 5, kind), (at, 14, ""), (wording.size(verdict.file.size), -8, "")]
+        return columns([(sign, 1, kind), (at, 14, ""), (why, width - 17, "")])
+    head = [(f"{sign} {what}", 11, kind), (at, 14, ""), (wording.size(verdict.file.size), -8, "")]
     used = sum(abs(cell) + 1 for _, cell, _ in head)
     if width - used < 60:
         return columns([*head, (why, width - used, "")])

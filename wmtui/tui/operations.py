@@ -4,7 +4,9 @@ import textwrap
 from pathlib import Path
 
 from wmtui.errors import ExitCode, UsageError, WmtuiError
-from wmtui.files.verdicts import Loads, Verdict, explain
+from wmtui.files.selection import Selection
+from wmtui.files.summary import word
+from wmtui.files.verdicts import Verdict
 from wmtui.pipeline.events import Severity
 from wmtui.service import Entry, wording
 from wmtui.service import Severity as State
@@ -74,7 +76,7 @@ class Operations(Asking):
     def whole(self, item: object) -> None:
         """Everything about a line, which a pane may be too narrow for."""
         detail = self._app.detail_pane.detail
-        title, text = _whole(item, detail.selection.loaded if detail else {})
+        title, text = _whole(item, detail.selection if detail else None)
         lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, LOOK_WIDTH) or [""]]
         self._app.push_screen(Look(title, texts(*lines)))
 
@@ -184,11 +186,11 @@ class Operations(Asking):
         return f"{workspace.settings.profile_name}-{workspace.clock():%Y%m%dT%H%M%SZ}"
 
 
-def _whole(item: object, loaded: Loads) -> tuple[str, str]:
+def _whole(item: object, selection: Selection | None) -> tuple[str, str]:
     """A title, and every word of it."""
-    if isinstance(item, Verdict):
+    if isinstance(item, Verdict) and selection is not None:
         file = item.file
-        found = [f"{file.uri}", "", f"{'loaded next' if item.selected else 'left out'}: {explain(item, loaded)}"]
+        found = [f"{file.uri}", "", f"{word(item)}: {selection.explain(item)}"]
         found += [f"modified {wording.instant(file.last_modified)}, {wording.size(file.size)}, ETag {file.etag}"]
         return "File", "\n".join(found)
     if isinstance(item, Change) and isinstance(item.entry, Entry):

@@ -36,6 +36,7 @@ _FREE: Json = {
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
     "extracted_behind": None, "clock_back": None, "newest_key": None, "held_by": None,
     "extracted_from": None, "clock_read": None, "batch": None, "held_since": None,
+    "decisions": None,
 }  # fmt: skip
 _NO_HOLDER = {
     name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired", "batch", "held_since")
@@ -137,6 +138,12 @@ class Heartbeat(Struct, frozen=True):
     def newest_key(self) -> int | None:
         """The greatest primary key that the last run saw, of a table whose key is counted up."""
         number = self.fields.get("newest_key")
+        return number if type(number) is int else None
+
+    @property
+    def decisions(self) -> int | None:
+        """Serial of the decisions about this table's files, 0 for none; None: it is not known."""
+        number = self.fields.get("decisions")
         return number if type(number) is int else None
 
     @property

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from wmtui.model import Strategy, TableName
 from wmtui.pipeline.events import Event
-from wmtui.service import Preview, Request, Service, wording
+from wmtui.service import Preview, Request, Service, describe, wording
 from wmtui.tui.cells import Line
 from wmtui.tui.dialogs.base import Dialog, Reason
 from wmtui.tui.equal import Equal
@@ -144,6 +144,7 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
         summary = preview.selection.summary
         lines.append([(f"loads {wording.count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
         if summary.held_back:
+            lines.append([(f"leaves behind {describe.left_behind(preview.selection)}", "warn")])
             lines.append([(summary.hint, "warn")])
     return lines
 
