@@ -1,16 +1,29 @@
 """Is every table as fresh as it should be, and is everything in place for the next run?"""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 
-from wmtui.errors import ConditionsIgnored, Unreachable, WmtuiError
+from wmtui.config import RedshiftConfig
+from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
 from wmtui.model import Check, Level, TableName
+from wmtui.objects.rights import Rights, try_rights
+from wmtui.service import clocks, strangers
 from wmtui.service.leftovers import Leftovers
 from wmtui.service.overview import Overview
 from wmtui.service.status import TableStatus
 from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
+from wmtui.warehouses.base import MANIFESTS
+from wmtui.watermarks.identity import KEY as IDENTITY
+from wmtui.watermarks.timestamps import to_instant
+
+PREFIXES = (
+    "watermark/", "watermark/tables/", "watermark/journal/", "watermark/locks/", "watermark/runs/",
+    "watermark/loads/", "watermark/decisions/",
+)  # fmt: skip
+"""Where runs and edits write, beside the folders of data."""
 
 
 class Health:
@@ -26,16 +39,18 @@ class Health:
         """Every table's status. max_age: of its data; None: each table's own `freshness.error`."""
         return [look.status for look in self._overview.looks(tables, max_age)]
 
-    def doctor(self, tables: Iterable[TableName], *, probe: bool = True) -> list[Check]:
+    def doctor(self, tables: Iterable[TableName], *, reason: str | None = None) -> list[Check]:
         """Findings about store, source, warehouse and the tables named.
 
-        probe: prove conditional writes by writing a small object and removing it; never where changes are refused.
+        Rights and conditional writes are proven by writing small objects and removing them, where changes are allowed.
+        reason: for changing something, which a protected profile wants.
         """
-        w = self._workspace
+        w, tables = self._workspace, tuple(tables)
         findings = [*w.objects.check()]
-        if probe and w.may_write and all(f.level is not Level.ERROR for f in findings):
-            findings.append(self._conditions())
-        findings += [*w.source.check(), *w.warehouse.check()]
+        reached = all(f.level is not Level.ERROR for f in findings)
+        if reached:
+            findings += [*self._rights(tables, reason), *self._strangers()]
+        findings += [*w.source.check(), *w.warehouse.check(), self._clocks()]
         for table in tables:
             config = w.config(table)
             unreadable = self._document(table)
@@ -46,6 +61,45 @@ class Health:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
             findings += [] if unreadable else [*check_target(w, table), *self._left_behind(table)]
         return findings
+
+    def _rights(self, tables: Sequence[TableName], reason: str | None) -> list[Check]:
+        """What this account may do in the store."""
+        w = self._workspace
+        try:
+            w.require_write(reason)
+        except ConfirmationNeeded as error:
+            finding = f"not tried: {error.what}, and trying them writes small objects"
+            return [Check("store rights", Level.WARNING, finding, error.next_step)]
+        prefixes = [*PREFIXES, *([MANIFESTS] if isinstance(w.settings.profile.warehouse, RedshiftConfig) else [])]
+        prefixes += [f"incremental/{table.key}/" for table in tables or [*w.settings.tables][:1]]
+        found = w.each(lambda prefix: try_rights(w.objects, prefix), prefixes)
+        return [*check_rights(found), self._conditions()]
+
+    def _strangers(self) -> list[Check]:
+        """Documents that nothing here reads."""
+        try:
+            found = strangers.find(self._workspace.objects, self._workspace.settings.tables)
+        except StoreError as error:
+            return [Check("documents", Level.ERROR, str(error), error.next_step)]
+        return [Check(f"document {s.key}", Level.WARNING, s.finding, s.next_step) for s in found]
+
+    def _clocks(self) -> Check:
+        """Those that answer, compared; one that does not is a finding of its own, elsewhere."""
+        w = self._workspace
+
+        def source() -> datetime:
+            with w.source.connect() as connection:
+                reading = connection.clock()
+            return to_instant(reading.now + reading.delay, w.zone)
+
+        readings, second = {}, timedelta(seconds=1)
+        with suppress(WmtuiError, ObjectMissing):
+            readings["the store"] = clocks.read(w.clock, lambda: w.objects.get(IDENTITY).now, grain=second)
+        with suppress(WmtuiError):
+            readings["the source"] = clocks.read(w.clock, source)
+        with suppress(WmtuiError):
+            readings["the warehouse"] = clocks.read(w.clock, w.warehouse.clock)
+        return clocks.compare(readings)
 
     def _left_behind(self, table: TableName) -> list[Check]:
         """What crashed runs left. A store or warehouse that does not answer is a finding of its own."""
@@ -76,3 +130,20 @@ class Health:
         except WmtuiError as error:
             return [Check(str(table), Level.ERROR, str(error), error.next_step)]
         return []
+
+
+def check_rights(found: Sequence[Rights]) -> Iterator[Check]:
+    """A finding for each prefix where something is refused, and one for all others."""
+    whole = [rights.prefix for rights in found if not rights.refused]
+    if whole:
+        yield Check("store rights", Level.OK, f"may write, read, list and delete below {', '.join(whole)}")
+    for rights in found:
+        kept_out = [action for action, _ in rights.refused]
+        if not kept_out:
+            continue
+        _, error = rights.refused[0]
+        level = Level.WARNING if kept_out == ["delete"] else Level.ERROR
+        needed = "" if level is Level.ERROR else "; runs do without, `clean` does not"
+        left = f"; {rights.left} stays, and is written over the next time" if rights.left else ""
+        finding = f"may not {' or '.join(kept_out)}: {error}{needed}{left}"
+        yield Check(f"store rights: {rights.prefix}", level, finding, error.next_step)

@@ -1,6 +1,6 @@
 """What the pipeline needs of a source database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -108,6 +108,10 @@ class SourceConnection(Protocol):
         cursor is not DATETIME or TIMESTAMP, or when the key is not unique and NOT NULL; UnsupportedValue for a column
         type that cannot be carried exactly, with the column and type in the message.
         """
+        ...
+
+    def collations(self, table: TableName) -> Mapping[str, str]:
+        """By which collation each text column is compared, as the source calls it; none where bytes are."""
         ...
 
     def clock(self, lookback: timedelta | None = None) -> SourceClock:

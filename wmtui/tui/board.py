@@ -68,7 +68,7 @@ class Board(Struct):
         """Take in what was read; a count of waiting files that was known stays until there is a new one."""
         known = self.looks.get(look.table)
         if look.waiting is None and known is not None and known.serial == look.serial:
-            look = replace(look, waiting=known.waiting)
+            look = replace(look, waiting=known.waiting, listed_at=known.listed_at)
             if known.status.state in COUNTED:
                 look = replace(look, status=replace(look.status, judgement=known.status.judgement))
         if known is not None:
