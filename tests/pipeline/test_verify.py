@@ -12,7 +12,7 @@ from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import Interrupted, TableError
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Message, Stop
-from wmtui.pipeline.verify import Example, Verification
+from wmtui.pipeline.verify import Example, LeftOut, Problem, Reason, Result, Verification
 
 WRONG = ("missing", "extra", "doubled", "differing")
 
@@ -34,6 +34,18 @@ def attempt(stack: Stack, *names: str, since: str | None = None, examples: int =
 def wrong(result: Verification) -> dict[str, int]:
     """The findings that are not 0."""
     return {name: number for name in WRONG if (number := getattr(result.counts, name))}
+
+
+def left_out(result: Verification) -> tuple[LeftOut, ...]:
+    """What somebody left out, when nothing is wrong otherwise."""
+    assert result.result is Result.LEFT_OUT, result.problems
+    return result.left_out
+
+
+def problem(result: Verification) -> Problem:
+    """The only reason why it is not right."""
+    (found,) = result.problems
+    return found
 
 
 def filled(stack: Stack, rows: int = 20) -> None:
@@ -63,9 +75,10 @@ def examples(result: Verification, finding: str) -> list[Example]:
 def test_a_table_that_was_just_synced_is_right(stack: Stack) -> None:
     filled(stack)
     result = verify(stack)
-    assert result.right
+    assert result.result is Result.RIGHT
     assert (result.source_rows, result.warehouse_rows, result.compared) == (20, 20, 20)
-    assert (result.ahead, result.outside, result.waiting_files, result.examples) == (0, 0, 0, ())
+    assert (result.ahead, result.waiting, result.examples) == (0, 0, ())
+    assert (result.problems, result.left_out) == ((), ())
     assert not [event for event in stack.events if isinstance(event, Message)]
 
 
@@ -135,7 +148,7 @@ def test_what_changed_in_the_source_since_is_no_difference(stack: Stack) -> None
     stack.insert((21, 1, "new", ago(minutes=1)))
     stack.source(f"UPDATE {stack.schema}.orders SET note = 'newer', update_at = '{ago(minutes=1)}' WHERE id = 2")
     result = verify(stack)
-    assert result.right
+    assert result.result is Result.RIGHT
     assert (result.ahead, result.counts.moved_on) == (2, 1)
 
 
@@ -160,7 +173,7 @@ def test_rows_beyond_a_limit_that_share_its_cursor_are_not_due(stack: Stack) -> 
     stack.insert(*((i, 1, None, same) for i in range(1, 26)))
     stack.service.watermarks.set(stack.table(), "2020-01-01")
     stack.sync_one(limit=10)
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
     stack.warehouse("DELETE FROM orders WHERE id = 10")
     assert [example.key for example in verify(stack).examples] == [{"id": 10}]
 
@@ -168,8 +181,8 @@ def test_rows_beyond_a_limit_that_share_its_cursor_are_not_due(stack: Stack) -> 
 def test_rows_without_cursor_are_not_expected(stack: Stack) -> None:
     filled(stack)
     stack.insert((30, 1, "no cursor", None))
-    result = verify(stack)
-    assert (result.right, result.outside) == (True, 1)
+    (left,) = left_out(verify(stack))
+    assert (left.reason, left.by, left.rows) == (Reason.NULL_CURSOR, "`null_cursor: report`", 1)
 
 
 def test_a_row_that_lost_its_cursor_differs_and_is_not_taken_for_deleted(stack: Stack) -> None:
@@ -185,8 +198,8 @@ def test_rows_before_the_point_at_which_a_table_began_are_not_expected(stack: St
     stack.service.watermarks.set(stack.table(), str(ago(days=6, hours=1)))
     stack.sync_one()
     assert len(stack.warehouse_rows()) == 5
-    result = verify(stack)
-    assert (result.right, result.outside) == (True, 3)
+    (left,) = left_out(verify(stack))
+    assert (left.reason, left.by, left.serial, left.rows) == (Reason.BEFORE_POINT, "tester@test-host", 1, 3)
     assert wrong(verify(stack, since=str(ago(days=9, hours=1)))) == {"missing": 3}
 
 
@@ -201,8 +214,9 @@ def test_a_stretch_that_an_operator_skipped_is_not_expected(tmp_path: Path) -> N
     stack.service.watermarks.set(stack.table(), str(stack.ago(hours=2)))
     stack.sync_one()
     assert [row[0] for row in stack.warehouse_rows()] == [1, 3]
-    result = verify(stack)
-    assert (result.right, result.outside) == (True, 1)
+    (left,) = left_out(verify(stack))
+    assert (left.reason, left.by, left.rows) == (Reason.BEFORE_POINT, "tester@test-host", 1)
+    assert "the point of `set`" in left.what
 
 
 def test_parts_that_are_not_loaded_are_named_and_their_rows_are_not_missing(stack: Stack) -> None:
@@ -213,8 +227,11 @@ def test_parts_that_are_not_loaded_are_named_and_their_rows_are_not_missing(stac
     stack.warehouse("DELETE FROM orders WHERE id = 4")
     result = verify(stack)
     assert wrong(result) == {"missing": 1}
-    assert (result.waiting_files, result.counts.waiting, result.counts.moved_on) == (1, 2, 0)
-    assert "1 committed file is not loaded yet; load it first" in stack.log()
+    assert (result.waiting, result.counts.moved_on) == (2, 0)
+    missing, not_loaded = result.problems
+    assert (missing.reason, not_loaded.reason) == (Reason.MISSING, Reason.NOT_LOADED)
+    assert (not_loaded.files, not_loaded.rows) == (1, 2)
+    assert not_loaded.commands == (f"wmtui sync -t {stack.table()} --redshift-only",)
 
 
 def test_a_waiting_part_that_is_gone_excuses_nothing(stack: Stack) -> None:
@@ -230,16 +247,16 @@ def test_a_waiting_part_that_is_gone_excuses_nothing(stack: Stack) -> None:
 def test_a_table_that_was_never_synced_expects_nothing(stack: Stack) -> None:
     stack.insert((1, 1, None, ago(hours=1)))
     result = verify(stack)
-    assert (result.right, result.ahead, result.warehouse_rows, result.position) == (True, 1, 0, None)
+    assert (result.result, result.ahead, result.warehouse_rows, result.position) == (Result.RIGHT, 1, 0, None)
 
 
 def test_after_a_reset_nothing_is_expected_until_it_is_extracted_again(stack: Stack) -> None:
     filled(stack)
     stack.warehouse("DELETE FROM orders WHERE id < 5")
     stack.service.watermarks.reset(stack.table())
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
     stack.sync_one()
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
 
 
 def test_a_target_that_is_gone_misses_every_row(stack: Stack) -> None:
@@ -273,7 +290,7 @@ def test_without_a_primary_key_equal_rows_are_counted(stack: Stack) -> None:
     row = (1, "1.50", "same", ago(hours=1))
     stack.insert(row, row, (2, 2, "other", ago(hours=1)), (3, 3, "third", ago(hours=1)))
     stack.sync_one()
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
     stack.warehouse("INSERT INTO orders SELECT * FROM orders WHERE id = 2")
     stack.warehouse("DELETE FROM orders WHERE id = 3")
     stack.warehouse("INSERT INTO orders VALUES (9, 9, 'made up', '2020-01-01')")
@@ -288,7 +305,7 @@ def test_without_a_primary_key_what_was_inserted_since_is_not_due(stack: Stack) 
     stack.insert((1, 1, "old", ago(hours=1)))
     stack.sync_one()
     stack.insert((2, 1, "new", ago(minutes=1)))
-    assert (verify(stack).right, verify(stack).ahead) == (True, 1)
+    assert (verify(stack).result, verify(stack).ahead) == (Result.RIGHT, 1)
 
 
 @pytest.mark.parametrize("key", ["a, b", "b"])
@@ -302,7 +319,7 @@ def test_keys_of_text_and_of_several_columns_are_told_apart(stack: Stack, key: s
     values = ", ".join(f"({i}, '{text}', {at})" for i, text in enumerate(("", "|", "1|2:x", "N", "?1:x", "x y", "é")))
     stack.source(f"INSERT INTO {stack.schema}.texts VALUES {values}")
     stack.sync_one("texts")
-    assert verify(stack, "texts").right
+    assert verify(stack, "texts").result is Result.RIGHT
     stack.warehouse("DELETE FROM texts WHERE b = '?1:x' OR b = ''")
     assert {example.key["b"] for example in verify(stack, "texts").examples} == {"", "?1:x"}
 
@@ -310,7 +327,7 @@ def test_keys_of_text_and_of_several_columns_are_told_apart(stack: Stack, key: s
 def test_a_value_that_the_source_cannot_hold_is_a_difference_and_no_error(stack: Stack) -> None:
     filled(stack)
     stack.warehouse("ALTER TABLE orders ALTER COLUMN amount TYPE NUMERIC(20, 5)")
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
     stack.warehouse("UPDATE orders SET amount = 1.00001 WHERE id = 1")
     stack.warehouse("UPDATE orders SET update_at = 'infinity' WHERE id = 2")
     result = verify(stack)
@@ -328,7 +345,7 @@ def test_a_sync_meanwhile_makes_no_difference_and_is_said(stack: Stack, monkeypa
         return scan(*arguments)
 
     stack.patch_source(monkeypatch, "scan", sync_first)
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
     assert "a run was at work meanwhile" in stack.log()
 
 
@@ -363,7 +380,7 @@ def test_every_strategy_leaves_a_table_that_is_right(stack: Stack, strategy: Str
     filled(stack, 40)
     stack.insert(*((i, 1, None, ago(minutes=3)) for i in range(41, 61)))
     stack.sync_one(strategy=strategy, workers=2)
-    assert verify(stack).right
+    assert verify(stack).result is Result.RIGHT
 
 
 @pytest.mark.parametrize("seed", range(4))

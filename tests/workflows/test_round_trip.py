@@ -233,7 +233,7 @@ def test_every_edge_of_every_type_arrives_as_it_is(stack: Stack, edges: Edges) -
         if found != expected:
             wrong.append((kind, found, expected))
     assert wrong == []
-    assert verified(stack).right
+    assert verified(stack).result == "right"
 
 
 def test_every_type_of_the_table_has_an_edge_here() -> None:
@@ -260,7 +260,7 @@ def test_impossible_dates_stop_a_table_unless_the_rule_makes_them_null(stack: St
         (None, None),
         (date(2025, 2, 3), datetime(2025, 2, 3, 1, 2, 3)),
     ]
-    assert verified(stack).right
+    assert verified(stack).result == "right"
 
 
 def test_text_longer_than_the_warehouse_holds_stops_a_table_unless_the_rule_cuts_it(stack: Stack) -> None:
@@ -281,7 +281,7 @@ def test_text_longer_than_the_warehouse_holds_stops_a_table_unless_the_rule_cuts
     stack.sync_one()
     expected = "ab" + "é" * 32_766 if is_redshift else whole
     assert stack.warehouse("SELECT v FROM orders ORDER BY id") == [("x",), (expected,)]
-    assert verified(stack).right
+    assert verified(stack).result == "right"
     assert ("column v: 1 texts were cut" in stack.log()) == is_redshift
 
 
@@ -326,7 +326,7 @@ def test_a_year_of_schema_changes_ends_with_equal_rows(stack: Stack) -> None:
         (3, "c", 3, 3, Decimal("3.50")),
         (4, "d" * 300, None, 4, None),
     ]
-    assert verified(stack).right
+    assert verified(stack).result == "right"
 
 
 def test_a_widened_number_loads_while_it_fits_and_then_names_the_statement(stack: Stack) -> None:
@@ -345,7 +345,7 @@ def test_a_widened_number_loads_while_it_fits_and_then_names_the_statement(stack
         stack.warehouse(statement)
     stack.sync_one()
     assert stack.warehouse("SELECT n FROM orders ORDER BY id") == [(1,), (2,), (2**40,)]
-    assert verified(stack).right
+    assert verified(stack).result == "right"
 
 
 def test_excluded_columns_never_leave_the_source_and_renamed_ones_have_their_name(stack: Stack) -> None:
@@ -370,4 +370,4 @@ def test_excluded_columns_never_leave_the_source_and_renamed_ones_have_their_nam
     assert stack.warehouse("SELECT number, amount FROM mart.sold") == [(1, 2)]
     assert len(stack.warehouse("SELECT * FROM mart.sold")[0]) == 3
     assert not any(b"hunter2" in stack.service.workspace.objects.get(key).data for key in stack.keys(""))
-    assert verified(stack).right
+    assert verified(stack).result == "right"

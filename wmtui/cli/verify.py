@@ -13,10 +13,11 @@ from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
-from wmtui.pipeline.verify import FINDINGS, Example, Verification
+from wmtui.pipeline.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
 from wmtui.service.wording import ABSENT, printable
 
-COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "never read")
+COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "left out")
+_VERDICTS = {Result.RIGHT: "✓ right", Result.LEFT_OUT: "! left out", Result.NOT_RIGHT: "✗ not right"}
 _LONGEST = 60
 """Characters of a value that are shown to people."""
 
@@ -32,15 +33,24 @@ _LONGEST = 60
 @click.option(
     "--examples", type=click.IntRange(0, 1000), default=10, show_default=True, help="Rows to list of each finding."
 )
+@click.option("--strict", is_flag=True, help="Exit 1 also for what somebody left out.")
 @pass_invocation
-def verify(invocation: Invocation, tables: Sequence[str], since: str | None, examples: int) -> ExitCode:
-    """Compare the warehouse with the source, row by row; exit 1 if a row is missing, extra, doubled or differing."""
+def verify(
+    invocation: Invocation, tables: Sequence[str], since: str | None, examples: int, *, strict: bool
+) -> ExitCode:
+    """Compare the warehouse with the source, row by row, up to the watermark's position.
+
+    Exit 1 if it is not right: a row is missing, extra, doubled or differing, a file is held back or not loaded, a
+    cursor lies in the future, or nobody knows whether rows were read. What somebody left out, by placing the watermark
+    after it or by giving a file up, is named with who did it. Status and list show when a table was last verified.
+    """
     if not tables:
         raise UsageError("which table?", "verify needs -t", "name one: -t schema.table")
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
-    results = watch(console, partial(service.verify, names, since=since, examples=examples))
-    code = combine(_exit_code(result) for _, result in results)
+    reason = invocation.options.reason
+    results = watch(console, partial(service.verify, names, since=since, examples=examples, reason=reason))
+    code = combine(_exit_code(result, strict=strict) for _, result in results)
     if invocation.options.json:
         console.json({"exit_code": int(code), "tables": [_as_json(table, result) for table, result in results]})
     else:
@@ -51,23 +61,31 @@ def verify(invocation: Invocation, tables: Sequence[str], since: str | None, exa
     return code
 
 
-def _exit_code(result: Verification | WmtuiError) -> ExitCode:
+def _exit_code(result: Verification | WmtuiError, *, strict: bool) -> ExitCode:
     if isinstance(result, WmtuiError):
         return result.exit_code
-    return ExitCode.DONE if result.right else ExitCode.TABLE_FAILED
+    fine = (Result.RIGHT,) if strict else (Result.RIGHT, Result.LEFT_OUT)
+    return ExitCode.DONE if result.result in fine else ExitCode.TABLE_FAILED
 
 
 def _show(invocation: Invocation, results: Sequence[tuple[TableName, Verification | WmtuiError]]) -> None:
-    """A line per table, then the examples."""
+    """A line per table, then what is not right, what was left out, and the examples."""
     console = invocation.console
     columns = ("table", "verdict", "as of", *COUNTS)
     show_table(console, columns, [_row(table, result) for table, result in results], numbers=COUNTS)
-    found = [result for _, result in results if isinstance(result, Verification)]
-    for result in found:
+    for _, result in results:
+        if not isinstance(result, Verification):
+            continue
+        for problem in result.problems:
+            console.data(printable(f"{result.table}: not right: {problem.what}; {problem.next_step}"))
+        for left in result.left_out:
+            console.data(printable(f"{result.table}: left out by {_who(left)}: {left.what}; {left.next_step}"))
         for example in result.examples:
             console.data(_line(result.table, example))
-    if any(result.counts.extra for result in found):
-        console.tell("extra rows may be deletions: a cursor does not show them, so they stay in the warehouse")
+
+
+def _who(left: LeftOut) -> str:
+    return left.by if left.serial is None else f"{left.by} at serial {left.serial}"
 
 
 def _row(table: TableName, result: Verification | WmtuiError) -> Sequence[str]:
@@ -76,10 +94,9 @@ def _row(table: TableName, result: Verification | WmtuiError) -> Sequence[str]:
     c = result.counts
     numbers = (
         *(result.source_rows, result.warehouse_rows, c.missing, c.extra, c.doubled, c.differing),
-        *(c.moved_on, c.waiting, result.ahead, result.outside),
+        *(c.moved_on, result.waiting, result.ahead, sum(left.rows for left in result.left_out)),
     )
-    verdict = "✓ right" if result.right else "✗ wrong"
-    return (str(table), verdict, result.position or ABSENT, *(f"{number:,}" for number in numbers))
+    return (str(table), _VERDICTS[result.result], result.position or ABSENT, *(f"{number:,}" for number in numbers))
 
 
 def _line(table: str, example: Example) -> str:
@@ -111,15 +128,29 @@ def _as_json(table: TableName, result: Verification | WmtuiError) -> Mapping[str
     return {
         "table": result.table,
         "error": None,
+        "result": result.result.value,
+        "reasons": [_problem(problem) for problem in result.problems],
+        "left_out": [
+            {**_problem(left), "by": left.by, "serial": left.serial, "at": left.at} for left in result.left_out
+        ],
         "position": result.position,
         "source_rows": result.source_rows,
         "warehouse_rows": result.warehouse_rows,
         "compared": result.compared,
         **{finding: counts[finding] for finding in FINDINGS},
         "moved_on": result.counts.moved_on,
-        "not_loaded": result.counts.waiting,
-        "not_loaded_files": result.waiting_files,
+        "not_loaded": result.waiting,
         "not_due": result.ahead,
-        "never_read": result.outside,
         "examples": examples,
+    }
+
+
+def _problem(found: Problem | LeftOut) -> dict[str, Any]:
+    return {
+        "reason": found.reason.value,
+        "rows": found.rows,
+        "files": found.files,
+        "what": found.what,
+        "next": found.next_step,
+        "commands": list(found.commands),
     }

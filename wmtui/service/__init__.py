@@ -56,11 +56,18 @@ class Service:
         return self.workspace.table(text)
 
     def verify(
-        self, tables: Iterable[TableName], *, since: str | None, examples: int, emit: "Emit", stop: "Stop"
+        self,
+        tables: Iterable[TableName],
+        *,
+        since: str | None,
+        examples: int,
+        reason: str | None = None,
+        emit: "Emit",
+        stop: "Stop",
     ) -> "list[tuple[TableName, Verification | WmtuiError]]":
         """Compare warehouse and source; see `verifications.verify`. since: a point as people type it."""
         low = None if since is None else self.watermarks.point(since)
-        return verify(self.workspace, tables, since=low, examples=examples, emit=emit, stop=stop)
+        return verify(self.workspace, tables, since=low, examples=examples, reason=reason, emit=emit, stop=stop)
 
     def draft(self, table: TableName) -> Draft:
         """A change of a table's watermark that somebody is still thinking about. Raises Unreadable."""

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wmtui.errors import Interrupted, WmtuiError
+from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks import verified
+from wmtui.watermarks.verified import LastVerified
 
 if TYPE_CHECKING:
+    from wmtui.pipeline.context import Scope
     from wmtui.pipeline.events import Emit, Stop
     from wmtui.pipeline.verify import Verification
 
@@ -20,13 +23,15 @@ def verify(
     *,
     since: datetime | None = None,
     examples: int,
+    reason: str | None = None,
     emit: "Emit",
     stop: "Stop",
 ) -> "list[tuple[TableName, Verification | WmtuiError]]":
-    """Compare tables one after the other; one that cannot be compared has its error instead. Changes nothing.
+    """Compare tables one after the other; one that cannot be compared has its error instead.
 
-    since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone. examples: of
-    each finding. Raises Interrupted.
+    Changes nothing but the note of when a table was last verified, which is left out, and said so, where changes are
+    refused. since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone.
+    examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Options, Scope
     from wmtui.pipeline.verify.compare import verify_table
@@ -36,9 +41,37 @@ def verify(
     for table in dict.fromkeys(tables):
         try:
             scope = Scope(table, workspace.config(table), backend, Options(), workspace.heartbeat(table), emit)
-            results.append((table, verify_table(scope, since=since, examples=examples, stop=stop)))
+            found, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
+            _note(workspace, scope, found, warehouse, reason)
+            results.append((table, found))
         except Interrupted:
             raise
         except WmtuiError as error:
             results.append((table, error))
     return results
+
+
+def _note(
+    workspace: Workspace, scope: "Scope", found: "Verification", warehouse: str | None, reason: str | None
+) -> None:
+    """Leave in the store how it ended, for status and list. A store that refuses changes nothing about the result."""
+    from wmtui.pipeline.events import Severity
+
+    author = workspace.author
+    said = LastVerified(
+        at=workspace.clock(),
+        result=found.result.value,
+        rows=found.compared,
+        by=author.actor,
+        host=author.host,
+        position=found.position,
+        reasons=tuple(found.reasons),
+    )
+    try:
+        workspace.require_write(reason)
+        workspace.watermarks.require_conditions()
+        verified.note(workspace.objects, scope.table, warehouse, said)
+    except ConfirmationNeeded as refused:
+        scope.tell(f"nothing is recorded of this: {refused.what}")
+    except WmtuiError as error:
+        scope.tell(f"nothing is recorded of this: {error.in_one_line}", Severity.WARNING)

@@ -68,7 +68,7 @@ class DuckDBWarehouse:
 
     def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
         """Record the target as it is now as what this table's loads left."""
-        with self._session() as session:
+        with self._session(loads=True) as session:
             self._prepare_ledger(session)
             with self._lock(session, place.target), session.transaction():
                 state = session.state(place.target)
@@ -76,7 +76,7 @@ class DuckDBWarehouse:
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage beside other loads of this process, merge one at a time into a target."""
-        with self._session() as session:
+        with self._session(loads=True) as session:
             self._prepare_ledger(session)
             staged = stage(session, request, open_part, on_staged)
             with self._lock(session, request.target), session.transaction():
@@ -129,12 +129,12 @@ class DuckDBWarehouse:
                     raise ledger.in_the_way(session.statements.schema, error) from error
 
     @contextmanager
-    def _session(self) -> Iterator["_DuckDBSession"]:
+    def _session(self, *, loads: bool = False) -> Iterator["_DuckDBSession"]:
         try:
             with closing(self._open()) as connection:
                 yield _DuckDBSession(connection, self._clock)
         except duckdb.Error as error:
-            raise _translate(self._path, error) from error
+            raise _translate(self._path, error, loads=loads) from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self._wait.total_seconds()
@@ -290,10 +290,13 @@ def _is_busy(error: duckdb.Error) -> bool:
     return (isinstance(error, duckdb.IOException) and "lock" in why) or "Unique file handle conflict" in why
 
 
-def _translate(path: Path, error: duckdb.Error) -> WmtuiError:
+def _translate(path: Path, error: duckdb.Error, *, loads: bool) -> WmtuiError:
     why = str(error).splitlines()[0]
     if isinstance(error, duckdb.IOException) and "lock" in why:
         return WarehouseError(f"another process has {path} open", why, "try again when it is done")
-    if isinstance(error, duckdb.DataError | duckdb.IntegrityError | duckdb.ProgrammingError):
+    misfits = duckdb.DataError | duckdb.IntegrityError | duckdb.ProgrammingError
+    if isinstance(error, misfits) and not loads:
+        return TableError("the target cannot be read", why, "nothing was changed; look at the target")
+    if isinstance(error, misfits):
         return TableError("the target cannot take the rows", why, "nothing was loaded; fix the target")
     return WarehouseError(f"the warehouse {path} failed", why, "check path, permissions and free space")

@@ -104,7 +104,7 @@ class PostgresWarehouse:
 
     def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
         """Record the target as it is now as what this table's loads left."""
-        with self._session() as session:
+        with self._session(loads=True) as session:
             session.prepare_ledger()
             with session.transaction():
                 session.lock_ledger(place.target)
@@ -113,7 +113,7 @@ class PostgresWarehouse:
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage, merge and write the ledger; after a connection lost on the way the ledger says what happened."""
-        with self._session() as session:
+        with self._session(loads=True) as session:
             session.prepare_ledger()
             staged = stage(session, request, open_part, on_staged)
             with session.dropping(staged.staging):
@@ -152,7 +152,7 @@ class PostgresWarehouse:
 
     def _outcome(self, request: LoadRequest, lost: psycopg.Error) -> LoadResult:
         """What the ledger says about a load whose connection broke; the lock waits until the old transaction ended."""
-        with self._session() as session, session.transaction():
+        with self._session(loads=True) as session, session.transaction():
             session.lock_ledger(request.target)
             rows = session.execute(session.statements.select_load(request.target), request.load_id)
         committed = {(key, etag): count for key, etag, count in rows}
@@ -163,8 +163,8 @@ class PostgresWarehouse:
         return LoadResult(loaded, already, sum(committed.values()))
 
     @contextmanager
-    def _session(self) -> "Iterator[PostgresSession]":
-        with translated(self._address), closing(self._connect()) as connection:
+    def _session(self, *, loads: bool = False) -> "Iterator[PostgresSession]":
+        with translated(self._address, loads=loads), closing(self._connect()) as connection:
             session = self._open(connection)
             session.prepare()
             yield session

@@ -30,12 +30,14 @@ def unreachable(address: str, error: psycopg.Error) -> WarehouseError:
 
 
 @contextmanager
-def translated(address: str) -> Iterator[None]:
-    """Turn the driver's errors into ours: TableError where the data do not fit, else WarehouseError."""
+def translated(address: str, *, loads: bool) -> Iterator[None]:
+    """Turn the driver's errors into ours: TableError where the data do not fit, else WarehouseError. loads: what is
+    done writes into the target; else it only reads.
+    """
     try:
         yield
     except psycopg.Error as error:
-        raise _translate(address, error) from error
+        raise _translate(address, error, loads=loads) from error
 
 
 def connection_lost(error: psycopg.Error) -> bool:
@@ -46,22 +48,25 @@ def connection_lost(error: psycopg.Error) -> bool:
 _REFUSALS: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     (pg.InsufficientPrivilege, "the warehouse lacks a privilege", "grant what is missing; `wmtui doctor` lists it"),
     (pg.InvalidSchemaName, "the warehouse lacks the schema", "create it, or correct schema in tables.yaml"),
-    (pg.IdleInTransactionSessionTimeout, "this load fell asleep while others waited for it", "run it again"),
+    (pg.IdleInTransactionSessionTimeout, "this process fell asleep while others waited for it", "run it again"),
     (pg.LockNotAvailable, "the warehouse stays locked", "another load is at work; try again when it is done"),
     (pg.QueryCanceled, "the warehouse gave up on a statement", "look for what keeps the server busy"),
 )
 _MISFITS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
 
 
-def _translate(address: str, error: psycopg.Error) -> WmtuiError:
+def _translate(address: str, error: psycopg.Error, *, loads: bool) -> WmtuiError:
     why = " ".join(filter(None, (error.diag.message_primary or str(error).strip(), error.diag.message_detail)))
     for kind, what, step in _REFUSALS:
         if isinstance(error, kind):
             return WarehouseError(f"{what} ({address})", why, step)
+    if isinstance(error, _MISFITS) and not loads:
+        return TableError(f"the target cannot be read{_column(error)}", why, "nothing was changed; look at the target")
     if isinstance(error, _MISFITS):
         return TableError(f"the target cannot take the rows{_column(error)}", why, "nothing was loaded; fix the target")
     if connection_lost(error):
-        return WarehouseError(f"lost the warehouse {address}", why, "run it again; nothing is loaded twice")
+        step = "run it again; nothing is loaded twice" if loads else "run it again"
+        return WarehouseError(f"lost the warehouse {address}", why, step)
     return WarehouseError(f"the warehouse {address} failed", why, "look into the server's log")
 
 

@@ -56,7 +56,7 @@ class RedshiftWarehouse(PostgresWarehouse):
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage by COPY, merge and write the ledger; a file that another load brought meanwhile is left out."""
-        with self._session() as session:
+        with self._session(loads=True) as session:
             session.prepare_ledger()
             wanted = request
             while wanted.files:
@@ -87,8 +87,8 @@ class RedshiftWarehouse(PostgresWarehouse):
         return RedshiftSession(connection, self._redshift)
 
     @contextmanager
-    def _session(self) -> Iterator[RedshiftSession]:
-        with super()._session() as session:
+    def _session(self, *, loads: bool = False) -> Iterator[RedshiftSession]:
+        with super()._session(loads=loads) as session:
             assert isinstance(session, RedshiftSession)
             yield session
 

@@ -1,8 +1,8 @@
 """One connection to Redshift: PostgreSQL's protocol without much of what PostgreSQL does."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -22,11 +22,12 @@ from wmtui.warehouses.sql import Staging, count_staged, staged_name
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
 _LEDGER_ROWS = 100
-_FETCHED = 1_000
-"""More is refused by a cluster of one node."""
+_BATCH_ROWS = 1_000
+"""A batch has no more rows: each may have texts of 65,535 bytes."""
+_STREAMED = 100 if psycopg.capabilities.has_stream_chunked() else 1
+"""Rows that the client library hands over at once; those before PostgreSQL 17 only know one."""
 _FLOAT_DIGITS = 2
 """The most there are: 17 digits of a DOUBLE PRECISION, which tell it exactly, and 8 of a REAL, which do not."""
-_CURSOR = "wmtui_rows"
 _RELATION = """
 SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner),
     (SELECT u.usesuper FROM pg_user u WHERE u.usename = current_user), pg_get_userbyid(c.relowner) = current_user
@@ -147,12 +148,13 @@ class RedshiftSession(PostgresSession):
         self.execute(f"LOCK {self.statements.own(LEDGER)}")
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Every row, by a cursor: COPY to the client does not exist here."""
+        """Every row, as the one statement sends them: COPY to the client does not exist here, and a cursor would keep
+        the whole result on the leader node, which has little room for it.
+        """
         names = [column.name for column in columns]
-        rows = self.statements.select(target, [_expression(column) for column in columns])
-        with self.transaction():
-            self.execute(f"DECLARE {_CURSOR} CURSOR FOR {rows}")
-            while found := self.execute(f"FETCH FORWARD {min(batch_rows, _FETCHED)} FROM {_CURSOR}"):
+        statement = self.statements.select(target, [_expression(column) for column in columns]).encode()
+        with self._connection.cursor() as cursor, closing(_rows(cursor, statement)) as rows:
+            while found := list(islice(rows, min(batch_rows, _BATCH_ROWS))):
                 values = list(zip(*found, strict=True))
                 arrays = [_array(list(values[i]), column.type) for i, column in enumerate(columns)]
                 yield pa.record_batch(arrays, names=names)
@@ -179,6 +181,11 @@ class RedshiftSession(PostgresSession):
                     shown = f": {value!r}" if value else ""
                     return f" {name}, column {names.get(column, column)}", f"{reason}{shown}"
         return "", ""
+
+
+def _rows(cursor: "psycopg.Cursor[Any]", statement: bytes) -> Generator[tuple[Any, ...], None, None]:
+    """Closing it ends the statement."""
+    yield from cursor.stream(statement, size=_STREAMED)
 
 
 def _expression(column: ReadColumn) -> str:

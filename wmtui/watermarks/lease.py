@@ -36,11 +36,15 @@ _FREE: Json = {
     "acquired": None, "renewed": None, "last_run": None, "last_success": None, "extracted_to": None,
     "extracted_behind": None, "clock_back": None, "newest_key": None, "held_by": None,
     "extracted_from": None, "clock_read": None, "batch": None, "held_since": None,
-    "decisions": None,
+    "decisions": None, "last_verified": None,
 }  # fmt: skip
 _NO_HOLDER = {
     name: _FREE[name] for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired", "batch", "held_since")
 }
+
+
+_BESIDE = ("last_verified",)
+"""What others note in the lock document of a table that a run holds; the run keeps it."""
 
 
 class Batch(Struct, frozen=True):
@@ -269,17 +273,20 @@ class Lease(Struct):
                 try:
                     self._etag = documents.write(self._objects, key(self.table), documents.encode(fields), self._etag)
                 except PreconditionFailed:
-                    self._etag = self._own_etag()
+                    self._etag, beside = self._own_document()
+                    fields |= beside
                     continue
                 self._fields, self._renewed_at = fields, asked_at
                 return
         raise StoreError(f"cannot renew the lease on {self.table}", "the store keeps losing its answers", "try again")
 
-    def _own_etag(self) -> str:
-        """The ETag a write of ours left although its answer was lost; raises LeaseHeld when the lease is not ours."""
+    def _own_document(self) -> tuple[str, Json]:
+        """The ETag of our lease as it is now, and what others noted beside it: somebody did meanwhile, or a write of
+        ours landed although its answer was lost. Raises LeaseHeld when the lease is not ours.
+        """
         found = read(self._objects, self.table)
         if found.etag is not None and (found.token, found.fields["run"]) == (self.token, self.run):
-            return found.etag
+            return found.etag, {name: found.fields[name] for name in _BESIDE}
         owner, host, broken = (found.fields.get(name) for name in ("owner", "host", "broken"))
         if isinstance(broken, dict) and broken.get("run") == self.run:
             self._lost = f"it was broken by {broken.get('by')} on {broken.get('host')}"
@@ -360,6 +367,17 @@ def unlock(objects: ObjectStore, clock: Clock, author: Author, found: Heartbeat,
         "it ended, or another run has taken over",
         "see who holds what with `wmtui locks`",
     )
+
+
+def write_beside(objects: ObjectStore, found: Heartbeat, **noted: Any) -> bool:
+    """Note facts beside a lease; whether they are noted: the document may have changed since it was read.
+
+    A live lease is written as it is, with the moment since which it is held; an expired one is over.
+    """
+    since = found.held_since if found.held else None
+    holder = {"held_since": format_instant(since)} if since else _NO_HOLDER
+    fields = {**found.fields, **holder, **noted, "write_id": uuid.uuid4().hex}
+    return _take(objects, found.table, found, fields) is not None
 
 
 def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json) -> str | None:

@@ -5,7 +5,7 @@ row of the source is at least as new as what the warehouse was compared at, and 
 position. What is found nevertheless is looked at a second time, and only what is still there is reported.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -16,15 +16,20 @@ from wmtui.errors import TableError
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.events import Phase, Progress, Severity, Stop
 from wmtui.pipeline.fit import Fit
+from wmtui.pipeline.ledger import read_ledger
 from wmtui.pipeline.load import open_part
 from wmtui.pipeline.parts import Background
 from wmtui.pipeline.target import naming
 from wmtui.pipeline.verify import cells
-from wmtui.pipeline.verify.expected import Expectation, scalar
+from wmtui.pipeline.verify.blame import explain, journal_entries
+from wmtui.pipeline.verify.expected import FIRST_GAP, Expectation, gaps
 from wmtui.pipeline.verify.forms import Forms
 from wmtui.pipeline.verify.inputs import Inputs, read_inputs
-from wmtui.pipeline.verify.result import FINDINGS, Example, Verification
-from wmtui.pipeline.verify.spool import Kind, Spool, open_spool
+from wmtui.pipeline.verify.judge import Comparison, Kind, Outcome, open_comparison
+from wmtui.pipeline.verify.result import Example, Verification
+from wmtui.pipeline.verify.spool import told_in_words
+from wmtui.pipeline.verify.unloaded import Unloaded, still
+from wmtui.pipeline.verify.verdict import FIRST_FILES, Case, left_out, problems
 from wmtui.sources import SourceConnection
 from wmtui.watermarks.timestamps import format_wall
 
@@ -34,75 +39,102 @@ SECOND_LOOK = 2_500
 _KEYS_AT_ONCE = 500
 
 
-def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: Stop) -> Verification:
-    """Compare one table. since: see `read_inputs`. examples: how many of each finding to list.
+def verify_table(scope: Scope, *, since: datetime | None, examples: int, stop: Stop) -> tuple[Verification, str | None]:
+    """Compare one table; also the id of its warehouse. since: see `read_inputs`. examples: how many of each finding to
+    list.
 
-    Raises Interrupted when asked to stop, TableError when the target lacks a column, and what the adapters raise.
+    Raises Interrupted when asked to stop, TableError when the target lacks a column or where there is no room to
+    compare, and what the adapters raise.
     """
-    with scope.backend.source.connect() as source:
+    with told_in_words(), scope.backend.source.connect() as source:
         return _verify(scope, source, since=since, examples=examples, stop=stop)
 
 
 def _verify(
     scope: Scope, source: SourceConnection, *, since: datetime | None, examples: int, stop: Stop
-) -> Verification:
+) -> tuple[Verification, str | None]:
     inputs = read_inputs(scope, source, since)
-    if inputs.waiting:
-        scope.tell(_not_loaded(len(inputs.waiting)), Severity.WARNING)
     keyed = bool(inputs.table.primary_key)
-    with open_spool(keyed=keyed) as spool:
-        first = _Pass(scope, source, inputs, spool, stop)
-        first.read(None)
-        counts = spool.counts()
-        found: tuple[Example, ...] = ()
-        if wanted := sorted({key for finding in FINDINGS for key in spool.first(finding, SECOND_LOOK)}):
-            with open_spool(keyed=keyed, wanted=wanted) as again:
-                _Pass(scope, source, inputs, again, stop).read(wanted)
-                counts = counts - spool.counts(wanted) + again.counts()
-                found = tuple(_examples(inputs, Forms(naming(scope)).schema(inputs.table.schema), again, examples))
+    with open_comparison(keyed=keyed, most=SECOND_LOOK) as comparison:
+        first = _Pass(scope, source, inputs, comparison, stop)
+        outcome = first.read(None)
+    found: tuple[Example, ...] = ()
+    if wanted := sorted({key for keys in outcome.first.values() for key in keys}):
+        with open_comparison(keyed=keyed, most=examples, wanted=wanted) as comparison:
+            again = _Pass(scope, source, inputs, comparison, stop).read(wanted)
+            outcome.counts = outcome.counts - outcome.of(wanted) + again.counts
+            found = tuple(_examples(inputs, Forms(naming(scope)).schema(inputs.table.schema), comparison, again.first))
     _warn_of_motion(scope, inputs)
-    position = inputs.point.position
+    return _verification(scope, inputs, first, outcome, found), inputs.warehouse
+
+
+def _verification(
+    scope: Scope, inputs: Inputs, first: "_Pass", outcome: Outcome, examples: tuple[Example, ...]
+) -> Verification:
+    position, every_gap = inputs.point.position, gaps(inputs.point.read)
+    skipped = [gap for part, gap in enumerate(every_gap, FIRST_GAP) if outcome.parts[part]]
+    entries = journal_entries(scope.backend.objects, inputs.mark)
+    placed = explain(skipped, entries, position=position, epoch=inputs.mark.epoch, began=inputs.began)
+    waiting = inputs.unloaded
+    if waiting:
+        loads = read_ledger(scope, inputs.mark).files(scope, inputs.mark.epoch).loads
+        waiting = still(waiting, loads.keys() | first.gone)
+    case = Case(
+        table=inputs.table,
+        config=scope.config,
+        zone=scope.backend.zone,
+        gaps=every_gap,
+        unloaded=waiting,
+        placed=placed,
+        outcome=outcome,
+        future=first.rows[Kind.FUTURE],
+        refused=inputs.refused,
+    )
     return Verification(
         table=str(scope.table),
         position=format_wall(position.cursor) if position else None,
-        source_rows=first.rows[Kind.EXPECTED] + first.rows[Kind.AHEAD] + first.rows[Kind.OUTSIDE],
+        source_rows=sum(first.rows[kind] for kind in (Kind.EXPECTED, Kind.AHEAD, Kind.OUTSIDE, Kind.FUTURE)),
         warehouse_rows=first.rows[Kind.WAREHOUSE],
         ahead=first.rows[Kind.AHEAD],
-        outside=first.rows[Kind.OUTSIDE],
-        waiting_files=len(inputs.waiting),
-        counts=counts,
-        examples=found,
+        waiting=sum(rows for part, rows in outcome.parts.items() if part >= FIRST_FILES),
+        counts=outcome.counts,
+        examples=examples,
+        problems=problems(case),
+        left_out=left_out(case),
     )
 
 
 class _Pass:
-    """One reading of both sides into a spool. rows: how many of each kind were read."""
+    """One reading of both sides into a comparison. rows: how many of each kind were read. gone: files that are."""
 
-    def __init__(self, scope: Scope, source: SourceConnection, inputs: Inputs, spool: Spool, stop: Stop) -> None:
+    def __init__(
+        self, scope: Scope, source: SourceConnection, inputs: Inputs, comparison: Comparison, stop: Stop
+    ) -> None:
         self._scope = scope
         self._from = source
         self._inputs = inputs
-        self._spool = spool
+        self._comparison = comparison
         self._stop = stop
         self._forms = Forms(naming(scope))
         self._schema = self._forms.schema(inputs.table.schema)
         self._keys = cells.key_schema(self._schema, inputs.table.primary_key)
         self._fit = Fit(inputs.table, scope.config, scope.backend.warehouse.limits)
         self.rows = dict.fromkeys(Kind, 0)
+        self.gone: set[str] = set()
 
-    def read(self, wanted: list[bytes] | None) -> None:
-        """Read everything, of the source only these keys where there are some; then judge."""
+    def read(self, wanted: list[bytes] | None) -> Outcome:
+        """Read everything, of the source only these keys where there are some; then compare."""
         backend, table = self._scope.backend, self._inputs.table
-        expectation = Expectation(table, backend.zone, self._inputs.point)
         beyond = self._inputs.point.beyond if self._keys.names else None
         if beyond is not None:
             self._take(self._from.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
         config = self._scope.config
         columns = {name: naming(self._scope).of(name) or name for name in self._schema.names}
         self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), Kind.WAREHOUSE)
-        self._take(self._waiting(), Kind.WAITING)
-        self._take(self._source(wanted), expectation)
-        self._spool.judge()
+        for number, kept_out in enumerate(self._inputs.unloaded, FIRST_FILES):
+            self._take(self._files(kept_out), Kind.WAITING, number)
+        self._take(self._source(wanted), Expectation(table, backend.zone, self._inputs.point))
+        return self._comparison.judge()
 
     def _source(self, wanted: list[bytes] | None) -> Iterator[pa.RecordBatch]:
         source, table = self._from, self._inputs.table
@@ -113,12 +145,13 @@ class _Pass:
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             yield from source.scan(table, BATCH_ROWS, keys[start : start + _KEYS_AT_ONCE])
 
-    def _waiting(self) -> Iterator[pa.RecordBatch]:
+    def _files(self, kept_out: Unloaded) -> Iterator[pa.RecordBatch]:
         """Rows of committed files that are not loaded."""
-        for file in self._inputs.waiting:
+        for file in kept_out.own:
             try:
                 part = open_part(self._scope.backend.objects, self._scope.table, file)
             except TableError as error:
+                self.gone.add(file.key)
                 self._scope.tell(f"{error}; its rows count as missing", Severity.WARNING)
                 continue
             for batch in part.iter_batches(BATCH_ROWS):
@@ -127,38 +160,36 @@ class _Pass:
                 names = [*batch.schema.names, *(field.name for field in lacking)]
                 yield pa.record_batch([*batch.columns, *nulls], names=names)
 
-    def _take(self, batches: Iterator[pa.RecordBatch], kind: Kind | Expectation) -> None:
-        """Spool rows behind the reader's back."""
+    def _take(self, batches: Iterator[pa.RecordBatch], kind: Kind | Expectation, part: int | None = None) -> None:
+        """Take rows in while the next ones are read."""
         background = Background(f"verify {self._scope.table}")
         try:
             with closing(_generator(batches)) as read:
                 for batch in read:
                     self._stop.check()
-                    background.submit(partial(self._spool_batch, batch, kind))
+                    background.submit(partial(self._add, batch, kind, part))
             background.wait()
         finally:
             background.close()
 
-    def _spool_batch(self, batch: pa.RecordBatch, kind: Kind | Expectation) -> None:
+    def _add(self, batch: pa.RecordBatch, kind: Kind | Expectation, part: int | None) -> None:
         rows = batch.num_rows
-        if isinstance(kind, Expectation):  # Texts that are cut on their way are compared as they were loaded.
+        if isinstance(kind, Kind):
+            kinds, cursor = pa.repeat(pa.scalar(int(kind), pa.uint8()), rows), pa.nulls(rows, pa.int64())
+            parts = pa.nulls(rows, pa.uint16()) if part is None else pa.repeat(pa.scalar(part, pa.uint16()), rows)
+        else:  # Texts that are cut on their way are compared as they were loaded.
             batch = self._fit.shortened(batch)
-        kinds = kind.kinds(batch) if isinstance(kind, Expectation) else pa.repeat(scalar(kind), rows)
+            kinds, parts = kind.kinds(batch), kind.parts(batch.column(self._inputs.table.cursor))
+            cursor = batch.column(self._inputs.table.cursor).cast(pa.int64())
         batch = self._forms.kept(batch) if kind is Kind.WAREHOUSE else self._forms.converted(batch)
         keys = cells.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
         only_key = self._keys.names and kind in (Kind.BEYOND, Kind.WAITING)
         encoded = pa.nulls(rows, pa.binary()) if only_key else cells.encode(batch, self._schema)
-        self._spool.add(kinds, keys, encoded)
+        names = ["kind", "part", "key", "cursor", "cells"]
+        self._comparison.add(pa.record_batch([kinds, parts, keys, cursor, encoded], names=names))
         for counted in kinds.value_counts().to_pylist():
             self.rows[Kind(counted["values"])] += counted["counts"]
         self._scope.emit(Progress(str(self._scope.table), Phase.COMPARING, sum(self.rows.values())))
-
-
-def _not_loaded(files: int) -> str:
-    subject = "1 committed file is not loaded yet; load it"
-    if files > 1:
-        subject = f"{files} committed files are not loaded yet; load them"
-    return f"{subject} first (sync --redshift-only); `wmtui files` says what is held back, and why"
 
 
 def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
@@ -166,10 +197,13 @@ def _generator(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, N
     yield from batches
 
 
-def _examples(inputs: Inputs, schema: pa.Schema, spool: Spool, most: int) -> Iterable[Example]:
-    for finding in FINDINGS:
-        for key in spool.first(finding, most):
-            yield _example(inputs, schema, finding, key, spool.rows_of(key))
+def _examples(
+    inputs: Inputs, schema: pa.Schema, comparison: Comparison, first: Mapping[str, Sequence[bytes]]
+) -> Iterator[Example]:
+    rows = comparison.rows_of([key for keys in first.values() for key in keys])
+    for finding, keys in first.items():
+        for key in keys:
+            yield _example(inputs, schema, finding, key, rows[key])
 
 
 def _example(

@@ -1,21 +1,24 @@
 """What a comparison is based on: the watermark's position, what runs have read, and which of their files are loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.errors import SourceError
+from wmtui.files.loads import Destination
 from wmtui.files.runs import Run, RunState, RunStore
+from wmtui.files.selection import Choice, Loading
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import clock_of, last_run, plan_table
 from wmtui.pipeline.extraction import known_rows
-from wmtui.pipeline.ledger import read_ledger
+from wmtui.pipeline.ledger import Ledger, read_ledger
 from wmtui.pipeline.plan import high_of
-from wmtui.pipeline.verify.expected import Point, Stretch, stretches
+from wmtui.pipeline.verify.expected import Point, overlap_of, stretches
+from wmtui.pipeline.verify.unloaded import Unloaded, unloaded
 from wmtui.sources import SourceConnection, SourceTable
-from wmtui.warehouses import LoadFile
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
@@ -24,12 +27,17 @@ _READERS = 16
 
 
 class Inputs(Struct, frozen=True):
-    """mark: the watermark, read before anything else. waiting: committed files of this epoch that are not loaded."""
+    """mark: the watermark, read before anything else. unloaded: files that are not loaded. began: where each committed
+    run of this epoch began. warehouse: its id. refused: the next load is, because of what is in the target.
+    """
 
     mark: Watermark
     table: SourceTable
     point: Point
-    waiting: tuple[LoadFile, ...]
+    unloaded: tuple[Unloaded, ...]
+    began: Mapping[str, datetime | None]
+    warehouse: str | None
+    refused: bool
 
 
 def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) -> Inputs:
@@ -43,11 +51,34 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     table = source.describe(scope.table, config)
     _refuse_late(scope, source, table, mark)
     runs = list(_committed(scope, mark.epoch))
-    loaded = read_ledger(scope, mark).files(scope, mark.epoch).loads
+    ledger = read_ledger(scope, mark)
+    waiting = _unloaded(scope, mark, runs, ledger)
     plan, previous = plan_table(scope, source, mark, table, last_run(scope))
-    read = (Stretch(since, True, None),) if since else stretches(runs)
-    waiting = tuple(file for file in _files(scope, runs) if file.key not in loaded)
-    return Inputs(mark, table, Point.of(mark.position, plan, known_rows(previous), read), waiting)
+    now = clock_of(scope, source).now
+    point = Point(mark.position, overlap_of(plan), known_rows(previous), stretches(runs, since), now)
+    return Inputs(
+        mark=mark,
+        table=table,
+        point=point,
+        unloaded=waiting,
+        began={run.run: run.low for run in runs},
+        warehouse=ledger.known.warehouse,
+        refused=any(finding.refused for finding in ledger.findings),
+    )
+
+
+def _unloaded(scope: Scope, mark: Watermark, runs: list[Run], ledger: Ledger) -> tuple[Unloaded, ...]:
+    """Files that are not loaded, by the ledger."""
+    backend, config = scope.backend, scope.config
+    selection = backend.files.select(
+        mark,
+        Loading(Destination(ledger.known.warehouse, config.target), keyless=not config.primary_key),
+        scope.heartbeat,
+        backend.watermarks.system() if mark.position is None else None,
+        ledger=ledger.files(scope, mark.epoch),
+        choice=Choice(all_days=True),
+    )
+    return unloaded(backend.objects, runs, selection, mark.position)
 
 
 def _refuse_late(scope: Scope, source: SourceConnection, table: SourceTable, mark: Watermark) -> None:
@@ -68,10 +99,4 @@ def _committed(scope: Scope, epoch: int) -> Iterator[Run]:
     with ThreadPoolExecutor(_READERS, thread_name_prefix="runs") as pool:
         for found in pool.map(store.read, store.since("")):
             if found is not None and found[0].state is RunState.COMMITTED and found[0].epoch == epoch:
-                yield found[0]
-
-
-def _files(scope: Scope, runs: list[Run]) -> Iterator[LoadFile]:
-    for run in runs:
-        for part in run.parts:
-            yield LoadFile(part.key, scope.backend.objects.uri(part.key), part.etag, part.size, part.rows)
+                yield replace(found[0], seen=b"")

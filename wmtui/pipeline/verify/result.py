@@ -1,6 +1,7 @@
 """What a comparison found. Nothing here needs a database or Arrow."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -13,8 +14,7 @@ class Counts(Struct, frozen=True):
 
     missing: expected, and not there. extra: not in the source. doubled: beyond the first of their key, or without a
     primary key beyond as many as the source has of it. differing: keys of which the warehouse has a row unlike the
-    source's. moved_on: such keys whose source row changed since. waiting: missing or differing keys in files that are
-    not loaded yet.
+    source's. moved_on: such keys whose source row changed since.
     """
 
     missing: int = 0
@@ -22,7 +22,6 @@ class Counts(Struct, frozen=True):
     doubled: int = 0
     differing: int = 0
     moved_on: int = 0
-    waiting: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -48,9 +47,65 @@ class Example(Struct, frozen=True):
     warehouse: Mapping[str, str | None] | None
 
 
+class Result(StrEnum):
+    """How a comparison ended; the values are part of the JSON interface.
+
+    LEFT_OUT: as right, but for what somebody left out on purpose, who is named.
+    """
+
+    RIGHT = "right"
+    LEFT_OUT = "left_out"
+    NOT_RIGHT = "not_right"
+
+
+class Reason(StrEnum):
+    """Why a warehouse is not right, or what was left out; the values are part of the JSON interface."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    DOUBLED = "doubled"
+    DIFFERING = "differing"
+    NOT_LOADED = "not_loaded"
+    HELD_BACK = "held_back"
+    UNKNOWN = "unknown"
+    FUTURE_CURSOR = "future_cursor"
+    NULL_CURSOR = "null_cursor"
+    BEFORE_POINT = "before_point"
+    WRITTEN_OFF = "written_off"
+
+
+class Problem(Struct, frozen=True):
+    """One reason why the warehouse is not right. what: in words, as a sentence goes on. next_step: what mends it, with
+    the commands in it.
+    """
+
+    reason: Reason
+    rows: int
+    files: int
+    what: str
+    next_step: str
+    commands: tuple[str, ...] = ()
+
+
+class LeftOut(Struct, frozen=True):
+    """Rows that somebody left out. by: who. serial, at: of the change in the watermark's history that did it; None: it
+    was none. next_step: what brings them nevertheless.
+    """
+
+    reason: Reason
+    by: str
+    rows: int
+    files: int
+    what: str
+    next_step: str
+    serial: int | None = None
+    at: str | None = None
+    commands: tuple[str, ...] = ()
+
+
 class Verification(Struct, frozen=True):
     """How a warehouse's table compares. position: of the watermark, in words. ahead: source rows that the next
-    extraction reads. outside: those that none read or will read. waiting_files: committed, and not loaded.
+    extraction reads. waiting: rows in committed files that are not loaded.
     """
 
     table: str
@@ -58,10 +113,11 @@ class Verification(Struct, frozen=True):
     source_rows: int
     warehouse_rows: int
     ahead: int
-    outside: int
-    waiting_files: int
+    waiting: int
     counts: Counts
-    examples: tuple[Example, ...]
+    examples: tuple[Example, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -69,6 +125,14 @@ class Verification(Struct, frozen=True):
         return self.warehouse_rows - self.counts.extra - self.counts.doubled
 
     @property
-    def right(self) -> bool:
-        """Nothing is missing, extra, doubled or differing."""
-        return not any(getattr(self.counts, finding) for finding in FINDINGS)
+    def result(self) -> Result:
+        """How it ended."""
+        if self.problems:
+            return Result.NOT_RIGHT
+        return Result.LEFT_OUT if self.left_out else Result.RIGHT
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not right, and what was left out."""
+        found = [*(problem.reason for problem in self.problems), *(left.reason for left in self.left_out)]
+        return tuple(dict.fromkeys(found))

@@ -1,161 +1,136 @@
-"""Both sides of a table as keys and digests in a database of its own on disk, where they are compared.
+"""Rows on disk, apart by their key, so that two sides of any size can be compared a piece at a time.
 
-DuckDB spills what exceeds its memory, so the size of the table does not matter.
+The file has no name: it is gone with the process, however that ends. Memory does not grow with the rows: what is taken
+in is written 16 MiB at a time, and a piece that has become too large to be looked at is taken apart once more.
 """
 
+import errno
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import IntEnum
-from pathlib import Path
-from typing import Any
+from typing import IO
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wmtui.errors import TableError
-from wmtui.pipeline.verify.result import Counts
 
-_MEMORY = "256MB"
-
-
-class Kind(IntEnum):
-    """What a spooled row says.
-
-    EXPECTED: the source has it, and so should the warehouse. AHEAD: the source has it, and the next extraction reads
-    it. OUTSIDE: the source has it, and no extraction read or will read it. WAREHOUSE: the warehouse has it. WAITING: a
-    committed file has it that is not loaded. BEYOND: the next extraction reads this key, whatever else is said of it.
-    """
-
-    EXPECTED = 0
-    AHEAD = 1
-    OUTSIDE = 2
-    WAREHOUSE = 3
-    WAITING = 4
-    BEYOND = 5
-
-
-_CREATE = "CREATE TABLE spool (kind UTINYINT, key BLOB, digest UHUGEINT, cells BLOB)"
-_CREATE_WANTED = "CREATE TABLE wanted AS SELECT key FROM keys"
-
-# Without a primary key a row's digest is its key: equal rows are counted.
-_INSERT_KEYED = "INSERT INTO spool SELECT kind, key, md5_number(cells), NULL FROM batch"
-_INSERT_KEYLESS = "INSERT INTO spool SELECT kind, md5(cells)::BLOB, md5_number(cells), NULL FROM batch"
-_INSERT_WANTED_KEYED = """
-INSERT INTO spool SELECT kind, key, md5_number(cells), cells FROM batch SEMI JOIN wanted USING (key)
-"""
-_INSERT_WANTED_KEYLESS = """
-INSERT INTO spool SELECT kind, key, md5_number(cells), cells
-FROM (SELECT kind, md5(cells)::BLOB AS key, cells FROM batch) SEMI JOIN wanted USING (key)
-"""
-
-_JUDGE = """
-CREATE TABLE outcome AS
-WITH counted AS (
-    SELECT key,
-        count(*) FILTER (kind IN (0, 1, 2)) AS source,
-        count(*) FILTER (kind = 0) AS expected,
-        bool_or(kind IN (1, 5)) AS ahead,
-        count(*) FILTER (kind = 3) AS warehouse,
-        count(*) FILTER (kind = 4) AS files,
-        min(digest) < max(digest) AS unlike
-    FROM spool GROUP BY key
-), compared AS (
-    SELECT key, source, warehouse, files, ahead,
-        CASE WHEN ahead THEN 0 ELSE greatest(expected - warehouse, 0) END AS absent,
-        CASE WHEN source > 0 THEN source WHEN $keyed THEN 1 ELSE warehouse END AS allowed,
-        source > 0 AND warehouse > 0 AND unlike AS differs
-    FROM counted
-), judged AS (
-    SELECT key,
-        greatest(absent - files, 0) AS missing,
-        CASE WHEN source = 0 THEN least(warehouse, allowed) ELSE 0 END AS extra,
-        greatest(warehouse - allowed, 0) AS doubled,
-        (differs AND NOT ahead AND files = 0)::INTEGER AS differing,
-        (differs AND ahead)::INTEGER AS moved_on,
-        least(absent, files) + (differs AND NOT ahead AND files > 0)::INTEGER AS waiting
-    FROM compared
+SCHEMA = pa.schema(
+    {
+        "kind": pa.uint8(),
+        "part": pa.uint16(),
+        "key": pa.binary(),
+        "digest": pa.binary(),
+        "cursor": pa.int64(),
+        "cells": pa.binary(),
+    }
 )
-SELECT * FROM judged WHERE missing + extra + doubled + differing + moved_on + waiting > 0
+"""kind, part: see `judge`. key, digest: of the row. cursor: as the source's column holds it, in microseconds. cells:
+the encoded row, only of rows that may be shown.
 """
-_TOTALS = """
-SELECT coalesce(sum(missing), 0)::BIGINT, coalesce(sum(extra), 0)::BIGINT, coalesce(sum(doubled), 0)::BIGINT,
-    coalesce(sum(differing), 0)::BIGINT, coalesce(sum(moved_on), 0)::BIGINT, coalesce(sum(waiting), 0)::BIGINT
-FROM outcome
-"""
-_TOTALS_OF = f"{_TOTALS} SEMI JOIN keys USING (key)"
-_FIRST = {
-    "missing": "SELECT key FROM outcome WHERE missing > 0 ORDER BY octet_length(key), key LIMIT $most",
-    "extra": "SELECT key FROM outcome WHERE extra > 0 ORDER BY octet_length(key), key LIMIT $most",
-    "doubled": "SELECT key FROM outcome WHERE doubled > 0 ORDER BY octet_length(key), key LIMIT $most",
-    "differing": "SELECT key FROM outcome WHERE differing > 0 ORDER BY octet_length(key), key LIMIT $most",
-}
-_CELLS_OF = "SELECT kind, cells FROM spool WHERE key = $key AND kind <= 3"
+_BUFFER = 16 * 2**20
+_PIECES = 256
+_PIECE_BYTES = 16 * 2**20
+_DEEPEST = 3
+"""Rows that are still together after so many times have one key."""
 
 
 class Spool:
-    """The spooled rows. wanted: only these keys are taken in, and their cells are kept; None: every key."""
+    """Rows by the hash of their key. depth: how often they were taken apart before."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, keyed: bool, wanted: Sequence[bytes] | None) -> None:
-        self._connection = connection
-        self._keyed = keyed
-        connection.execute(_CREATE)
-        self._insert = _INSERT_KEYED if keyed else _INSERT_KEYLESS
-        if wanted is not None:
-            self._insert = _INSERT_WANTED_KEYED if keyed else _INSERT_WANTED_KEYLESS
-            self._with_arrow("keys", _key_table(wanted), _CREATE_WANTED)
+    def __init__(self, depth: int = 0) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._places: list[list[tuple[int, int]]] = [[] for _ in range(_PIECES)]
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_bytes = 0
+        self._end = 0
+        self._depth = depth
 
-    def add(self, kinds: pa.Array, keys: pa.Array, cells: pa.Array) -> None:
-        """Take in rows. keys: encoded; NULL without a primary key. cells: encoded rows; NULL where only keys count."""
-        self._with_arrow("batch", pa.table([kinds, keys, cells], names=["kind", "key", "cells"]), self._insert)
+    def __enter__(self) -> "Spool":
+        return self
 
-    def judge(self) -> None:
-        """Compare; once, when everything is taken in."""
-        self._connection.execute(_JUDGE, {"keyed": self._keyed})
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
-    def counts(self, keys: Sequence[bytes] | None = None) -> Counts:
-        """How many rows are how, of all keys or of these."""
-        if keys is None:
-            return Counts(*self._connection.execute(_TOTALS).fetchall()[0])
-        return Counts(*self._with_arrow("keys", _key_table(keys), _TOTALS_OF)[0])
+    def add(self, rows: pa.RecordBatch, hashes: pa.Array) -> None:
+        """Take in rows of SCHEMA. hashes: of their keys, 64 bits each, equal for equal keys."""
+        columns = [*rows.columns, hashes]
+        self._waiting.append(pa.record_batch(columns, names=[*rows.schema.names, "hash"]))
+        self._waiting_bytes += rows.nbytes + hashes.nbytes
+        if self._waiting_bytes >= _BUFFER:
+            self._write()
 
-    def first(self, finding: str, most: int) -> list[bytes]:
-        """The first keys of a finding."""
-        return [key for (key,) in self._connection.execute(_FIRST[finding], {"most": most}).fetchall()]
+    def pieces(self) -> Iterator[Iterator[pa.RecordBatch]]:
+        """All rows; rows of one key are in one piece. Each piece is to be read to its end before the next."""
+        self._write()
+        for places in self._places:
+            if sum(size for _, size in places) > _PIECE_BYTES and self._depth < _DEEPEST:
+                yield from self._apart(places)
+            elif places:
+                yield (batch.drop_columns(["hash"]) for batch in self._read(places))
 
-    def rows_of(self, key: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The encoded rows of a wanted key, of the source and of the warehouse."""
-        rows = self._connection.execute(_CELLS_OF, {"key": key}).fetchall()
-        in_warehouse = [cells for kind, cells in rows if kind == Kind.WAREHOUSE]
-        return [cells for kind, cells in rows if kind != Kind.WAREHOUSE], in_warehouse
+    def _apart(self, places: Sequence[tuple[int, int]]) -> Iterator[Iterator[pa.RecordBatch]]:
+        with Spool(self._depth + 1) as smaller:
+            for batch in self._read(places):
+                smaller.add(batch.drop_columns(["hash"]), batch.column("hash"))
+            yield from smaller.pieces()
 
-    def _with_arrow(self, name: str, table: pa.Table, statement: str) -> list[tuple[Any, ...]]:
-        self._connection.register(name, table)
-        try:
-            return self._connection.execute(statement).fetchall()
-        finally:
-            self._connection.unregister(name)
+    def _write(self) -> None:
+        """Put what waits into its pieces."""
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        shifted = pc.shift_right(table.column("hash"), pa.scalar(8 * self._depth, pa.uint64()))
+        numbers = pc.bit_wise_and(shifted, pa.scalar(_PIECES - 1, pa.uint64())).cast(pa.uint16())
+        table = table.append_column("piece", numbers)
+        table = table.take(pc.sort_indices(table, [("piece", "ascending")]))
+        ends = pc.run_end_encode(table.column("piece").combine_chunks())
+        rows = table.drop_columns(["piece"])
+        start = 0
+        for end, piece in zip(ends.run_ends.to_pylist(), ends.values.to_pylist(), strict=True):
+            self._append(piece, rows.slice(start, end - start))
+            start = end
+
+    def _append(self, piece: int, rows: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
+        data = sink.getvalue()
+        self._file.write(data)
+        self._places[piece].append((self._end, data.size))
+        self._end += data.size
+
+    def _read(self, places: Sequence[tuple[int, int]]) -> Iterator[pa.RecordBatch]:
+        for start, size in places:
+            self._file.seek(start)
+            yield from pa.ipc.open_stream(self._file.read(size))
 
 
 @contextmanager
-def open_spool(*, keyed: bool, wanted: Sequence[bytes] | None = None) -> Iterator[Spool]:
-    """A spool in a temporary folder, which is removed afterwards. Raises TableError when it has no room."""
-    with tempfile.TemporaryDirectory(prefix="wmtui-verify-") as folder:
-        settings: dict[str, Any] = {
-            "memory_limit": _MEMORY,
-            "temp_directory": folder,
-            "preserve_insertion_order": "false",
-        }
-        try:
-            with duckdb.connect(Path(folder, "spool.duckdb"), config=settings) as connection:
-                yield Spool(connection, keyed, wanted)
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise TableError(
-                "cannot compare the two sides",
-                str(error).splitlines()[0],
-                "about 80 bytes per row are needed on disk; name another folder in TMPDIR",
-            ) from error
+def told_in_words() -> Iterator[None]:
+    """Raises TableError in the place of the errors of a full disk, of too little memory, and of no folder at all."""
+    try:
+        yield
+    except MemoryError as error:
+        raise TableError(
+            "too little memory to compare the two sides",
+            "about 300 MB are enough for a table of any length; rows of many megabytes need more",
+            "give the process more memory, or compare when less is at work on this machine",
+        ) from error
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        raise _no_room(f"no folder for temporary files can be written ({error.strerror})") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _no_room(f"{tempfile.gettempdir()} is full ({error.strerror})") from error
 
 
-def _key_table(keys: Sequence[bytes]) -> pa.Table:
-    return pa.table([pa.array(keys, pa.binary())], names=["key"])
+def _no_room(why: str) -> TableError:
+    return TableError(
+        "no room to compare the two sides",
+        f"{why}, and about 60 bytes are needed there for each row of either side",
+        "make room, or name a folder with more of it: `TMPDIR=/path wmtui verify …`",
+    )

@@ -1,0 +1,72 @@
+"""When a table was last compared with its source, and how that ended: noted in the lock document, by warehouse."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from wmtui.errors import Conflict
+from wmtui.model import TableName
+from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents, lease
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.timestamps import format_instant, parse_instant
+
+_ATTEMPTS = 10
+
+
+class LastVerified(Struct, frozen=True):
+    """The end of a comparison. at: aware UTC. result: `right`, `left_out` or `not_right`. rows: of the warehouse, that
+    were compared. by, host: who asked for it, and where. position: of the watermark, in words; None: it had none.
+    reasons: what was not right or left out, each as `verify --json` names it.
+    """
+
+    at: datetime
+    result: str
+    rows: int
+    by: str
+    host: str
+    position: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def last_verified(heartbeat: Heartbeat, warehouse: str | None) -> LastVerified | None:
+    """What was noted of the last comparison with the warehouse of this id; None: nothing that can be read."""
+    noted = heartbeat.fields.get("last_verified")
+    found = noted.get(warehouse or "") if isinstance(noted, dict) else None
+    if not isinstance(found, dict):
+        return None
+    try:
+        position = found.get("position")
+        return LastVerified(
+            at=parse_instant(found["at"]),
+            result=str(found["result"]),
+            rows=int(found["rows"]),
+            by=str(found["by"]),
+            host=str(found["host"]),
+            position=None if position is None else str(position),
+            reasons=tuple(map(str, found.get("reasons", ()))),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def note(objects: ObjectStore, table: TableName, warehouse: str | None, verified: LastVerified) -> None:
+    """Note a comparison, also while a run holds the table, whose lease it leaves as it is.
+
+    A lease that has expired ends by it: writing it again would make it look alive. Raises Unreadable, StoreError, and
+    Conflict when others keep being quicker.
+    """
+    said = {**_encoded(verified), "at": format_instant(verified.at)}
+    for attempt in range(_ATTEMPTS):
+        found = lease.read(objects, table)
+        known = found.fields.get("last_verified")
+        noted = {**(known if isinstance(known, dict) else {}), warehouse or "": said}
+        if lease.write_beside(objects, found, last_verified=noted):
+            return
+        documents.pause(attempt)
+    raise Conflict(f"could not note how {table} was verified", "others keep writing its lock document", "try again")
+
+
+def _encoded(verified: LastVerified) -> dict[str, Any]:
+    return {name: getattr(verified, name) for name in verified.__struct_fields__ if name != "at"}
