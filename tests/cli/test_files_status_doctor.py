@@ -181,13 +181,15 @@ def test_files_held_back_are_a_problem_of_status_and_list(wmtui: Wmtui, stack: S
 def test_never_verified_is_said_and_the_last_result_is_shown(wmtui: Wmtui, stack: Stack) -> None:
     wmtui("--run")
     before, table = wmtui("status", "--json"), wmtui("status")
-    change_lock(stack, last_verified={"at": "2026-01-02T03:04:05Z", "result": "not_right"})
-    after, changed = wmtui("status", "--json"), wmtui("watermark", "list")
+    stack.warehouse("DELETE FROM orders WHERE id = 1")
+    wmtui("verify", *ORDERS)
+    after, listed = wmtui("status", "--json"), wmtui("watermark", "list")
 
     assert before.json[0]["verified"] is None
     assert "- never" in table.out
-    assert after.json[0]["verified"] == {"at": "2026-01-02T03:04:05Z", "result": "not_right"}
-    assert "✗ not right, 2026-01-02T03:04:05Z" in changed.out
+    verified = after.json[0]["verified"]
+    assert (verified["result"], verified["reasons"]) == ("not_right", ["missing"])
+    assert f"✗ not right, {verified['at']}" in listed.out
 
 
 def change_lock(stack: Stack, **fields: object) -> None:

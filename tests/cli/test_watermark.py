@@ -321,6 +321,17 @@ def test_list_shows_every_table_also_those_never_synced(wmtui: Wmtui) -> None:
     ]  # fmt: skip
 
 
+def test_list_names_documents_that_it_does_not_read(wmtui: Wmtui, stack: Stack) -> None:
+    objects = stack.service.workspace.objects
+    objects.put("watermark/tables/shop_orders.json", b'{"table_name": "shop.orders"}')
+
+    people, data = wmtui("watermark", "list"), wmtui("watermark", "list", "--json")
+
+    for found in (people, data):
+        assert found.code == 0
+        assert "watermark/tables/shop_orders.json: shop.orders's watermark as the older tool wrote it" in found.err
+
+
 def test_list_as_json_is_an_array_of_documents(wmtui: Wmtui) -> None:
     wmtui("watermark", "set", *ORDERS, "aug4")
 

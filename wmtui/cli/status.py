@@ -85,7 +85,7 @@ def _as_json(look: Look) -> dict[str, Any]:
         "age_seconds": _seconds(found.run_age),
         "last_run": table.last_run,
         "manual": manual and {"since": _instant(manual.since), "by": manual.by},
-        "verified": verified and {"at": _instant(verified.at), "result": verified.result},
+        "verified": verified and {"at": _instant(verified.at), "result": verified.result, "reasons": verified.reasons},
         "waiting": look.waiting,
         "held_back": table.held_back,
         "phase": table.phase,

@@ -157,6 +157,8 @@ def list_(invocation: Invocation) -> ExitCode:
             if look.status.unreadable is not None:
                 invocation.report(look.status.unreadable)
         unreadable = any(look.status.unreadable is not None for look in looks)
+    for stranger in invocation.service.health.strangers():
+        console.tell(f"{stranger.key}: {stranger.finding}; {stranger.next_step}")
     return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
 
 

@@ -44,9 +44,7 @@ def hidden_rows(target: str, found: TargetTable) -> list[tuple[str, str]]:
         causes.append((f"row-level security hides rows of {target} from this user", way))
     for kind, names in (("rules", found.rules), ("triggers", found.triggers)):
         if names:
-            causes.append(
-                (f"{target} has {kind} that may turn a change of a row aside: {', '.join(names)}", f"drop the {kind}")
-            )
+            causes.append((f"{target} has {kind} that may turn changes aside: {', '.join(names)}", f"drop the {kind}"))
     return causes
 
 

@@ -12,6 +12,7 @@ from wmtui.service import clocks, strangers
 from wmtui.service.leftovers import Leftovers
 from wmtui.service.overview import Overview
 from wmtui.service.status import TableStatus
+from wmtui.service.strangers import Stranger
 from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
@@ -74,6 +75,11 @@ class Health:
         prefixes += [f"incremental/{table.key}/" for table in tables or [*w.settings.tables][:1]]
         found = w.each(lambda prefix: try_rights(w.objects, prefix), prefixes)
         return [*check_rights(found), self._conditions()]
+
+    def strangers(self) -> list[Stranger]:
+        """Documents among the watermarks that nothing here reads, by their names alone. Raises StoreError."""
+        w = self._workspace
+        return list(strangers.in_tables((info.key for info in w.objects.list(strangers.TABLES)), w.settings.tables))
 
     def _strangers(self) -> list[Check]:
         """Documents that nothing here reads."""

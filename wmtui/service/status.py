@@ -11,12 +11,12 @@ from wmtui.errors import Unreadable
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import TableName
 from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
-from wmtui.service.verified import Verified
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
+from wmtui.watermarks.verified import LastVerified, last_verified
 
 
 class TableStatus(Struct, frozen=True):
@@ -40,7 +40,7 @@ class TableStatus(Struct, frozen=True):
     error: str | None = None
     held_by: str | None = None
     held_back: int = 0
-    verified: Verified | None = None
+    verified: LastVerified | None = None
     unreadable: Unreadable | None = None
 
     @property
@@ -116,7 +116,7 @@ class Statuses:
             error=mark.fields["last_error"],
             held_by=heartbeat.held_by,
             held_back=files.held_back,
-            verified=Verified.of(heartbeat),
+            verified=last_verified(heartbeat, self._workspace.warehouse_id),
         )
 
     def _loads(self, mark: Watermark) -> Loads:

@@ -71,24 +71,28 @@ def _side_effects(
     if not found.owned:
         finding = f"{wish.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
         yield Check(subject, Level.WARNING, finding, f"make this user a member of {found.owner}, or the owner")
-    yield from _folded(subject, wish, found, collations)
-    key = tuple(wish.naming.of(column) or column for column in wish.primary_key)
+    names = {column: wish.naming.of(column) or column for column in wish.primary_key}
+    yield from folded_keys(subject, names, found, collations)
+    key = tuple(names.values())
     if found.primary_key and key and {c.casefold() for c in found.primary_key} != {c.casefold() for c in key}:
         finding = f"its primary key is {', '.join(found.primary_key)}, rows are replaced by {', '.join(key)}"
         yield Check(subject, Level.WARNING, finding, "make the two the same, or be sure that both are unique")
 
 
-def _folded(subject: str, wish: "Wanted", found: "TargetTable", collations: Mapping[str, str]) -> Iterator[Check]:
-    """Keys that the source tells apart and the target does not."""
+def folded_keys(
+    subject: str, key: Mapping[str, str], found: "TargetTable", collations: Mapping[str, str]
+) -> Iterator[Check]:
+    """Columns of the key that the source tells apart and the target does not. key: their names here and there.
+
+    collations: of the source's columns.
+    """
     from wmtui.warehouses.landing import match
 
-    for column in wish.primary_key:
-        place = match(wish.naming.of(column) or column, found.types)
+    for column, wish in key.items():
+        place, own = match(wish, found.types), collations.get(column, "")
         folds = found.column(place).folds if place else ""
-        if folds and tells_apart(collations.get(column, "")):
-            finding = (
-                f"{place} is compared by {folds}, {column} of the source by {collations.get(column) or 'its bytes'}"
-            )
+        if folds and tells_apart(own):
+            finding = f"{place} is compared by {folds}, {column} of the source by {own or 'its bytes'}"
             step = f"give {place} a collation that tells all texts apart, before two keys become one row"
             yield Check(subject, Level.WARNING, finding, step)
 
