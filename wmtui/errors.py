@@ -14,6 +14,7 @@
     │   └── Pinned                5  an operator holds the watermark
     ├── TableError                1  this table failed, the others go on
     │   ├── Unreadable            1  a document in the store is corrupt; never overwritten
+    │   │   └── WatermarkGone     1  it was deleted, and its journal is there: somebody decides what holds
     │   ├── UnsupportedValue      1  a type or value that cannot be carried exactly
     │   └── TargetMisfit          1  the target cannot take what the source has; nothing was read
     ├── NothingSelected           6  files exist, none may be loaded
@@ -148,6 +149,19 @@ class Unreadable(TableError):
             "look at the object and restore an earlier version; wmtui does not overwrite what it cannot read",
         )
         self.key = key
+
+
+class WatermarkGone(Unreadable):
+    """A watermark's document is not there although its journal has changes of it: it was deleted outside wmtui."""
+
+    def __init__(self, table: str, key: str, serial: int) -> None:
+        super().__init__(key, f"its document was deleted; the journal has serial {serial}")
+        self.what = f"the watermark of {table} is gone"
+        self.args = (self.what,)
+        self.serial = serial
+        self.next_step = (
+            f"`wmtui watermark undo -t {table}` brings it back; `wmtui watermark set` or `reset` decides otherwise"
+        )
 
 
 class UnsupportedValue(TableError):

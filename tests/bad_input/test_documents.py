@@ -51,7 +51,7 @@ WRONG_FIELDS = (
     {"pending_extraction": 5},
     {"pin": "x"},
     {"pin": {"until": "soon"}},
-    {"metadata": {"version": 3}},
+    {"metadata": {"version": 4}},
     {"metadata": {"serial": 1.5}},
     {"metadata": {"serial": 10**20}},
 )

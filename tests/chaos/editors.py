@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import botocore.retries.standard
@@ -53,20 +52,39 @@ def edit_differences(store: str, endpoint: str, acknowledged: list[Edit]) -> Ite
     """What the journal and the document say against the acknowledged edits; nothing: all is well."""
     objects = open_store(StoreConfig(store, S3Config(endpoint_url=endpoint or None)), utc_now)
     mark = WatermarkStore(objects, utc_now, Author.current()).read(TABLE).watermark
-    journal = {entry["serial"]: entry for entry in Journal(objects, TABLE)}
+    kept = Journal(objects, TABLE)
+    journal = {entry["serial"]: entry for entry in kept}
     count = len(acknowledged)
     if sorted(journal) != list(range(1, count + 1)):
         yield f"{len(journal)} journal entries up to {max(journal)} for {count} edits"
     if (mark.serial, mark.fields.get("counter")) != (count, count):
         yield f"the document is at serial {mark.serial}, counter {mark.fields.get('counter')} after {count} edits"
-    for before, after in pairwise(journal[serial] for serial in sorted(journal)):
-        if after["before"] != before["after"]:
-            yield f"entry {after['serial']} does not begin where the one before ended"
+    yield from broken(list(journal.values()))
+    if journal and kept.left_by(max(journal))[0] != mark.content:
+        yield "the document is not what the journal adds up to"
     for edit in acknowledged:
         entry = journal.get(edit.serial, {})
-        if (entry.get("actor"), entry.get("after", {}).get("counter")) != (f"editor {edit.editor}", edit.counter):
+        counter = entry.get("changed", {}).get("counter", {}).get("after")
+        if (entry.get("actor"), counter) != (f"editor {edit.editor}", edit.counter):
             yield f"{edit} is not what its journal entry says"
     yield from _out_of_order(acknowledged)
+
+
+def broken(journal: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each entry that does not begin where the one before it ended. journal: by serial, from the first."""
+    content: dict[str, Any] | None = None
+    for entry in journal:
+        changed = entry["changed"]
+        if content is not None:
+            before = {name: content[name] for name in changed if name in content}
+            if before != {name: sides["before"] for name, sides in changed.items() if "before" in sides}:
+                yield f"journal entry {entry['serial']} ({entry['action']}) does not begin where the one before ended"
+            content = {name: value for name, value in content.items() if name not in changed}
+            content |= {name: sides["after"] for name, sides in changed.items() if "after" in sides}
+        if "after" in entry:
+            if content not in (None, entry["after"]):
+                yield f"journal entry {entry['serial']} holds another content than its changes add up to"
+            content = entry["after"]
 
 
 def _out_of_order(acknowledged: list[Edit]) -> Iterator[str]:

@@ -170,8 +170,8 @@ def no_store_id() -> None:
 def mark_that_outlives_its_warehouse() -> None:
     """Believe the mark that the last load left, whatever the ledger has."""
 
-    def settled(mark: Any, heartbeat: Any, table: Any, _: Any = None) -> str:
-        return settled_run(mark, heartbeat, table)
+    def settled(mark: Any, heartbeat: Any, table: Any, decided: Any, _: Any = None) -> str:
+        return settled_run(mark, heartbeat, table, decided)
 
     selection.settled_run = settled
     load.settled_run = settled

@@ -178,3 +178,18 @@ async def test_a_bug_in_the_background_is_told_by_its_kind_alone(
         await screen.press("u")
         await screen.hear("this is a bug in wmtui (ZeroDivisionError)")
         assert "hunter2" not in screen.text + screen.log
+
+
+async def test_a_deleted_watermark_is_an_alarm_that_u_answers(open_screen: Open, stack: Stack) -> None:
+    path = stack.path.parent / "lake/watermark/tables/shop.orders.json"
+    before = stack.service.watermarks.get(stack.table())
+    path.unlink()
+    async with open_screen() as screen:
+        await screen.see("✗ gone, u brings it back", "1 gone", "shop.lines", "✓ ok")
+        await screen.see("the watermark of shop.orders is gone", f"the journal has serial {before.serial}")
+        await screen.press("u")
+        await screen.see("Bring the watermark of shop.orders back")
+        await screen.press("tab", "enter")
+        await screen.hear("undo")
+        await screen.until(path.exists)
+    assert stack.service.watermarks.get(stack.table()).content == before.content

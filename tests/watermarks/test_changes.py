@@ -26,11 +26,12 @@ from tests.servers.s3 import (
     serve_then,
 )
 from wmtui.config import S3Config
-from wmtui.errors import ConditionsIgnored, Conflict, StoreError, Unreadable
+from wmtui.errors import ConditionsIgnored, Conflict, StoreError, Unreadable, WatermarkGone
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
+from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Json, Watermark, patch_reset, patch_set, patch_undo
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -60,10 +61,14 @@ def write_outside(objects: ObjectStore, table: TableName, **fields: Any) -> None
     objects.put(key, json.dumps({**document, **fields}).encode())
 
 
-def assert_unbroken(journal: list[Json]) -> None:
+def assert_unbroken(objects: ObjectStore, table: TableName) -> None:
+    """Every change begins with what the one before it left."""
+    journal = entries(objects, table)
     assert [entry["serial"] for entry in journal] == list(range(1, len(journal) + 1))
     for earlier, later in pairwise(journal):
-        assert later["before"] == earlier["after"]
+        assert later["previous"] == earlier["serial"]
+        left, _ = Journal(objects, table).left_by(later["serial"])
+        assert taken_back(left, later) == Journal(objects, table).left_by(earlier["serial"])[0]
 
 
 @pytest.fixture
@@ -88,9 +93,10 @@ def test_a_change_is_recorded_with_who_when_why_and_what(
     mark = watermarks.read(table).watermark
     assert (entry["serial"], entry["action"], entry["reason"]) == (1, "set", "late files")
     assert (entry["actor"], entry["host"], entry["at"]) == ("ana", "host-1", "2025-08-14T12:00:00Z")
-    assert entry["before"] == Watermark.new(table).content
     assert entry["after"] == mark.content
-    assert mark.fields["metadata"]["change"] == entry
+    assert taken_back(mark.content, entry) == Watermark.new(table).content
+    assert mark.change is not None
+    assert {**mark.change, "after": mark.content, "metadata": entry["metadata"]} == entry
     assert mark.fields["metadata"]["updated_at"] == "2025-08-14T12:00:00Z"
 
 
@@ -108,9 +114,8 @@ def test_edits_of_eight_threads_all_count_and_the_journal_has_no_gap(
 
     mark = watermarks.read(table).watermark
     assert mark.fields["x_count"] == mark.serial == 8 * edits
-    journal = entries(objects, table)
-    assert len(journal) == 8 * edits
-    assert_unbroken(journal)
+    assert len(entries(objects, table)) == 8 * edits
+    assert_unbroken(objects, table)
 
 
 def test_conditions_are_proven_once_however_many_threads_begin(
@@ -195,7 +200,7 @@ def test_a_blind_change_is_computed_anew_on_what_another_writer_left(
     watermarks.change(table, "count", edit)
 
     assert watermarks.read(table).watermark.fields["x_count"] == 2
-    assert_unbroken(entries(objects, table))
+    assert_unbroken(objects, table)
 
 
 def test_a_change_based_on_an_older_document_is_a_conflict_that_shows_both(
@@ -239,7 +244,7 @@ def test_a_write_that_meets_another_under_way_is_tried_again(
     on_s3.change(table, "count", count, based_on=seen)
 
     assert on_s3.read(table).watermark.fields["x_count"] == 2
-    assert_unbroken(entries(lake, table))
+    assert_unbroken(lake, table)
 
 
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
@@ -271,9 +276,8 @@ def test_a_change_whose_journal_entry_could_not_be_copied_stands_and_the_next_on
     s3.faults.clear()
     on_s3.change(table, "count", count)
 
-    journal = entries(lake, table)
-    assert [entry["action"] for entry in journal] == ["count", "count"]
-    assert_unbroken(journal)
+    assert [entry["action"] for entry in entries(lake, table)] == ["count", "count"]
+    assert_unbroken(lake, table)
 
 
 def test_a_journal_entry_missing_after_a_crash_is_written_before_the_next_change(
@@ -285,9 +289,8 @@ def test_a_journal_entry_missing_after_a_crash_is_written_before_the_next_change
 
     watermarks.change(table, "third", count)
 
-    journal = entries(objects, table)
-    assert [entry["action"] for entry in journal] == ["first", "second", "third"]
-    assert_unbroken(journal)
+    assert [entry["action"] for entry in entries(objects, table)] == ["first", "second", "third"]
+    assert_unbroken(objects, table)
 
 
 def test_a_journal_that_holds_another_change_under_a_serial_is_reported_and_kept(
@@ -351,10 +354,10 @@ def test_an_edit_made_outside_is_adopted_before_the_next_change(
 
     journal = entries(objects, table)
     assert [entry["action"] for entry in journal] == ["first", "external", "second"]
-    assert journal[1]["before"]["last_mysql_data_timestamp"] is None
-    assert journal[1]["after"]["last_mysql_data_timestamp"] == "2025-08-01 00:00:00"
+    changed = journal[1]["changed"]["last_mysql_data_timestamp"]
+    assert changed == {"before": None, "after": "2025-08-01 00:00:00"}
     assert mark.fields["last_mysql_data_timestamp"] == "2025-08-01 00:00:00"
-    assert_unbroken(journal)
+    assert_unbroken(objects, table)
 
 
 def test_reading_an_edit_made_outside_reports_it_and_writes_nothing(
@@ -384,7 +387,7 @@ def test_a_change_that_lands_while_reading_is_not_taken_for_an_edit_made_outside
     other = WatermarkStore(objects, clock, BEN)
     newest, overtaking = Journal.newest, iter([True])
 
-    def overtaken(journal: Journal, since: int) -> int:
+    def overtaken(journal: Journal, since: int = 0) -> tuple[int, Json | None]:
         if next(overtaking, False):
             other.change(table, "count", count)
         return newest(journal, since)
@@ -449,25 +452,22 @@ def test_no_epoch_is_used_twice_although_a_change_goes_back_behind_it(
 
     objects.delete(WatermarkStore.key(table))
 
-    assert watermarks.change(table, "reset", patch_reset).epoch == 3
+    assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
     assert watermarks.change(table, "reset", patch_reset).epoch == 4
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_epoch_and_fence_do_not_go_back_when_the_document_was_deleted_outside(
-    watermarks: WatermarkStore, objects: ObjectStore, table: TableName, replaced: bool
+def test_epoch_and_fence_do_not_go_back_when_the_document_was_replaced_outside(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     watermarks.change(table, "reset", patch_reset)
     watermarks.change(table, "run", lambda _: {"fence": 7})
-    objects.delete(WatermarkStore.key(table))
-    if replaced:
-        document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-01 00:00:00"}
-        objects.put(WatermarkStore.key(table), json.dumps(document).encode())
+    document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-01 00:00:00"}
+    objects.put(WatermarkStore.key(table), json.dumps(document).encode())
 
     mark = watermarks.change(table, "note", note("x"))
 
     assert (mark.epoch, mark.fence, mark.serial) == (2, 7, 4)
-    assert mark.data_timestamp == (parse_wall("2025-08-01") if replaced else None)
+    assert mark.data_timestamp == parse_wall("2025-08-01")
 
 
 def test_no_watermark_comes_back_by_itself(
@@ -478,9 +478,11 @@ def test_no_watermark_comes_back_by_itself(
     assert WatermarkStore(objects, clock, ANA).read(table).watermark.position is None
 
     objects.delete(WatermarkStore.key(table))
-    assert WatermarkStore(objects, clock, ANA).read(table).watermark.position is None
-    watermarks.change(table, "note", note("x"))
-    assert watermarks.read(table).watermark.position is None
+    for attempt in (watermarks.read, watermarks.current, lambda table: watermarks.change(table, "note", note("x"))):
+        with pytest.raises(WatermarkGone):
+            attempt(table)
+    assert watermarks.standing(table).position is None
+    assert list(objects.list("watermark/tables/")) == []
 
 
 class Overtaken(DirectoryStore):

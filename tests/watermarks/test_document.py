@@ -16,6 +16,7 @@ from tests.clock import NOON, HandClock
 from wmtui.errors import Unreadable
 from wmtui.model import Position, TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, loaded_into, patch_reset, patch_set, patch_undo
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -41,6 +42,22 @@ def place(objects: ObjectStore, table: TableName, **fields: Any) -> bytes:
 
 def set_to(watermarks: WatermarkStore, table: TableName, point: str = "2025-08-10 00:00:00") -> Watermark:
     return watermarks.change(table, "set", lambda mark: patch_set(mark, parse_wall(point), NOON - HOUR, NOON))
+
+
+def make_older(mark: Watermark, objects: ObjectStore, version: int) -> None:
+    """Write a document and the entry of its last change as an earlier version did."""
+    assert mark.change is not None
+    entry = {name: mark.change[name] for name in ("serial", "write_id", "at", "actor", "host", "action", "reason")}
+    later = ("placed", "extracted_run", "warehouses") if version == 1 else ()
+    before, after = (
+        {name: value for name, value in content.items() if name not in later}
+        for content in (taken_back(mark.content, mark.change), mark.content)
+    )
+    entry |= {"before": before, "after": after}
+    metadata = {**mark.fields["metadata"], "version": version, "change": entry}
+    document = {**after, "metadata": metadata}
+    objects.put(WatermarkStore.key(mark.table), json.dumps(document).encode())
+    objects.put(Journal(objects, mark.table).key(mark.serial), json.dumps(entry).encode())
 
 
 def stored(objects: ObjectStore, table: TableName) -> dict[str, Any]:
@@ -134,7 +151,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "warehouses that are null": {"warehouses": None},
     "a warehouse that is no object": {"warehouses": {"w1": "success"}},
     "metadata that is no object": {"metadata": "x"},
-    "a version from the future": {"metadata": {"version": 3}},
+    "a version from the future": {"metadata": {"version": 4}},
     "a version that is no number": {"metadata": {"version": "1"}},
     "a serial that is no count": {"metadata": {"serial": "7"}},
     "a serial below zero": {"metadata": {"serial": -1}},
@@ -287,7 +304,7 @@ def test_a_load_is_noted_for_its_warehouse_and_as_the_tables_own_only_by_the_def
         assert changed.fields["last_redshift_load_time"] == "2025-08-14T12:00:00Z"
 
 
-def test_a_document_of_version_1_is_read_and_becomes_one_of_version_2_at_the_next_change(
+def test_a_document_of_version_1_is_read_and_becomes_one_of_the_newest_at_the_next_change(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     data = place(objects, table, redshift_status="success", x_team="a", metadata={"version": 1, "serial": 0})
@@ -301,7 +318,7 @@ def test_a_document_of_version_1_is_read_and_becomes_one_of_version_2_at_the_nex
     watermarks.change(table, "note", lambda _: {"last_error": "x"})
 
     document = stored(objects, table)
-    assert document["metadata"]["version"] == 2
+    assert document["metadata"]["version"] == 3
     assert document["metadata"]["store"] == watermarks.identity().id
     assert {name: document[name] for name in ("placed", "extracted_run", "warehouses")} == {
         "placed": None,
@@ -311,25 +328,20 @@ def test_a_document_of_version_1_is_read_and_becomes_one_of_version_2_at_the_nex
     assert (document["x_team"], document["redshift_status"]) == ("a", "success")
 
 
-def test_a_document_of_version_1_with_a_journal_is_not_taken_for_one_changed_outside(
-    watermarks: WatermarkStore, objects: ObjectStore, table: TableName
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_document_of_an_earlier_version_with_a_journal_is_not_taken_for_one_changed_outside(
+    watermarks: WatermarkStore, objects: ObjectStore, table: TableName, version: int
 ) -> None:
-    """Its own entry does not have the fields that version 2 adds."""
-    watermarks.change(table, "first", lambda _: {"x_count": 1})
-    old = stored(objects, table)
-    old["metadata"]["version"] = 1
-    for content in (old, old["metadata"]["change"]["before"], old["metadata"]["change"]["after"]):
-        for name in ("placed", "extracted_run", "warehouses"):
-            content.pop(name)
-    del old["metadata"]["store"]
-    objects.put(WatermarkStore.key(table), json.dumps(old).encode())
-    objects.put(Journal(objects, table).key(1), json.dumps(old["metadata"]["change"]).encode())
+    """Its entry has the whole contents before and after, of version 1 without the fields that came later."""
+    make_older(watermarks.change(table, "first", lambda _: {"x_count": 1}), objects, version)
     assert watermarks.unadopted(table) is None
 
     watermarks.change(table, "second", lambda _: {"x_count": 2})
 
-    assert [entry["action"] for entry in Journal(objects, table)] == ["first", "second"]
-    assert stored(objects, table)["metadata"]["version"] == 2
+    journal = Journal(objects, table)
+    assert [entry["action"] for entry in journal] == ["first", "second"]
+    assert [journal.left_by(serial)[0]["x_count"] for serial in (1, 2)] == [1, 2]
+    assert stored(objects, table)["metadata"]["version"] == 3
 
 
 def test_a_reset_keeps_an_operators_pin(watermarks: WatermarkStore, table: TableName) -> None:

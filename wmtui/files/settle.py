@@ -57,12 +57,12 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
         bury(store, mark, mark.pending_extraction)
     elif found[0].state is RunState.COMMITTED:
         run, before = found[0], reach.read_to(mark, heartbeat, watermarks.zone)
-        return watermarks.change(
-            mark.table, "extracted", lambda seen: patch_extracted(seen, run, now, read_to=before), based_on=mark
-        )
+        patch = lambda seen: patch_extracted(seen, run, now, read_to=before)  # noqa: E731
+        return watermarks.change(mark.table, "extracted", patch, based_on=mark, by_hand=True)
     elif found[0].state is RunState.RUNNING:
         store.save(replace(found[0], state=RunState.ABANDONED), found[1])
-    return watermarks.change(mark.table, "run abandoned", lambda _: {"pending_extraction": None}, based_on=mark)
+    forgotten = {"pending_extraction": None}
+    return watermarks.change(mark.table, "run abandoned", lambda _: forgotten, based_on=mark, by_hand=True)
 
 
 def bury(store: RunStore, mark: Watermark, run: str) -> None:

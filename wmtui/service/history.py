@@ -1,18 +1,19 @@
 """What happened to a watermark, and going back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import Unreadable, UsageError
+from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.wording import ABSENT
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import documents
-from wmtui.watermarks.journal import Journal, difference
+from wmtui.watermarks import documents, entries
+from wmtui.watermarks.entries import difference
+from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Json, Watermark, patch_undo
 from wmtui.watermarks.zones import instant_of
 
@@ -27,7 +28,8 @@ RECENT = 200
 class Entry(Struct, frozen=True):
     """One change. at: ISO 8601, UTC. diff: the fields it changed, each from → to.
 
-    serial, at, actor, host None: made outside wmtui since the last change; the next change adopts it.
+    serial, at, actor, host None: made outside wmtui since the last change; the next change adopts it. previous: the
+    serial of the change before.
     """
 
     serial: int | None
@@ -37,6 +39,7 @@ class Entry(Struct, frozen=True):
     action: str
     reason: str | None
     diff: dict[str, tuple[Any, Any]]
+    previous: int | None = None
 
 
 class WayBack(Struct, frozen=True):
@@ -44,7 +47,8 @@ class WayBack(Struct, frozen=True):
 
     to: as `History.undo` takes it; None: before the last change. seen: the watermark this was computed on. diff: the
     fields that would change, each from → to. doubles: without a primary key rows would be appended a second time, which
-    `undo` does only with `force`. edit: the change that is taken back, where it is one.
+    `undo` does only with `force`. edit: the change that is taken back, where it is one. gone: the document was deleted,
+    and comes back as its newest change left it.
     """
 
     to: int | None
@@ -52,6 +56,7 @@ class WayBack(Struct, frozen=True):
     diff: dict[str, tuple[Any, Any]]
     doubles: bool
     edit: Entry | None = None
+    gone: bool = False
 
 
 class History:
@@ -71,19 +76,18 @@ class History:
             outside = self._outside(table)
         except Unreadable as error:
             riding, outside = None, [error]
-        known = {riding["serial"]: riding} if riding else {}
-        journal = Journal(self._workspace.objects, table)
-        serials = sorted({*journal.serials(), *known})
-        wanted = list(range(serials[0], serials[-1] + 1)) if serials else []
+        journal = Journal(self._workspace.objects, table, riding)
+        serials = sorted({*journal.serials(), *([riding["serial"]] if riding else [])})
 
         def read(serial: int) -> Entry | Unreadable:
             try:
-                entry = journal.get(serial) or known.get(serial)
+                entry = journal.get(serial)
             except Unreadable as error:
                 return error
             return _entry(entry) if entry else Unreadable(journal.key(serial), "it is missing")
 
-        return [*self._workspace.each(read, wanted if last is None else wanted[-last:]), *outside]
+        wanted = serials if last is None else serials[-last:]
+        return [*_with_gaps(self._workspace.each(read, wanted), wanted, journal), *outside]
 
     def last_edit(self, table: TableName) -> "WayBack | None":
         """The newest change that somebody made by hand, and what taking it back would change; None when there is none.
@@ -91,19 +95,22 @@ class History:
         What runs wrote about themselves since then is not of interest to somebody who takes an edit back. Raises
         Unreadable, and UsageError where nothing is known of what was before.
         """
-        seen = self._watermarks.get(table)
-        entries = self.entries(table, RECENT)
-        edits = [entry for entry in entries if isinstance(entry, Entry) and entry.action in BY_HAND]
+        try:
+            seen = self._watermarks.get(table)
+        except WatermarkGone:
+            seen = self._watermarks.standing(table)
+            return WayBack(None, seen, difference(Watermark.new(table).content, seen.content), doubles=False, gone=True)
+        found = self.entries(table, RECENT)
+        edits = [entry for entry in found if isinstance(entry, Entry) and entry.action in BY_HAND]
         if not edits:
             return None
         newest = edits[-1]
-        to = None if newest is entries[-1] or newest.serial is None else newest.serial - 1
+        to = None if newest is found[-1] or newest.serial is None else newest.previous
         return self._way(table, seen, to, newest)
 
     def way_back(self, table: TableName, to: int) -> "WayBack":
         """What going back to how a change left the watermark would change. Raises Unreadable, UsageError."""
-        seen = self._watermarks.get(table)
-        return self._way(table, seen, to)
+        return self._way(table, self._watermarks.standing(table), to)
 
     def undo(
         self,
@@ -117,13 +124,19 @@ class History:
         """Take the last change back, or go back to how the change of serial `to` left the watermark.
 
         This is a change of its own, so that it can be undone too. A pending run is settled first. What loads and runs
-        did to store and warehouse stays. seen: the watermark somebody looked at when deciding; None: the one that is
-        there now. Raises UsageError when there is nothing to undo, ConfirmationNeeded where
-        moving back doubles rows, Pinned, LeaseHeld during a run, Conflict when the watermark changes meanwhile, and
-        Unreadable.
+        did to store and warehouse stays. A document that is gone comes back: as its newest change left it, or as `to`
+        did. seen: the watermark somebody looked at when deciding; None: the one that is there now. Raises UsageError
+        when there is nothing to undo, ConfirmationNeeded where moving back doubles rows, Pinned, LeaseHeld during a
+        run, Conflict when the watermark changes meanwhile, and Unreadable.
         """
         self._workspace.require_write(reason)
-        seen = seen or self._watermarks.get(table)
+        try:
+            now = self._watermarks.get(table)
+        except WatermarkGone:
+            if to is None:
+                return self._watermarks.restore(table, reason=reason)
+            now = self._watermarks.standing(table)
+        seen = seen or now
         earlier = self._earlier(table, seen, to)
         if not self._diff(seen, earlier):
             raise UsageError(
@@ -171,7 +184,8 @@ class History:
     def _before(self, table: TableName, seen: Watermark) -> Watermark:
         """The document before the last change, which may be one made outside."""
         outside = self._workspace.watermarks.unadopted(table)
-        content = outside[0] if outside else (seen.change or {}).get("before")
+        change = seen.change
+        content = outside[0] if outside else change and entries.taken_back(seen.content, change)
         if not content:
             raise UsageError(
                 f"nothing to undo for {table}",
@@ -182,16 +196,20 @@ class History:
 
     def _left_by(self, table: TableName, seen: Watermark, serial: int) -> Watermark:
         """The document as the change of a serial left it; the one before the first change for 0."""
-        wanted, side = (serial, "after") if serial else (1, "before")
-        riding = seen.change if seen.serial == wanted else None
-        entry = riding or Journal(self._workspace.objects, table).get(wanted)
-        if entry is None or not entry[side]:
+        if serial and serial == seen.serial and seen.is_as_left:
+            return seen
+        journal = Journal(self._workspace.objects, table, seen.change)
+        entry = journal.get(serial or 1)
+        if entry is None and (serial > seen.serial or seen.serial == 0):
             raise UsageError(
                 f"{table} has no change {serial}",
                 f"its last one is {seen.serial}",
                 f"see `wmtui watermark history -t {table}` for the serials",
             )
-        return self._document(table, entry[side], serial)
+        content, _ = journal.left_by(serial or 1)
+        if not serial and entry is not None:
+            content = entries.taken_back(content, entry)
+        return self._document(table, content, serial)
 
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
         key = Journal(self._workspace.objects, table).key(serial)
@@ -213,6 +231,19 @@ def _value(value: Any) -> str:
 def _entry(entry: Json) -> Entry:
     words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
     at, actor, host, action, reason = (None if word is None else str(word) for word in words)
-    return Entry(
-        entry["serial"], at, actor, host, action or "unknown", reason, difference(entry["before"], entry["after"])
-    )
+    changes, previous = entries.field_changes(entry), entries.previous_of(entry)
+    return Entry(entry["serial"], at, actor, host, action or "unknown", reason, changes, previous)
+
+
+def _with_gaps(
+    found: Sequence[Entry | Unreadable], serials: Sequence[int], journal: Journal
+) -> Iterator[Entry | Unreadable]:
+    """The same, and in their place the entries that are missing: a serial may be left out only if the next says so."""
+    for number, (serial, entry) in enumerate(zip(serials, found, strict=True)):
+        before = serials[number - 1] if number else serial - 1
+        expected = entry.previous if isinstance(entry, Entry) else before
+        missing = 0 if expected is None else min(serial - 1, expected) - before
+        if missing > 0:
+            more = f", and so are the {missing - 1} after it" if missing > 1 else ""
+            yield Unreadable(journal.key(before + 1), f"it is missing{more}")
+        yield entry

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreadable
+from wmtui.errors import Unreadable, WatermarkGone
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import TableName
 from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
@@ -86,8 +86,9 @@ class Statuses:
         return replace(status, judgement=judgement, error=why)
 
     def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
-        """The status of a table whose documents cannot be read."""
-        judgement = Judgement("unreadable", Severity.ERROR, error.in_one_line)
+        """The status of a table whose documents cannot be read, or are gone."""
+        state = "gone" if isinstance(error, WatermarkGone) else "unreadable"
+        judgement = Judgement(state, Severity.ERROR, error.in_one_line)
         return TableStatus(table, judgement, error=error.in_one_line, unreadable=error)
 
     def of(

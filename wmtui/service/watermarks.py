@@ -44,8 +44,24 @@ class Watermarks:
         self._workspace = workspace
 
     def get(self, table: TableName) -> Watermark:
-        """The watermark of a table, of a new one when it was never synced. Raises Unreadable."""
+        """The watermark of a table, of a new one when it was never synced. Raises WatermarkGone, Unreadable."""
         return self._workspace.watermarks.read(table).watermark
+
+    def standing(self, table: TableName) -> Watermark:
+        """The same; of a document that is gone what the journal knows of it, for somebody who decides about it."""
+        return self._workspace.watermarks.standing(table)
+
+    def restore(self, table: TableName, *, reason: str | None = None) -> Changed:
+        """Bring a document that is gone back as its newest change left it, a pending run too.
+
+        Raises LeaseHeld during a run, Conflict when it is there again, Unreadable where the journal has gaps.
+        """
+        self._workspace.require_write(reason)
+        heartbeat = self._workspace.heartbeat(table)
+        if heartbeat.held:
+            raise heartbeat.refusal()
+        self._workspace.watermarks.restore(table, reason=reason)
+        return self._changed(table)
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
@@ -204,12 +220,12 @@ class Watermarks:
         self, table: TableName, action: str, edit: Edit, reason: str | None, seen: Watermark | None
     ) -> None:
         workspace = self._workspace
-        mark = self.get(table)
+        mark = self.standing(table)
         edit(mark)  # What is refused anyway settles nothing.
         settled = settle_for_edit(workspace.objects, workspace.watermarks, mark, workspace.clock())
         if seen is None or (seen.serial == mark.serial and settled is not mark):
             seen = settled
-        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen)
+        workspace.watermarks.change(table, action, edit, reason=reason, based_on=seen, by_hand=True)
 
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""

@@ -25,7 +25,7 @@ class Order(StrEnum):
 
 
 URGENCY = (
-    "unreadable", "incomplete copy", "failed", "clock", "other time zone", "interrupted", "held back", "stale",
+    "gone", "unreadable", "incomplete copy", "failed", "clock", "other time zone", "interrupted", "held back", "stale",
     "manual", "not loaded", "reset", "never read", "never synced", "warn",
 )  # fmt: skip
 """What may be wrong with a table, the worst first; of a warning the word is in its line."""
@@ -132,7 +132,7 @@ def _text(look: Look) -> str:
     return " ".join(words).lower()
 
 
-_WITH_REASONS = ("failed", "unreadable", "incomplete copy")
+_WITH_REASONS = ("failed", "gone", "unreadable", "incomplete copy")
 """Problems whose reason may be that of many tables."""
 
 

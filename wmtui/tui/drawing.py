@@ -54,7 +54,8 @@ def table_line(board: Board, table: TableName, clock: float, width: int) -> Line
         return _busy(name, "…", width, "dim")
     status = look.status
     if look.mark is None:
-        return _busy(name, "✗ unreadable", width, "bad")
+        words = "✗ gone, u brings it back" if status.problem == "gone" else f"✗ {status.problem}"
+        return _busy(name, words, width, "bad")
     if status.phase:
         return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
     limit = board.settings.tables[table].freshness.error

@@ -76,7 +76,7 @@ class Edits(Asking):
 
         def read(table: TableName, reason: str) -> tuple[TableName, Changed | WmtuiError]:
             try:
-                seen = service.watermarks.get(table)
+                seen = service.watermarks.standing(table)
                 return table, service.watermarks.reset(table, force=bool(doubled), reason=reason or None, seen=seen)
             except WmtuiError as error:
                 return table, error
@@ -103,7 +103,9 @@ class Edits(Asking):
         history = self._app.service.history
 
         def ask(way: WayBack | None) -> None:
-            if way is None or way.edit is None:
+            if way is not None and way.gone:
+                self._ask_undo(table, way, f"Bring the watermark of {table} back as change {way.seen.serial} left it")
+            elif way is None or way.edit is None:
                 self._failed(UsageError(f"nothing to undo for {table}", "nobody has moved it by hand yet"), table)
             else:
                 self._ask_undo(table, way, f"Undo “{way.edit.action}” of {table}")

@@ -12,6 +12,8 @@ from wmtui.objects import ObjectStore
 Json = dict[str, Any]
 
 _ATTEMPTS = 20
+_DEEPEST = 200
+"""How far documents nest: what is read can be written again, without the interpreter's own limit in the way."""
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -29,7 +31,29 @@ def decode(key: str, data: bytes) -> Json:
         raise Unreadable(key, f"not JSON: {error}" if data.strip() else "it is empty") from None
     if not isinstance(document, dict):
         raise Unreadable(key, f"a JSON object was expected, not {type(document).__name__}")
+    if may_be_deeper(data, _DEEPEST) and is_deeper(document, _DEEPEST):
+        raise Unreadable(key, "it is nested too deeply")
     return document
+
+
+def may_be_deeper(data: bytes, levels: int) -> bool:
+    """Whether JSON text has enough brackets to be nested so deeply: nearly none has."""
+    return data.count(b"[") + data.count(b"{") > levels
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value has more than so many levels of objects and lists."""
+    inner = [value]
+    for _ in range(levels + 1):
+        inner = [
+            item
+            for outer in inner
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not inner:
+            return False
+    return any(isinstance(item, dict | list) for item in inner)
 
 
 def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:

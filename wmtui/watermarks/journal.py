@@ -5,33 +5,55 @@ makes sure that N is there. So a crash between the two loses nothing.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
-from wmtui.watermarks import documents
+from wmtui.watermarks import documents, entries
 from wmtui.watermarks.documents import Json
-from wmtui.watermarks.model import entry_problem
+from wmtui.watermarks.model import digest_of
 
 _NAME = re.compile(r"([0-9]{12})\.json")
+_FARTHEST = 10**6
+"""A key so many serials behind the one before is no change of ours: somebody put it there."""
+_TRIES = 20
 
 
 class Journal:
-    """The journal of one table: one object per change, never rewritten."""
+    """The journal of one table: one object per change, never rewritten.
 
-    def __init__(self, objects: ObjectStore, table: TableName) -> None:
+    riding: the entry in the table's document, which may not have been copied yet.
+    """
+
+    def __init__(self, objects: ObjectStore, table: TableName, riding: Json | None = None) -> None:
         self._objects = objects
         self._prefix = f"watermark/journal/{table.key}/"
+        self._riding = riding
 
     def key(self, serial: int) -> str:
         """Where the entry of a serial is."""
         return f"{self._prefix}{serial:012d}.json"
 
-    def newest(self, since: int = 0) -> int:
-        """The highest serial with an entry, looking behind `since` only; `since` itself when there is none."""
-        return max(self._serials(since), default=since)
+    def newest(self, since: int = 0) -> tuple[int, Json | None]:
+        """The highest serial in use, looking behind `since` only, and the newest entry there that can be read.
+
+        Serials of objects that are no entries are in use too: no change is ever written there. Raises Unreadable when
+        nearly everything there is unreadable.
+        """
+        found = list(self._serials(since))
+        failure: Unreadable | None = None
+        for serial in reversed(found[-_TRIES:]):
+            try:
+                entry = self.get(serial)
+            except Unreadable as error:
+                failure = failure or error
+                continue
+            if entry is not None:
+                return found[-1], entry
+        if failure is not None and len(found) > _TRIES:
+            raise failure
+        return max(found, default=since), None
 
     def append(self, entry: Json) -> None:
         """Write an entry to its key unless it is there; raises Unreadable when another change stands under it."""
@@ -47,10 +69,34 @@ class Journal:
         try:
             entry = self._read(self.key(serial))
         except ObjectMissing:
-            return None
-        if problem := entry_problem(entry, serial):
+            return self._riding if self._riding is not None and self._riding["serial"] == serial else None
+        if problem := entries.entry_problem(entry, serial):
             raise Unreadable(self.key(serial), problem)
         return entry
+
+    def left_by(self, serial: int) -> tuple[Json, Json]:
+        """The content that a change left, put together from the nearest entry that holds one and those since; and what
+        else that entry has of the document's metadata.
+
+        Raises Unreadable with the key of the first entry that is missing or corrupt.
+        """
+        changes: list[Json] = []
+        wanted = serial
+        while not changes or not entries.is_whole(changes[-1]):
+            entry = self.get(wanted) if wanted else None
+            if entry is None:
+                raise Unreadable(
+                    self.key(max(wanted, 1)), f"it is missing, and without it nobody knows what change {serial} left"
+                )
+            changes.append(entry)
+            wanted = entries.previous_of(entry)
+        content: Json = {}
+        for entry in reversed(changes):
+            content = entries.applied(content, entry)
+        told = digest_of(content)
+        if changes[0].get("digest", told) != told:
+            raise Unreadable(self.key(serial), "the changes up to this one do not add up to what it says it left")
+        return content, changes[-1].get("metadata") or {}
 
     def serials(self) -> list[int]:
         """The serial of every entry, oldest first."""
@@ -63,21 +109,13 @@ class Journal:
                 yield entry
 
     def _serials(self, since: int) -> Iterator[int]:
+        last = since
         for info in self._objects.list(self._prefix, after=self.key(since)):
-            if match := _NAME.fullmatch(info.key, len(self._prefix)):
-                yield int(match[1])
+            match = _NAME.fullmatch(info.key, len(self._prefix))
+            if match is None or int(match[1]) - last > _FARTHEST:
+                continue
+            last = int(match[1])
+            yield last
 
     def _read(self, key: str) -> Json:
         return documents.decode(key, self._objects.get(key).data)
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The fields that differ between two contents, each with its old and new value; None where it was not there.
-
-    A time zone that is noted for the first time is none of them: it is the one that the document was in.
-    """
-    names = [*after, *(name for name in before if name not in after)]
-    changed = {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
-    if "timezone" in changed and changed["timezone"][0] is None:
-        del changed["timezone"]
-    return changed

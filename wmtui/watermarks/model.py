@@ -7,17 +7,15 @@ business: a patch names fields, a field not named stays as it is.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from wmtui.errors import Unreadable
 from wmtui.model import Key, Position, TableName
-from wmtui.watermarks import documents
+from wmtui.watermarks import documents, entries
 from wmtui.watermarks.timestamps import format_instant, format_wall, parse_instant, parse_wall
+from wmtui.watermarks.validity import DEEPEST, VERSION, document_problem, nesting_problem
 
-VERSION = 2
-"""Of documents written; older ones are read."""
 MANUAL = "manual_cli"
 
 Json = documents.Json
@@ -46,6 +44,8 @@ _NEW: Json = {
 }
 OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin", "warehouses")
 """What no other document may bring: neither `undo` nor an import changes it. The pin is somebody's word, not state."""
+_ROWS = ("mysql_rows_extracted", "redshift_rows_loaded", "s3_file_count")
+"""Counts that other tools leave null."""
 
 
 class Watermark(Struct, frozen=True):
@@ -66,8 +66,11 @@ class Watermark(Struct, frozen=True):
     @classmethod
     def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
         """Read a document, by this program or another; raises Unreadable with its key and the reason."""
-        raw = documents.decode(key, data)
-        problem = _problem(table, raw)
+        found = documents.decode(key, data)
+        raw = {name: value for name, value in found.items() if value is not None or name not in _ROWS}
+        problem = document_problem(str(table), raw)
+        if problem is None and documents.may_be_deeper(data, DEEPEST):
+            problem = nesting_problem(raw)
         if problem:
             raise Unreadable(key, problem)
         metadata = {"version": VERSION, "serial": 0, **(raw.get("metadata") or {})}
@@ -103,7 +106,23 @@ class Watermark(Struct, frozen=True):
     def change(self) -> Json | None:
         """The journal entry of this serial, which rides in the document; None in one that wmtui never wrote."""
         entry = self.fields["metadata"].get("change")
-        return entry if isinstance(entry, dict) and self.serial and not entry_problem(entry, self.serial) else None
+        usable = isinstance(entry, dict) and self.serial and not entries.entry_problem(entry, self.serial)
+        return entry if usable else None
+
+    @property
+    def is_as_left(self) -> bool:
+        """It has the content that its own last change left: nobody has edited it behind wmtui's back."""
+        change = self.change
+        if change is None:
+            return False
+        if "digest" in change:
+            return bool(change["digest"] == digest_of(self.content))
+        return complete(change["after"]) == self.content
+
+    @property
+    def problem(self) -> str | None:
+        """Why nobody could read this document again, or None."""
+        return document_problem(str(self.table), dict(self.fields))
 
     @property
     def data_timestamp(self) -> datetime | None:
@@ -183,6 +202,11 @@ class Watermark(Struct, frozen=True):
         """The run that has begun and not yet moved the watermark."""
         run: str | None = self.fields["pending_extraction"]
         return run
+
+
+def digest_of(content: Json) -> str:
+    """What tells a content from any other; fields that a later version adds make no difference."""
+    return entries.digest(content, _NEW)
 
 
 def complete(content: Json) -> Json:
@@ -274,100 +298,3 @@ def keep_highest_epoch(before: Mapping[str, Any], after: Json) -> Json:
 
 def _instant(text: str | None) -> datetime | None:
     return parse_instant(text) if text else None
-
-
-def entry_problem(entry: Json, serial: int) -> str | None:
-    """Why a JSON object cannot be the journal entry of this serial, or None."""
-    if entry.get("serial") != serial:
-        return f"it is the entry of serial {entry.get('serial')!r}"
-    for name in ("before", "after"):
-        content = entry.get(name)
-        if not isinstance(content, dict):
-            return f"`{name}` is {content!r}, not a document"
-        if wrong := _wrong_field(content):
-            return f"in `{name}`, {wrong}"
-    return None
-
-
-def _problem(table: TableName, raw: Json) -> str | None:
-    """Why a parsed document cannot be this table's watermark, or None."""
-    if raw.get("table_name") != str(table):
-        return f"it is the watermark of {raw.get('table_name')!r}, not of {table}"
-    metadata = raw.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        return "metadata is not an object"
-    version = metadata.get("version", VERSION)
-    if not isinstance(version, int) or version > VERSION:
-        return f"it has version {version!r}; this wmtui reads up to {VERSION}"
-    return _wrong_field(raw) or _wrong_serial(metadata)
-
-
-def _wrong_field(raw: Json) -> str | None:
-    """The first known field whose value has a type or form it cannot have."""
-    for name, parse in _TIMES.items():
-        value = raw.get(name)
-        try:
-            if value is not None:
-                parse(value)
-        except (TypeError, ValueError):
-            return f"{name} is {value!r}, not a time"
-    key = raw.get("last_processed_key")
-    if key is not None and not (isinstance(key, list) and key and all(type(part) in (int, str) for part in key)):
-        return f"last_processed_key is {key!r}, not a list of numbers and texts"
-    for name in ("epoch", "fence", "highest_epoch"):
-        value = raw.get(name, 0)
-        if type(value) is not int or not 0 <= value < _TOO_LARGE:
-            return f"{name} is {value!r}, not a count"
-    for name in ("mysql_status", "redshift_status", "backup_strategy"):
-        if not isinstance(raw.get(name, ""), str):
-            return f"{name} is {raw[name]!r}, not a text"
-    for name in ("pending_extraction", "extracted_run"):
-        run = raw.get(name)
-        if run is not None and not isinstance(run, str):
-            return f"{name} is {run!r}, not a run"
-    return (
-        _wrong_warehouses(raw.get("warehouses", {})) or _wrong_pin(raw.get("pin")) or _wrong_zone(raw.get("timezone"))
-    )
-
-
-def _wrong_warehouses(warehouses: Any) -> str | None:
-    """Later loads go by what is noted of each."""
-    if isinstance(warehouses, dict) and all(isinstance(noted, dict) for noted in warehouses.values()):
-        return None
-    return f"warehouses is {warehouses!r}, not what loads into each left"
-
-
-def _wrong_zone(name: Any) -> str | None:
-    try:
-        if name is not None:
-            ZoneInfo(name)
-    except (TypeError, ValueError, KeyError, OSError):
-        return f"timezone is {name!r}, not a time zone that this host knows"
-    return None
-
-
-def _wrong_pin(pin: Any) -> str | None:
-    """A pin that cannot be read may not be taken for none: somebody wants extraction kept out."""
-    try:
-        if pin is not None:
-            _instant(pin.get("until"))
-    except (AttributeError, TypeError, ValueError):
-        return f"pin is {pin!r}, not an object with a time `until`"
-    return None
-
-
-def _wrong_serial(metadata: Json) -> str | None:
-    serial = metadata.get("serial", 0)
-    return None if type(serial) is int and 0 <= serial < _TOO_LARGE else f"serial is {serial!r}, not a count"
-
-
-_TOO_LARGE = 10**12
-"""No count gets there; keys of the journal have room for twelve digits, columns of the ledger for 18."""
-
-_TIMES = {
-    "last_mysql_data_timestamp": parse_wall,
-    "last_mysql_extraction_time": parse_instant,
-    "last_redshift_load_time": parse_instant,
-    "load_floor": parse_instant,
-    "placed": parse_instant,
-}

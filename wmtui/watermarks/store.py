@@ -13,19 +13,27 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreError, Unreadable
+from wmtui.errors import (
+    Conflict,
+    ObjectMissing,
+    PreconditionFailed,
+    StoreError,
+    TableError,
+    Unreadable,
+    WatermarkGone,
+)
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
-from wmtui.watermarks import documents
+from wmtui.watermarks import adoption, documents, entries, system
 from wmtui.watermarks import identity as identities
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import VERSION, Watermark, complete, keep_highest_epoch
-from wmtui.watermarks.timestamps import format_instant, format_wall, parse_wall
+from wmtui.watermarks.model import Watermark, complete, digest_of, keep_highest_epoch
+from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks.validity import VERSION, with_short_texts
 from wmtui.watermarks.zones import is_foreign
 
-SYSTEM_KEY = "watermark/last_run_timestamp.txt"
 _UTC = ZoneInfo("UTC")
 _SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
@@ -36,10 +44,15 @@ Edit = Callable[[Watermark], Mapping[str, Any]]
 
 
 class Stored(Struct, frozen=True):
-    """A watermark as read, with its ETag; None: there is no document."""
+    """A watermark as read, with its ETag; None: there is no document.
+
+    used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
+    """
 
     watermark: Watermark
     etag: str | None
+    used: int = 0
+    known: bool = True
 
 
 class Author(Struct, frozen=True):
@@ -80,51 +93,87 @@ class WatermarkStore:
         return f"watermark/tables/{table.key}.json"
 
     def read(self, table: TableName) -> Stored:
-        """The document as it is, of a new table when there is none."""
-        key = self.key(table)
-        try:
-            found = self._objects.get(key)
-        except ObjectMissing:
-            return Stored(Watermark.new(table), None)
-        return Stored(Watermark.decode(table, found.data, key), found.info.etag)
+        """The document as it is, of a new table when there is none. A table without document costs a second request.
+
+        Raises WatermarkGone where there is none although the journal has changes of it, and Unreadable.
+        """
+        found = self._get(table)
+        if found.etag is not None:
+            return found
+        used, newest = Journal(self._objects, table).newest()
+        if newest is None:
+            return Stored(found.watermark, None, used)
+        found = self._get(table)
+        if found.etag is None:  # Else the first change of a new table landed in between.
+            raise WatermarkGone(str(table), self.key(table), newest["serial"])
+        return found
+
+    def standing(self, table: TableName) -> Watermark:
+        """The document, or for one that is gone what the journal knows of it: what somebody decides about."""
+        return self._standing(table).watermark
 
     def current(self, table: TableName) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
-        older or deleted document lost is back before files are judged by it.
+        older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
         """
         return self._adopted(table, self.read(table)).watermark
 
     def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
         """The document as somebody left it behind wmtui's back, and the content before; None if nobody did.
 
-        Nothing is written: the next change adopts it. Raises Unreadable.
+        Nothing is written: the next change adopts it. Raises WatermarkGone, Unreadable.
         """
-        journal = Journal(self._objects, table)
         for _ in range(_ATTEMPTS):
             stored = self.read(table)
-            newest = journal.newest(stored.watermark.serial)
-            if not _changed_outside(stored, newest):
+            mark = stored.watermark
+            journal = Journal(self._objects, table, mark.change)
+            _, newest = journal.newest(mark.serial)
+            if stored.etag is None or not adoption.changed_outside(mark, newest):
                 return None
             # A change that lands meanwhile looks the same: its entry is newer than the document just read.
-            if self.read(table).etag == stored.etag:
-                return _before_outside(journal, stored.watermark, newest), stored.watermark
+            if self._get(table).etag == stored.etag:
+                return adoption.content_before(journal, mark, newest), mark
         return None
 
+    def restore(self, table: TableName, *, reason: str | None = None) -> Watermark:
+        """Write a document that is gone again, as its newest change left it; a change of its own.
+
+        Raises Unreadable where the journal does not tell all of it, and Conflict when there is one again.
+        """
+        self.require_conditions()
+        written = self._write(self._rebuilt(table, exact=True), "restored", {}, reason)
+        if written is None:
+            raise Conflict(
+                f"the watermark of {table} is there again",
+                "somebody else wrote it at the same moment",
+                f"look at it with `wmtui watermark get -t {table}`, then decide again",
+            )
+        return written
+
     def change(
-        self, table: TableName, action: str, edit: Edit, *, reason: str | None = None, based_on: Watermark | None = None
+        self,
+        table: TableName,
+        action: str,
+        edit: Edit,
+        *,
+        reason: str | None = None,
+        based_on: Watermark | None = None,
+        by_hand: bool = False,
     ) -> Watermark:
         """Apply a patch by compare-and-swap and record it in the journal; returns the document written.
 
         based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
-        is computed anew on whatever is there. Raises ConditionsIgnored where compare-and-swap cannot be trusted.
+        is computed anew on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
+        with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
+        and TableError for a document that nobody could read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
         for attempt in range(_ATTEMPTS):
-            found = self.read(table)
+            found = self._standing(table) if by_hand else self.read(table)
             stored = self._adopted(table, found)
             if based_on is not None:
-                if not _is_seen(based_on, found, adopted=stored is not found):
+                if not _is_seen(based_on, found, adopted=stored.watermark is not found.watermark):
                     raise _conflict(based_on, stored.watermark)
                 based_on = stored.watermark
             written = self._write(stored, action, edit(stored.watermark), reason)
@@ -179,32 +228,47 @@ class WatermarkStore:
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
-        return self._read_system()[0]
+        return system.read(self._objects)
 
     def set_system(self, wall: datetime) -> None:
         """Move the system watermark. Raises Conflict when somebody moves it at the same moment, Unreadable."""
         self.require_conditions()
-        _, etag = self._read_system()
-        try:
-            documents.write(self._objects, SYSTEM_KEY, format_wall(wall, 0).encode() + b"\n", etag)
-        except PreconditionFailed:
-            if self.system() != wall.replace(microsecond=0):
-                raise Conflict(
-                    "the system watermark was moved by somebody else at the same moment",
-                    f"it is {format_wall(self.system() or wall)} now",
-                    "look at it with `wmtui watermark get`, then decide again",
-                ) from None
+        system.move(self._objects, wall)
 
-    def _read_system(self) -> tuple[datetime | None, str | None]:
-        """The system watermark and its ETag."""
+    def _get(self, table: TableName) -> Stored:
+        """The document; of a new table when there is none, whatever the journal says."""
+        key = self.key(table)
         try:
-            found = self._objects.get(SYSTEM_KEY)
+            found = self._objects.get(key)
         except ObjectMissing:
-            return None, None
+            return Stored(Watermark.new(table), None)
+        mark = Watermark.decode(table, found.data, key)
+        return Stored(mark, found.info.etag, mark.serial)
+
+    def _standing(self, table: TableName) -> Stored:
         try:
-            return parse_wall(found.data.decode("utf-8", "replace").strip()), found.info.etag
-        except ValueError as error:
-            raise Unreadable(SYSTEM_KEY, str(error)) from None
+            return self.read(table)
+        except WatermarkGone:
+            return self._rebuilt(table)
+
+    def _rebuilt(self, table: TableName, *, exact: bool = False) -> Stored:
+        """A document that is gone, from the journal. exact: Unreadable unless all of it is known; else what is."""
+        journal = Journal(self._objects, table)
+        used, newest = journal.newest()
+        if newest is None:
+            return Stored(Watermark.new(table), None, used)
+        new = Watermark.new(table).fields
+        content: Json = {**new, **entries.numbers(newest)}
+        metadata: Json = {}
+        known = True
+        try:
+            content, metadata = journal.left_by(newest["serial"])
+        except Unreadable:
+            if exact:
+                raise
+            known = False
+        metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
+        return Stored(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
 
     def _adopted(self, table: TableName, stored: Stored) -> Stored:
         """A document changed outside wmtui becomes a change of its own before the next one.
@@ -212,18 +276,28 @@ class WatermarkStore:
         Its fence never goes back. Its epoch may, if it says so: somebody restored an earlier version on purpose.
         """
         mark = stored.watermark
-        journal = Journal(self._objects, table)
-        if mark.change is not None:
-            journal.append(mark.change)
-        newest = journal.newest(mark.serial)
-        if not _changed_outside(stored, newest):
+        if stored.etag is None:
             return stored
-        before = _before_outside(journal, mark, newest)
+        journal = Journal(self._objects, table, mark.change)
+        if mark.change is not None:
+            journal.append(adoption.copied(mark))
+        used, newest = journal.newest(mark.serial)
+        stored = Stored(mark, stored.etag, used)
+        if not adoption.changed_outside(mark, newest):
+            return stored
+        known = entries.numbers(newest or mark.change or {})
+        try:
+            before = adoption.content_before(journal, mark, newest)
+            known = entries.numbers({"after": before})
+        except Unreadable:
+            before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
-        mark = mark.patched({name: max(before[name], mark.fields[name]) for name in kept if name in before})
-        adopted = Stored(mark, stored.etag)
-        written = self._write(adopted, "external", {}, "changed outside wmtui", before=before, serial=newest)
-        return stored if written is None else self.read(table)
+        mark = mark.patched({name: max(known[name], mark.fields[name]) for name in kept if name in known})
+        adopted = Stored(mark, stored.etag, used)
+        previous = newest["serial"] if newest else mark.serial
+        reason = "changed outside wmtui"
+        written = self._write(adopted, "external", {}, reason, before=before, known=known, previous=previous)
+        return stored if written is None else self._get(table)
 
     def _write(
         self,
@@ -233,17 +307,34 @@ class WatermarkStore:
         reason: str | None,
         *,
         before: Json | None = None,
-        serial: int | None = None,
+        known: Json | None = None,
+        previous: int | None = None,
     ) -> Watermark | None:
-        """One compare-and-swap; None when the race was lost."""
+        """One compare-and-swap; None when the race was lost.
+
+        before: the content before, where it is not that of the document; empty: nobody knows. known: the epoch at
+        least. previous: the change that left it, where it is not the document's.
+        """
         mark = stored.watermark
-        before = before or mark.content
-        entry = {"action": action, "reason": reason, "before": before}
         zone = self.zone.key if "timezone" in patch or not is_foreign(mark, self.zone) else mark.timezone
-        content = {**mark.content, **patch, "timezone": patch.get("timezone") or zone}
-        content = keep_highest_epoch(before, content)
-        changed = self._stamped(mark, content, (serial or mark.serial) + 1, entry)
+        content = with_short_texts({**mark.content, **patch, "timezone": patch.get("timezone") or zone})
+        content = keep_highest_epoch(known or mark.content, content)
+        before = (mark.content if stored.known else {}) if before is None else before
+        entry = {
+            "action": action,
+            "reason": reason,
+            "previous": mark.serial if previous is None else previous,
+            "changed": entries.changed_fields(before, content) if before else {},
+        }
+        whole = action == "external" or stored.etag is None
+        changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         key = self.key(mark.table)
+        if problem := changed.problem:
+            raise TableError(
+                f"the watermark of {mark.table} was not changed",
+                f"nobody could read it again: {problem}",
+                f"look at {key} and restore an earlier version",
+            )
         try:
             documents.write(self._objects, key, changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
@@ -252,10 +343,10 @@ class WatermarkStore:
                     raise
                 return None
         with contextlib.suppress(StoreError):
-            Journal(self._objects, mark.table).append(changed.fields["metadata"]["change"])
+            Journal(self._objects, mark.table).append(adoption.copied(changed))
         return changed
 
-    def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json) -> Watermark:
+    def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json, *, whole: bool) -> Watermark:
         """The document with its bookkeeping and the journal entry of its serial."""
         now = format_instant(self._clock())
         write_id = uuid.uuid4().hex
@@ -266,7 +357,9 @@ class WatermarkStore:
             "actor": self._author.actor,
             "host": self._author.host,
             **entry,
-            "after": content,
+            **entries.numbers({"after": content}),
+            "digest": digest_of(content),
+            "whole": whole or entries.is_whole_due(serial, entry["previous"]),
         }
         metadata = {
             **mark.fields["metadata"],
@@ -282,24 +375,10 @@ class WatermarkStore:
 
     def _landed(self, written: Watermark) -> bool:
         """Whether a write whose answer was a refusal or was lost is in the store after all."""
-        if self.read(written.table).watermark.write_id == written.write_id:
+        if self._get(written.table).watermark.write_id == written.write_id:
             return True
         entry = Journal(self._objects, written.table).get(written.serial)
         return entry is not None and entry.get("write_id") == written.write_id
-
-
-def _changed_outside(stored: Stored, newest: int) -> bool:
-    """A document without serial, older than its journal, or with other fields than its own entry left."""
-    mark = stored.watermark
-    if stored.etag is None:
-        return newest > 0
-    return newest > mark.serial or mark.change is None or complete(mark.change["after"]) != mark.content
-
-
-def _before_outside(journal: Journal, mark: Watermark, newest: int) -> Json:
-    """What the document held when wmtui last wrote it; empty when it never did."""
-    before: Json = (journal.get(newest) or mark.change or {}).get("after") or {}
-    return complete(before) if before else before
 
 
 def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:

@@ -14,6 +14,8 @@ from wmtui.errors import UsageError
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """A point later than this from now needs --force: one typing error would stop all loading."""
+FIRST_YEAR, LAST_YEAR = 2, 9998
+"""Of times in documents: every zone and every span that rules add to them fits into the calendar."""
 
 _FIXED = {"aug4": "2025-08-04 00:00:00", "aug1": "2025-08-01 00:00:00"}
 _RELATIVE = {
@@ -54,7 +56,7 @@ def parse_wall(text: str) -> datetime:
     match = _ABSOLUTE.fullmatch(text)
     if not match or match[1]:
         raise ValueError(f"{text!r} is not YYYY-MM-DD HH:MM:SS")
-    return datetime.fromisoformat(text)
+    return _bounded(datetime.fromisoformat(text))
 
 
 def format_instant(instant: datetime) -> str:
@@ -64,11 +66,14 @@ def format_instant(instant: datetime) -> str:
 
 def parse_instant(text: str) -> datetime:
     """A time in a document: ISO 8601, or without zone and then UTC. Raises ValueError."""
-    value = datetime.fromisoformat(text)
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is outside the years 1 to 9999") from None
+    value = _bounded(datetime.fromisoformat(text))
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _bounded(value: datetime) -> datetime:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"{value.isoformat()} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return value
 
 
 def parse_point(
@@ -126,9 +131,9 @@ def _relative(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     parts = re.findall(r"(\d+)([wdhms])", match[1] or match[2])
     try:
         span = sum((timedelta(**{_UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
-        return to_wall(now - span, zone).replace(microsecond=0)
+        return _bounded(to_wall(now - span, zone)).replace(microsecond=0)
     except (OverflowError, ValueError):
-        raise UsageError(f"{text!r} is before the first year", "the span is too long", _FORMS) from None
+        raise UsageError(f"{text!r} is too long ago", "no table has rows from then", _FORMS) from None
 
 
 def _absolute(text: str, zone: ZoneInfo, presets: Mapping[str, str]) -> datetime:
@@ -138,6 +143,8 @@ def _absolute(text: str, zone: ZoneInfo, presets: Mapping[str, str]) -> datetime
     try:
         value = datetime.fromisoformat(text)
         wall = value if value.tzinfo is None else to_wall(value, zone)
+        _bounded(wall)
+        _bounded(to_instant(wall, zone))
         if to_wall(to_instant(wall, zone), zone) != wall:
             raise UsageError(
                 f"{format_wall(wall)} does not exist in {zone.key}",

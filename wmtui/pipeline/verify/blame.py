@@ -10,6 +10,7 @@ from msgspec import Struct
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.verify.expected import Gap
+from wmtui.watermarks import entries as changes
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark
@@ -60,10 +61,22 @@ def explain(
 
 
 def journal_entries(objects: ObjectStore, mark: Watermark) -> Iterator[Json]:
-    """The changes of a watermark, newest first, with the one that rides in its document. Raises Unreadable."""
+    """The changes of a watermark, newest first, with the one that rides in its document; each with the whole content
+    `before` and `after` it. Raises Unreadable.
+    """
+    journal = Journal(objects, mark.table, mark.change)
+    content, left_by = mark.content, mark.serial if mark.is_as_left else None
+    for entry in _newest_first(journal, mark):
+        if left_by != entry["serial"]:
+            content, _ = journal.left_by(entry["serial"])
+        before = changes.taken_back(content, entry)
+        yield {**entry, "before": before, "after": content}
+        content, left_by = before, changes.previous_of(entry)
+
+
+def _newest_first(journal: Journal, mark: Watermark) -> Iterator[Json]:
     if mark.change is not None:
         yield mark.change
-    journal = Journal(objects, mark.table)
     serials = (serial for serial in reversed(journal.serials()) if mark.change is None or serial != mark.serial)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="journal") as pool:
         while several := list(islice(serials, _AT_ONCE)):

@@ -7,7 +7,7 @@ from wmtui.tui.cells import Line
 from wmtui.tui.crew import Failure, words
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.paragraphs import Paragraphs
-from wmtui.watermarks.journal import difference
+from wmtui.watermarks.entries import difference
 from wmtui.watermarks.model import Watermark
 
 

@@ -1,0 +1,32 @@
+"""Documents that somebody edited, put back or removed behind wmtui's back, told by what their last change left."""
+
+from wmtui.watermarks.documents import Json
+from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.model import Watermark, complete
+
+_OF_A_WRITE = ("version", "store", "serial", "write_id", "updated_at", "change")
+
+
+def copied(mark: Watermark) -> Json:
+    """The entry of a document's own change as the journal gets it: with the whole content, if it is to have that and
+    nobody has edited the document since.
+    """
+    entry = mark.change or {}
+    if not entry.get("whole") or not mark.is_as_left:
+        return entry
+    kept = {name: value for name, value in mark.fields["metadata"].items() if name not in _OF_A_WRITE}
+    return {**entry, "after": mark.content, "metadata": kept}
+
+
+def changed_outside(mark: Watermark, newest: Json | None) -> bool:
+    """A document without serial, older than its journal, or with other fields than its own entry left.
+
+    newest: the journal's newest entry behind the document's serial.
+    """
+    return newest is not None or not mark.is_as_left
+
+
+def content_before(journal: Journal, mark: Watermark, newest: Json | None) -> Json:
+    """What a document changed outside held when wmtui last wrote it; empty when it never did. Raises Unreadable."""
+    serial = newest["serial"] if newest else mark.serial
+    return complete(journal.left_by(serial)[0]) if serial else {}

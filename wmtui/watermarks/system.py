@@ -1,0 +1,41 @@
+"""The system watermark: one text timestamp, from which tables without a watermark of their own begin."""
+
+from datetime import datetime
+
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.objects import ObjectStore
+from wmtui.watermarks import documents
+from wmtui.watermarks.timestamps import format_wall, parse_wall
+
+KEY = "watermark/last_run_timestamp.txt"
+
+
+def read(objects: ObjectStore) -> datetime | None:
+    """Wall clock in the profile's zone; None when there is none. Raises Unreadable."""
+    return _read(objects)[0]
+
+
+def move(objects: ObjectStore, wall: datetime) -> None:
+    """Write it over what is there. Raises Conflict when somebody moves it at the same moment, Unreadable."""
+    _, etag = _read(objects)
+    try:
+        documents.write(objects, KEY, format_wall(wall, 0).encode() + b"\n", etag)
+    except PreconditionFailed:
+        now = read(objects)
+        if now != wall.replace(microsecond=0):
+            raise Conflict(
+                "the system watermark was moved by somebody else at the same moment",
+                f"it is {format_wall(now or wall)} now",
+                "look at it with `wmtui watermark get`, then decide again",
+            ) from None
+
+
+def _read(objects: ObjectStore) -> tuple[datetime | None, str | None]:
+    try:
+        found = objects.get(KEY)
+    except ObjectMissing:
+        return None, None
+    try:
+        return parse_wall(found.data.decode("utf-8", "replace").strip()), found.info.etag
+    except ValueError as error:
+        raise Unreadable(KEY, str(error)) from None
