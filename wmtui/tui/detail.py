@@ -101,14 +101,13 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         ("Redshift", f"{glyphs[1]}, {wording.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
         *_elsewhere(others),
         ("lag", f"{wording.span(status.lag)}  {lag_bar(status.judgement.age, limit, 8)}", ""),
-        ("loaded up to", wording.instant(status.judgement.data_at), ""),
         ("last success", wording.instant(status.last_success), ""),
-        ("last verified", verified, kind_of(verified)),
         ("next load", loads.removeprefix("loading now would say: "), ""),
         *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
     ]
     if status.judgement.why and status.state != "failed":
-        shown.insert(1, ("state", status.judgement.why, _KINDS[status.severity]))
+        shown.append(("state", status.judgement.why, _KINDS[status.severity]))
+    shown.append(("last verified", verified, kind_of(verified)))
     if status.held_by:
         shown.insert(1, ("reading", status.held_by, "warn"))
     if f["last_error"]:
