@@ -1,12 +1,12 @@
 """An operator at a shell: commands as they are typed, on real servers and embedded."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import schemas
 from tests.stack import Stack, embedded_stack, server_stack
 from wmtui.cli.main import main
 
@@ -34,8 +34,8 @@ class Operator:
         return self.out
 
     def json(self, command: str, *, code: int = 0) -> Any:
-        """The same with --json, read."""
-        return json.loads(self.type(f"{command} --json", code=code))
+        """The same with --json, read and held against its schema."""
+        return schemas.read(self.type(f"{command} --json", code=code), command.split())
 
 
 def new_operator(

@@ -74,7 +74,7 @@ class Refusals:
         """`wmtui doctor` reports it too, with a next step."""
         found = self.operator.json("wmtui doctor -t T", code=code)
         self._shows_no_secret()
-        errors = [finding for finding in found if finding["level"] == "error"]
+        errors = [finding for finding in found["findings"] if finding["level"] == "error"]
         assert [error for error in errors if not error["next_step"]] == []
         assert any(all(word in error["finding"] for word in words) for error in errors), errors
 

@@ -30,7 +30,7 @@ def goes_on(refusals: Refusals, key: str) -> None:
 
     results = {result["table"]: result for result in refusals.operator.json("wmtui sync -t T -t U", code=1)["tables"]}
 
-    assert key in results[str(stack.table())]["error"]
+    assert key in results[str(stack.table())]["error"]["what"]
     assert results[str(stack.table("items"))]["status"] == "success"
     assert stack.warehouse_rows("items") == stack.source_rows("items")
     refusals.operator.type("wmtui --run", code=1)
@@ -73,10 +73,10 @@ def test_other_tables_go_on_beside_a_corrupt_watermark(refusals: Refusals) -> No
     goes_on(refusals, garble(refusals, "tables"))
     items = str(refusals.stack.table("items"))
 
-    listed = {found["table_name"]: found for found in refusals.operator.json("wmtui watermark list", code=1)}
-    assert listed[items]["mysql_status"] == "success"
-    assert "key" in listed[str(refusals.stack.table())]
-    states = {found["table"]: found for found in refusals.operator.json("wmtui status", code=1)}
+    listed = {found["table"]: found for found in refusals.operator.json("wmtui watermark list", code=1)["tables"]}
+    assert listed[items]["document"]["mysql_status"] == "success"
+    assert listed[str(refusals.stack.table())]["error"]["code"] == "document-unreadable"
+    states = {found["table"]: found for found in refusals.operator.json("wmtui status", code=1)["tables"]}
     assert states[items]["healthy"]
     assert states[str(refusals.stack.table())]["problem"] == "unreadable"
 

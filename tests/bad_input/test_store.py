@@ -195,13 +195,13 @@ def test_a_part_that_finds_no_room_loses_nothing(refusals: Refusals, kind: str, 
     if kind == "embedded":
         with failing_disk(refusals.monkeypatch, errno.ENOSPC, lambda data: data.startswith(b"PAR1")):
             result = sync()
-        assert "the disk is full" in result["error"]
+        assert "the disk is full" in result["error"]["why"]
     else:
         s3 = request.getfixturevalue("s3")
         s3.faults.add(refuse(507, "XMinioStorageFull"), method="PUT", key="parquet$", times=None)
         result = sync()
         s3.faults.clear()
-        assert "XMinioStorageFull" in result["error"]
+        assert "XMinioStorageFull" in result["error"]["why"]
     assert result["files_written"] == 0
     assert stack.mark()["last_mysql_data_timestamp"] == mark["last_mysql_data_timestamp"]
     assert len(stack.warehouse_rows()) == 2

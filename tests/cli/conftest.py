@@ -1,7 +1,6 @@
 """The command line in this process and in one of its own, over an embedded pipeline."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import schemas
 from tests.stack import Stack, ago, embedded_stack
 from wmtui.cli.main import main
 
@@ -25,16 +25,17 @@ class Outcome:
     code: int
     out: str
     err: str
+    arguments: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
+        """The one JSON document on stdout, held against its schema; without its version."""
+        return schemas.read(self.out, self.arguments)
 
     @property
     def lines(self) -> list[Any]:
-        """JSON Lines on stdout."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        """JSON Lines on stdout, each held against its schema; without their version."""
+        return schemas.read_lines(self.out)
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -70,7 +71,7 @@ def wmtui(stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     def run(*arguments: str) -> Outcome:
         capsys.readouterr()
         code = main(arguments)
-        return Outcome(code, *capsys.readouterr())
+        return Outcome(code, *capsys.readouterr(), arguments)
 
     return run
 

@@ -19,7 +19,9 @@ def test_an_error_says_what_why_and_next(wmtui: Wmtui) -> None:
     found = wmtui("watermark", "list", "--config", "nowhere.yaml", "--json")
 
     what, why, next_step = found.err.splitlines()
-    assert (found.code, found.out) == (3, "")
+    error = found.json["error"]
+    assert (found.code, found.json["exit_code"], error["code"], error["kind"]) == (3, 3, "configuration", "usage")
+    assert (what, why, next_step) == (f"wmtui: {error['what']}", f"  why: {error['why']}", f"  next: {error['next']}")
     assert what.startswith("wmtui: ")
     assert "nowhere.yaml" in what
     assert why.startswith("  why: ")

@@ -80,7 +80,7 @@ def test_no_files_at_all_names_the_places_looked_at(wmtui: Wmtui) -> None:
 def test_files_needs_a_table_it_knows(wmtui: Wmtui, line: tuple[str, ...]) -> None:
     found = wmtui("files", *line, "--json")
 
-    assert (found.code, found.out) == (2, "")
+    assert (found.code, found.json["error"]["kind"]) == (2, "usage")
 
 
 def test_status_is_1_until_every_table_was_synced(wmtui: Wmtui) -> None:
@@ -89,8 +89,8 @@ def test_status_is_1_until_every_table_was_synced(wmtui: Wmtui) -> None:
     after = wmtui("status", "--json")
 
     assert (before.code, after.code) == (1, 0)
-    assert [table["problem"] for table in before.json] == ["never synced", "never synced"]
-    orders, _ = after.json
+    assert [table["problem"] for table in before.json["tables"]] == ["never synced", "never synced"]
+    orders, _ = after.json["tables"]
     assert (orders["table"], orders["healthy"], orders["problem"]) == ("shop.orders", True, None)
     assert orders["lag_seconds"] < 60
     assert orders["last_success"].endswith("Z")
@@ -234,8 +234,7 @@ def test_doctor_finds_everything_in_place(wmtui: Wmtui) -> None:
     found = wmtui("doctor", *ORDERS, "--json")
 
     assert found.code == 0, found.out
-    assert {tuple(sorted(finding)) for finding in found.json} == {("finding", "level", "next_step", "subject")}
-    subjects = [finding["subject"] for finding in found.json]
+    subjects = [finding["subject"] for finding in found.json["findings"]]
     assert {"conditional writes", "source", "warehouse", "shop.orders: primary key"} <= set(subjects)
     assert "✓ ok" in wmtui("doctor").out
 
@@ -243,7 +242,7 @@ def test_doctor_finds_everything_in_place(wmtui: Wmtui) -> None:
 def test_doctor_writes_nothing_when_told_so(wmtui: Wmtui, stack: Stack) -> None:
     found = wmtui("doctor", "--read-only", "--json")
 
-    assert "conditional writes" not in [finding["subject"] for finding in found.json]
+    assert "conditional writes" not in [finding["subject"] for finding in found.json["findings"]]
     assert stack.keys("") == []
 
 

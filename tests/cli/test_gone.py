@@ -67,7 +67,7 @@ def test_every_door_says_that_it_is_gone_and_changes_nothing(wmtui: Wmtui, stack
 def test_status_and_list_have_a_word_of_its_own_for_it(wmtui: Wmtui) -> None:
     assert "✗ gone" in wmtui("watermark", "list").out
     assert "✗ gone" in wmtui("status").out
-    states = {found["table"]: found for found in wmtui("status", "--json").json}
+    states = {found["table"]: found for found in wmtui("status", "--json").json["tables"]}
     assert states["shop.orders"]["problem"] == "gone"
 
 
@@ -90,7 +90,7 @@ def test_undo_brings_it_back_and_the_next_sync_goes_on_where_it_was(
         name: value for name, value in left.items() if name != "metadata"
     }
     assert back.json["metadata"]["serial"] == left["metadata"]["serial"] + 1
-    last = wmtui("watermark", "history", *ORDERS, "--json").json[-1]
+    last = wmtui("watermark", "history", *ORDERS, "--json").json["changes"][-1]
     assert (last["action"], last["reason"], last["diff"]) == ("restored", "deleted by a script", {})
     assert stack.sync_one().rows_extracted == 1
     assert stack.warehouse_rows() == stack.source_rows()

@@ -38,14 +38,16 @@ def test_history_says_who_changed_what_when_and_why(wmtui: Wmtui, stack: Stack) 
     found = wmtui("watermark", "history", *ORDERS, "--json")
 
     assert found.code == 0
-    assert [entry["serial"] for entry in found.json] == [1, 2, 3, 4]
-    assert [entry["action"] for entry in found.json] == ["set", "run started", "extracted", "loaded"]
-    first = found.json[0]
-    assert set(first) == {"serial", "at", "actor", "host", "action", "reason", "diff"}
+    assert [entry["serial"] for entry in found.json["changes"]] == [1, 2, 3, 4]
+    assert [entry["action"] for entry in found.json["changes"]] == ["set", "run started", "extracted", "loaded"]
+    first = found.json["changes"][0]
     assert (first["reason"], first["at"][-1]) == ("late files", "Z")
     assert first["diff"]["last_mysql_data_timestamp"] == {"old": None, "new": "2025-08-04 00:00:00"}
     assert "table_name" not in first["diff"]
-    assert stack.mark()["last_mysql_data_timestamp"] == found.json[2]["diff"]["last_mysql_data_timestamp"]["new"]
+    assert (
+        stack.mark()["last_mysql_data_timestamp"]
+        == found.json["changes"][2]["diff"]["last_mysql_data_timestamp"]["new"]
+    )
 
 
 def test_history_reads_at_80_columns_with_the_newest_change_last(wmtui: Wmtui) -> None:
@@ -65,14 +67,16 @@ def test_history_may_be_cut_to_the_newest(wmtui: Wmtui) -> None:
     for point in ("aug4", "aug1", "1week"):
         wmtui("watermark", "set", *ORDERS, point)
 
-    assert [entry["serial"] for entry in wmtui("watermark", "history", *ORDERS, "--last", "2", "--json").json] == [2, 3]
+    assert [
+        entry["serial"] for entry in wmtui("watermark", "history", *ORDERS, "--last", "2", "--json").json["changes"]
+    ] == [2, 3]
     assert wmtui("watermark", "history", *ORDERS, "--last", "0").code == 2
 
 
 def test_a_table_nobody_touched_has_no_history(wmtui: Wmtui, stack: Stack) -> None:
     found = wmtui("watermark", "history", *ORDERS, "--json")
 
-    assert (found.code, found.json) == (0, [])
+    assert (found.code, found.json["changes"]) == (0, [])
     assert "nobody has changed it yet" in wmtui("watermark", "history", *ORDERS).err
     assert stack.keys("") == []
 
@@ -90,9 +94,9 @@ def test_an_entry_that_cannot_be_read_is_reported_by_key_beside_the_others(
     found, people = wmtui("watermark", "history", *ORDERS, "--json"), wmtui("watermark", "history", *ORDERS)
 
     assert (found.code, people.code) == (1, 1)
-    assert [entry.get("serial") for entry in found.json] == [1, None, 3]
-    assert found.json[1]["key"] == "watermark/journal/shop.orders/000000000002.json"
-    assert found.json[1]["key"] in found.err
+    assert [entry.get("serial") for entry in found.json["changes"]] == [1, None, 3]
+    assert found.json["changes"][1]["key"] == "watermark/journal/shop.orders/000000000002.json"
+    assert found.json["changes"][1]["key"] in found.err
     assert people.out.count("  set") == 2
 
 
@@ -103,15 +107,15 @@ def test_a_corrupt_watermark_does_not_hide_its_history(wmtui: Wmtui, stack: Stac
     found = wmtui("watermark", "history", *ORDERS, "--json")
 
     assert found.code == 1
-    assert [entry.get("action") for entry in found.json] == ["set", None]
-    assert found.json[1]["key"] == key
+    assert [entry.get("action") for entry in found.json["changes"]] == ["set", None]
+    assert found.json["changes"][1]["key"] == key
 
 
 def test_a_change_whose_journal_entry_was_not_copied_yet_is_shown_all_the_same(wmtui: Wmtui, stack: Stack) -> None:
     wmtui("watermark", "set", *ORDERS, "aug4")
     entry_path(stack, 1).unlink()
 
-    assert [entry["serial"] for entry in wmtui("watermark", "history", *ORDERS, "--json").json] == [1]
+    assert [entry["serial"] for entry in wmtui("watermark", "history", *ORDERS, "--json").json["changes"]] == [1]
 
 
 def test_an_edit_made_outside_is_reported_adopted_by_the_next_change_and_undoable(wmtui: Wmtui, stack: Stack) -> None:
@@ -119,7 +123,7 @@ def test_an_edit_made_outside_is_reported_adopted_by_the_next_change_and_undoabl
     edit_outside(stack, last_mysql_data_timestamp="2025-08-02 00:00:00", x_note="mine")
     before = sorted(stack.keys(""))
 
-    last = wmtui("watermark", "history", *ORDERS, "--json").json[-1]
+    last = wmtui("watermark", "history", *ORDERS, "--json").json["changes"][-1]
 
     assert (last["serial"], last["actor"], last["action"]) == (None, None, "external")
     assert "not adopted" in last["reason"]
@@ -130,7 +134,7 @@ def test_an_edit_made_outside_is_reported_adopted_by_the_next_change_and_undoabl
     undone = wmtui("watermark", "undo", *ORDERS, "--json").json
 
     assert (undone["last_mysql_data_timestamp"], undone["x_note"]) == ("2025-08-04 00:00:00", None)
-    actions = [entry["action"] for entry in wmtui("watermark", "history", *ORDERS, "--json").json]
+    actions = [entry["action"] for entry in wmtui("watermark", "history", *ORDERS, "--json").json["changes"]]
     assert actions == ["set", "external", "undo"]
     again = wmtui("watermark", "undo", *ORDERS, "--json").json
     assert (again["last_mysql_data_timestamp"], again["x_note"]) == ("2025-08-02 00:00:00", "mine")
@@ -147,7 +151,7 @@ def test_undo_is_a_new_change_that_restores_what_was_before_and_prints_the_conse
     after = document(wmtui)
     assert after["last_mysql_data_timestamp"] == "2025-08-04 00:00:00"
     assert after["metadata"]["serial"] == 3
-    last = wmtui("watermark", "history", *ORDERS, "--json").json[-1]
+    last = wmtui("watermark", "history", *ORDERS, "--json").json["changes"][-1]
     assert (last["action"], last["reason"]) == ("undo", "wrong table")
 
 

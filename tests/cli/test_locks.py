@@ -28,7 +28,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
 
 
 def test_locks_shows_who_holds_what_and_what_it_is_doing(wmtui: Wmtui, run: Lease) -> None:
-    (lock,) = wmtui("locks", "--json").json
+    (lock,) = wmtui("locks", "--json").json["locks"]
 
     assert (lock["id"], lock["table"], lock["live"], lock["token"]) == (ID, "shop.orders", True, run.token)
     assert (lock["owner"], lock["host"], lock["phase"], lock["rows"]) == ("tester", "test-host", "extracting", 1200)
@@ -43,7 +43,7 @@ def test_locks_shows_who_holds_what_and_what_it_is_doing(wmtui: Wmtui, run: Leas
 def test_a_run_that_stopped_renewing_is_shown_as_dead(wmtui: Wmtui, stack: Stack) -> None:
     stack.clock.advance(timedelta(seconds=61))
 
-    (lock,) = wmtui("locks", "--json").json
+    (lock,) = wmtui("locks", "--json").json["locks"]
 
     assert (lock["id"], lock["live"]) == (ID, False)
     assert "✗ dead" in wmtui("locks").out
@@ -52,7 +52,7 @@ def test_a_run_that_stopped_renewing_is_shown_as_dead(wmtui: Wmtui, stack: Stack
 def test_no_table_is_held_once_every_run_ended(wmtui: Wmtui, run: Lease) -> None:
     run.release({})
 
-    assert wmtui("locks", "--json").json == []
+    assert wmtui("locks", "--json").json["locks"] == []
     assert "no table is held" in wmtui("locks").err
 
 
@@ -63,7 +63,8 @@ def test_a_corrupt_lock_is_reported_by_key_beside_the_others(wmtui: Wmtui, stack
     found = wmtui("locks", "--json")
 
     assert found.code == 1
-    assert [lock.get("id") or lock.get("key") for lock in found.json] == [ID, "watermark/locks/shop.items.json"]
+    held, unreadable = found.json["locks"]
+    assert (held["id"], unreadable["error"]["code"]) == (ID, "document-unreadable")
     assert "watermark/locks/shop.items.json" in found.err
 
 
@@ -102,7 +103,7 @@ def test_a_holder_that_renews_meanwhile_is_broken_all_the_same(wmtui: Wmtui, sta
 
     stack.service.locks.unlock(lock)
 
-    assert wmtui("locks", "--json").json == []
+    assert wmtui("locks", "--json").json["locks"] == []
 
 
 @pytest.mark.usefixtures("run")

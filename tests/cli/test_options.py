@@ -46,7 +46,7 @@ def test_a_global_option_may_stand_anywhere(wmtui: Wmtui, place: int) -> None:
     words = ["watermark", "list"]
     line = [*words[:place], "--json", *words[place:]]
 
-    assert [document["table_name"] for document in wmtui(*line).json] == ["shop.orders", "shop.items"]
+    assert [table["table"] for table in wmtui(*line).json["tables"]] == ["shop.orders", "shop.items"]
 
 
 def test_global_options_before_and_after_are_merged(wmtui: Wmtui, stack: Stack) -> None:

@@ -80,7 +80,7 @@ def test_each_profile_shows_the_status_of_its_own_warehouse(wmtui: Wmtui, stack:
     wmtui("sync", *ORDERS)
 
     def statuses(profile: str) -> tuple[str, str]:
-        found = wmtui("status", "--json", "--profile", profile).json
+        found = wmtui("status", "--json", "--profile", profile).json["tables"]
         (status,) = [status for status in found if status["table"] == "shop.orders"]
         listed = wmtui("watermark", "list", "--profile", profile).out
         (line,) = [line for line in listed.splitlines() if "shop.orders" in line]

@@ -48,7 +48,7 @@ def test_a_retry_after_kill_9_takes_over_at_once_and_others_are_refused(
     new_rows(stack)
     with held_warehouse(stack):
         killed = at_work(start, *BATCH)
-        (lock,) = wmtui("locks", "--json").json
+        (lock,) = wmtui("locks", "--json").json["locks"]
         assert lock["batch"] == "nightly-1"
         assert "nightly-1" in wmtui("locks").out
         killed.kill()

@@ -18,10 +18,6 @@ from wmtui.pipeline.verify.judge import Comparison
 from wmtui.watermarks.verified import LastVerified, last_verified
 
 ORDERS = ("-t", "shop.orders")
-KEYS = {
-    "table", "error", "position", "source_rows", "warehouse_rows", "compared", "missing", "extra", "doubled",
-    "differing", "moved_on", "not_loaded", "not_due", "examples", "result", "reasons", "left_out",
-}  # fmt: skip
 
 
 def test_a_right_table_ends_with_0(wmtui: Wmtui) -> None:
@@ -31,7 +27,6 @@ def test_a_right_table_ends_with_0(wmtui: Wmtui) -> None:
 
     (orders,) = found.json["tables"]
     assert (found.code, found.json["exit_code"]) == (0, 0)
-    assert set(orders) == KEYS
     assert (orders["result"], orders["reasons"], orders["left_out"]) == ("right", [], [])
     assert (orders["source_rows"], orders["warehouse_rows"], orders["compared"]) == (3, 3, 3)
     assert orders["examples"] == {"missing": [], "extra": [], "doubled": [], "differing": []}
@@ -126,7 +121,7 @@ def test_a_table_that_cannot_be_compared_does_not_keep_the_others_from_it(wmtui:
     orders, items = found.json["tables"]
     assert found.code == 1
     assert (orders["table"], items["table"], items["error"]) == ("shop.orders", "shop.items", None)
-    assert key in orders["error"]
+    assert key in orders["error"]["what"]
     assert key in found.err
     assert "✗ not compared" in wmtui("verify", *ORDERS).out
 

@@ -332,13 +332,21 @@ def test_list_names_documents_that_it_does_not_read(wmtui: Wmtui, stack: Stack) 
         assert "watermark/tables/shop_orders.json: shop.orders's watermark as the older tool wrote it" in found.err
 
 
-def test_list_as_json_is_an_array_of_documents(wmtui: Wmtui) -> None:
+def test_list_as_json_has_each_tables_document_lag_and_waiting_files(wmtui: Wmtui) -> None:
     wmtui("watermark", "set", *ORDERS, "aug4")
 
     found = wmtui("watermark", "list", "--json")
 
-    assert found.json[0] == wmtui("watermark", "get", *ORDERS, "--json").json
-    assert found.json[1]["table_name"] == "shop.items"
+    orders, items = found.json["tables"]
+    assert orders["document"] == wmtui("watermark", "get", *ORDERS, "--json").json
+    assert (orders["mode"], orders["waiting"], orders["held_back"], orders["last_success"]) == (
+        "manual",
+        0,
+        False,
+        None,
+    )
+    assert orders["lag_seconds"] > 0
+    assert (items["table"], items["mode"], items["lag_seconds"]) == ("shop.items", "automated", None)
 
 
 def test_an_unreadable_watermark_is_reported_with_its_key_beside_the_others(wmtui: Wmtui, stack: Stack) -> None:
@@ -347,10 +355,10 @@ def test_an_unreadable_watermark_is_reported_with_its_key_beside_the_others(wmtu
     data, people = wmtui("watermark", "list", "--json"), wmtui("watermark", "list")
 
     assert (data.code, people.code) == (1, 1)
-    broken, whole = data.json
-    assert sorted(broken) == ["error", "key", "table_name"]
-    assert (broken["table_name"], broken["key"]) == ("shop.orders", key)
-    assert whole["table_name"] == "shop.items"
+    broken, whole = data.json["tables"]
+    assert (broken["table"], broken["code"], broken["error"]["code"]) == ("shop.orders", 1, "document-unreadable")
+    assert key in broken["error"]["what"]
+    assert (whole["table"], whole["error"]) == ("shop.items", None)
     assert rows(people)["shop.orders"][0] == "✗ unreadable"
     assert rows(people)["shop.items"][:2] == ["✗ never synced", "automated"]
     assert key in people.err
@@ -373,3 +381,21 @@ def test_a_status_nobody_knows_is_shown_as_it_is(wmtui: Wmtui, stack: Stack) -> 
     path.write_text(path.read_text().replace('"mysql_status": "success"', '"mysql_status": "pau\\u001bsed"'))
 
     assert "? pau\\x1bsed" in wmtui("watermark", "list").out
+
+
+@pytest.mark.parametrize(("size", "words"), [(9 * 2**20, "too large"), (65 * 2**20, "more than")])
+def test_a_huge_document_is_refused(wmtui: Wmtui, tmp_path: Path, size: int, words: str) -> None:
+    document = {**wmtui("watermark", "get", *ORDERS, "--json").json, "x_large": "x" * size}
+    (tmp_path / "document.json").write_text(json.dumps(document))
+
+    found = wmtui("watermark", "set", *ORDERS, "--from-file", str(tmp_path / "document.json"))
+
+    assert (found.code, found.out) == (2, "")
+    assert words in found.err
+
+
+def test_a_reason_that_is_a_book_is_refused(wmtui: Wmtui) -> None:
+    found = wmtui("watermark", "set", *ORDERS, "aug4", "--reason", "x" * 2_001)
+
+    assert found.code == 2
+    assert "the reason is too long" in found.err

@@ -43,7 +43,7 @@ def assert_refused(stack: Stack, before: str, now: str) -> None:
     assert "wmtui watermark set -t shop.orders" in str(result.error)
     (preview,) = stack.preview()
     assert preview.error is not None
-    assert preview.error.in_one_line == result.error
+    assert preview.error.failure == result.error
     assert stack.mark()["metadata"]["serial"] == serial + 1  # the failure is noted, nothing else
 
 

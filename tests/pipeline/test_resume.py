@@ -172,5 +172,5 @@ def test_a_dry_run_refuses_what_the_run_refuses(embedded: Stack) -> None:
     (preview,) = embedded.preview()
     (result,) = embedded.sync()
     assert preview.error is not None
-    assert preview.error.in_one_line == result.error
+    assert preview.error.failure == result.error
     assert "give every row a update_at" in str(result.error)

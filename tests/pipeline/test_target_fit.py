@@ -65,7 +65,7 @@ def test_the_preview_and_doctor_tell_the_same(stack: Stack) -> None:
     (preview,) = stack.preview()
     (result,) = stack.sync()
     assert preview.error is not None
-    assert preview.error.in_one_line == result.error
+    assert preview.error.failure == result.error
     found = stack.service.health.doctor([stack.table()])
     errors = [check for check in found if check.level is Level.ERROR]
     assert [check.finding.split()[1] for check in errors] == ["amount", "note"]

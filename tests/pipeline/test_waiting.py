@@ -90,7 +90,7 @@ def test_a_wait_that_was_too_short_ends_as_without_one(embedded: Stack, monkeypa
     monkeypatch.setattr(Stop, "wait", lambda _, seconds: slept.append(seconds) or time.sleep(0.001))
     (result,) = embedded.sync(wait=timedelta(seconds=0.2))
 
-    assert (result.status, result.exit_code) == (Status.FAILED, ExitCode.CONFLICT)
+    assert (result.status, result.exit_code) == (Status.HELD, ExitCode.CONFLICT)
     assert "is held by tester on test-host" in str(result.error)
     assert slept
     assert max(slept) <= 0.01

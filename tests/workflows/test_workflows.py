@@ -49,7 +49,7 @@ def test_set_two_tables_list_sync_both(operator: Operator) -> None:
         seed(operator, name=name)
     operator.type("wmtui watermark set -t T --timestamp 2025-08-09")
     operator.type("wmtui watermark set -t U --timestamp '2025-08-10 12:00:00'")
-    marks = {m["table_name"]: m for m in operator.json("wmtui watermark list")}
+    marks = {t["table"]: t["document"] for t in operator.json("wmtui watermark list")["tables"]}
     assert {m["backup_strategy"] for m in marks.values()} == {"manual_cli"}
     assert {m["last_mysql_data_timestamp"] for m in marks.values()} == {"2025-08-09 00:00:00", "2025-08-10 12:00:00"}
     assert "manual" in operator.type("wmtui watermark list")

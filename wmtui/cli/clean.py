@@ -7,7 +7,7 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
-from wmtui.errors import ConfirmationNeeded, ExitCode, combine
+from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.service import Found
 from wmtui.service.wording import ABSENT, count
 
@@ -35,16 +35,20 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
     wanted = number > 0 and not dry_run
     agreed = wanted and invocation.agreed(f"Remove {count(number, 'object')}?", unattended=False)
     removed = [service.leftovers.remove(place, reason=options.reason) for place in found] if agreed else []
+    errors: list[tuple[str | None, WmtuiError]] = [
+        (_name(place), place.error) for place in (*found, *removed) if place.error is not None
+    ]
+    if wanted and not agreed:
+        unsaid = ConfirmationNeeded("nothing was removed", "nobody said yes", "add --yes, or --dry-run to look only")
+        errors.append((None, unsaid))
+    code = combine(error.exit_code for _, error in errors)
     if options.json:
-        invocation.console.json(_as_json(found, removed))
+        invocation.console.json({"exit_code": int(code), **_as_json(found, removed, errors)})
     elif agreed:
         invocation.console.tell(f"removed {count(sum(len(place.leftovers) for place in removed), 'object')}")
-    errors = [place.error for place in (*found, *removed) if place.error is not None]
-    for error in errors:
+    for _, error in errors:
         invocation.report(error)
-    if wanted and not agreed:
-        raise ConfirmationNeeded("nothing was removed", "nobody said yes", "add --yes, or --dry-run to look only")
-    return combine(error.exit_code for error in errors)
+    return code
 
 
 def _show(invocation: Invocation, found: Sequence[Found], number: int) -> None:
@@ -58,7 +62,9 @@ def _show(invocation: Invocation, found: Sequence[Found], number: int) -> None:
     invocation.console.tell(f"{count(number, 'leftover')} found")
 
 
-def _as_json(found: Sequence[Found], removed: Sequence[Found]) -> dict[str, object]:
+def _as_json(
+    found: Sequence[Found], removed: Sequence[Found], errors: Sequence[tuple[str | None, WmtuiError]]
+) -> dict[str, object]:
     gone = {leftover.key for place in removed for leftover in place.leftovers}
     return {
         "leftovers": [
@@ -72,11 +78,7 @@ def _as_json(found: Sequence[Found], removed: Sequence[Found]) -> dict[str, obje
             for place in found
             for leftover in place.leftovers
         ],
-        "errors": [
-            {"table": _name(place), "error": str(place.error)}
-            for place in (*found, *removed)
-            if place.error is not None
-        ],
+        "errors": [{"table": table, "error": error.failure} for table, error in errors],
     }
 
 

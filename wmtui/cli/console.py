@@ -3,17 +3,21 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
+import msgspec
 
-from wmtui.errors import UsageError, WmtuiError
+from wmtui.errors import OutputFailed, UsageError, WmtuiError
 from wmtui.model import utc_now
 from wmtui.pipeline.events import Severity
 from wmtui.service.wording import printable
 from wmtui.watermarks.timestamps import format_instant
+
+SCHEMA_VERSION = 1
+"""Of every JSON document; greater when a field goes away or means something else."""
 
 
 class Console:
@@ -24,6 +28,8 @@ class Console:
         self._log_file = log_file
         if log_file is not None:
             _append(log_file, "")
+        self._document = False
+        self._lines = False
         self.echo: Callable[[str], None] = _to_stderr
         """Shows a line on stderr; a live display puts it above itself."""
 
@@ -31,11 +37,25 @@ class Console:
         """What the command was asked for, as a line or lines on stdout. Raises WmtuiError when it cannot be written."""
         error = _write(sys.stdout, f"{text}\n")
         if error is not None:
-            raise WmtuiError("cannot write the output", error.strerror or "", "free space, or write somewhere else")
+            raise OutputFailed("cannot write the output", error.strerror or "", "free space, or write somewhere else")
 
-    def json(self, value: Any, *, indent: int | None = 2) -> None:
-        """A JSON document on stdout, in ASCII, which every locale can print. indent None: on one line."""
-        self.data(json.dumps(value, indent=indent))
+    def json(self, document: Mapping[str, Any]) -> None:
+        """A JSON document on stdout, in ASCII, which every locale can print."""
+        self._document = True
+        self.data(_versioned(document, indent=2))
+
+    def json_line(self, document: Mapping[str, Any]) -> None:
+        """One of many JSON documents on stdout, each on its line."""
+        self._lines = True
+        self.data(_versioned(document, indent=None))
+
+    def json_error(self, error: WmtuiError) -> None:
+        """The document of a command that an error ended; none after another one, because a command prints one."""
+        ended = {"exit_code": int(error.exit_code), "error": error.failure}
+        if self._lines:
+            self.json_line({"event": "error", **ended})
+        elif not self._document:
+            self.json(ended)
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
@@ -58,6 +78,10 @@ class Console:
     def ask(self, question: str) -> bool:
         """Ask for yes or no on stderr; Ctrl-C and end of input raise click.Abort."""
         return click.confirm(printable(question), err=True)
+
+
+def _versioned(document: Mapping[str, Any], indent: int | None) -> str:
+    return json.dumps(msgspec.to_builtins({"schema_version": SCHEMA_VERSION, **document}), indent=indent)
 
 
 def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:

@@ -22,17 +22,17 @@ def doctor(invocation: Invocation, tables: Sequence[str]) -> ExitCode:
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
     findings = service.health.doctor(names, reason=invocation.options.reason)
+    code = combine(_exit_code(finding, names) for finding in findings)
     if invocation.options.json:
-        console.json(
-            [
-                {"subject": f.subject, "level": f.level.value, "finding": f.finding, "next_step": f.next_step or None}
-                for f in findings
-            ]
-        )
+        told = [
+            {"subject": f.subject, "level": f.level.value, "finding": f.finding, "next_step": f.next_step or None}
+            for f in findings
+        ]
+        console.json({"exit_code": int(code), "findings": told})
     else:
         rows = [(status(f.level), f.subject, f.finding, f.next_step) for f in findings]
         show_table(console, COLUMNS, rows)
-    return combine(_exit_code(finding, names) for finding in findings)
+    return code
 
 
 def _exit_code(finding: Check, tables: Sequence[TableName]) -> ExitCode:

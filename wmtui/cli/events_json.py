@@ -15,13 +15,14 @@ _KINDS = {Message: "message", Progress: "progress", TableResult: "result"}
 
 def as_json(event: Event) -> dict[str, Any]:
     """An event with its kind and time (UTC)."""
-    return {"event": _KINDS[type(event)], "at": format_instant(utc_now()), **asdict(event)}
+    told = _result(event) if isinstance(event, TableResult) else asdict(event)
+    return {"event": _KINDS[type(event)], "at": format_instant(utc_now()), **told}
 
 
 def summary(code: ExitCode, results: Sequence[TableResult]) -> dict[str, Any]:
     """What a sync came to."""
-    return {"exit_code": int(code), "tables": [_without_code(result) for result in results]}
+    return {"exit_code": int(code), "tables": [_result(result) for result in results]}
 
 
-def _without_code(result: TableResult) -> dict[str, Any]:
-    return {name: value for name, value in asdict(result).items() if name != "exit_code"}
+def _result(result: TableResult) -> dict[str, Any]:
+    return {"code" if name == "exit_code" else name: value for name, value in asdict(result).items()}

@@ -8,7 +8,7 @@ import click
 from wmtui.cli.changed import show_changed
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
-from wmtui.errors import ExitCode, Unreadable
+from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
 from wmtui.service.history import diff_lines
 from wmtui.service.wording import ABSENT, printable
@@ -27,10 +27,14 @@ from wmtui.service.wording import ABSENT, printable
 @pass_invocation
 def history(invocation: Invocation, table: str | None, last: int | None) -> ExitCode:
     """Show who changed a watermark, when, why, and which fields; the newest change last."""
-    found = invocation.service.history.entries(invocation.table(table), last)
+    name = invocation.table(table)
+    found = invocation.service.history.entries(name, last)
     unreadable = [entry for entry in found if isinstance(entry, Unreadable)]
+    code = combine(error.exit_code for error in unreadable)
     if invocation.options.json:
-        invocation.console.json([_as_json(entry) for entry in found])
+        invocation.console.json(
+            {"exit_code": int(code), "table": str(name), "changes": [_as_json(entry) for entry in found]}
+        )
     else:
         for entry in found:
             invocation.console.data(printable("\n".join(_lines(entry))))
@@ -38,7 +42,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
             invocation.console.tell("nobody has changed it yet")
     for error in unreadable:
         invocation.report(error)
-    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
+    return code
 
 
 @click.command(
@@ -67,7 +71,7 @@ def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
 
 def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:
     if isinstance(entry, Unreadable):
-        return {"key": entry.key, "error": entry.why}
+        return {"key": entry.key, "error": entry.failure}
     diff = {name: {"old": old, "new": new} for name, (old, new) in entry.diff.items()}
     return {
         "serial": entry.serial,
@@ -77,6 +81,7 @@ def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:
         "action": entry.action,
         "reason": entry.reason,
         "diff": diff,
+        "error": None,
     }
 
 

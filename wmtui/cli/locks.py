@@ -7,7 +7,7 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
-from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable
+from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.service.wording import ABSENT, printable, span
 from wmtui.watermarks.lease import Heartbeat
 
@@ -21,16 +21,17 @@ def locks(invocation: Invocation) -> ExitCode:
     console = invocation.console
     found = invocation.service.locks.held()
     held = [lock for lock in found if isinstance(lock, Heartbeat)]
-    unreadable = [lock for lock in found if isinstance(lock, Unreadable)]
+    unreadable = [lock for lock in found if isinstance(lock, WmtuiError)]
+    code = combine(error.exit_code for error in unreadable)
     if invocation.options.json:
-        console.json([_as_json(lock) for lock in found])
+        console.json({"exit_code": int(code), "locks": [_as_json(lock) for lock in found]})
     elif held:
         show_table(console, COLUMNS, [_row(lock) for lock in held], numbers=("pid", "rows"))
     else:
         console.tell("no table is held")
     for error in unreadable:
         invocation.report(error)
-    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
+    return code
 
 
 @click.command(cls=Command, examples=["wmtui unlock 0198a4f3c0001a2b3c", "wmtui unlock 0198a4f3c0001a2b3c --yes"])
@@ -76,9 +77,9 @@ def _holder(lock: Heartbeat) -> str:
     return f"{f['owner']}@{f['host']} (pid {f['pid']})"
 
 
-def _as_json(lock: Heartbeat | Unreadable) -> dict[str, Any]:
-    if isinstance(lock, Unreadable):
-        return {"key": lock.key, "error": lock.why}
+def _as_json(lock: Heartbeat | WmtuiError) -> dict[str, Any]:
+    if isinstance(lock, WmtuiError):
+        return {"error": lock.failure}
     told = ("owner", "host", "pid", "phase", "rows", "acquired", "renewed", "batch")
     return {
         "id": lock.lease_id,
@@ -87,4 +88,5 @@ def _as_json(lock: Heartbeat | Unreadable) -> dict[str, Any]:
         **{name: lock.fields[name] for name in told},
         "age_seconds": lock.age.total_seconds(),
         "token": lock.token,
+        "error": None,
     }

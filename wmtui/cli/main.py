@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from types import TracebackType
 
@@ -11,7 +12,7 @@ import click
 from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
-from wmtui.errors import ExitCode, UsageError, WmtuiError
+from wmtui.errors import Bug, ExitCode, Interrupted, OutputFailed, UsageError, WmtuiError, told
 from wmtui.pipeline.events import Severity
 
 
@@ -25,33 +26,40 @@ def run() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns its exit code. Only a bug in wmtui raises."""
+    """Run one command line; returns its exit code."""
     invocation = Invocation()
     try:
         return int(root.main(list(argv), "wmtui", standalone_mode=False, obj=invocation) or ExitCode.DONE)
     except click.exceptions.NoArgsIsHelpError as error:
-        return _fail(invocation, UsageError("which command?", "", f"see `{_path(error)} --help`"))
+        failure: WmtuiError = UsageError("which command?", "", f"see `{_path(error)} --help`")
     except click.UsageError as error:
-        return _fail(invocation, UsageError(error.format_message(), "", f"see `{_path(error)} --help`"))
-    except WmtuiError as error:
-        return _fail(invocation, error)
+        failure = UsageError(error.format_message(), "", f"see `{_path(error)} --help`")
     except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        failure = Interrupted()
+    except Exception as error:  # noqa: BLE001 - the one place that has the last word
+        failure = told(error)
+    return _fail(invocation, failure, as_json=bool(invocation.given.get("json")) or "--json" in argv)
 
 
 def _path(error: click.UsageError) -> str:
     return error.ctx.command_path if error.ctx else "wmtui"
 
 
-def _fail(invocation: Invocation, error: WmtuiError) -> int:
-    """Tell an error; with --debug where it came from."""
+def _fail(invocation: Invocation, error: WmtuiError, *, as_json: bool) -> int:
+    """Tell an error, as data too where those are asked for; with --debug where it came from."""
     try:
-        invocation.report(error)
+        console = invocation.console
     except UsageError:  # the options themselves contradict each other: there is no console of their wishes
-        invocation.console = Console()
+        console = invocation.console = Console()
+    if not isinstance(error, Interrupted):
         invocation.report(error)
-    if invocation.given.get("debug"):
-        invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
+    if isinstance(error, Bug):
+        console.tell(error.trace, Severity.DEBUG)
+    elif console.shows(Severity.DEBUG):
+        console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
+    if as_json:
+        with suppress(OutputFailed):
+            console.json_error(error)
     return error.exit_code
 
 

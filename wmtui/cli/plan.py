@@ -6,7 +6,7 @@ from typing import Any
 from wmtui.cli import files
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import ExitCode
-from wmtui.service import Preview, Request
+from wmtui.service import Preview, Request, describe
 from wmtui.service.wording import count, point
 from wmtui.watermarks.timestamps import format_wall
 
@@ -21,10 +21,11 @@ def exit_code(preview: Preview, request: Request) -> ExitCode:
     return ExitCode.NOTHING_SELECTED if request.redshift_only and held_back else ExitCode.DONE
 
 
-def show_plan(invocation: Invocation, previews: Sequence[Preview], code: ExitCode) -> None:
+def show_plan(invocation: Invocation, request: Request, previews: Sequence[Preview], code: ExitCode) -> None:
     """Print every table's plan, and why there is none."""
     if invocation.options.json:
-        invocation.console.json({"exit_code": int(code), "tables": [_as_json(preview) for preview in previews]})
+        tables = [_as_json(preview, exit_code(preview, request)) for preview in previews]
+        invocation.console.json({"exit_code": int(code), "tables": tables})
     else:
         for preview in previews:
             _show(invocation, preview)
@@ -44,13 +45,17 @@ def _show(invocation: Invocation, preview: Preview) -> None:
     if preview.selection is not None:
         console.data("load:" if plan is None else "load, besides the parts still to be written:")
         files.show_files(invocation, preview.selection)
+        if plan is not None and preview.selection.held_back:
+            left = describe.left_behind(preview.selection)
+            console.data(f"this sync leaves behind {left}: no later one takes them by itself")
     console.data("")
 
 
-def _as_json(preview: Preview) -> dict[str, Any]:
+def _as_json(preview: Preview, code: ExitCode) -> dict[str, Any]:
     plan, selection, error = preview.plan, preview.selection, preview.error
     return {
         "table": str(preview.table),
+        "code": int(code),
         "mode": preview.mode,
         "extract": plan
         and {
@@ -63,5 +68,5 @@ def _as_json(preview: Preview) -> dict[str, Any]:
             "estimated_rows": preview.estimate,
         },
         "load": selection and files.as_json(preview.table, selection),
-        "error": None if error is None else str(error),
+        "error": None if error is None else error.failure,
     }

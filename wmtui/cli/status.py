@@ -10,9 +10,9 @@ import click
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
-from wmtui.errors import ExitCode
+from wmtui.errors import ExitCode, combine
 from wmtui.service import Look, Severity, TableStatus, wording
-from wmtui.service.verified import in_words
+from wmtui.service.verified import as_json, in_words
 
 COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last success", "verified", "running")
 
@@ -30,8 +30,9 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
     service, console = invocation.service, invocation.console
     looks = service.overview.looks(service.workspace.settings.tables, max_age)
     found = [look.status for look in looks]
+    code = combine(_code(table) for table in found)
     if invocation.options.json:
-        console.json([_as_json(look) for look in looks])
+        console.json({"exit_code": int(code), "tables": [_as_json(look) for look in looks]})
     else:
         show_table(console, COLUMNS, [_row(table) for table in found])
     for table in found:
@@ -40,7 +41,11 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
         if table.held_by:
             console.tell(f"{table.table}: reading was {table.held_by}")
     console.tell(_total(found))
-    return ExitCode.DONE if all(table.healthy for table in found) else ExitCode.TABLE_FAILED
+    return code
+
+
+def _code(table: TableStatus) -> ExitCode:
+    return ExitCode.DONE if table.healthy else ExitCode.TABLE_FAILED
 
 
 def _total(found: Sequence[TableStatus]) -> str:
@@ -71,6 +76,7 @@ def _as_json(look: Look) -> dict[str, Any]:
     manual, verified = found.manual, table.verified
     return {
         "table": str(table.table),
+        "code": int(_code(table)),
         "state": table.state,
         "severity": table.severity.value,
         "healthy": table.healthy,
@@ -85,13 +91,14 @@ def _as_json(look: Look) -> dict[str, Any]:
         "age_seconds": _seconds(found.run_age),
         "last_run": table.last_run,
         "manual": manual and {"since": _instant(manual.since), "by": manual.by},
-        "verified": verified and {"at": _instant(verified.at), "result": verified.result, "reasons": verified.reasons},
+        "verified": verified and as_json(verified),
         "waiting": look.waiting,
         "held_back": table.held_back,
         "phase": table.phase,
         "rows": table.rows,
         "owner": table.owner,
-        "error": table.error,
+        "last_error": None if table.failure else table.error,
+        "error": table.failure,
         "held_by": table.held_by,
     }
 

@@ -14,9 +14,9 @@ from wmtui.cli.options import Command, parse_duration, tables_option
 from wmtui.cli.progress import tell
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
-from wmtui.errors import ExitCode, UsageError, combine
+from wmtui.errors import ExitCode, Pinned, UsageError, combine
 from wmtui.model import Strategy
-from wmtui.pipeline.events import Event, Message, TableResult
+from wmtui.pipeline.events import Event, Message, Status, TableResult
 from wmtui.service import Request
 from wmtui.service.wording import status
 
@@ -102,12 +102,12 @@ def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked
     lines = unattended and options.json
 
     def write_line(event: Event) -> None:
-        console.json(as_json(event), indent=None)
+        console.json_line(as_json(event))
 
     results = watch(console, partial(invocation.service.syncs.sync, request), write_line if lines else None)
-    code = _code((result.exit_code for result in results), unattended)
+    code = _code((result.exit_code for result in results if not _held_for_cron(result, unattended)), unattended)
     if lines:
-        console.json({"event": "summary", **summary(code, results)}, indent=None)
+        console.json_line({"event": "summary", **summary(code, results)})
     elif options.json:
         console.json(summary(code, results))
     elif not options.quiet:
@@ -121,8 +121,9 @@ def _preview(invocation: Invocation, request: Request, unattended: bool) -> Exit
             tell(invocation.console, event)
 
     previews = invocation.service.syncs.preview(request, emit=emit)
-    code = _code((plan.exit_code(preview, request) for preview in previews), unattended)
-    plan.show_plan(invocation, previews, code)
+    counted = [preview for preview in previews if not (unattended and isinstance(preview.error, Pinned))]
+    code = _code((plan.exit_code(preview, request) for preview in counted), unattended)
+    plan.show_plan(invocation, request, previews, code)
     return code
 
 
@@ -142,6 +143,11 @@ def _request(
 def _code(codes: Iterable[ExitCode], unattended: bool) -> ExitCode:
     """The one code of all tables; for cron a table without files to load is no failure."""
     return combine(code for code in codes if not (unattended and code is ExitCode.NOTHING_SELECTED))
+
+
+def _held_for_cron(result: TableResult, unattended: bool) -> bool:
+    """For cron a table that somebody holds on purpose is no failure."""
+    return unattended and result.status is Status.PINNED
 
 
 def _row(result: TableResult) -> tuple[str, ...]:

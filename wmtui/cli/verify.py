@@ -52,7 +52,9 @@ def verify(
     results = watch(console, partial(service.verify, names, since=since, examples=examples, reason=reason))
     code = combine(_exit_code(result, strict=strict) for _, result in results)
     if invocation.options.json:
-        console.json({"exit_code": int(code), "tables": [_as_json(table, result) for table, result in results]})
+        console.json(
+            {"exit_code": int(code), "tables": [_as_json(table, result, strict=strict) for table, result in results]}
+        )
     else:
         _show(invocation, results)
     for _, result in results:
@@ -118,15 +120,16 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _as_json(table: TableName, result: Verification | WmtuiError) -> Mapping[str, Any]:
+def _as_json(table: TableName, result: Verification | WmtuiError, *, strict: bool) -> Mapping[str, Any]:
     if isinstance(result, WmtuiError):
-        return {"table": str(table), "error": str(result)}
+        return {"table": str(table), "code": int(result.exit_code), "error": result.failure}
     examples: dict[str, list[dict[str, Any]]] = {finding: [] for finding in FINDINGS}
     for example in result.examples:
         examples[example.finding].append({"key": example.key, "source": example.source, "warehouse": example.warehouse})
     counts = asdict(result.counts)
     return {
         "table": result.table,
+        "code": int(_exit_code(result, strict=strict)),
         "error": None,
         "result": result.result.value,
         "reasons": [_problem(problem) for problem in result.problems],

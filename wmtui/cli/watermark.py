@@ -10,12 +10,10 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
-from wmtui.errors import ConfirmationNeeded, ExitCode, Unreadable, UsageError
-from wmtui.model import TableName
+from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
 from wmtui.service import describe
 from wmtui.service.wording import count
 from wmtui.service.wording import point as in_words
-from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall
 
 _FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"
@@ -143,29 +141,20 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
 @pass_invocation
 def list_(invocation: Invocation) -> ExitCode:
     """Show every configured table's watermark, also of those never synced."""
-    watermarks, console = invocation.service.watermarks, invocation.console
+    console, service = invocation.console, invocation.service
+    workspace = service.workspace
+    looks, now = service.overview.looks(workspace.settings.tables), workspace.clock()
+    errors = [look.status.unreadable for look in looks if look.status.unreadable is not None]
+    code = combine(error.exit_code for error in errors)
     if invocation.options.json:
-        documents = watermarks.documents()
-        pairs = zip(invocation.service.workspace.settings.tables, documents, strict=True)
-        console.json([_document(table, found) for table, found in pairs])
-        unreadable = any(isinstance(found, Unreadable) for found in documents)
+        console.json({"exit_code": int(code), "tables": [view.list_entry(look) for look in looks]})
     else:
-        workspace = invocation.service.workspace
-        looks, now = invocation.service.overview.looks(workspace.settings.tables), workspace.clock()
         show_table(console, view.LIST_COLUMNS, [view.list_row(look, now, workspace.zone) for look in looks])
-        for look in looks:
-            if look.status.unreadable is not None:
-                invocation.report(look.status.unreadable)
-        unreadable = any(look.status.unreadable is not None for look in looks)
-    for stranger in invocation.service.health.strangers():
+    for stranger in service.health.strangers():
         console.tell(f"{stranger.key}: {stranger.finding}; {stranger.next_step}")
-    return ExitCode.TABLE_FAILED if unreadable else ExitCode.DONE
-
-
-def _document(table: TableName, found: Watermark | Unreadable) -> object:
-    if isinstance(found, Unreadable):
-        return {"table_name": str(table), "key": found.key, "error": found.why}
-    return found.fields
+    for error in errors:
+        invocation.report(error)
+    return code
 
 
 def _show_system(invocation: Invocation) -> None:

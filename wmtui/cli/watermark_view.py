@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from wmtui.errors import ExitCode
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Look, wording
 from wmtui.service.describe import mode
-from wmtui.service.verified import in_words
+from wmtui.service.verified import as_json, in_words
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
 
@@ -32,6 +34,29 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
                 }
             )
     return files
+
+
+def list_entry(look: Look) -> dict[str, Any]:
+    """A table's entry in the list as data. document: null where it cannot be read; `error` says why."""
+    status, mark, error = look.status, look.mark, look.status.unreadable
+    verified = status.verified
+    return {
+        "table": str(look.table),
+        "code": int(ExitCode.DONE if error is None else error.exit_code),
+        "error": None if error is None else error.failure,
+        "state": status.state,
+        "severity": status.severity.value,
+        "mode": None if mark is None else "manual" if mark.is_manual else "automated",
+        "load_status": None if mark is None else status.redshift_status,
+        "data_age_seconds": None if status.judgement.age is None else status.judgement.age.total_seconds(),
+        "lag_seconds": None if status.lag is None else status.lag.total_seconds(),
+        "waiting": look.waiting,
+        "held_back": None if look.waiting is None else status.held_back,
+        "last_success": None if status.last_success is None else wording.instant(status.last_success),
+        "verified": None if verified is None else as_json(verified),
+        "listed_at": None if look.listed_at is None else wording.instant(look.listed_at),
+        "document": None if mark is None else mark.fields,
+    }
 
 
 def _waiting(look: Look) -> str:

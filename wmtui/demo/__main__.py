@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wmtui.demo import open_demo
 from wmtui.demo.proof import Comparison, both_sides, compare
-from wmtui.errors import ExitCode, Unreadable, WmtuiError, combine
+from wmtui.errors import ExitCode, WmtuiError, combine
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Event, Stop, TableResult
 from wmtui.service import Request, Service
@@ -75,7 +75,7 @@ def _kill_half_way(service: Service) -> None:
             if done == len(tables) // 3:
                 process.kill()
                 break
-    held = [lock for lock in service.locks.held() if not isinstance(lock, Unreadable)]
+    held = [lock for lock in service.locks.held() if not isinstance(lock, WmtuiError)]
     names = ", ".join(str(lock.table) for lock in held) or "none"
     print(f"kill -9: {done} of {len(tables)} tables were done; at work on {names}")
     for lock in held:

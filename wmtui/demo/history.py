@@ -110,7 +110,7 @@ class _Past:
             if (result.error is None) != (failure is None):
                 raise StoreError(
                     f"cannot make the demo sandbox: {result.table}",
-                    result.error or "a failure of its past did not happen",
+                    str(result.error or "a failure of its past did not happen"),
                     "check free space, then start the demo again",
                 )
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, TableError, Unreadable
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreIncomplete, TableError, Unreadable
 from wmtui.files.names import RUN
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
@@ -168,7 +168,7 @@ def prefix(table: TableName) -> str:
 
 def incomplete_copy(table: TableName, run: str) -> TableError:
     """The run that a watermark stands on is not in the store, or not committed there."""
-    return TableError(
+    return StoreIncomplete(
         f"the store is an incomplete copy: run {run} of {table} is not committed in it",
         "the watermark stands on its last row; the store was copied while that run was under way, or lost its "
         "document: rows would be missing",

@@ -2,7 +2,7 @@
 
 import errno
 
-from wmtui.errors import StoreError
+from wmtui.errors import StoreDenied, StoreError
 
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """How a path without a file of its own answers."""
@@ -20,11 +20,13 @@ _REASONS = {
     errno.EXDEV: ("a folder of the store is a link to another disk", "put the whole store on one disk"),
 }
 
+_DENIALS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
 
 def explain(error: OSError, what: str) -> StoreError:
     """The StoreError for a failed call; `what` is what could not be done."""
     why, next_step = _REASONS.get(error.errno or 0, (error.strerror or str(error), "look at the disk and its mount"))
-    return StoreError(what, why, next_step)
+    return (StoreDenied if error.errno in _DENIALS else StoreError)(what, why, next_step)
 
 
 def no_folder(root: str) -> StoreError:

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from msgspec import Struct
 
-from wmtui.errors import StoreError
+from wmtui.errors import StoreDenied, StoreError
 
 _CREDENTIALS = (
     NoCredentialsError,
@@ -56,6 +56,10 @@ _ANSWERS = {
 }
 
 
+_DENIALS = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+"""Codes of answers to credentials that may not do it."""
+
+
 class Place(Struct, frozen=True):
     """The bucket and the endpoint that messages name."""
 
@@ -78,7 +82,7 @@ class Place(Struct, frozen=True):
             next_step = "check s3.endpoint_url, s3.region and the network, then try again"
         else:
             why, next_step = str(error), "check `store` and `s3` in tables.yaml"
-        return StoreError(what, why, next_step)
+        return (StoreDenied if _denied(error) else StoreError)(what, why, next_step)
 
     def _answered(self, error: ClientError) -> tuple[str, str]:
         code = error.response.get("Error", {}).get("Code", "")
@@ -93,3 +97,9 @@ class Place(Struct, frozen=True):
         if status >= 500:
             return f"{self.endpoint} fails ({said})", "try again; if it lasts, look at the store's own status"
         return f"{self.endpoint} answered {said}", "run `wmtui doctor`, which asks the store for more"
+
+
+def _denied(error: BotoCoreError | ClientError | ValueError) -> bool:
+    if not isinstance(error, ClientError):
+        return isinstance(error, _CREDENTIALS)
+    return error.operation_name == "AssumeRole" or error.response.get("Error", {}).get("Code") in _DENIALS

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wmtui.errors import TableError, WarehouseError
+from wmtui.errors import LoadRefused, WarehouseError
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.events import Severity
 from wmtui.warehouses import TargetTable
@@ -11,7 +11,7 @@ _DOUBLED = ("duplicate key", "duplicate entry", "unique constraint", "primary ke
 """What warehouses say of a row whose key is there already."""
 
 
-def with_cause(job: Job, error: TableError) -> TableError:
+def with_cause(job: Job, error: LoadRefused) -> LoadRefused:
     """The same error, with what of the target explains a key that is there twice."""
     if not any(words in str(error).casefold() for words in _DOUBLED):
         return error
@@ -22,12 +22,12 @@ def with_cause(job: Job, error: TableError) -> TableError:
     causes = hidden_rows(job.config.target, found) if found is not None else []
     if not causes:
         key = ", ".join(job.config.primary_key) or "none"
-        return TableError(
+        return LoadRefused(
             error.what,
             f"{error.why}; rows are told apart by {key}, and another constraint of {job.config.target} finds two alike",
             "nothing was loaded; drop that constraint, or make the rows of the source differ by it",
         )
-    return TableError(
+    return LoadRefused(
         error.what,
         f"{error.why}; {'; '.join(cause for cause, _ in causes)}",
         f"nothing was loaded; {'; '.join(step for _, step in causes)}",

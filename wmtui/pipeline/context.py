@@ -89,11 +89,26 @@ def leaves_manual(scope: Scope, mark: Watermark) -> bool:
     return True
 
 
+class Account(Struct):
+    """What a table's sync has committed so far; counted as soon as it is durable, whatever fails after that."""
+
+    rows_extracted: int = 0
+    rows_loaded: int = 0
+    files_written: int = 0
+    files_loaded: int = 0
+
+    def __str__(self) -> str:
+        extracted = f"{self.rows_extracted:,} rows extracted" if self.files_written else ""
+        loaded = f"{self.rows_loaded:,} rows loaded" if self.files_loaded else ""
+        return " and ".join(filter(None, (extracted, loaded)))
+
+
 class Job(Scope, frozen=True):
     """The sync of one table under its lease."""
 
     lease: Lease
     stop: Stop
+    account: Account
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to whoever watches here and to other hosts by the heartbeat."""

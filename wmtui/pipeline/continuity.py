@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from wmtui.config import TableConfig
-from wmtui.errors import SourceError, TableError
+from wmtui.errors import SourceError, SourceWentBack, TableError
 from wmtui.files.runs import Range, Run
 from wmtui.files.summary import format_distance
 from wmtui.model import Position
@@ -87,7 +87,7 @@ def _changes(source: SourceConnection, table: SourceTable, last: Run | None) -> 
 def _went_back(scope: Scope, what: str, newest: datetime | None) -> TableError:
     table = scope.table
     point = f"'{format_wall(newest)}'" if newest else "…"
-    return TableError(
+    return SourceWentBack(
         f"the source of {table} went back: {what}",
         "it was restored, failed over to a server that lacks rows, or has a new table under the old name; what it "
         "stamps below the watermark would never be read",
@@ -113,7 +113,7 @@ def check_stamps(
     short = min(read_to - overlap, to_instant(position.cursor, zone)) - to_instant(newest.cursor, zone)
     if int(newest.key[0]) <= seen or short <= timedelta(0):
         return
-    raise TableError(
+    raise SourceWentBack(
         f"stamps of {scope.table} went back: the row with {_key(newest)} is new, and its {table.cursor} "
         f"{format_wall(newest.cursor)} lies {format_distance(short)} before what is read again",
         "a clock or a time zone of the source or the application went back, or rows are written with an old stamp; "
@@ -169,7 +169,7 @@ def note_clock(
 def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
     """The refusal that stands until somebody moves the watermark of a table without primary key."""
     point = format_wall(mark.position.cursor) if mark.position else "…"
-    return TableError(
+    return SourceWentBack(
         f"the source's clock went back before the watermark of {scope.table}",
         "rows stamped since then lie below the watermark, and without a primary key reading them again doubles others",
         f"`wmtui watermark set -t {scope.table} --timestamp … --force` at the time the clock went back to reads from "

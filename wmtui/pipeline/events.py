@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from wmtui.errors import ExitCode, Interrupted
+from wmtui.errors import ExitCode, Failure, Interrupted
 
 
 class Phase(StrEnum):
@@ -36,6 +36,8 @@ class Status(StrEnum):
     SUCCESS = "success"
     NOTHING_SELECTED = "nothing_selected"
     FAILED = "failed"
+    PINNED = "pinned"
+    HELD = "held"
     INTERRUPTED = "interrupted"
 
 
@@ -58,7 +60,7 @@ class Progress(Struct, frozen=True):
 
 
 class TableResult(Struct, frozen=True):
-    """How the sync of one table ended. error: what, why and the next step, in one text."""
+    """How the sync of one table ended. The numbers are of what was committed, also where it failed after that."""
 
     table: str
     status: Status
@@ -68,7 +70,7 @@ class TableResult(Struct, frozen=True):
     files_written: int = 0
     files_loaded: int = 0
     seconds: float = 0.0
-    error: str | None = None
+    error: Failure | None = None
 
 
 Event = Message | Progress | TableResult

@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Interrupted, TableError, UsageError
+from wmtui.errors import CursorsDoubtful, Interrupted, UsageError
 from wmtui.files.runs import Run, RunStore
 from wmtui.files.settle import bury, patch_extracted
 from wmtui.files.summary import format_distance
@@ -201,7 +201,7 @@ def check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None)
     if counts is None:
         unknown = [name for name in ("null_cursor", "future_cursor") if getattr(config, name) == "error"]
         if unknown:
-            raise TableError(
+            raise CursorsDoubtful(
                 f"whether rows of {table.table} have no {table.cursor}, or one in the future, is not known",
                 f"no index begins with it, and {' and '.join(unknown)} is `error` for this table",
                 f"create an index on {table.cursor}, or say `report`",
@@ -221,7 +221,7 @@ def check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None)
     for count, rule, what, next_step in unread:
         text = f"{count} rows have {what}" if count > 1 else f"1 row has {what.replace('are', 'is', 1)}"
         if count and getattr(config, rule) == "error":
-            raise TableError(text, f"{rule} is `error` for this table", next_step)
+            raise CursorsDoubtful(text, f"{rule} is `error` for this table", next_step)
         if count:
             scope.tell(text, Severity.WARNING)
 

@@ -124,6 +124,8 @@ class Extraction:
         )
         self._job.lease.check()
         RunStore(self._job.backend.objects, self._job.table).save(committed, self._etag)
+        self._job.account.rows_extracted += committed.rows
+        self._job.account.files_written += len(committed.parts)
         mark = take_over(self._job, self._mark, committed, self._table.cursor_digits)
         return Extracted(mark, committed, committed.done, run.high, run.seen_from)
 

@@ -3,28 +3,32 @@
 import time
 from contextlib import closing
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.config import TableConfig
 from wmtui.errors import (
+    Bug,
     Conflict,
     ExitCode,
     Interrupted,
     LeaseHeld,
+    LeaseLost,
     NothingSelected,
+    Pinned,
     StoreError,
     TableError,
     TargetMisfit,
     UsageError,
     WarehouseError,
     WmtuiError,
+    told,
 )
 from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
 from wmtui.files.summary import format_distance
 from wmtui.model import TableName
-from wmtui.pipeline.context import Backend, Job, Options, Scope, leaves_manual
+from wmtui.objects.clock import StoreClock
+from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
@@ -34,36 +38,31 @@ from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
+from wmtui.watermarks.validity import shortened
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
 
 
-class _Account(Struct):
-    """What a table's sync has done so far."""
-
-    rows_extracted: int = 0
-    rows_loaded: int = 0
-    files_written: int = 0
-    files_loaded: int = 0
-
-
 def sync_table(
     backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
 ) -> TableResult:
-    """Extract and load one table under its lease; a failure is a result, never an exception."""
+    """Extract and load one table under its lease; a failure of any kind is a result, never an exception."""
     began = time.monotonic()
-    account = _Account()
+    account = Account()
     error: WmtuiError | None = None
     try:
         stop.check()
         held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
-        _under_lease(Job(table, config, backend, options, found, emit, held, stop), account)
-    except WmtuiError as failure:
-        error = failure
+        _under_lease(Job(table, config, backend, options, found, emit, held, stop, account))
+    except Exception as failure:  # noqa: BLE001 - the other tables go on
+        error = told(failure)
     result = _result(table, account, error, time.monotonic() - began)
     if error is not None and not isinstance(error, Interrupted | NothingSelected):
-        emit(Message(str(table), Severity.ERROR, result.error or ""))
+        done = f"{account} and committed; then it failed: " if str(account) else ""
+        emit(Message(str(table), Severity.ERROR, f"{done}{result.error}"))
+    if isinstance(error, Bug):
+        emit(Message(str(table), Severity.DEBUG, error.trace))
     emit(result)
     return result
 
@@ -102,7 +101,10 @@ def _acquire(
     found = lease.read(backend.objects, table)
     if not found.open_to(options.batch):
         raise found.refusal()
-    fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
+    scope = Scope(table, config, backend, options, found, emit)
+    if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
+        scope.tell(complaint, Severity.WARNING)
+    fence = max(mark.fence, _look(scope, mark))
     run = new_run_id(backend.clock(), *earlier_runs(found))
     author, batch = backend.author, options.batch
     held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
@@ -128,80 +130,73 @@ def _look(scope: Scope, mark: Watermark) -> int:
     return ledger.mine.token
 
 
-def _under_lease(job: Job, account: _Account) -> None:
+def _under_lease(job: Job) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
     outcome, error = "failed", None
     try:
-        _extract_and_load(job, account)
+        _extract_and_load(job)
         outcome = "success"
-    except WmtuiError as failure:
+    except Exception as failure:
         outcome = _outcome(failure)
-        error = failure.in_one_line
+        error = shortened(told(failure).in_one_line)
         raise
     finally:
         now = format_instant(job.backend.clock())
-        rows = account.rows_loaded if job.options.load else account.rows_extracted
+        rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
         last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
         success = {"last_success": now} if outcome == "success" else {}
         job.lease.release({"last_run": last_run, **success})
 
 
-def _outcome(failure: WmtuiError) -> str:
+def _outcome(failure: Exception) -> str:
     """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
     if isinstance(failure, Interrupted):
         return "interrupted"
     return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
 
 
-def _extract_and_load(job: Job, account: _Account) -> None:
+def _extract_and_load(job: Job) -> None:
     stage = "mysql_status"
     try:
         mark = job.backend.watermarks.current(job.table)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:
-            mark = _extract(job, mark, account)
+            mark = _extract(job, mark)
         stage = "redshift_status"
         if job.options.load:
-            _load(job, mark, account)
+            load_table(job, mark)
     except TargetMisfit as failure:
         if job.options.load:
-            _load_nevertheless(job, mark, account)
+            _load_nevertheless(job, mark)
         _note_failure(job, stage, failure)
         raise
     except _QUIET:
         raise
-    except WmtuiError as failure:
-        _note_failure(job, stage, failure)
+    except Exception as failure:
+        _note_failure(job, stage, told(failure))
         raise
 
 
-def _load(job: Job, mark: Watermark, account: _Account) -> None:
-    loaded = load_table(job, mark)
-    account.files_loaded, account.rows_loaded = loaded.files, loaded.rows
-
-
-def _load_nevertheless(job: Job, mark: Watermark, account: _Account) -> None:
+def _load_nevertheless(job: Job, mark: Watermark) -> None:
     """Load what earlier runs committed: it is not concerned by columns that changed since."""
     try:
-        _load(job, mark, account)
+        load_table(job, mark)
     except TableError as error:
         job.tell(f"what was extracted earlier could not be loaded either: {error.in_one_line}", Severity.WARNING)
 
 
-def _extract(job: Job, mark: Watermark, account: _Account) -> Watermark:
+def _extract(job: Job, mark: Watermark) -> Watermark:
     with closing(extract_table(job, mark)) as runs:
         for extracted in runs:
-            mark = _extracted(job, extracted, account)
+            mark = _extracted(job, extracted)
     return mark
 
 
-def _extracted(job: Job, extracted: Extracted, account: _Account) -> Watermark:
-    """Count and tell what a run extracted, and note how far it read; the watermark after it."""
+def _extracted(job: Job, extracted: Extracted) -> Watermark:
+    """Tell what a run extracted, and note how far it read; the watermark after it."""
     mark = extracted.mark
     if extracted.run is not None:
-        account.rows_extracted += extracted.run.rows
-        account.files_written += len(extracted.run.parts)
         job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
     else:
         job.tell("no news in the source")
@@ -237,10 +232,12 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
     writes none: the document is another run's by then.
     """
 
+    text = shortened(failure.in_one_line)
+
     def patch(mark: Watermark) -> Json:
         if stage == "mysql_status":
-            return {stage: "failed", "last_error": failure.in_one_line}
-        noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
+            return {stage: "failed", "last_error": text}
+        noted = {"status": "failed", "error": text, "profile": job.backend.profile}
         warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
         return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
 
@@ -249,26 +246,33 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
         if any(mark.fields[name] != value for name, value in patch(mark).items()):
             job.lease.renew()
             job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
-    except WmtuiError as error:
-        job.tell(f"could not note the failure: {error}", Severity.WARNING)
+    except Exception as error:  # noqa: BLE001 - the failure itself is what is told
+        job.tell(f"could not note the failure: {told(error)}", Severity.WARNING)
 
 
-def _result(table: TableName, account: _Account, error: WmtuiError | None, seconds: float) -> TableResult:
-    status = Status.SUCCESS
-    if isinstance(error, Interrupted):
-        status = Status.INTERRUPTED
-    elif isinstance(error, NothingSelected):
-        status = Status.NOTHING_SELECTED
-    elif error is not None:
-        status = Status.FAILED
+def _result(table: TableName, account: Account, error: WmtuiError | None, seconds: float) -> TableResult:
     return TableResult(
         table=str(table),
-        status=status,
+        status=_status(error),
         exit_code=error.exit_code if error else ExitCode.DONE,
         rows_extracted=account.rows_extracted,
         rows_loaded=account.rows_loaded,
         files_written=account.files_written,
         files_loaded=account.files_loaded,
         seconds=round(seconds, 3),
-        error=error.in_one_line if error else None,
+        error=error.failure if error else None,
     )
+
+
+_STATUSES: tuple[tuple[type[WmtuiError], Status], ...] = (
+    (Interrupted, Status.INTERRUPTED),
+    (NothingSelected, Status.NOTHING_SELECTED),
+    (Pinned, Status.PINNED),
+    (LeaseLost, Status.FAILED),
+    (LeaseHeld, Status.HELD),
+    (WmtuiError, Status.FAILED),
+)
+
+
+def _status(error: WmtuiError | None) -> Status:
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Status.SUCCESS)

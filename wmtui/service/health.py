@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from wmtui.config import RedshiftConfig
 from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
-from wmtui.model import Check, Level, TableName
+from wmtui.model import Check, Level, TableName, utc_now
+from wmtui.objects.clock import StoreClock
 from wmtui.objects.rights import Rights, try_rights
 from wmtui.service import clocks, strangers
 from wmtui.service.leftovers import Leftovers
@@ -98,13 +99,15 @@ class Health:
                 reading = connection.clock()
             return to_instant(reading.now + reading.delay, w.zone)
 
+        # The workspace's own clock goes by the store's, as soon as that was heard.
+        host = utc_now if isinstance(w.clock, StoreClock) else w.clock
         readings, second = {}, timedelta(seconds=1)
         with suppress(WmtuiError, ObjectMissing):
-            readings["the store"] = clocks.read(w.clock, lambda: w.objects.get(IDENTITY).now, grain=second)
+            readings["the store"] = clocks.read(host, lambda: w.objects.get(IDENTITY).now, grain=second)
         with suppress(WmtuiError):
-            readings["the source"] = clocks.read(w.clock, source)
+            readings["the source"] = clocks.read(host, source)
         with suppress(WmtuiError):
-            readings["the warehouse"] = clocks.read(w.clock, w.warehouse.clock)
+            readings["the warehouse"] = clocks.read(host, w.warehouse.clock)
         return clocks.compare(readings)
 
     def _left_behind(self, table: TableName) -> list[Check]:

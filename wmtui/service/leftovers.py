@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
-from wmtui.errors import WmtuiError
+from wmtui.errors import WmtuiError, told
 from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, unfinished_writes
 from wmtui.files.loads import LoadRecords
 from wmtui.files.runs import new_run_id
@@ -60,15 +60,15 @@ class Leftovers:
                 self._remove_parts(found.table, found.leftovers, removed)
             elif found.table is None:
                 self._remove_of_store(found.leftovers, removed)
-        except WmtuiError as error:
-            return Found(found.table, tuple(removed), error)
+        except Exception as error:  # noqa: BLE001 - what was removed is told
+            return Found(found.table, tuple(removed), told(error))
         return Found(found.table, tuple(removed))
 
     def _explained(self, table: TableName | None) -> Found:
         try:
             return Found(table, tuple(self._of_store() if table is None else self.of_table(table)))
-        except WmtuiError as error:
-            return Found(table, error=error)
+        except Exception as error:  # noqa: BLE001 - the others are looked through
+            return Found(table, error=told(error))
 
     def _of_store(self) -> list[Leftover]:
         objects = self._workspace.objects

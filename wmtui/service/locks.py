@@ -1,7 +1,6 @@
 """Who is at work on which table, and ending the lease of a run that is not."""
 
-from wmtui.errors import Conflict, Unreadable
-from wmtui.model import TableName
+from wmtui.errors import LeaseNotFound, WmtuiError
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
@@ -13,26 +12,19 @@ class Locks:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def held(self) -> list[Heartbeat | Unreadable]:
-        """The leases of live runs and of dead ones that no run has taken over yet, and lock documents that cannot be
-        read, in the order of tables.yaml.
+    def held(self) -> list[Heartbeat | WmtuiError]:
+        """The leases of live runs and of dead ones that no run has taken over yet, and why a lock document cannot be
+        told, in the order of tables.yaml.
         """
-
-        def read(table: TableName) -> Heartbeat | Unreadable:
-            try:
-                return self._workspace.heartbeat(table)
-            except Unreadable as error:
-                return error
-
-        found = self._workspace.each(read, self._workspace.settings.tables)
-        return [lock for lock in found if isinstance(lock, Unreadable) or lock.lease_id is not None]
+        found = self._workspace.each_or_error(self._workspace.heartbeat, self._workspace.settings.tables)
+        return [lock for lock in found if isinstance(lock, WmtuiError) or lock.lease_id is not None]
 
     def find(self, lease_id: str) -> Heartbeat:
         """The lease of this id; raises Conflict when it holds no table."""
         for lock in self.held():
             if isinstance(lock, Heartbeat) and lock.lease_id == lease_id:
                 return lock
-        raise Conflict(
+        raise LeaseNotFound(
             f"{lease_id} holds no table",
             "it ended, another run has taken over, or the id is mistyped",
             "see who holds what with `wmtui locks`",

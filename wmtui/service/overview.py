@@ -1,14 +1,14 @@
 """All tables at a glance, told one by one as they are read."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreachable, Unreadable
+from wmtui.errors import Unreachable, WmtuiError, told
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
 from wmtui.service.freshness import Files
@@ -60,17 +60,23 @@ class Overview:
         try:
             heartbeat = workspace.heartbeat(table)
             mark = workspace.watermarks.read(table).watermark
-        except Unreadable as error:
-            return Look(self._statuses.unreadable(table, error))
-        return Look(self._statuses.of(mark, heartbeat), mark, heartbeat)
+            return Look(self._statuses.of(mark, heartbeat), mark, heartbeat)
+        except Unreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other tables are shown
+            return Look(self._statuses.unreadable(table, told(error)))
 
-    def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> Sequence[Look]:
+    def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> list[Look]:
         """Tables with their files counted, in order. max_age: of their data; None: each table's own `freshness.error`.
 
-        Raises StoreError.
+        Raises Unreachable when not a single one can be reached.
         """
-        files = self._workspace.new_filter()
-        return self._workspace.each(lambda table: self._count(self.look(table), files, max_age), tables)
+        asked, files = list(tables), self._workspace.new_filter()
+        found = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
+        return [
+            Look(self._statuses.unreadable(table, got)) if isinstance(got, WmtuiError) else got
+            for table, got in zip(asked, found, strict=True)
+        ]
 
     def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:
         """The same with its files counted, which may be a problem of their own."""
@@ -78,8 +84,10 @@ class Overview:
             return look
         try:
             return self.counted(look, self._watermarks.selection(files, look.mark, look.heartbeat), max_age)
-        except Unreadable as error:
-            return Look(self._statuses.unreadable(look.table, error))
+        except Unreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other tables are counted
+            return Look(self._statuses.unreadable(look.table, told(error)))
 
     def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
         """The same, given its files."""

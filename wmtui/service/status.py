@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreadable, WatermarkGone
+from wmtui.errors import Failure, Unreadable, WatermarkGone, WmtuiError
 from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.model import TableName
 from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
@@ -23,8 +23,8 @@ class TableStatus(Struct, frozen=True):
     """How one table is. phase, rows, owner: of a live run, else None.
 
     held_by: whose open transaction held reading back at the last run, in words. held_back: files below the load floor
-    that nobody gave up. last_run: as the lock document has it. verified: None: never. unreadable: the document that
-    is, and why.
+    that nobody gave up. last_run: as the lock document has it. verified: None: never. unreadable: why the
+    table cannot be told. failure: the same, or why the store is incomplete, as data.
     """
 
     table: TableName
@@ -41,7 +41,8 @@ class TableStatus(Struct, frozen=True):
     held_by: str | None = None
     held_back: int = 0
     verified: LastVerified | None = None
-    unreadable: Unreadable | None = None
+    unreadable: WmtuiError | None = None
+    failure: Failure | None = None
 
     @property
     def state(self) -> str:
@@ -75,21 +76,21 @@ class Statuses:
         """The same, unless the run that the watermark stands on is not in the store."""
         if mark.extracted_run is None:
             return status
-        try:
-            found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
-        except Unreadable as error:
-            return self.unreadable(mark.table, error)
+        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
         if found is not None and found[0].state is RunState.COMMITTED:
             return status
-        why = incomplete_copy(mark.table, mark.extracted_run).in_one_line
+        error = incomplete_copy(mark.table, mark.extracted_run)
+        why = error.in_one_line
         judgement = replace(status.judgement, state="incomplete copy", severity=Severity.ERROR, why=why)
-        return replace(status, judgement=judgement, error=why)
+        return replace(status, judgement=judgement, error=why, failure=error.failure)
 
-    def unreadable(self, table: TableName, error: Unreadable) -> TableStatus:
-        """The status of a table whose documents cannot be read, or are gone."""
-        state = "gone" if isinstance(error, WatermarkGone) else "unreadable"
+    def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
+        """The status of a table that cannot be told."""
+        state = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
+        if isinstance(error, WatermarkGone):
+            state = "gone"
         judgement = Judgement(state, Severity.ERROR, error.in_one_line)
-        return TableStatus(table, judgement, error=error.in_one_line, unreadable=error)
+        return TableStatus(table, judgement, error=error.in_one_line, unreadable=error, failure=error.failure)
 
     def of(
         self, mark: Watermark, heartbeat: Heartbeat, *, files: Files = UNCOUNTED, max_age: timedelta | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import ConfirmationNeeded, Unreadable, UsageError, WmtuiError
+from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
 from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
 from wmtui.service.process import process_age
@@ -114,7 +114,7 @@ class Syncs:
                 raise UsageError(what, why, next_step)
         for table in self._tables(request):
             if request.reprocess and not request.force and not self._workspace.config(table).primary_key:
-                raise ConfirmationNeeded(
+                raise RowsWouldDouble(
                     f"{table} has no primary key",
                     "loading a file again appends its rows once more",
                     "add --force if that is what you want",
@@ -134,8 +134,8 @@ class Syncs:
                 preview, mark = self._preview_extraction(scope, preview, mark)
             if options.load:
                 preview = replace(preview, selection=_preview_load(scope, mark))
-        except WmtuiError as error:
-            return Preview(table, "unknown", error=error)
+        except Exception as error:  # noqa: BLE001 - the other tables are planned
+            return Preview(table, "unknown", error=told(error))
         return preview
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:

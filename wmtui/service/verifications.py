@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError
+from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, told
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
@@ -46,16 +46,19 @@ def verify(
             results.append((table, found))
         except Interrupted:
             raise
-        except WmtuiError as error:
-            results.append((table, error))
+        except Exception as error:  # noqa: BLE001 - the other tables are compared
+            results.append((table, told(error)))
     return results
 
 
 def _note(
     workspace: Workspace, scope: "Scope", found: "Verification", warehouse: str | None, reason: str | None
 ) -> None:
-    """Leave in the store how it ended, for status and list. A store that refuses changes nothing about the result."""
+    """Leave in the store how it ended, for status and list, and the loads that it lacks records of, for previews. A
+    store that refuses changes nothing about the result.
+    """
     from wmtui.pipeline.events import Severity
+    from wmtui.pipeline.ledger import read_ledger, repair_records
 
     author = workspace.author
     said = LastVerified(
@@ -71,6 +74,8 @@ def _note(
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
         verified.note(workspace.objects, scope.table, warehouse, said)
+        mark = workspace.watermarks.read(scope.table).watermark
+        repair_records(scope, mark, read_ledger(scope, mark), recorded=None)
     except ConfirmationNeeded as refused:
         scope.tell(f"nothing is recorded of this: {refused.what}")
     except WmtuiError as error:

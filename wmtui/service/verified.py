@@ -1,5 +1,7 @@
 """When a table was last compared with its source, and with what result, in words."""
 
+from typing import Any
+
 from wmtui.service import wording
 from wmtui.watermarks.verified import LastVerified
 
@@ -13,3 +15,8 @@ def in_words(verified: LastVerified | None) -> str:
         return f"{wording.ABSENT} never"
     glyph = "✓" if verified.result in _FINE else "✗"
     return f"{glyph} {verified.result.replace('_', ' ')}, {wording.instant(verified.at)}"
+
+
+def as_json(verified: LastVerified) -> dict[str, Any]:
+    """When, the result, and what was not right or left out."""
+    return {"at": wording.instant(verified.at), "result": verified.result, "reasons": list(verified.reasons)}

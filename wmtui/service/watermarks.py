@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Conflict, Unreadable, UsageError
+from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
 from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, FileFilter, Selection
 from wmtui.files.settle import settle_for_edit
@@ -23,9 +23,10 @@ from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.validity import LARGEST
 from wmtui.watermarks.zones import refuse_foreign, wall_of
 
-_NOT_IMPORTED = ("table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
+_NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
 
@@ -67,17 +68,6 @@ class Watermarks:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
         return self._workspace.watermarks.system()
 
-    def documents(self) -> list[Watermark | Unreadable]:
-        """Every configured table's watermark, or why it cannot be read, in the order of tables.yaml."""
-
-        def read(table: TableName) -> Watermark | Unreadable:
-            try:
-                return self.get(table)
-            except Unreadable as error:
-                return error
-
-        return list(self._workspace.each(read, self._workspace.settings.tables))
-
     def selection(self, files: FileFilter, mark: Watermark, heartbeat: Heartbeat) -> Selection:
         """The files that the next load takes, and those that it leaves. Raises Unreadable."""
         system = self.system() if mark.position is None else None
@@ -92,6 +82,7 @@ class Watermarks:
     def point(self, text: str, *, force: bool = False) -> datetime:
         """A typed point as wall clock in the profile's zone; raises UsageError."""
         workspace = self._workspace
+        workspace.hear_clock()
         return parse_point(
             text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
         )
@@ -157,6 +148,12 @@ class Watermarks:
         if seen.data_timestamp is not None:
             self.point(format_wall(seen.data_timestamp), force=force)
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        if (size := len(documents.encode(patch))) > LARGEST:
+            raise UsageError(
+                f"the document of {table} is too large",
+                f"its fields have {size:,} bytes, and every change and every look moves all of them",
+                f"leave fields of other tools out: {LARGEST:,} bytes are the most",
+            )
         if "last_mysql_data_timestamp" not in patch:  # A zone says nothing without the point that it is of.
             patch.pop("timezone", None)
 
@@ -230,7 +227,7 @@ class Watermarks:
     def refuse_doubling(self, table: TableName, force: bool) -> None:
         """Raises ConfirmationNeeded where rows that are read or loaded again are appended again."""
         if not self._workspace.config(table).primary_key and not force:
-            raise ConfirmationNeeded(
+            raise RowsWouldDouble(
                 f"{table} has no primary key",
                 "reading or loading again appends the same rows once more",
                 "add --force if that is what you want",

@@ -17,6 +17,8 @@ _GLYPHS = {
     "in_progress": "▸",
     Status.NOTHING_SELECTED: "!",
     Status.INTERRUPTED: "!",
+    Status.PINNED: "!",
+    Status.HELD: "!",
     Level.OK: "✓",
     Level.WARNING: "!",
     Level.ERROR: "✗",

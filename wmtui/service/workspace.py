@@ -2,8 +2,10 @@
 
 import difflib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -11,18 +13,20 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ConfirmationNeeded, UsageError
+from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, told
 from wmtui.files.listing import Lister
 from wmtui.files.loads import Destination
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.objects import ObjectStore, open_store
+from wmtui.objects.clock import StoreClock
 from wmtui.sources import Source, open_source
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.validity import LONGEST_TEXT
 
 READERS = 32
 """Documents read at once; a GET waits far longer for the network than it computes."""
@@ -46,7 +50,8 @@ class Workspace:
         self, settings: Settings, *, clock: Clock = utc_now, author: Author | None = None, read_only: bool = False
     ) -> None:
         self.settings = settings
-        self.clock = clock
+        on_s3 = settings.store.root.startswith("s3://")
+        self.clock: Clock = StoreClock() if on_s3 and clock is utc_now else clock
         self.author = author or Author.current()
         self.read_only = read_only
         self._opening = threading.RLock()
@@ -119,6 +124,12 @@ class Workspace:
         """The lock document of a table."""
         return lease.read(self.objects, table)
 
+    def hear_clock(self) -> None:
+        """Let the store tell the time once, for what people type relative to now. It need not answer."""
+        if isinstance(self.clock, StoreClock) and self.clock.off is None:
+            with suppress(WmtuiError):
+                self.watermarks.known_identity()
+
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
         known = {str(table): table for table in self.settings.tables}
@@ -126,7 +137,7 @@ class Workspace:
             return known[text]
         near = difflib.get_close_matches(text, known, 3, 0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
-        raise UsageError(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
+        raise UnknownName(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
 
     def config(self, table: TableName) -> TableConfig:
         """A table's settings."""
@@ -138,16 +149,48 @@ class Workspace:
         return not (self.read_only or self.settings.profile.protected)
 
     def require_write(self, reason: str | None) -> None:
-        """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
+        """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile; and UsageError
+        for a reason that documents have no room for.
+        """
+        if len(reason or "") > LONGEST_TEXT:
+            raise UsageError(
+                "the reason is too long", f"it has {len(reason or ''):,} characters", f"say it in {LONGEST_TEXT:,}"
+            )
         if self.read_only:
-            raise ConfirmationNeeded("read-only", "this command changes something", "leave --read-only out")
+            raise ReadOnly("read-only", "this command changes something", "leave --read-only out")
         name = self.settings.profile_name
         if self.settings.profile.protected and not (self.settings.named and (reason or "").strip()):
-            raise ConfirmationNeeded(
+            raise ReadOnly(
                 f"profile {name} is protected",
                 "it is changed only when named, and with a reason",
                 f"add --profile {name} --reason '…'",
             )
+
+    def each_or_error(self, work: Callable[[_T], _R], items: Iterable[_T]) -> "Sequence[_R | WmtuiError]":
+        """As `each`, and where the work fails in any way its error; the others go on.
+
+        Raises Unreachable when not a single item can be reached, without trying them all.
+        """
+        reached, failed = threading.Event(), deque[Unreachable]()
+
+        def attempt(item: _T) -> _R | WmtuiError:
+            if len(failed) >= READERS and not reached.is_set():
+                return failed[0]
+            try:
+                found = work(item)
+            except Unreachable as error:
+                failed.append(error)
+                return error
+            except Exception as error:  # noqa: BLE001 - it is this item's result
+                reached.set()
+                return told(error)
+            reached.set()
+            return found
+
+        results = self.each(attempt, items)
+        if failed and not reached.is_set():
+            raise failed[0]
+        return results
 
     def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Sequence[_R]:
         """Do the same work for many items at once; results in their order."""

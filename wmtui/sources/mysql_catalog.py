@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfigError
+from wmtui.errors import ConfigError, PrivilegeMissing
 from wmtui.model import TableName
 from wmtui.sources.fit import missing_schema, missing_table, other_spelling
 from wmtui.sources.mysql_account import grant
-from wmtui.sources.mysql_session import PrivilegeMissing, Session
+from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import Column
 from wmtui.sources.sql import MYSQL
 from wmtui.types import ColumnType

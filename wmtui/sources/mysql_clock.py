@@ -15,10 +15,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import SourceError
+from wmtui.errors import PrivilegeMissing, SourceError, UnknownStatement
 from wmtui.sources.base import Writer
 from wmtui.sources.mysql_server import Server
-from wmtui.sources.mysql_session import PrivilegeMissing, Session, UnknownStatement
+from wmtui.sources.mysql_session import Session
 
 _NOW = "SELECT UTC_TIMESTAMP(6) AS now, SUBSTRING_INDEX(USER(), '@', 1) AS user"
 

@@ -3,11 +3,12 @@
 from msgspec.structs import replace
 
 from wmtui.config import TableConfig
+from wmtui.errors import PrivilegeMissing
 from wmtui.model import TableName
 from wmtui.sources.fit import kept, narrowed
 from wmtui.sources.mysql_account import grant
 from wmtui.sources.mysql_catalog import columns
-from wmtui.sources.mysql_session import PrivilegeMissing, Session
+from wmtui.sources.mysql_session import Session
 from wmtui.sources.mysql_types import Column
 from wmtui.sources.sql import MYSQL
 

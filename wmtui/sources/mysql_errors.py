@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from mysql.connector.errors import Error as DriverError
 
 from wmtui.config import MySQLConfig
-from wmtui.errors import SourceError
+from wmtui.errors import PrivilegeMissing, SourceError, UnknownStatement
 from wmtui.sources.mysql_tls import not_trusted, offers_none
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
@@ -77,14 +77,6 @@ _ADVICE: dict[int, tuple[str, str]] = {
     3118: _LOCKED,
     4151: _LOCKED,
 }
-
-
-class PrivilegeMissing(SourceError):
-    """The account lacks a privilege."""
-
-
-class UnknownStatement(SourceError):
-    """The server does not know a statement: it is too old or too new for it."""
 
 
 @contextmanager

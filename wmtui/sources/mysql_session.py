@@ -11,7 +11,7 @@ from mysql.connector.errors import Error as DriverError
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
-from wmtui.sources.mysql_errors import PrivilegeMissing, UnknownStatement, plain_errors, plain_login_errors
+from wmtui.sources.mysql_errors import plain_errors, plain_login_errors
 from wmtui.sources.mysql_server import Server, read_server
 from wmtui.sources.mysql_socket import opening
 from wmtui.sources.mysql_tls import CONNECT_TIMEOUT, offers_none, tls_arguments
@@ -50,7 +50,7 @@ _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 
 _MARKER = re.compile(MYSQL.marker.format(r"(\w+)").encode())
 
-__all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "PrivilegeMissing", "Session", "UnknownStatement", "plain_errors"]
+__all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "Session", "plain_errors"]
 
 
 class Session:

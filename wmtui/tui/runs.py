@@ -6,7 +6,8 @@ from collections import deque
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from wmtui.errors import ExitCode, WmtuiError
+from wmtui import errors
+from wmtui.errors import WmtuiError
 from wmtui.model import TableName
 from wmtui.pipeline.events import Event, Message, Severity, Status, Stop, TableResult
 from wmtui.service import Request, Service
@@ -95,20 +96,17 @@ class Runs:
             told = told or isinstance(event, TableResult)
             self.events.append(event)
 
-        error: str | None = None
-        code = ExitCode.TABLE_FAILED
+        error: WmtuiError | None = None
         try:
             for result in job.service.syncs.sync(job.request, emit=emit, stop=job.stop):
                 if not told:
                     emit(result)
-        except WmtuiError as failure:
-            error, code = failure.in_one_line, failure.exit_code
-        except Exception as bug:  # noqa: BLE001 - a thread's exception would vanish
-            error = f"this is a bug in wmtui ({type(bug).__name__})"
+        except Exception as failure:  # noqa: BLE001 - a thread's exception would vanish
+            error = errors.told(failure)
         finally:
             if error is not None:
-                emit(Message(str(job.table), Severity.ERROR, error))
-                emit(TableResult(str(job.table), Status.FAILED, code, error=error))
+                emit(Message(str(job.table), Severity.ERROR, error.in_one_line))
+                emit(TableResult(str(job.table), Status.FAILED, error.exit_code, error=error.failure))
             with self._lock:  # Last: a table that no longer runs has told how it ended.
                 del self._running[job.table]
             self._fill()

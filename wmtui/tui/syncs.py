@@ -48,8 +48,8 @@ class Syncs(Asking):
         outcomes, self.outcomes = self.outcomes, []
         causes: dict[str, list[str]] = {}
         for result in outcomes:
-            if result.status is Status.FAILED:
-                causes.setdefault((result.error or "").replace(result.table, "…"), []).append(result.table)
+            if result.status in (Status.FAILED, Status.PINNED, Status.HELD):
+                causes.setdefault(str(result.error).replace(result.table, "…"), []).append(result.table)
         for cause, names in causes.items():
             whose = names[0] if len(names) == 1 else f"{len(names)} tables, first {names[0]}"
             self._app.notify(f"{whose}: {cause}", severity="error", timeout=15)

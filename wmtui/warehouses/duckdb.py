@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from wmtui.config import DuckDBConfig
-from wmtui.errors import TableError, WarehouseError, WmtuiError
+from wmtui.errors import LoadRefused, TargetUnreadable, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
 from wmtui.warehouses import ledger, sql
 from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place, TargetState
@@ -296,7 +296,7 @@ def _translate(path: Path, error: duckdb.Error, *, loads: bool) -> WmtuiError:
         return WarehouseError(f"another process has {path} open", why, "try again when it is done")
     misfits = duckdb.DataError | duckdb.IntegrityError | duckdb.ProgrammingError
     if isinstance(error, misfits) and not loads:
-        return TableError("the target cannot be read", why, "nothing was changed; look at the target")
+        return TargetUnreadable("the target cannot be read", why, "nothing was changed; look at the target")
     if isinstance(error, misfits):
-        return TableError("the target cannot take the rows", why, "nothing was loaded; fix the target")
+        return LoadRefused("the target cannot take the rows", why, "nothing was loaded; fix the target")
     return WarehouseError(f"the warehouse {path} failed", why, "check path, permissions and free space")

@@ -6,7 +6,7 @@ import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import TableError
+from wmtui.errors import FileMisfit, LoadRefused, TableError
 from wmtui.model import As
 from wmtui.types import INSTANT, is_json, max_bytes
 from wmtui.warehouses.base import Naming
@@ -73,7 +73,7 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
             known = fields.setdefault(field.name, field)
             both = wider_field(known, field)
             if both is None:
-                raise TableError(
+                raise FileMisfit(
                     f"column {field.name} has type {known.type} in one file and {field.type} in another",
                     "no type holds the values of both",
                     "load them apart with --key, or rewrite the older file",
@@ -92,12 +92,12 @@ def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
         if name in fields:
             raise _one_place(fields[name].name, field.name, name)
         if name is not None:
-            fields[name] = kept(field, naming)
+            fields[name] = field if pa.types.is_null(field.type) else kept(field, naming)
     return pa.schema([field.with_name(name) for name, field in fields.items()])
 
 
 def _one_place(first: str, second: str, column: str) -> TableError:
-    return TableError(
+    return FileMisfit(
         f"columns {first} and {second} of the file are both the target's {column}",
         "they have one name there, or names that differ in case alone",
         "exclude one of them, or rename it",
@@ -112,8 +112,10 @@ class Target(Struct, frozen=True):
     statements: Statements
 
     def lacking(self, schema: pa.Schema) -> pa.Schema:
-        """The columns of a renamed schema that it does not have."""
-        return pa.schema([field for field in schema if match(field.name, self.columns) is None])
+        """The columns of a renamed schema that it does not have; none for one without any value, whose type nobody
+        knows.
+        """
+        return pa.schema([f for f in schema if match(f.name, self.columns) is None and not pa.types.is_null(f.type)])
 
     def with_columns(self, schema: pa.Schema) -> "Target":
         """With columns added."""
@@ -152,7 +154,7 @@ def unfit(
 
     said: what the field's own side calls its type. forms: those that may be advised.
     """
-    how = naming.as_types.get(field.name)
+    how = None if pa.types.is_null(field.type) else naming.as_types.get(field.name)
     form = converted(field, how)
     if form is None:
         return Misfit(
@@ -199,21 +201,24 @@ def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
         if name is None:
             continue
         column = match(name, target.columns) or name
+        has_none = pa.types.is_null(field.type)
+        if has_none and column not in target.columns:
+            continue
         if misfit := unfit(field, target.columns[column], target, naming, said=f"{field.type} in the file"):
             misfits.append(misfit)
             continue
         if column in landings:
             raise _one_place(landings[column].source, field.name, column)
-        form = kept(field, naming)
+        form = field if has_none else kept(field, naming)
         kind = landing_type(form.type, target.columns[column], json=is_json(form))
-        how = naming.as_types.get(field.name)
+        how = None if has_none else naming.as_types.get(field.name)
         if how is As.JSON and arrow_type(target.columns[column]) is not None:  # There it stays a text.
             how = None
         landings[column] = Landing(field.name, column, kind, field.type, how, naming.zone)
     if misfits:
         first, *others = misfits
         next_step = "; ".join([first.way_out, *map(str, others)])
-        raise TableError(f"column {first.column} {first.what}", first.why, next_step)
+        raise LoadRefused(f"column {first.column} {first.what}", first.why, next_step)
     return list(landings.values())
 
 
@@ -223,7 +228,7 @@ def order_columns(names: Sequence[str], known: Columns, landings: Sequence[Landi
     columns = tuple(match(name, known) or name for name in names)
     missing = [column for column in columns if column not in landed]
     if missing:
-        raise TableError(
+        raise FileMisfit(
             f"the file has no column {', '.join(missing)}",
             "primary key and cursor decide which row is the newest",
             "remove a file that is not this table's, or check cursor and primary_key in tables.yaml",

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wmtui.errors import Conflict, TableError
+from wmtui.errors import LedgerBroken, Superseded, TableError, TargetHandedOver
 from wmtui.warehouses.base import Fence, KnownLoads, LedgerEntry, LoadFile, LoadRequest, Place, TargetState
 from wmtui.warehouses.ledger_sql import FORMAT, LEDGER, WAREHOUSE
 from wmtui.warehouses.session import Session
@@ -57,14 +57,14 @@ def warehouse_id(session: Session) -> str | None:
         return None
     rows = session.execute(session.statements.select_warehouse())
     if not rows:
-        raise TableError(
+        raise LedgerBroken(
             "this warehouse has lost its id",
             f"{session.statements.own(WAREHOUSE)} has no row, and nobody knows which loads it has",
             f"put the id back that `wmtui store show` has for this profile: {session.statements.insert_warehouse()}",
         )
     found, version = rows[0]
     if version > FORMAT:
-        raise TableError(
+        raise LedgerBroken(
             f"the ledger of this warehouse has format {version}",
             f"this wmtui knows formats up to {FORMAT}",
             "upgrade wmtui on this host; nothing was changed",
@@ -102,7 +102,7 @@ def make_ledger(session: Session, *, first: bool) -> str:
 
 def in_the_way(schema: str, error: Exception) -> TableError:
     """The ledger cannot be made, and nobody else makes it."""
-    return TableError(
+    return LedgerBroken(
         f"the ledger cannot be made in {schema}",
         " ".join(str(error).split()),
         f"tables or views wmtui_… are left of a ledger that is not whole: restore {WAREHOUSE} too, or drop them",
@@ -120,13 +120,13 @@ def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | 
     if known is None:
         return None
     if known.moved_to is not None:
-        raise TableError(
+        raise TargetHandedOver(
             f"{place.target} is the target of {known.moved_to} now",
             f"{place.table} loaded into it before, and it was handed over",
             f"give {place.table} another target in tables.yaml",
         )
     if known.token > token or (known.token == token and known.run not in ("", run)):
-        raise Conflict(
+        raise Superseded(
             f"a newer run has taken over {place.table}",
             f"run {known.run or 'of an older wmtui'} loaded with token {known.token}, this one has {token}",
             "nothing was loaded by this run; the newer one goes on",

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from wmtui.errors import Conflict, TableError
+from wmtui.errors import FileMisfit, RowsMissing, TargetChanged
 from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.landing import Columns, match
 from wmtui.warehouses.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
@@ -45,7 +45,7 @@ def enter(session: Session, request: LoadRequest) -> Fence | None:
     known = pass_fence(session, request.place, request.token, request.run)
     after = request.after
     if after is not None and not session.execute(session.statements.select_load(request.target), after):
-        raise Conflict(
+        raise TargetChanged(
             f"the ledger of {request.target} does not know load {after} any more",
             "the warehouse was put back to an earlier moment while files were staged",
             "nothing was loaded; run it again: it loads what the warehouse lost too",
@@ -109,7 +109,7 @@ def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> Non
     for mark, rows in zip(staged.marks, staged.rows, strict=True):
         promised[mark] = promised.get(mark, 0) + rows
     if found != {mark: rows for mark, rows in promised.items() if rows}:
-        raise Conflict(
+        raise TargetChanged(
             f"staging of load {request.load_id} does not hold what was staged",
             f"it has {sum(found.values()):,} rows of {sum(promised.values()):,}",
             "nothing was loaded; if a pooler stands before the warehouse, give wmtui a session of its own",
@@ -133,7 +133,7 @@ def apply(session: Session, request: LoadRequest, staged: Staged, before: Sequen
             session.execute(statements.add_column(target, column, staged.columns[column]))
         current = {**current, **{column: staged.columns[column] for column in added}}
         if current != staged.target and not _holds(current, staged.columns):
-            raise Conflict(
+            raise TargetChanged(
                 f"the columns of {target} changed while files were staged",
                 "another process altered or created the target",
                 "nothing was loaded; run it again",
@@ -175,7 +175,7 @@ def _count(session: Session, staged: Staged) -> int:
 def _require_all(target: str, staged: int, inserted: int, updated: int) -> None:
     if staged == inserted + updated:
         return
-    raise TableError(
+    raise RowsMissing(
         f"{target} did not take every row: {staged:,} were staged, {inserted:,} inserted and {updated:,} updated",
         "a trigger, a rule or row-level security of the target keeps rows from being written",
         "nothing was loaded; `wmtui doctor -t` names what the target has of these",
@@ -210,7 +210,7 @@ def target_layout(request: LoadRequest, staged: Staged) -> Layout:
     def place(column: str, setting: str) -> str:
         found = match(request.naming.of(column) or column, staged.columns)
         if found is None:
-            raise TableError(
+            raise FileMisfit(
                 f"{request.table} has no column {column}",
                 f"tables.yaml names it as {setting}; there are {', '.join(staged.columns)}",
                 f"correct {setting} in tables.yaml",

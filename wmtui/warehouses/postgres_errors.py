@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors as pg
 
-from wmtui.errors import TableError, WarehouseError, WmtuiError
+from wmtui.errors import LoadRefused, TargetUnreadable, WarehouseError, WmtuiError
 
 # Refusals to connect carry no code, only the server's or libpq's words.
 _CONNECT_STEPS = (
@@ -61,9 +61,13 @@ def _translate(address: str, error: psycopg.Error, *, loads: bool) -> WmtuiError
         if isinstance(error, kind):
             return WarehouseError(f"{what} ({address})", why, step)
     if isinstance(error, _MISFITS) and not loads:
-        return TableError(f"the target cannot be read{_column(error)}", why, "nothing was changed; look at the target")
+        return TargetUnreadable(
+            f"the target cannot be read{_column(error)}", why, "nothing was changed; look at the target"
+        )
     if isinstance(error, _MISFITS):
-        return TableError(f"the target cannot take the rows{_column(error)}", why, "nothing was loaded; fix the target")
+        return LoadRefused(
+            f"the target cannot take the rows{_column(error)}", why, "nothing was loaded; fix the target"
+        )
     if connection_lost(error):
         step = "run it again; nothing is loaded twice" if loads else "run it again"
         return WarehouseError(f"lost the warehouse {address}", why, step)

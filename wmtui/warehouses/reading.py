@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from msgspec import Struct
 
-from wmtui.errors import TableError
+from wmtui.errors import TargetUnreadable
 from wmtui.warehouses.landing import Columns, match
 from wmtui.warehouses.types import JSON_TYPES, arrow_type
 
@@ -27,7 +27,7 @@ def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> li
     found = {name: match(column, known) for name, column in names.items()}
     missing = [names[name] for name, column in found.items() if column is None]
     if missing:
-        raise TableError(
+        raise TargetUnreadable(
             f"target {target} has no column {', '.join(missing)}",
             "the source has it",
             "the next sync that loads a row adds it",

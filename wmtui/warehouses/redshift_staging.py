@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.config import RedshiftConfig
-from wmtui.errors import TableError, UnsupportedValue
+from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
 from wmtui.types import max_bytes
 from wmtui.warehouses import redshift_sql, sql
@@ -119,7 +119,7 @@ class Stager:
         place, why = self._session.why_copy_failed(failed.columns)
         said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
         names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
-        return TableError(
+        return LoadRefused(
             f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
         )
 
@@ -212,7 +212,7 @@ class Stager:
         keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
         for column in key:
             if session.execute(redshift_sql.find_null(schema.get_field_index(column))):
-                raise TableError(
+                raise FileMisfit(
                     f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",
@@ -231,14 +231,23 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
 
 
 def _refuse_what_redshift_misreads(field: pa.Field) -> None:
-    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, and takes other units for microseconds."""
-    if pa.types.is_timestamp(field.type) and field.type.unit != "us":
+    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, takes other units for microseconds, and
+    says nothing of some types of Parquet.
+    """
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if any(is_of(kind) for is_of in (pa.types.is_null, pa.types.is_fixed_size_binary, pa.types.is_float16)):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "nobody says how Redshift reads that from Parquet files",
+            "rewrite the file, with binary or double, or without a column that is always NULL",
+        )
+    if pa.types.is_timestamp(kind) and kind.unit != "us":
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
             "Redshift reads timestamps of Parquet files rightly in microseconds only",
             "rewrite the file, timestamps in microseconds",
         )
-    if pa.types.is_unsigned_integer(field.type):
+    if pa.types.is_unsigned_integer(kind):
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
             "Redshift has no numbers without sign",

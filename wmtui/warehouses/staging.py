@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import TableError
+from wmtui.errors import LoadRefused, RowsMissing, TableError
 from wmtui.warehouses.base import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
 from wmtui.warehouses.conversions import kept
 from wmtui.warehouses.landing import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
@@ -128,13 +128,13 @@ def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadF
     for source, column in request.naming.rename.items():
         known = match(source, target.columns)
         if column in lacking.names and known is not None:
-            raise TableError(
+            raise LoadRefused(
                 f"target {request.target} has column {known}, which tables.yaml calls {column}",
                 "its rows would have one value under the old name, and new rows theirs under the new one",
                 f"run {target.statements.rename_column(request.target, known, column)}",
             )
     if order := set(lacking.names) & set(request.merge_columns if request.primary_key else ()):
-        raise TableError(
+        raise LoadRefused(
             f"target {request.target} has no column {', '.join(sorted(order))}",
             "its primary key or cursor was renamed since it was made, and its rows could not be told apart",
             "rename the target's column too, or keep its name with `rename` in tables.yaml",
@@ -144,7 +144,7 @@ def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadF
         adds = "; ".join(
             statements.add_column(request.target, field.name, statements.column_type(field)) for field in lacking
         )
-        raise TableError(
+        raise LoadRefused(
             f"target {request.target} has no column {names}",
             f"only files of wmtui's own runs may add columns, and {foreign[0]} is none",
             f"remove a file that is not this table's, or run {adds}",
@@ -165,7 +165,7 @@ def narrow_columns_named(
         statements = [statement for statement in found if statement]
         if not statements:
             raise
-        raise TableError(
+        raise LoadRefused(
             f"target {target.name} is narrower than its source",
             str(error).splitlines()[0],
             f"nothing was loaded; run {'; '.join(statements)}",
@@ -185,7 +185,7 @@ def keep_promise(files: Sequence[LoadFile], rows: int, promised: int) -> None:
     """Raises TableError unless files brought the rows they promised together."""
     if rows != promised:
         names = files[0].key if len(files) == 1 else f"{files[0].key} and {len(files) - 1} more"
-        raise TableError(
+        raise RowsMissing(
             f"{names} has {rows:,} rows, {promised:,} were promised",
             "a file is not what its run wrote",
             "nothing was loaded; compare it with its run document",

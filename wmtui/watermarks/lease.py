@@ -17,7 +17,17 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable, WmtuiError
+from wmtui.errors import (
+    Conflict,
+    LeaseHeld,
+    LeaseLost,
+    LeaseNotFound,
+    ObjectMissing,
+    PreconditionFailed,
+    StoreError,
+    Unreadable,
+    WmtuiError,
+)
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
@@ -25,6 +35,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 from wmtui.watermarks.timestamps import format_instant, parse_instant
+from wmtui.watermarks.validity import wrong_count
 
 TTL = timedelta(seconds=60)
 """A lease that was not renewed for this long may be taken over; its holder stops after half of it."""
@@ -72,7 +83,8 @@ class Heartbeat(Struct, frozen=True):
     @property
     def held(self) -> bool:
         """A live run holds the table."""
-        return self.fields["owner"] is not None and self.age < TTL
+        # A live holder renews it within seconds, also after a clock that was ahead was set right.
+        return self.fields["owner"] is not None and abs(self.age) < TTL
 
     @property
     def lease_id(self) -> str | None:
@@ -197,8 +209,8 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     fields = {**_FREE, **documents.decode(key(table), found.data)}
     try:
         for name in ("token", "rows"):
-            if type(fields[name]) is not int:
-                raise ValueError(f"{name} is {fields[name]!r}, not a count")
+            if problem := wrong_count(name, fields[name]):
+                raise ValueError(problem)
         _instant(fields["extracted_to"])
         _instant(fields["last_success"])
         _instant(fields["extracted_from"])
@@ -240,7 +252,7 @@ class Lease(Struct):
         if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:
             self._lost = "it could not be renewed in time"
         if self._lost is not None:
-            raise LeaseHeld(
+            raise LeaseLost(
                 f"the lease on {self.table} was lost", self._lost, "nothing was committed after that; run it again"
             )
 
@@ -294,7 +306,7 @@ class Lease(Struct):
             self._lost = f"it was taken by {owner} on {host}"
         else:
             self._lost = "it was released or removed by somebody else"
-        raise LeaseHeld(f"the lease on {self.table} was lost", self._lost)
+        raise LeaseLost(f"the lease on {self.table} was lost", self._lost)
 
 
 def acquire(
@@ -319,6 +331,10 @@ def acquire(
             raise found.refusal()
         now = format_instant(clock())
         token = max(found.token, fence) + 1
+        if problem := wrong_count("the next token", token):
+            raise Unreadable(
+                key(table), f"{problem}: this document, the watermark or the ledger has one that no run left"
+            )
         fields = {
             **found.fields,
             "token": token,
@@ -362,7 +378,7 @@ def unlock(objects: ObjectStore, clock: Clock, author: Author, found: Heartbeat,
             return
         documents.pause(attempt)
         found = read(objects, found.table)
-    raise Conflict(
+    raise LeaseNotFound(
         f"{lease_id} no longer holds {found.table}",
         "it ended, or another run has taken over",
         "see who holds what with `wmtui locks`",

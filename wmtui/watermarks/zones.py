@@ -7,7 +7,7 @@ in the profile's; nothing is extracted or changed by it until somebody says its 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from wmtui.errors import ConfigError
+from wmtui.errors import OtherTimeZone
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant, to_wall
 
@@ -51,7 +51,7 @@ def refuse_foreign(mark: Watermark, own: ZoneInfo) -> None:
     if wall is not None and here is not None:
         why = f"its point {format_wall(wall)} is wall clock there, {format_wall(here)} here"
         place = f"set -t {{}} --timestamp '{format_wall(here)}'"
-    raise ConfigError(
+    raise OtherTimeZone(
         f"the watermark of {mark.table} is in the time zone {mark.timezone}, and the profile's is {own.key}",
         why,
         f"set the profile's timezone to {mark.timezone}, or say where reading goes on in {own.key}: "

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from wmtui.errors import TableError
+from wmtui.errors import UnsupportedValue
 from wmtui.model import As
 from wmtui.warehouses import Naming
 from wmtui.warehouses.conversions import canonical_json, convert, converted
@@ -34,7 +34,7 @@ class Forms:
         try:
             return convert(array, how, self._naming.zone)
         except ValueError as error:
-            raise TableError(
+            raise UnsupportedValue(
                 f"column {name} of the source cannot be kept as {how}", str(error), "correct `as` in tables.yaml"
             ) from error
 

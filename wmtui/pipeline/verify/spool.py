@@ -13,7 +13,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wmtui.errors import TableError
+from wmtui.errors import NoRoom
 
 SCHEMA = pa.schema(
     {
@@ -109,11 +109,11 @@ class Spool:
 
 @contextmanager
 def told_in_words() -> Iterator[None]:
-    """Raises TableError in the place of the errors of a full disk, of too little memory, and of no folder at all."""
+    """Raises NoRoom in the place of the errors of a full disk, of too little memory, and of no folder at all."""
     try:
         yield
     except MemoryError as error:
-        raise TableError(
+        raise NoRoom(
             "too little memory to compare the two sides",
             "about 300 MB are enough for a table of any length; rows of many megabytes need more",
             "give the process more memory, or compare when less is at work on this machine",
@@ -128,8 +128,8 @@ def told_in_words() -> Iterator[None]:
         raise _no_room(f"{tempfile.gettempdir()} is full ({error.strerror})") from error
 
 
-def _no_room(why: str) -> TableError:
-    return TableError(
+def _no_room(why: str) -> NoRoom:
+    return NoRoom(
         "no room to compare the two sides",
         f"{why}, and about 60 bytes are needed there for each row of either side",
         "make room, or name a folder with more of it: `TMPDIR=/path wmtui verify …`",
