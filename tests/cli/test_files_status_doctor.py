@@ -112,7 +112,7 @@ def test_data_of_two_days_ago_are_never_young_enough_because_a_run_was(wmtui: Wm
 
     found = wmtui("status", "--max-age", "1h", "--json")
 
-    orders, items = found.json
+    orders, items = found.json["tables"]
     assert found.code == 1
     assert (orders["state"], orders["severity"], orders["healthy"]) == ("stale", "error", False)
     assert orders["data_age_seconds"] == pytest.approx(2 * 86_400, abs=120)
@@ -139,7 +139,7 @@ def test_a_table_that_was_just_reset_is_not_ok(wmtui: Wmtui) -> None:
     found = wmtui("status", "--json")
 
     assert found.code == 1
-    assert found.json[0]["state"] == "reset"
+    assert found.json["tables"][0]["state"] == "reset"
 
 
 def test_manual_is_a_state_with_who_and_since_when_and_does_not_stay_green(wmtui: Wmtui) -> None:
@@ -150,10 +150,10 @@ def test_manual_is_a_state_with_who_and_since_when_and_does_not_stay_green(wmtui
     forgotten = wmtui("status", "--json")
     people = wmtui("status")
 
-    assert (fresh.json[0]["state"], fresh.json[0]["severity"]) == ("manual", "ok")
-    assert set(fresh.json[0]["manual"]) == {"since", "by"}
-    assert "@" in fresh.json[0]["manual"]["by"]
-    assert (forgotten.code, forgotten.json[0]["state"], forgotten.json[0]["severity"]) == (1, "manual", "error")
+    assert (fresh.json["tables"][0]["state"], fresh.json["tables"][0]["severity"]) == ("manual", "ok")
+    assert set(fresh.json["tables"][0]["manual"]) == {"since", "by"}
+    assert "@" in fresh.json["tables"][0]["manual"]["by"]
+    assert (forgotten.code, forgotten.json["tables"][0]["state"], forgotten.json["tables"][0]["severity"]) == (1, "manual", "error")
     assert "✗ manual since 20" in people.out
 
 
@@ -163,8 +163,8 @@ def test_a_last_success_in_the_future_is_an_alarm(wmtui: Wmtui, stack: Stack) ->
 
     found = wmtui("status", "--json")
 
-    assert (found.code, found.json[0]["state"]) == (1, "clock")
-    assert "the last success is 2099-01-01T00:00:00Z" in found.json[0]["why"]
+    assert (found.code, found.json["tables"][0]["state"]) == (1, "clock")
+    assert "the last success is 2099-01-01T00:00:00Z" in found.json["tables"][0]["why"]
 
 
 def test_files_held_back_are_a_problem_of_status_and_list(wmtui: Wmtui, stack: Stack) -> None:
@@ -174,7 +174,7 @@ def test_files_held_back_are_a_problem_of_status_and_list(wmtui: Wmtui, stack: S
 
     found, listed = wmtui("status", "--json"), wmtui("watermark", "list")
 
-    assert (found.code, found.json[0]["state"], found.json[0]["held_back"]) == (1, "held back", 1)
+    assert (found.code, found.json["tables"][0]["state"], found.json["tables"][0]["held_back"]) == (1, "held back", 1)
     assert "✗ held back" in listed.out
 
 
@@ -185,9 +185,9 @@ def test_never_verified_is_said_and_the_last_result_is_shown(wmtui: Wmtui, stack
     wmtui("verify", *ORDERS)
     after, listed = wmtui("status", "--json"), wmtui("watermark", "list")
 
-    assert before.json[0]["verified"] is None
+    assert before.json["tables"][0]["verified"] is None
     assert "- never" in table.out
-    verified = after.json[0]["verified"]
+    verified = after.json["tables"][0]["verified"]
     assert (verified["result"], verified["reasons"]) == ("not_right", ["missing"])
     assert f"✗ not right, {verified['at']}" in listed.out
 
