@@ -153,7 +153,11 @@ def test_manual_is_a_state_with_who_and_since_when_and_does_not_stay_green(wmtui
     assert (fresh.json["tables"][0]["state"], fresh.json["tables"][0]["severity"]) == ("manual", "ok")
     assert set(fresh.json["tables"][0]["manual"]) == {"since", "by"}
     assert "@" in fresh.json["tables"][0]["manual"]["by"]
-    assert (forgotten.code, forgotten.json["tables"][0]["state"], forgotten.json["tables"][0]["severity"]) == (1, "manual", "error")
+    assert (forgotten.code, forgotten.json["tables"][0]["state"], forgotten.json["tables"][0]["severity"]) == (
+        1,
+        "manual",
+        "error",
+    )
     assert "✗ manual since 20" in people.out
 
 

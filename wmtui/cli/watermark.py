@@ -59,9 +59,9 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return
-    console.data(describe.document(service, mark))
+    console.data(*describe.document(service, mark))
     if files is not None:
-        console.data(f"\n{count(len(files), 'file')} loaded in epoch {mark.epoch}")
+        console.data("", f"{count(len(files), 'file')} loaded in epoch {mark.epoch}")
         show_table(console, ("loaded at", "load", "key"), [(f["loaded_at"], f["load_id"], f["key"]) for f in files])
 
 

@@ -15,13 +15,14 @@ import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import PreconditionFailed, StoreError, WriteContended
+from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.files.footers import footer_digest
 from wmtui.files.names import part_key
 from wmtui.files.runs import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.files.settle import patch_extracted
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
+from wmtui.objects.conditions import refuses_always
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.continuity import prove_reached
 from wmtui.pipeline.events import Phase, Severity
@@ -253,7 +254,10 @@ def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
         try:
             return objects.put(key, data, if_absent=True)
         except PreconditionFailed:
-            found = objects.head(key)
+            try:
+                found = objects.head(key)
+            except ObjectMissing:
+                raise refuses_always(objects, key) from None
             if found.size != len(data):
                 raise StoreError(f"{key} holds something else", "nobody but this run writes it", "sync again") from None
             return found.etag
@@ -305,6 +309,7 @@ def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: s
         seen_from=plan.seen_from,
         server=server,
         incarnation=table.incarnation,
+        partitions=dict(table.partitions),
         timezone=job.backend.zone.key,
     )
 

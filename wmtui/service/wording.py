@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from wmtui.files.summary import format_distance
 from wmtui.model import Level
 from wmtui.pipeline.events import Status
+from wmtui.secrets import redact
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 ABSENT = "-"
@@ -73,6 +74,16 @@ def size(number: int) -> str:
     return f"{amount:,.1f} TB"
 
 
+def in_one_line(text: str) -> str:
+    """The same where a line end from outside would begin a line of its own."""
+    return printable(text).replace("\n", " ")
+
+
 def printable(text: str) -> str:
-    """Text from outside, safe for a terminal: control characters but the end of a line are spelled out."""
+    """Text from outside, safe to show: without known secrets, and with every character that could steer a terminal or
+    turn the reading direction spelled out, but the end of a line.
+    """
+    text = redact(text)
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -130,7 +130,7 @@ def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
     """The document's other fields, those of other tools too: the whole line is the text."""
-    for line in describe.document(service, mark).splitlines():
+    for line in describe.document(service, mark):
         name, _, value = line.partition(" ")
         if name not in _SHOWN:
             yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
