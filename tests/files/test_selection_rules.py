@@ -200,6 +200,8 @@ def test_the_window_begins_a_day_before_the_session_or_on_the_day_of_the_oldest_
     assert lake.select(MARK).since == second.started.date() == date(2025, 8, 11)
     note(lake, NOON, settled_in={WAREHOUSE: {**left, "run": second.run}})
     assert lake.select(MARK).since == date(2025, 8, 13)
+    assert lake.select(automated(NOON - 2 * HOUR)).since == date(2025, 8, 13)
+    assert lake.select(automated(NOON - 3 * HOUR)).since == date(2025, 8, 12)
 
 
 def test_a_file_newly_held_back_has_all_days_counted_again(lake: Lake, clock: HandClock) -> None:

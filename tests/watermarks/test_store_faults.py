@@ -223,7 +223,15 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
         marks.note(last_mysql_data_timestamp="soon")
     assert refused.value.why.startswith("nobody could read it again: ")
     assert KEY in refused.value.next_step
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(epoch="first")
     assert marks.store.read(TABLE).watermark == before
+
+
+def test_a_document_of_an_older_format_is_written_in_this_one(marks: Marks) -> None:
+    marks.change()
+    marks.outside(metadata={**marks.store.read(TABLE).watermark.fields["metadata"], "version": 1})
+    assert marks.change().fields["metadata"]["version"] == VERSION
 
 
 def test_texts_without_end_are_cut_before_they_are_written(marks: Marks) -> None:
