@@ -345,6 +345,11 @@ def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is
     assert read == ([] if fields else [(lake.objects, part.key, "digest")])
 
     read.clear()
+    document, etag = cast(tuple[Run, str], RunStore(lake.objects, TABLE).read(run.run))
+    as_it_is = replace(part, etag=run.parts[0].etag)
+    RunStore(lake.objects, TABLE).save(document.with_range(0, replace(document.ranges[0], parts=(as_it_is,))), etag)
+    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.IN_SESSION]
+    assert read == []
     lake.load(part)
     assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.LOADED]
     assert read == []

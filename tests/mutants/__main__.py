@@ -50,8 +50,10 @@ class Module:
                 self._run(again, workers)
         else:
             self._run([], workers)
-        # A function that changed since has new mutants.
-        while new := [name for name, code in self.codes().items() if code is None]:
+        # A function that changed since has new mutants, and mutmut may end before it has tried all.
+        left = None
+        while (new := [name for name, code in self.codes().items() if code is None]) and new != left:
+            left = new
             self._run(new, workers)
 
     def _run(self, names: list[str], workers: int) -> None:
