@@ -225,6 +225,8 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
     assert KEY in refused.value.next_step
     with pytest.raises(TableError, match="was not changed"):
         marks.note(epoch="first")
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(table_name="shop.other")
     assert marks.store.read(TABLE).watermark == before
 
 
