@@ -11,7 +11,7 @@ from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
 from wmtui.service.history import diff_lines
-from wmtui.service.wording import ABSENT, printable
+from wmtui.service.wording import ABSENT
 
 
 @click.command(
@@ -37,7 +37,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
         )
     else:
         for entry in found:
-            invocation.console.data(printable("\n".join(_lines(entry))))
+            invocation.console.data(*_lines(entry))
         if not found:
             invocation.console.tell("nobody has changed it yet")
     for error in unreadable:
