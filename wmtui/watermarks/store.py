@@ -278,7 +278,7 @@ class WatermarkStore:
         mark = stored.watermark
         if stored.etag is None:
             return stored
-        journal = Journal(self._objects, table, mark.change)
+        journal = Journal(self._objects, table)
         if mark.change is not None:
             journal.append(adoption.copied(mark))
         used, newest = journal.newest(mark.serial)
