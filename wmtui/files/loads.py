@@ -110,7 +110,7 @@ class LoadRecords:
     def _read(self, key: str) -> tuple[_Day, str]:
         found = self._objects.get(key)
         try:
-            day = _DECODER.decode(found.data)
+            day = _DECODER.decode(documents.text_of(found.data))
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):

@@ -197,7 +197,7 @@ class RunStore:
         except ObjectMissing:
             return None
         try:
-            document = _DECODER.decode(found.data)
+            document = _DECODER.decode(documents.text_of(found.data))
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:

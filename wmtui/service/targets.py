@@ -66,6 +66,6 @@ def _side_effects(subject: str, wish: "Wanted", found: "TargetTable | None") -> 
         finding = f"{wish.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
         yield Check(subject, Level.WARNING, finding, f"make this user a member of {found.owner}, or the owner")
     key = tuple(wish.naming.of(column) or column for column in wish.primary_key)
-    if found.primary_key and key and {c.casefold() for c in found.primary_key} != {c.casefold() for c in key}:
+    if found.primary_key and key and {c.lower() for c in found.primary_key} != {c.lower() for c in key}:
         finding = f"its primary key is {', '.join(found.primary_key)}, rows are replaced by {', '.join(key)}"
         yield Check(subject, Level.WARNING, finding, "make the two the same, or be sure that both are unique")
