@@ -220,3 +220,14 @@ def test_a_dry_run_ends_as_the_run_would(wmtui: Wmtui, stack: Stack) -> None:
     assert broken.code == 1
     assert [table["error"] is None for table in broken.json["tables"]] == [True, False]
     assert "watermark/tables/shop.items.json" in broken.err
+
+
+def test_a_dry_run_of_a_full_sync_says_what_it_leaves_behind(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("sync", *ORDERS, "--backup-only")
+    wmtui("watermark", "set", *ORDERS, "--timestamp", f"{stack.ago(minutes=-2)}")
+
+    people = wmtui("sync", *ORDERS, "--dry-run").out
+
+    assert "this sync leaves behind 1 file, " in people
+    assert "3 rows: no later one takes them by itself" in people
+    assert plan(wmtui)["load"]["held_back"] == 1

@@ -367,3 +367,21 @@ def test_a_status_nobody_knows_is_shown_as_it_is(wmtui: Wmtui, stack: Stack) -> 
     path.write_text(path.read_text().replace('"mysql_status": "success"', '"mysql_status": "pau\\u001bsed"'))
 
     assert "? pau\\x1bsed" in wmtui("watermark", "list").out
+
+
+@pytest.mark.parametrize(("size", "words"), [(9 * 2**20, "too large"), (65 * 2**20, "more than")])
+def test_a_huge_document_is_refused(wmtui: Wmtui, tmp_path: Path, size: int, words: str) -> None:
+    document = {**wmtui("watermark", "get", *ORDERS, "--json").json, "x_large": "x" * size}
+    (tmp_path / "document.json").write_text(json.dumps(document))
+
+    found = wmtui("watermark", "set", *ORDERS, "--from-file", str(tmp_path / "document.json"))
+
+    assert (found.code, found.out) == (2, "")
+    assert words in found.err
+
+
+def test_a_reason_that_is_a_book_is_refused(wmtui: Wmtui) -> None:
+    found = wmtui("watermark", "set", *ORDERS, "aug4", "--reason", "x" * 2_001)
+
+    assert found.code == 2
+    assert "the reason is too long" in found.err

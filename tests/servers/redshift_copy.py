@@ -82,7 +82,7 @@ def _read(entry: tuple[str, bool, int], declared: Mapping[str, str], s3: S3Serve
     if len(data) != length:
         raise Refusal(f"The file has {len(data)} bytes, the manifest says {length}", file=uri)
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = _as_written(pq.read_table(io.BytesIO(data)))
     except (pa.ArrowException, OSError) as error:
         raise Refusal(f"Invalid Parquet file: {error}", file=uri) from None
     if table.num_columns != len(declared):
@@ -98,6 +98,21 @@ def _read(entry: tuple[str, bool, int], declared: Mapping[str, str], s3: S3Serve
     yield sink.getvalue()
 
 
+def _as_written(table: pa.Table) -> pa.Table:
+    """The columns by the types of Parquet, whatever forms Arrow's note in the file gives them in memory."""
+    for place, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+            kind = pa.string()
+        elif pa.types.is_binary_view(kind) or pa.types.is_large_binary(kind):
+            kind = pa.binary()
+        elif pa.types.is_decimal(kind) and kind.precision <= 38:
+            kind = pa.decimal128(kind.precision, kind.scale)
+        if kind != field.type:
+            table = table.set_column(place, field.name, table.column(place).cast(kind))
+    return table
+
+
 def _row_bytes(table: pa.Table) -> list[int]:
     """How long each row is, its text and binary alone."""
     sizes = [0] * table.num_rows
@@ -109,7 +124,6 @@ def _row_bytes(table: pa.Table) -> list[int]:
 
 
 def _check(uri: str, name: str, kind: str, found: pa.DataType, column: pa.ChunkedArray) -> None:
-    found = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(found, found)
     if pa.types.is_timestamp(found) and found.tz:
         found = pa.timestamp(found.unit, "UTC")  # All that a file holds is that it is an instant.
     kind = {"timestamp": "timestamp without time zone"}.get(kind, kind)

@@ -4,11 +4,13 @@ import io
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from wmtui.warehouses import LoadFile, Naming
 from wmtui.warehouses.landing import Target, land
-from wmtui.warehouses.parts import staging_batches
+from wmtui.warehouses.parts import expanding_columns, staging_batches
 from wmtui.warehouses.sql import FILE, ROW, Statements
+from wmtui.warehouses.types import carried_schema
 
 MIB = 2**20
 
@@ -26,3 +28,27 @@ def test_wide_rows_come_in_small_batches_numbered_through() -> None:
     assert staged.column(ROW).to_pylist() == list(range(24))
     assert set(staged.column(FILE).to_pylist()) == {3}
     assert staged.select(["id", "text"]) == table
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), pa.binary()], ids=str)
+def test_one_long_value_that_comes_again_and_again_comes_in_small_batches(encoding: str, kind: pa.DataType) -> None:
+    count = 100
+    values = pa.DictionaryArray.from_arrays(pa.array([*[0] * (count - 1), None], pa.int32()), ["y" * MIB])
+    table = pa.table({"id": list(range(count)), "text": values.cast(pa.string()).cast(kind)})
+    sink = io.BytesIO()
+    encodings = None if encoding == "PLAIN" else {"text": encoding}
+    pq.write_table(table, sink, use_dictionary=["text"] if encodings is None else False, column_encoding=encodings)
+    assert len(sink.getvalue()) < MIB
+    part = pq.ParquetFile(sink, read_dictionary=expanding_columns(pq.ParquetFile(sink)))
+    schema = carried_schema(part.schema_arrow)
+    target = Target("t", {}, Statements("main")).with_columns(schema)
+    file = LoadFile("part", "s3://lake/part", "etag", 1, None)
+
+    rows = 0
+    for batch in staging_batches(file, 0, part, land(schema, target, Naming()), ["id"]):
+        assert batch.nbytes <= 17 * MIB
+        assert batch.column("text").type in (pa.string(), pa.binary())
+        rows += batch.num_rows
+
+    assert rows == count

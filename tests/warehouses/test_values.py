@@ -108,6 +108,57 @@ def declared_type(bench: Bench) -> str:
     return f"SELECT data_type FROM duckdb_columns() WHERE table_name = '{TARGET}' AND column_name = 'value'"
 
 
+OTHER_FORMS = {
+    "dictionary of texts": (pa.array(["a", "é", "a", None]).dictionary_encode(), ["a", "é", "a", None]),
+    "dictionary of long texts": (
+        pa.array(["a", None], pa.large_string()).dictionary_encode(), ["a", None],
+    ),
+    "dictionary of numbers": (pa.array([7, None]).dictionary_encode(), [7, None]),
+    "views of texts": (pa.array(["", "a longer one than fits into a view", None], pa.string_view()),
+        ["", "a longer one than fits into a view", None]),
+    "views of binary": (pa.array([b"", b"\0\xff", None], pa.binary_view()), [b"", b"\0\xff", None]),
+    "long binary": (pa.array([b"\0\xff", None], pa.large_binary()), [b"\0\xff", None]),
+    "binary of one length": (pa.array([b"\0\0\xff", None], pa.binary(3)), [b"\0\0\xff", None]),
+    "half a single": (pa.array([0.5, -65504.0, None], pa.float16()), [0.5, -65504.0, None]),
+    "short decimals": (pa.array([Decimal("1.50"), None], pa.decimal32(5, 2)), [Decimal("1.50"), None]),
+    "wide decimals": (pa.array([Decimal("1.50"), None], pa.decimal256(38, 2)), [Decimal("1.50"), None]),
+}  # fmt: skip
+REFUSED_BY_REDSHIFT = {"binary of one length", "half a single", "no value at all"}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_exact_representations_of_other_writers_are_taken(bench: Bench, form: str) -> None:
+    values, expected = OTHER_FORMS[form]
+    numbers = range(len(values))
+    table = pa.table({"id": list(numbers), "update_at": pa.array([at(1)] * len(numbers), pa.timestamp("us"))})
+    table = table.append_column("value", values)
+    if bench.kind == "redshift" and form in REFUSED_BY_REDSHIFT:
+        with pytest.raises(UnsupportedValue, match="column value has type"):
+            bench.load(table)
+        return
+    bench.load(table)
+    assert [value for (value,) in bench.query(f"SELECT value FROM {TARGET} ORDER BY id")] == expected
+
+
+def test_a_column_without_any_value_takes_the_type_of_the_targets_and_makes_none(bench: Bench) -> None:
+    bench.load(column(pa.int64(), [1, 2]))
+    nothing = pa.table({"id": [0, 3], "update_at": pa.array([at(2)] * 2, pa.timestamp("us")), "value": pa.nulls(2)})
+    if bench.kind == "redshift":
+        with pytest.raises(UnsupportedValue, match="column value has type null"):
+            bench.load(nothing)
+        return
+    bench.load(nothing.append_column("other", pa.nulls(2)))
+    assert bench.query(f"SELECT id, value FROM {TARGET} ORDER BY id") == [(0, None), (1, 2), (2, None), (3, None)]
+    assert not bench.query(declared_type(bench).replace("'value'", "'other'"))
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.duration("us"), pa.time64("us"), pa.decimal256(60, 2)])
+def test_what_no_column_holds_exactly_is_refused_with_its_name(bench: Bench, kind: pa.DataType) -> None:
+    with pytest.raises(UnsupportedValue, match="column value has type"):
+        bench.load(column(kind, []))
+    assert TARGET not in bench.tables()
+
+
 def test_singles_keep_every_bit(bench: Bench) -> None:
     bench.load(column(pa.float32(), SINGLES))
     exact = "CAST(value AS double precision)"  # Redshift prints eight digits of a single, which are too few.

@@ -19,10 +19,12 @@ from wmtui.config import S3Config
 from wmtui.errors import ConfigError, ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.model import Check, Level
 from wmtui.objects.base import ObjectInfo, StoredObject
+from wmtui.objects.clock import StoreClock
 from wmtui.objects.s3_client import build_client
 from wmtui.objects.s3_errors import Place
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from mypy_boto3_s3 import S3Client
 
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
@@ -34,11 +36,12 @@ _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 class S3Store:
     """An ObjectStore below `s3://bucket[/prefix]`.
 
-    Raises ConfigError for a root without a bucket. The client is built at the first request. botocore repeats a failed
-    request, so a conditional write may meet its own first attempt and raise PreconditionFailed although it took place.
+    clock: is told the time of every answer. Raises ConfigError for a root without a bucket. The client is built at the
+    first request. botocore repeats a failed request, so a conditional write may meet its own first attempt and raise
+    PreconditionFailed although it took place.
     """
 
-    def __init__(self, root: str, config: S3Config) -> None:
+    def __init__(self, root: str, config: S3Config, clock: StoreClock | None = None) -> None:
         address = root.removeprefix("s3://").strip("/")
         self.root = f"s3://{address}"
         self.quotes_etags = True
@@ -47,6 +50,7 @@ class S3Store:
             raise ConfigError(f"store {root!r} names no bucket", "", "write s3://bucket or s3://bucket/prefix")
         self._base = f"{prefix}/" if prefix else ""
         self._config = config
+        self._clock = clock
         self._place = Place(self._bucket, config.endpoint_url or "Amazon S3")
         self._lock = threading.Lock()
         self._built: S3Client | None = None
@@ -148,7 +152,13 @@ class S3Store:
         with self._lock:
             if self._built is None:
                 self._built = build_client(self._config)
+                if self._clock is not None:
+                    self._built.meta.events.register("after-call.s3", self._heard)
             return self._built
+
+    def _heard(self, http_response: "AWSResponse", **_: object) -> None:
+        if self._clock is not None:
+            self._clock.heard(http_response.headers.get("Date"))
 
     @contextmanager
     def _asking(self, action: str, key: str) -> "Iterator[S3Client]":

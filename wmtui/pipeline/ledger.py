@@ -13,6 +13,7 @@ from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Severity
 from wmtui.pipeline.ownership import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
 from wmtui.warehouses import KnownLoads
+from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
 
@@ -123,29 +124,46 @@ def _before(record: LoadRecord, accepted: object) -> bool:
     return isinstance(accepted, str) and record.ended <= parse_instant(accepted)
 
 
-def repair_record(job: Job, mark: Watermark, ledger: Ledger) -> LoadRecord | None:
-    """The last load as the ledger has it, recorded now if a crash came between its commit and its load record.
+def repair_records(scope: Scope, mark: Watermark, ledger: Ledger, *, recorded: str | None) -> LoadRecord | None:
+    """Record the loads that the ledger has and the store does not, because a crash came between commit and record.
 
-    Every load looks at the one before it, so no older one can be missing.
+    Of all epochs, because `undo` may go back to an earlier one. recorded: the newest load up to which that was done
+    before; None: everything is looked at. Returns the last load of this epoch as the ledger has it. Raises Conflict,
+    Unreadable.
     """
-    entries = [entry for entry in ledger.mine.entries if entry.epoch >= mark.epoch]
-    if not entries:
-        return None
-    last = entries[-1]
-    files = [e for e in entries if e.load_id == last.load_id]
-    record = LoadRecord(
-        load_id=last.load_id,
-        target=job.config.target,
+    entries = ledger.mine.entries
+    ids = list(dict.fromkeys(entry.load_id for entry in entries))
+    unsure = set(ids[ids.index(recorded) + 1 :] if recorded in ids else ids)
+    if unsure:
+        records = LoadRecords(scope.backend.objects, scope.table)
+        first = min(entry.loaded_at for entry in entries if entry.load_id in unsure)
+        # The warehouse dates the entry, the host dated the record: their days may differ by one.
+        known = {record.load_id for record in records.since(first.date() - timedelta(days=1))}
+        for load_id in ids:
+            if load_id in unsure - known:
+                scope.tell(f"load {load_id} was committed but not recorded; recording it now")
+                records.add(_record_of(scope, mark, ledger, load_id))
+    last = next((entry.load_id for entry in reversed(entries) if entry.epoch >= mark.epoch), None)
+    return None if last is None else _record_of(scope, mark, ledger, last)
+
+
+def _record_of(scope: Scope, mark: Watermark, ledger: Ledger, load_id: str) -> LoadRecord:
+    files = [entry for entry in ledger.mine.entries if entry.load_id == load_id]
+    last = files[-1]
+    return LoadRecord(
+        load_id=load_id,
+        target=scope.config.target,
         epoch=last.epoch,
         token=mark.fence,
         started=last.loaded_at,
         ended=last.loaded_at,
-        files=tuple(LoadedFile(key_of(e, job.table), e.uri, e.etag, e.rows) for e in files),
+        files=tuple(LoadedFile(key_of(e, scope.table), e.uri, e.etag, e.rows) for e in files),
         warehouse=ledger.known.warehouse,
     )
-    records = LoadRecords(job.backend.objects, job.table)
-    # The warehouse dates the entry, the host dated the record: their days may differ by one.
-    if all(known.load_id != last.load_id for known in records.since(last.loaded_at.date() - timedelta(days=1))):
-        job.tell(f"load {last.load_id} was committed but not recorded; recording it now")
-        records.add(record)
-    return record
+
+
+def recorded_loads(heartbeat: Heartbeat) -> dict[str, str]:
+    """By the id of a warehouse, the newest load up to which every load into it is recorded in the store."""
+    found = heartbeat.fields.get("recorded_in")
+    known = found if isinstance(found, dict) else {}
+    return {warehouse: load_id for warehouse, load_id in known.items() if isinstance(load_id, str)}

@@ -6,13 +6,10 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 
-from wmtui.errors import FileDamaged, FileGone, FileReplaced, NothingSelected, ObjectMissing
+from wmtui.errors import FileGone, FileReplaced, NothingSelected
 from wmtui.files.decisions import Decisions
-from wmtui.files.footers import FOOTER_BYTES, MAGIC, footer_of
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
 from wmtui.files.runs import Part, RunState, RunStore, incomplete_copy, run_started
@@ -28,11 +25,17 @@ from wmtui.files.selection import (
 )
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Loads, Reason
-from wmtui.model import TableName
-from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
-from wmtui.pipeline.ledger import Ledger, read_ledger, refuse_unknown_loads, repair_record, tell_or_refuse
+from wmtui.pipeline.ledger import (
+    Ledger,
+    read_ledger,
+    recorded_loads,
+    refuse_unknown_loads,
+    repair_records,
+    tell_or_refuse,
+)
+from wmtui.pipeline.opening import open_footer, open_part
 from wmtui.pipeline.ownership import key_of
 from wmtui.pipeline.target import layout, naming, remember_loaded
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
@@ -81,7 +84,9 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     ledger = read_ledger(job, mark)
     _know_warehouse(job, ledger.known.warehouse)
     tell_or_refuse(job, [f for f in ledger.findings if f.refused or not f.harmful_read])  # These were told before.
-    last = repair_record(job, mark, ledger)
+    recorded = recorded_loads(job.heartbeat).get(ledger.known.warehouse or "")
+    last = repair_records(job, mark, ledger, recorded=recorded)
+    _note_recorded(job, ledger.known.warehouse, _newest_load(ledger))
     selection = select(job, mark, ledger)
     _report(job, selection)
     refuse_replaced(selection)
@@ -97,6 +102,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     _know_warehouse(job, warehouse)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
+        _note_recorded(job, warehouse, request.load_id)
         remember_loaded(job, bool(result.added))
     mark = _noted(job, mark, result, warehouse)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
@@ -109,6 +115,12 @@ def _know_warehouse(job: Job, warehouse: str | None) -> None:
     """Remember which warehouse this profile loads into, so that previews need not ask it."""
     if warehouse is not None:
         job.backend.watermarks.remember_warehouse(job.backend.profile, warehouse)
+
+
+def _note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None:
+    """Leave up to which load all of them are recorded, so that later runs need not look."""
+    if warehouse is not None and load_id is not None:
+        job.lease.note(recorded_in={**recorded_loads(job.heartbeat), warehouse: load_id})
 
 
 def _loading(job: Scope, warehouse: str | None) -> Loading:
@@ -360,39 +372,6 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
         files=tuple(LoadedFile(f.key, f.uri, f.etag, f.rows or 0) for f in result.loaded),
         warehouse=warehouse,
     )
-
-
-def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
-    """A file's content, of exactly the version that was chosen; raises TableError for any other."""
-    return _parquet(file, _version(objects, table, file, None))
-
-
-def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
-    """The same without its rows: schema and counts, read from the end of the file."""
-    if file.size > FOOTER_BYTES:
-        footer = footer_of(_version(objects, table, file, FOOTER_BYTES))
-        if footer is not None:
-            return _parquet(file, MAGIC + footer)
-    return open_part(objects, table, file)
-
-
-def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int | None) -> bytes:
-    try:
-        found = objects.get(file.key, last=last)
-    except ObjectMissing:
-        raise FileGone(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
-    if found.info.etag != file.etag:
-        raise FileReplaced(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
-    return found.data
-
-
-def _parquet(file: LoadFile, data: bytes) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(pa.BufferReader(data))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise FileDamaged(
-            f"{file.key} is not a readable Parquet file", str(error), "replace or remove it, then sync again"
-        ) from None
 
 
 def _noted(job: Job, mark: Watermark, result: LoadResult, warehouse: str | None) -> Watermark:

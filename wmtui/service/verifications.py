@@ -54,8 +54,11 @@ def verify(
 def _note(
     workspace: Workspace, scope: "Scope", found: "Verification", warehouse: str | None, reason: str | None
 ) -> None:
-    """Leave in the store how it ended, for status and list. A store that refuses changes nothing about the result."""
+    """Leave in the store how it ended, for status and list, and the loads that it lacks records of, for previews. A
+    store that refuses changes nothing about the result.
+    """
     from wmtui.pipeline.events import Severity
+    from wmtui.pipeline.ledger import read_ledger, repair_records
 
     author = workspace.author
     said = LastVerified(
@@ -71,6 +74,8 @@ def _note(
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
         verified.note(workspace.objects, scope.table, warehouse, said)
+        mark = workspace.watermarks.read(scope.table).watermark
+        repair_records(scope, mark, read_ledger(scope, mark), recorded=None)
     except ConfirmationNeeded as refused:
         scope.tell(f"nothing is recorded of this: {refused.what}")
     except WmtuiError as error:

@@ -22,6 +22,7 @@ from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, pat
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.validity import LARGEST
 from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
 
 _NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
@@ -115,6 +116,7 @@ class Watermarks:
     def point(self, text: str, *, force: bool = False) -> datetime:
         """A typed point as wall clock in the profile's zone; raises UsageError."""
         workspace = self._workspace
+        workspace.hear_clock()
         return parse_point(
             text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
         )
@@ -179,6 +181,12 @@ class Watermarks:
         if seen.data_timestamp is not None:
             self.point(format_wall(seen.data_timestamp), force=force)
         patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        if (size := len(documents.encode(patch))) > LARGEST:
+            raise UsageError(
+                f"the document of {table} is too large",
+                f"its fields have {size:,} bytes, and every change and every look moves all of them",
+                f"leave fields of other tools out: {LARGEST:,} bytes are the most",
+            )
         if "last_mysql_data_timestamp" not in patch:  # A zone says nothing without the point that it is of.
             patch.pop("timezone", None)
 

@@ -92,7 +92,7 @@ def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
         if name in fields:
             raise _one_place(fields[name].name, field.name, name)
         if name is not None:
-            fields[name] = kept(field, naming)
+            fields[name] = field if pa.types.is_null(field.type) else kept(field, naming)
     return pa.schema([field.with_name(name) for name, field in fields.items()])
 
 
@@ -112,8 +112,10 @@ class Target(Struct, frozen=True):
     statements: Statements
 
     def lacking(self, schema: pa.Schema) -> pa.Schema:
-        """The columns of a renamed schema that it does not have."""
-        return pa.schema([field for field in schema if match(field.name, self.columns) is None])
+        """The columns of a renamed schema that it does not have; none for one without any value, whose type nobody
+        knows.
+        """
+        return pa.schema([f for f in schema if match(f.name, self.columns) is None and not pa.types.is_null(f.type)])
 
     def with_columns(self, schema: pa.Schema) -> "Target":
         """With columns added."""
@@ -152,7 +154,7 @@ def unfit(
 
     said: what the field's own side calls its type. forms: those that may be advised.
     """
-    how = naming.as_types.get(field.name)
+    how = None if pa.types.is_null(field.type) else naming.as_types.get(field.name)
     form = converted(field, how)
     if form is None:
         return Misfit(
@@ -199,14 +201,17 @@ def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
         if name is None:
             continue
         column = match(name, target.columns) or name
+        has_none = pa.types.is_null(field.type)
+        if has_none and column not in target.columns:
+            continue
         if misfit := unfit(field, target.columns[column], target, naming, said=f"{field.type} in the file"):
             misfits.append(misfit)
             continue
         if column in landings:
             raise _one_place(landings[column].source, field.name, column)
-        form = kept(field, naming)
+        form = field if has_none else kept(field, naming)
         kind = landing_type(form.type, target.columns[column], json=is_json(form))
-        how = naming.as_types.get(field.name)
+        how = None if has_none else naming.as_types.get(field.name)
         if how is As.JSON and arrow_type(target.columns[column]) is not None:  # There it stays a text.
             how = None
         landings[column] = Landing(field.name, column, kind, field.type, how, naming.zone)

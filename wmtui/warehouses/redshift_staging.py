@@ -231,14 +231,23 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
 
 
 def _refuse_what_redshift_misreads(field: pa.Field) -> None:
-    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, and takes other units for microseconds."""
-    if pa.types.is_timestamp(field.type) and field.type.unit != "us":
+    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, takes other units for microseconds, and
+    says nothing of some types of Parquet.
+    """
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if any(is_of(kind) for is_of in (pa.types.is_null, pa.types.is_fixed_size_binary, pa.types.is_float16)):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "nobody says how Redshift reads that from Parquet files",
+            "rewrite the file, with binary or double, or without a column that is always NULL",
+        )
+    if pa.types.is_timestamp(kind) and kind.unit != "us":
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
             "Redshift reads timestamps of Parquet files rightly in microseconds only",
             "rewrite the file, timestamps in microseconds",
         )
-    if pa.types.is_unsigned_integer(field.type):
+    if pa.types.is_unsigned_integer(kind):
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
             "Redshift has no numbers without sign",

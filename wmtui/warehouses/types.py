@@ -1,6 +1,7 @@
 """Which Arrow types a warehouse can hold exactly, and in which columns; nothing here talks to a database."""
 
 import re
+from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -46,15 +47,38 @@ _INTEGERS = ((16, pa.int16()), (32, pa.int32()), (64, pa.int64()))
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 
 
+_OTHER_FORMS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
+    (pa.types.is_large_string, pa.string()),
+    (pa.types.is_string_view, pa.string()),
+    (pa.types.is_large_binary, pa.binary()),
+    (pa.types.is_binary_view, pa.binary()),
+    (pa.types.is_fixed_size_binary, pa.binary()),
+    (pa.types.is_float16, pa.float32()),
+    (pa.types.is_date64, pa.date32()),
+    (pa.types.is_null, pa.null()),
+)
+"""Types of other writers, and the one that holds the very same values."""
+
+
+def _is_small_decimal(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind) and 0 <= kind.scale <= kind.precision <= _DIGITS
+    )
+
+
 def carried_type(column: str, arrow_type: pa.DataType) -> pa.DataType:
-    """The Arrow type in which a file's column travels: timestamps in microseconds, text and binary in one form.
+    """The Arrow type in which a file's column travels: timestamps in microseconds, text and binary in one form, numbers
+    in a form that warehouses have. A column without any value travels as the null type.
 
     Raises UnsupportedValue, naming column and type, for a type that no warehouse column holds exactly.
     """
-    if pa.types.is_large_string(arrow_type):
-        return pa.string()
-    if pa.types.is_large_binary(arrow_type):
-        return pa.binary()
+    if pa.types.is_dictionary(arrow_type):
+        return carried_type(column, arrow_type.value_type)
+    for is_of, kind in _OTHER_FORMS:
+        if is_of(arrow_type):
+            return kind
+    if _is_small_decimal(arrow_type):
+        return pa.decimal128(arrow_type.precision, arrow_type.scale)
     if pa.types.is_timestamp(arrow_type):
         return INSTANT if arrow_type.tz else TIMESTAMP
     if arrow_type in WAREHOUSE_TYPES or (
@@ -99,6 +123,8 @@ def landing_type(carried: pa.DataType, declared: str, *, json: bool = False) -> 
     database, and fine here. json: the values are texts that the column is to take as JSON.
     """
     column = arrow_type(declared)
+    if pa.types.is_null(carried):
+        return column or pa.string()
     if column == carried or (json and declared.lower() in JSON_TYPES):
         return carried
     if column is None:
@@ -118,9 +144,9 @@ def declared_length(declared: str) -> int | None:
 
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest carried type that holds the values of both exactly; None if there is none."""
-    if one == other:
-        return one
     kinds = (one, other)
+    if one == other or any(map(pa.types.is_null, kinds)):
+        return other if pa.types.is_null(one) else one
     if all(map(pa.types.is_integer, kinds)):
         bits = max(kind.bit_width + (not pa.types.is_signed_integer(kind)) for kind in kinds)
         return next((kind for width, kind in _INTEGERS if width >= bits), UNSIGNED_64)
@@ -138,10 +164,11 @@ def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 def wider_field(one: pa.Field, other: pa.Field) -> pa.Field | None:
     """The field that holds the values of both, by the name of the first; None if there is none."""
     kind = wider(one.type, other.type)
-    lengths = [max_bytes(one), max_bytes(other)]
+    lengths = [max_bytes(field) for field in (one, other) if not pa.types.is_null(field.type)]
     known = [length for length in lengths if length is not None]
-    width = max(known) if len(known) == len(lengths) else None
-    return kind and carried_field(one.name, kind, width, json=is_json(one) and is_json(other))
+    width = max(known) if known and len(known) == len(lengths) else None
+    json = all(is_json(field) for field in (one, other) if not pa.types.is_null(field.type))
+    return kind and carried_field(one.name, kind, width, json=json and not pa.types.is_null(kind))
 
 
 def _whole_digits(kind: pa.DataType) -> int:

@@ -45,7 +45,7 @@ def may_be_deeper(data: bytes, levels: int) -> bool:
 def is_deeper(value: Any, levels: int) -> bool:
     """Whether a JSON value has more than so many levels of objects and lists."""
     inner = [value]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         inner = [
             item
             for outer in inner

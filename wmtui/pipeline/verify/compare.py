@@ -12,12 +12,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from wmtui.errors import TableError
+from wmtui.errors import TableError, Unreadable
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.events import Phase, Progress, Severity, Stop
 from wmtui.pipeline.fit import Fit
 from wmtui.pipeline.ledger import read_ledger
-from wmtui.pipeline.load import open_part
+from wmtui.pipeline.opening import open_part
 from wmtui.pipeline.parts import Background
 from wmtui.pipeline.target import naming
 from wmtui.pipeline.verify import cells
@@ -31,6 +31,7 @@ from wmtui.pipeline.verify.spool import told_in_words
 from wmtui.pipeline.verify.unloaded import Unloaded, still
 from wmtui.pipeline.verify.verdict import FIRST_FILES, Case, left_out, problems
 from wmtui.sources import SourceConnection
+from wmtui.watermarks.documents import Json
 from wmtui.watermarks.timestamps import format_wall
 
 BATCH_ROWS = 10_000
@@ -73,7 +74,7 @@ def _verification(
 ) -> Verification:
     position, every_gap = inputs.point.position, gaps(inputs.point.read)
     skipped = [gap for part, gap in enumerate(every_gap, FIRST_GAP) if outcome.parts[part]]
-    entries = journal_entries(scope.backend.objects, inputs.mark)
+    entries = _readable(scope, journal_entries(scope.backend.objects, inputs.mark))
     placed = explain(skipped, entries, position=position, epoch=inputs.mark.epoch, began=inputs.began)
     waiting = inputs.unloaded
     if waiting:
@@ -102,6 +103,14 @@ def _verification(
         problems=problems(case),
         left_out=left_out(case),
     )
+
+
+def _readable(scope: Scope, entries: Iterator[Json]) -> Iterator[Json]:
+    """The journal as far as it can be read: what lies before that is nobody's word."""
+    try:
+        yield from entries
+    except Unreadable as error:
+        scope.tell(f"{error}; who left out rows before that is not known", Severity.WARNING)
 
 
 class _Pass:
