@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-mysql test-all chaos servers mysql try-mysql bench docs clean
+.PHONY: help install demo test test-mysql test-all mutants chaos servers mysql try-mysql bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-all: test test-mysql ## both, then hundreds of kills and faults from each s
 	$(MAKE) chaos SOURCE=mariadb
 	$(MAKE) chaos SOURCE=mysql
 	$(MAKE) chaos SOURCE=mysql WAREHOUSE=redshift
+
+mutants: $(INSTALLED) ## change the rules that matter, place by place: how many per cent of the changes do tests notice?
+	$(BIN)/python -m tests.mutants
 
 N ?= 300
 SEED ?= 1

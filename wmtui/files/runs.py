@@ -84,6 +84,7 @@ class Run(Struct, frozen=True):
     final: the position the watermark took from this run.
     timezone: of its wall clock times; None: not noted, the profile's.
     server, incarnation: which server was read, and what it said of when the table was made; None: not noted.
+    partitions: what it said of each, by name; empty: nothing.
     """
 
     table: str
@@ -105,6 +106,7 @@ class Run(Struct, frozen=True):
     seen: bytes = b""
     server: str | None = None
     incarnation: str | None = None
+    partitions: dict[str, int] = {}
     timezone: str | None = None
     version: Literal[1] = 1
 

@@ -303,6 +303,7 @@ def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: s
         seen_from=plan.seen_from,
         server=server,
         incarnation=table.incarnation,
+        partitions=dict(table.partitions),
         timezone=job.backend.zone.key,
     )
 
