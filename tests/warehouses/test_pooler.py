@@ -54,6 +54,11 @@ def test_a_session_knows_whether_it_is_pooled(pooled: Bench, pg_bench: Bench) ->
             assert session.pooled is expected
 
 
+def test_doctor_names_a_pooler(pooled: Bench, pg_bench: Bench) -> None:
+    named = [[check.subject for check in bench.warehouse.check()] for bench in (pooled, pg_bench)]
+    assert ["warehouse pooler" in subjects for subjects in named] == [True, False]
+
+
 def test_a_pooler_that_does_not_show_is_noticed_by_its_missing_staging(
     pooled: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -214,6 +215,15 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path} is not text", "it is not in UTF-8", "save it as UTF-8") from None
 
 
+def blank_in(value: str) -> str | None:
+    """What a copied value has too much: a line end, another control character, or blanks around it; None: nothing."""
+    if "\n" in value or "\r" in value:
+        return "a line end"
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        return "a control character"
+    return None if value == value.strip() else "a blank at an end"
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """What to write instead of a word that is not among the valid ones."""
     near = difflib.get_close_matches(word, valid, 1, 0.5)
@@ -247,4 +257,7 @@ def _decode(kind: type[Any], value: Any) -> Any:
         return Duration.parse(str(value))
     if not isinstance(value, str):
         raise ValueError("expected text: put it in quotes")
-    return Secret(value)
+    secret = Secret(value)
+    if blemish := blank_in(value):
+        raise ValueError(f"it has {blemish}")
+    return secret

@@ -75,7 +75,7 @@ def _table_name(document: Document, text: str, at: At) -> TableName:
 def _settings(document: Document, defaults: dict[str, Any], name: TableName, at: At) -> TableConfig:
     document.check_keys(TableConfig, at)
     own = document.value(at)
-    merged = {**defaults, **(own or {})} if isinstance(own, dict | None) else own
+    merged = _merged(defaults, own or {}) if isinstance(own, dict | None) else own
     if isinstance(merged, dict):
         _check_forms(document, merged.get("as"), at)
     table = document.convert(merged, TableConfig, at)
@@ -86,6 +86,7 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
             (*at, "lookback"),
             "write `lookback: 0s`, or name a primary_key",
         )
+    table = _freshness(document, name, table, merged, at)
     if table.list_all_every > _SESSION:
         raise document.error(
             f"{name} lists all days every {table.list_all_every}",
@@ -96,6 +97,30 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
     _check_target(document, name, table, at)
     _check_order(document, name, table, at)
     return table
+
+
+def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A table's settings over the defaults; of `freshness` it may say one of the two."""
+    merged = {**defaults, **own}
+    usual, said = defaults.get("freshness"), own.get("freshness")
+    if isinstance(usual, dict) and isinstance(said, dict):
+        merged["freshness"] = usual | said
+    return merged
+
+
+def _freshness(document: Document, name: TableName, table: TableConfig, merged: Any, at: At) -> TableConfig:
+    """Refuse a warning that comes after the error. One that nobody wrote comes no later than it."""
+    ages, said = table.freshness, (merged or {}).get("freshness") or {}
+    if ages.warn <= ages.error:
+        return table
+    if "warn" not in said:
+        return replace(table, freshness=replace(ages, warn=ages.error))
+    raise document.error(
+        f"{name} is called late after it is called stale",
+        f"freshness.warn is {said['warn']}, and freshness.error is {said.get('error', '6h')}",
+        (*at, "freshness") if document.value((*at, "freshness")) else ("defaults", "freshness"),
+        "make warn the shorter of the two",
+    )
 
 
 def _check_forms(document: Document, forms: Any, at: At) -> None:

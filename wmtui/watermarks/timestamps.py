@@ -33,11 +33,6 @@ _FORMS = "write YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, ISO 8601 with a zone, -12m31s, 
 _ABSOLUTE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 
 
-def is_future(at: datetime, now: datetime) -> bool:
-    """Whether an instant that is said to be past lies after now: a clock was wrong when it was written."""
-    return at > now + FUTURE_TOLERANCE
-
-
 def to_wall(instant: datetime, zone: ZoneInfo) -> datetime:
     """An instant as naive wall clock in a zone; which of two equal hours it was is lost, as in a document.
 
