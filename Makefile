@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-mysql test-all chaos servers mysql try-mysql bench docs clean
+.PHONY: help install demo test test-mysql test-all mutants chaos servers mysql try-mysql bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-all: test test-mysql ## both, then hundreds of kills and faults from each s
 	$(MAKE) chaos SOURCE=mysql
 	$(MAKE) chaos SOURCE=mysql WAREHOUSE=redshift
 
+mutants: $(INSTALLED) ## change the rules that matter, place by place: how many per cent of the changes do tests notice?
+	$(BIN)/python -m tests.mutants
+
 N ?= 300
 SEED ?= 1
 SOURCE ?= mariadb
@@ -68,9 +71,11 @@ try-mysql:
 bench: $(INSTALLED) servers mysql ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
 
-docs: $(INSTALLED) ## draw the pictures and the table of types of the documentation again
+docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, errors and JSON
 	$(BIN)/python -m tests.tui.scenes docs
 	$(BIN)/python -m tests.type_page
+	$(BIN)/python -m tests.error_page
+	$(BIN)/python -m tests.json_page
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv .mysql build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

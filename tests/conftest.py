@@ -14,6 +14,7 @@ from tests.servers.mysql import MySQL
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT, S3Server, shared_loader
 from tests.servers.sources import NO_MYSQL, SOURCES, SourceServer, require, source_kinds
+from wmtui import secrets
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -39,6 +40,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, why in (("MySQL", NO_MYSQL), ("PgBouncer", bouncer.NO_PGBOUNCER)):
         if skipped := sum(why in reason for reason in reasons):
             terminalreporter.write_line(f"{name} was not tested, {skipped} tests were skipped: {why}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """What one test calls a secret may be a word of another."""
+    yield
+    secrets.forget_all()
 
 
 @pytest.fixture

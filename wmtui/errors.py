@@ -14,6 +14,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from wmtui.secrets import redact
+
 
 class ExitCode(IntEnum):
     """What a command tells the shell; the numbers are part of the interface."""
@@ -84,7 +86,7 @@ def in_one_line(what: str, why: str, next_step: str) -> str:
 class WmtuiError(Exception):
     """A failure told to the user: what happened, why, and the next step. Only its subclasses are raised.
 
-    The three texts are plain (no markup) and never contain a secret.
+    The three texts are plain (no markup); a known secret in them, such as a library's words may hold, is left out.
     """
 
     code: ClassVar[str]
@@ -93,10 +95,10 @@ class WmtuiError(Exception):
     exit_code = ExitCode.TABLE_FAILED
 
     def __init__(self, what: str, why: str = "", next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
-        self.next_step = next_step
+        self.what = redact(what)
+        self.why = redact(why)
+        self.next_step = redact(next_step)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}" if self.why else self.what
@@ -178,6 +180,13 @@ class StoreDenied(StoreError):
     """The object store does not let these credentials, or this account, do that."""
 
     code = "store-denied"
+    kind = Kind.REFUSAL
+
+
+class NotAStore(StoreError):
+    """What answers for the object store answers as no store does: a login page, a proxy, a listing that is old."""
+
+    code = "not-a-store"
     kind = Kind.REFUSAL
 
 
@@ -450,8 +459,8 @@ class Interrupted(WmtuiError):
     kind = Kind.RETRY
     exit_code = ExitCode.INTERRUPTED
 
-    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
-        super().__init__("interrupted")
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED, why: str = "") -> None:
+        super().__init__("interrupted", why, "run it again: it goes on from what is durable" if why else "")
         self.exit_code = exit_code
 
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pytest
 
-from tests.clock import HandClock
-from tests.files.conftest import TABLE, Lake
+from tests.clock import NOON, HandClock
+from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Conflict, LeaseHeld, Unreadable
 from wmtui.files.runs import Run, RunState, RunStore
-from wmtui.files.settle import patch_extracted, settle_for_edit
-from wmtui.model import Position, Strategy
+from wmtui.files.settle import bury, patch_extracted, settle_for_edit
+from wmtui.model import Order, Position, Strategy
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -60,6 +60,7 @@ def test_a_committed_runs_position_is_taken_over(lake: Lake, watermarks: Waterma
     assert (fields["mysql_rows_extracted"], fields["s3_file_count"]) == (30, 3)
     assert (fields["pending_extraction"], fields["extracted_run"]) == (None, run.run)
     assert stored(lake, run).state is RunState.COMMITTED
+    assert fields["metadata"]["change"]["action"] == "extracted"
 
 
 def test_the_files_of_a_run_taken_over_wait_for_every_warehouse(lake: Lake, watermarks: WatermarkStore) -> None:
@@ -86,6 +87,7 @@ def test_a_running_run_whose_lease_is_dead_is_abandoned(
     assert stored(lake, run).parts == run.parts
     assert settled.pending_extraction is None
     assert settled.position is None
+    assert settled.fields["metadata"]["change"]["action"] == "run abandoned"
     held.release({})
 
 
@@ -117,10 +119,59 @@ def test_a_run_without_document_or_given_up_is_forgotten(
     assert (settled.pending_extraction, settled.position) == (None, None)
 
 
-def test_a_watermark_that_changed_since_it_was_seen_is_not_settled_blindly(
+def test_a_run_that_began_without_document_gets_one_as_abandoned_so_that_its_process_can_never_commit(
     lake: Lake, watermarks: WatermarkStore
 ) -> None:
-    run = lake.run()
+    watermarks.change(TABLE, "reset", lambda _: {"fence": 4, "epoch": 3})
+    began = new_run()
+
+    settled = settle(lake, watermarks, pending(watermarks, began.run))
+
+    assert settled.pending_extraction is None
+    assert stored(lake, began) == Run(
+        table="shop.orders",
+        run=began.run,
+        token=4,
+        epoch=3,
+        started=NOON,
+        strategy=Strategy.SEQUENTIAL,
+        order=Order.NONE,
+        low=None,
+        high=NOON.replace(tzinfo=None),
+        ranges=(),
+        schema=(),
+        cursor="",
+        primary_key=(),
+        state=RunState.ABANDONED,
+        timezone="UTC",
+    )
+    with pytest.raises(Conflict):
+        RunStore(lake.objects, TABLE).create(began)
+
+
+def test_what_no_run_was_ever_called_gets_no_document(lake: Lake) -> None:
+    bury(RunStore(lake.objects, TABLE), Watermark.new(TABLE), "somebody wrote this by hand")
+
+    assert list(lake.objects.list("")) == []
+
+
+def test_taking_a_run_over_clears_the_last_error_and_keeps_the_zone_its_times_are_in(
+    lake: Lake, watermarks: WatermarkStore
+) -> None:
+    watermarks.change(TABLE, "note", lambda _: {"last_error": "it failed", "timezone": "Europe/Berlin"})
+
+    mark = settle(lake, watermarks, pending(watermarks, lake.run(timezone="Asia/Tokyo").run))
+
+    assert mark.fields["last_error"] is None
+    assert mark.timezone == "Asia/Tokyo"
+    assert "timezone" not in patch_extracted(Watermark.new(TABLE), lake.run(), lake.clock())
+
+
+@pytest.mark.parametrize("state", [RunState.COMMITTED, RunState.RUNNING, RunState.ABANDONED])
+def test_a_watermark_that_changed_since_it_was_seen_is_not_settled_blindly(
+    lake: Lake, watermarks: WatermarkStore, state: RunState
+) -> None:
+    run = lake.run(state=state)
     seen = pending(watermarks, run.run)
     watermarks.change(TABLE, "note", lambda _: {"last_error": "x"})
 

@@ -83,7 +83,18 @@ def planned(
     zone: ZoneInfo = UTC_ZONE,
     read_to: datetime | None = None,
     system: datetime | None = None,
+    lookback_before: timedelta = timedelta(0),
 ) -> Plan:
     """The plan from a watermark at a moment."""
     described = table or source_table()
-    return plan(mark, described, config, clock, zone, system=system, read_to=read_to, strategy=Strategy.SEQUENTIAL)
+    return plan(
+        mark,
+        described,
+        config,
+        clock,
+        zone,
+        system=system,
+        read_to=read_to,
+        strategy=Strategy.SEQUENTIAL,
+        lookback_before=lookback_before,
+    )

@@ -122,3 +122,16 @@ def test_a_warehouse_that_does_not_answer_stops_loading_not_extracting(
     assert (result.exit_code, result.rows_extracted) == (ExitCode.UNREACHABLE, 1)
     assert embedded.mark()["redshift_status"] == "failed"
     assert embedded.sync_one().rows_loaded == 1
+
+
+def test_parts_just_committed_that_a_listing_does_not_show_are_no_success(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.insert((1, 1, None, embedded.ago(hours=1)))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(embedded.service.workspace.objects), "list", lambda *_, **__: iter(()))
+        (result,) = embedded.sync()
+    assert result.exit_code is ExitCode.UNREACHABLE
+    assert "does not list incremental/" in str(result.error)
+    embedded.sync_one()
+    assert embedded.warehouse_rows() == embedded.source_rows()

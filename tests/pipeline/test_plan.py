@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from tests.pipeline.plans import (
     AT_ONCE,
@@ -27,10 +28,19 @@ from tests.pipeline.plans import (
 from wmtui.config import Duration, TableConfig
 from wmtui.errors import ConfigError
 from wmtui.files.runs import Range, Run
-from wmtui.model import Order, Position, Span
-from wmtui.pipeline.plan import high_of, is_overlap, lookback_of, previous_run, read_up_to, resumed
+from wmtui.model import Order, Position, Span, Strategy
+from wmtui.pipeline.plan import (
+    high_of,
+    is_overlap,
+    lookback_before,
+    lookback_of,
+    observes_daylight_saving,
+    previous_run,
+    read_up_to,
+    resumed,
+)
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import to_instant
+from wmtui.watermarks.timestamps import format_instant, to_instant
 
 # Where a window ends.
 
@@ -110,6 +120,22 @@ def test_daylight_saving_is_noticed_in_every_season_and_refused_without_primary_
 
 
 @pytest.mark.parametrize(
+    ("zone", "around", "saving"),
+    [
+        ("America/Mexico_City", datetime(2023, 1, 15), True),  # It had daylight saving until 30 October 2022.
+        ("America/Mexico_City", datetime(2023, 10, 31, 12), False),
+        ("America/Mexico_City", datetime(2024, 1, 15), False),
+        ("Europe/Berlin", datetime(1979, 1, 15), False),  # It has had it again since 6 April 1980.
+        ("Europe/Berlin", datetime(1979, 8, 15), True),
+    ],
+)
+def test_a_zone_has_daylight_saving_if_its_clocks_changed_or_change_within_a_year(
+    zone: str, around: datetime, saving: bool
+) -> None:
+    assert observes_daylight_saving(ZoneInfo(zone), around) is saving
+
+
+@pytest.mark.parametrize(
     ("now", "lookback", "expected"),
     [
         (datetime(2026, 3, 8, 3, 0, 35), HOUR, datetime(2026, 3, 8, 1, 0, 30)),
@@ -160,19 +186,130 @@ def test_a_run_that_did_not_leave_the_watermark_where_it_is_does_not_count(run: 
     assert previous_run(run, mark) is None
 
 
+def test_the_run_that_left_the_watermark_where_it_is_counts_once_its_overlap_was_read_to_its_end() -> None:
+    run = run_to(NOON, FINAL, replace(Range(OVERLAP), done=True), Range(DONE.span))
+    assert previous_run(run, mark_at(FINAL)) is run
+
+
+@pytest.mark.parametrize(
+    ("of_run", "of_mark", "counts"),
+    [
+        ("Europe/Berlin", "Europe/Berlin", True),
+        ("Europe/Berlin", "UTC", False),
+        (None, "UTC", True),
+        ("UTC", None, True),
+    ],
+)
+def test_a_run_in_the_clock_of_another_zone_does_not_count(
+    of_run: str | None, of_mark: str | None, counts: bool
+) -> None:
+    run = replace(run_to(NOON, FINAL, DONE), timezone=of_run)
+    mark = mark_at(FINAL).patched({"timezone": of_mark})
+    assert (previous_run(run, mark) is run) == counts
+
+
+def test_what_the_last_sync_noted_comes_before_the_high_of_the_run_before_even_where_there_is_no_run() -> None:
+    noted = to_instant(NOON - HOUR, UTC_ZONE)
+    assert read_up_to(None, mark_at(FINAL), heartbeat(noted, mark_at(FINAL)), UTC_ZONE) == noted
+    in_new_york = read_up_to(run_to(NOON, FINAL, DONE), mark_at(FINAL), heartbeat(), NEW_YORK)
+    assert in_new_york == to_instant(NOON, NEW_YORK)
+
+
+def test_the_overlap_to_come_is_the_longer_of_what_the_last_sync_noted_and_what_the_run_before_had() -> None:
+    read_to = to_instant(NOON, UTC_ZONE)
+    short = run_to(NOON, FINAL, DONE)
+    noted = heartbeat(read_to, mark_at(FINAL))
+    minutes = replace(noted, fields={**noted.fields, "extracted_from": format_instant(read_to - 3 * MINUTE)})
+    for run, found, expected in [
+        (None, heartbeat(), timedelta(0)),
+        (None, minutes, 3 * MINUTE),
+        (short, minutes, 3 * MINUTE),
+        (short, heartbeat(), timedelta(0)),
+        (replace(short, seen_from=NOON - MINUTE), minutes, 3 * MINUTE),
+        (replace(short, seen_from=NOON - 5 * MINUTE), minutes, 5 * MINUTE),
+        (replace(short, seen_from=NOON - 5 * MINUTE), heartbeat(), 5 * MINUTE),
+    ]:
+        assert lookback_before(run, mark_at(FINAL), found, UTC_ZONE) == expected
+
+
+def test_where_the_clocks_change_the_overlap_of_the_run_before_is_counted_in_instants() -> None:
+    forward = replace(run_to(datetime(2026, 3, 8, 3, 30), FINAL, DONE), seen_from=datetime(2026, 3, 8, 1, 30))
+    assert lookback_before(forward, mark_at(FINAL), heartbeat(), NEW_YORK) == HOUR
+
+
 # What is read.
 
 
 def test_a_first_load_reads_from_the_beginning_in_the_order_of_the_key() -> None:
-    made = planned(mark_at(None), clock_at(NOON))
+    made = planned(mark_at(None), clock_at(NOON, blind="it is a replica"))
+    assert (made.order, made.high, made.seen_from) == (Order.PRIMARY_KEY, NOON - 5 * SECOND, NOON - 605 * SECOND)
+    assert (made.strategy, made.blind, made.ahead, made.writer) == (Strategy.SEQUENTIAL, "it is a replica", None, None)
     assert made.spans == (Span(Order.PRIMARY_KEY, None, Position(NOON - 5 * SECOND)),)
     assert (made.low, made.commits_early, made.origin) == (None, False, "first load")
+
+
+def test_a_first_load_without_primary_key_has_no_order_and_no_overlap_to_come() -> None:
+    made = planned(mark_at(None), clock_at(NOON, NOON - MINUTE), table=source_table(key=()))
+    assert made.spans == (Span(Order.NONE, None, Position(NOON - 62 * SECOND)),)
+    assert (made.order, made.low, made.seen_from, made.empty) == (Order.NONE, None, None, False)
+    assert made.writer == clock_at(NOON, NOON - MINUTE).writer
 
 
 def test_a_table_without_watermark_begins_at_the_system_watermark() -> None:
     made = planned(mark_at(None), clock_at(NOON), system=NOON - HOUR)
     assert made.spans == (Span(Order.CURSOR, Position(NOON - HOUR), Position(NOON - 5 * SECOND), inclusive=True),)
-    assert made.origin == "beginning at the system watermark"
+    assert (made.origin, made.low) == ("beginning at the system watermark", NOON - HOUR)
+
+
+def test_a_watermark_of_its_own_comes_before_the_system_watermark() -> None:
+    made = planned(mark_at(Position(NOON - HOUR)), clock_at(NOON), system=NOON - 2 * HOUR)
+    assert (made.origin, made.low) == ("after the watermark", NOON - HOUR)
+    by_hand = mark_at(Position(NOON - HOUR)).patched({"backup_strategy": "manual_cli"})
+    assert planned(by_hand, clock_at(NOON)).origin == "after the manual watermark"
+
+
+def test_what_an_earlier_read_could_not_see_is_read_again_over_its_longer_overlap() -> None:
+    start = Position(NOON - 30 * SECOND, (7,))
+    for before, expected in [(10 * MINUTE, 10 * MINUTE), (SECOND, MINUTE)]:
+        overlap, _ = planned(mark_at(start), clock_at(NOON), lookback_before=before).spans
+        assert overlap.after == Position(start.cursor - expected)
+    none = TableConfig(lookback=Duration(0))
+    main = planned(mark_at(start), clock_at(NOON), config=none, lookback_before=10 * MINUTE).spans
+    assert [is_overlap(span) for span in main] == [False]
+
+
+def test_the_overlap_ends_at_the_high_where_reading_has_to_stop_before_what_was_read_up_to() -> None:
+    start = Position(NOON - 30 * SECOND, (7,))
+    held_back = clock_at(NOON, NOON - HOUR)
+    overlap = planned(mark_at(start), held_back, read_to=to_instant(NOON, UTC_ZONE)).spans[0]
+    assert overlap.after == Position(NOON - HOUR - 2 * SECOND - MINUTE)
+
+
+def test_where_the_clocks_go_forward_the_window_and_its_overlap_are_counted_in_instants() -> None:
+    now, start = datetime(2026, 3, 8, 3, 30, 5), Position(datetime(2026, 3, 8, 3, 10), (7,))
+    made = planned(mark_at(start), clock_at(now), zone=NEW_YORK)
+    assert (made.high, made.low) == (datetime(2026, 3, 8, 3, 30), datetime(2026, 3, 8, 1, 10))
+    late = Position(datetime(2026, 3, 8, 3, 40), (7,))
+    read_to = to_instant(datetime(2026, 3, 8, 3, 40), NEW_YORK)
+    made = planned(mark_at(late), clock_at(now), zone=NEW_YORK, read_to=read_to)
+    assert (made.low, made.ahead) == (datetime(2026, 3, 8, 1, 30), None)
+    assert planned(mark_at(None), clock_at(datetime(2026, 3, 8, 3, 0, 2)), zone=NEW_YORK).high == datetime(
+        2026, 3, 8, 1, 59, 57
+    )
+
+
+def test_without_lookback_what_was_read_is_not_read_again_although_reading_has_to_stop_before_it() -> None:
+    start, none = Position(NOON, (7,)), TableConfig(lookback=Duration(0))
+    read_to = to_instant(NOON - 10 * MINUTE, UTC_ZONE)
+    made = planned(mark_at(start), clock_at(NOON, NOON - HOUR), config=none, read_to=read_to)
+    assert made.spans == (Span(Order.CURSOR, Position(NOON - 10 * MINUTE), start, inclusive=True),)
+
+
+def test_an_overlap_that_would_begin_at_the_watermark_is_none() -> None:
+    start = Position(NOON - HOUR, (7,))
+    read_to = to_instant(NOON - HOUR + MINUTE, UTC_ZONE)
+    assert len(planned(mark_at(start), clock_at(NOON), read_to=read_to).spans) == 1
+    assert len(planned(mark_at(start), clock_at(NOON), read_to=read_to - SECOND).spans) == 2
 
 
 def test_without_primary_key_the_watermark_itself_is_left_out_and_nothing_overlaps() -> None:
@@ -183,7 +320,11 @@ def test_without_primary_key_the_watermark_itself_is_left_out_and_nothing_overla
 
 def test_a_position_with_key_is_read_behind_and_its_overlap_before() -> None:
     start = Position(NOON - 30 * SECOND, (7,))
-    made = planned(mark_at(start), clock_at(NOON))
+    made = planned(
+        mark_at(start), clock_at(NOON, blind="it is a replica"), config=TableConfig(lookback=Duration(seconds=60))
+    )
+    assert (made.order, made.strategy, made.high) == (Order.CURSOR, Strategy.SEQUENTIAL, NOON - 5 * SECOND)
+    assert (made.blind, made.ahead, made.writer) == ("it is a replica", None, None)
     overlap, main = made.spans
     assert overlap == Span(Order.CURSOR, Position(start.cursor - MINUTE), start, inclusive=True)
     assert main == Span(Order.CURSOR, start, Position(NOON - 5 * SECOND))
@@ -207,10 +348,20 @@ def test_after_a_clock_that_went_back_rows_are_read_from_the_lowest_point_on(loo
     assert main.after == start
 
 
-@pytest.mark.parametrize(("open_for", "named"), [(9, False), (11, True)])
+@pytest.mark.parametrize(("open_for", "named"), [(9, False), (10, True), (11, True)])
 def test_whose_transaction_holds_reading_back_for_long_is_named(open_for: int, named: bool) -> None:
-    made = planned(mark_at(None), clock_at(NOON, NOON - open_for * SECOND))
-    assert (made.writer is not None) == named
+    clock = clock_at(NOON, NOON - open_for * SECOND)
+    for start in (None, Position(NOON - HOUR)):
+        assert planned(mark_at(start), clock).writer == (clock.writer if named else None)
+
+
+def test_a_transaction_that_does_not_hold_reading_back_is_not_named_however_long_it_is_open() -> None:
+    lag = TableConfig(lag=Duration(minutes=1))
+    for open_for, named in [(57, False), (58, False), (59, True)]:
+        made = planned(mark_at(None), clock_at(NOON, NOON - open_for * SECOND), config=lag)
+        assert (made.writer is not None) == named
+    forward = clock_at(datetime(2026, 3, 8, 3, 0, 2), datetime(2026, 3, 8, 1, 59, 40))
+    assert planned(mark_at(None), forward, config=lag, zone=NEW_YORK).writer is None
 
 
 @pytest.mark.parametrize(
@@ -224,6 +375,19 @@ def test_a_watermark_ahead_of_the_high_reads_nothing_and_says_so_when_it_is_far(
     made = planned(mark_at(Position(high + distance)), clock_at(NOON))
     assert made.empty == (distance > timedelta(0))
     assert made.ahead == ahead
+    assert made.low == high + distance
+
+
+def test_a_watermark_at_the_high_is_read_up_to_there_and_one_a_lookback_ahead_is_not_called_so() -> None:
+    high = NOON - 5 * SECOND
+    assert not planned(mark_at(Position(high)), clock_at(NOON)).empty
+    assert planned(mark_at(Position(high + MINUTE)), clock_at(NOON)).ahead is None
+    assert planned(mark_at(Position(high + 61 * SECOND)), clock_at(NOON)).ahead == 61 * SECOND
+    longer = TableConfig(lookback=Duration(minutes=5))
+    assert planned(mark_at(Position(high + 5 * MINUTE)), clock_at(NOON), config=longer).ahead is None
+    none = TableConfig(lookback=Duration(0))
+    assert planned(mark_at(Position(high + MINUTE)), clock_at(NOON), config=none).ahead is None
+    assert planned(mark_at(Position(high + 2 * HOUR)), clock_at(NOON), zone=NEW_YORK).ahead == 2 * HOUR
 
 
 def test_the_repeated_hour_alone_is_not_called_ahead() -> None:
@@ -243,9 +407,21 @@ def test_what_is_left_is_behind_each_range_s_position() -> None:
         Range(Span(Order.CURSOR, None, high, inclusive=True), position=FINAL),
         Range(Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (1,), (9,)), position=FINAL),
         Range(read),
+        Range(Span(Order.CURSOR, None, high, False, (1,), (9,)), position=FINAL),
     )
     assert resumed(run_to(NOON, None, *ranges)) == [
         (1, Span(Order.CURSOR, FINAL, high)),
         (2, Span(Order.PRIMARY_KEY, Position(NOON - HOUR), high, True, (7,), (9,))),
         (3, read),
+        (4, Span(Order.CURSOR, FINAL, high, False, (1,), (9,))),
     ]
+
+
+def test_only_what_commits_in_cursor_order_may_be_committed_before_the_end() -> None:
+    assert planned(mark_at(Position(NOON - HOUR)), clock_at(NOON)).commits_early
+    assert not planned(mark_at(None), clock_at(NOON)).commits_early
+
+
+def test_only_the_overlap_ends_at_a_full_position() -> None:
+    assert is_overlap(OVERLAP)
+    assert not is_overlap(DONE.span)

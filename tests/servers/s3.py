@@ -56,6 +56,23 @@ def refuse(status: int, code: str) -> Action:
     return lambda *_: Answer(status, [("Content-Type", "application/xml")], body)
 
 
+def answer(status: int, body: bytes = b"", *headers: tuple[str, str]) -> Action:
+    """Answer with this, whatever was asked, as a proxy does."""
+    return lambda *_: Answer(status, list(headers), body)
+
+
+def rewrite(change: Callable[[bytes], bytes]) -> Action:
+    """Serve the request, and change the body of the answer."""
+
+    def act(environ: Environ, serve: Serve) -> Answer:
+        status, headers, body = serve(environ)
+        body = change(body)
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        return Answer(status, [*kept, ("Content-Length", str(len(body)))], body)
+
+    return act
+
+
 def serve_then(action: Action) -> Action:
     """Serve the request, but let the answer be another's: `serve_then(refuse(500, "InternalError"))`."""
 

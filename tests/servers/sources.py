@@ -20,6 +20,7 @@ ON_BOTH = (
     "tests/pipeline/test_incremental.py",
     "tests/pipeline/test_large_windows.py",
     "tests/pipeline/test_continuity.py",
+    "tests/pipeline/test_metadata_changes.py",
     "tests/bad_input/test_source.py",
     "tests/chaos/test_chaos.py",
 )

@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
+from tests.servers.redshift_rules import SCHEMA as STAND_IN
 from tests.servers.s3 import S3Server
 from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
@@ -311,6 +312,15 @@ def test_doctor_names_the_version(rs_bench: Bench) -> None:
 
     assert first.finding == "Redshift 1.0.99999, not encrypted"
     assert all(check.level is Level.OK for check in rest)
+
+
+def test_doctor_names_a_database_that_ignores_case(rs_bench: Bench, pg_db: Database) -> None:
+    body = "RETURNS text LANGUAGE sql AS $$ SELECT 'case_insensitive'::text $$"
+    pg_db.execute(f"CREATE OR REPLACE FUNCTION {STAND_IN}.db_collation() {body}")
+    (found,) = [check for check in rs_bench.warehouse.check() if check.subject == "warehouse collation"]
+
+    assert found.level is Level.WARNING
+    assert "COLLATE CASE_SENSITIVE" in found.next_step
 
 
 REFUSED = [

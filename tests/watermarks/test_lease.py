@@ -457,3 +457,16 @@ def test_the_lease_is_renewed_in_the_background(in_folder: Leases, monkeypatch: 
     in_folder.take()
 
     assert renewed.wait(30)
+
+
+def test_a_lease_from_the_future_of_a_clock_that_was_set_right_holds_nothing(
+    in_folder: Leases, clock: HandClock, table: TableName
+) -> None:
+    clock.advance(days=26_000)
+    dead = in_folder.take(run="run-1")
+    in_folder.held.clear()
+    dead._stop.set()
+    clock.advance(days=-26_000)
+
+    assert not lease.read(in_folder.objects, table).held
+    assert in_folder.take(run="run-2").token == dead.token + 1

@@ -18,4 +18,4 @@ def show_document(invocation: Invocation, mark: Watermark, consequence: list[str
         for line in consequence:
             console.tell(line)
     else:
-        console.data("\n".join((describe.document(invocation.service, mark), "", *consequence)))
+        console.data(*describe.document(invocation.service, mark), "", *consequence)

@@ -11,7 +11,7 @@ from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
 from wmtui.service.history import diff_lines
-from wmtui.service.wording import ABSENT, printable
+from wmtui.service.wording import ABSENT
 
 
 @click.command(
@@ -37,7 +37,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
         )
     else:
         for entry in found:
-            invocation.console.data(printable("\n".join(_lines(entry))))
+            invocation.console.data(*_lines(entry))
         if not found:
             invocation.console.tell("nobody has changed it yet")
     for error in unreadable:
@@ -61,7 +61,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
 )
 @pass_invocation
 def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
-    """Take the last change of a watermark back; undoing that takes it back again.
+    """Take the last change of a watermark back; undoing that takes it back again. One that was deleted comes back.
 
     What was extracted and loaded meanwhile stays: it is neither removed nor loaded twice.
     """

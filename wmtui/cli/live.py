@@ -1,5 +1,6 @@
 """The live display of a sync at a terminal: a line per table under way, messages above."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from wmtui.cli.console import Console
+from wmtui.cli.console import Console, Lasting
 from wmtui.cli.progress import tell
 from wmtui.pipeline.events import Event, Progress, TableResult
 from wmtui.service.progress import TableProgress
@@ -68,7 +69,7 @@ class LiveDisplay:
 @contextmanager
 def live_display(console: Console) -> Iterator[LiveDisplay]:
     """Take stderr over; messages of the console appear above the lines until the end."""
-    terminal = Terminal(stderr=True, highlight=False)
+    terminal = Terminal(file=Lasting(sys.stderr), highlight=False)
     with Live(
         console=terminal, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as live:

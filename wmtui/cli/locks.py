@@ -8,7 +8,7 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
-from wmtui.service.wording import ABSENT, printable, span
+from wmtui.service.wording import ABSENT, span
 from wmtui.watermarks.lease import Heartbeat
 
 COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen", "batch")
@@ -68,7 +68,7 @@ def _row(lock: Heartbeat) -> tuple[str, ...]:
         str(f["phase"]),
         str(f["rows"]),
         f"{span(lock.age)} ago",
-        printable(lock.batch or ABSENT),
+        lock.batch or ABSENT,
     )
 
 

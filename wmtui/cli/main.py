@@ -1,5 +1,6 @@
 """The `wmtui` command: the one place that turns errors into words and exit codes."""
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,11 +10,14 @@ from types import TracebackType
 
 import click
 
+from wmtui.cli import ending
 from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import Bug, ExitCode, Interrupted, OutputFailed, UsageError, WmtuiError, told
 from wmtui.pipeline.events import Severity
+from wmtui.secrets import know_environment
+from wmtui.service.wording import printable
 
 
 def run() -> None:
@@ -22,7 +26,9 @@ def run() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = _report_bug
-    sys.exit(main(sys.argv[1:]))
+    know_environment(os.environ)
+    ending.begin()
+    ending.finish(main(sys.argv[1:]))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     except click.UsageError as error:
         failure = UsageError(error.format_message(), "", f"see `{_path(error)} --help`")
     except (click.Abort, KeyboardInterrupt):
-        failure = Interrupted()
+        failure = Interrupted(ending.code())
     except Exception as error:  # noqa: BLE001 - the one place that has the last word
         failure = told(error)
     return _fail(invocation, failure, as_json=bool(invocation.given.get("json")) or "--json" in argv)
@@ -51,7 +57,7 @@ def _fail(invocation: Invocation, error: WmtuiError, *, as_json: bool) -> int:
         console = invocation.console
     except UsageError:  # the options themselves contradict each other: there is no console of their wishes
         console = invocation.console = Console()
-    if not isinstance(error, Interrupted):
+    if not isinstance(error, Interrupted) or error.why:
         invocation.report(error)
     if isinstance(error, Bug):
         console.tell(error.trace, Severity.DEBUG)
@@ -68,7 +74,7 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
     if issubclass(kind, KeyboardInterrupt):
         return
     if "--debug" in sys.argv:
-        traceback.print_exception(kind, error, trace)
+        print(printable("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
     print(
         f"wmtui: this is a bug in wmtui ({kind.__name__})\n  next: run it again with --debug and report the traceback",
         file=sys.stderr,

@@ -2,13 +2,16 @@
 
 import gc
 import os
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from wmtui.cli import ending
 from wmtui.cli.invocation import Invocation
 from wmtui.config import DEFAULT_PATH, load
 from wmtui.errors import ExitCode, UsageError, WmtuiError
@@ -17,8 +20,8 @@ from wmtui.service import Service
 if TYPE_CHECKING:
     from wmtui.tui.app import WmtuiApp
 
-_GRACE_SECONDS = 10.0
-"""How long a screen that ends waits for its syncs to stop between parts; the next run resumes what is cut off then."""
+_RESTORE = b"\x1b[?2004l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[<u\x1b[?1049l\x1b[?25h"
+"""What a terminal gets from a screen that cannot be taken down: its own modes are off again."""
 
 _FRAMES_PER_SECOND = 120
 """A key's effect is painted with the next frame, or the one after that."""
@@ -54,6 +57,9 @@ def open_screen(invocation: Invocation, *, table: str | None, theme: str | None,
             "name a command, see `wmtui --help`; `wmtui --screenshot status.png` saves a picture",
         )
     app = _make(invocation, table, theme, ascii_only, None)
+    ending.tell(app.terminated, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ending.restoring(_RESTORE)
+    ending.when_terminal_is_gone(sys.stdin.fileno(), partial(_abandon, app))
     code = app.run()
     _end(app)
     return ExitCode.DONE if code is None else code
@@ -117,12 +123,20 @@ def _needs_ascii() -> bool:
 
 def _end(app: "WmtuiApp") -> None:
     """Leave at once, whatever server a thread still waits for; syncs get some time to stop between parts."""
-    app.runs.cancel_all()
-    until = time.monotonic() + _GRACE_SECONDS
-    while app.runs.busy and time.monotonic() < until:
-        time.sleep(0.05)
+    _stop_syncs(app)
     if app.crew.busy or app.runs.busy:
         code = app.return_value if isinstance(app.return_value, int) else ExitCode.DONE
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(int(code))
+        ending.leave(int(code))
+
+
+def _abandon(app: "WmtuiApp", code: int) -> None:
+    """Nobody sees the screen any more: end it without drawing anything."""
+    _stop_syncs(app)
+    ending.leave(code)
+
+
+def _stop_syncs(app: "WmtuiApp") -> None:
+    app.runs.cancel_all()
+    until = time.monotonic() + ending.GRACE_SECONDS
+    while app.runs.busy and time.monotonic() < until:
+        time.sleep(0.05)

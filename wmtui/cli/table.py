@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from wmtui.cli.console import Console
-from wmtui.service.wording import STYLES, printable
+from wmtui.cli.console import Console, Lasting
+from wmtui.service.wording import STYLES, in_one_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,24 +18,24 @@ _KEPT_WHOLE = 10
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str] = ()) -> None:
     """Print rows below their columns' names on stdout. numbers: columns that are set to the right."""
-    clean = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
+    clean = [[in_one_line(cell) for cell in row] for row in rows]
     if sys.stdout is not None and sys.stdout.isatty():
         _fitted(columns, clean, numbers)
     else:
-        console.data(_aligned(columns, clean, numbers))
+        console.data(*_aligned(columns, clean, numbers))
 
 
-def _aligned(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str]) -> str:
+def _aligned(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str]) -> list[str]:
     lines = [columns, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     right = [name in numbers for name in columns]
-    return "\n".join(
+    return [
         "  ".join(
             cell.rjust(width) if is_right else cell.ljust(width)
             for cell, width, is_right in zip(line, widths, right, strict=True)
         ).rstrip()
         for line in lines
-    )
+    ]
 
 
 def _fitted(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def _fitted(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str])
         table.add_column(cells[0], justify=justify, overflow="fold", min_width=min(longest, _KEPT_WHOLE))
     for row in rows:
         table.add_row(*map(_styled, row))
-    Terminal(highlight=False).print(table)
+    Terminal(file=Lasting(sys.stdout), highlight=False).print(table)
 
 
 def _styled(cell: str) -> "Text":

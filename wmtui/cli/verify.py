@@ -14,7 +14,7 @@ from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
 from wmtui.pipeline.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
-from wmtui.service.wording import ABSENT, printable
+from wmtui.service.wording import ABSENT
 
 COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "left out")
 _VERDICTS = {Result.RIGHT: "✓ right", Result.LEFT_OUT: "! left out", Result.NOT_RIGHT: "✗ not right"}
@@ -79,9 +79,9 @@ def _show(invocation: Invocation, results: Sequence[tuple[TableName, Verificatio
         if not isinstance(result, Verification):
             continue
         for problem in result.problems:
-            console.data(printable(f"{result.table}: not right: {problem.what}; {problem.next_step}"))
+            console.data(f"{result.table}: not right: {problem.what}; {problem.next_step}")
         for left in result.left_out:
-            console.data(printable(f"{result.table}: left out by {_who(left)}: {left.what}; {left.next_step}"))
+            console.data(f"{result.table}: left out by {_who(left)}: {left.what}; {left.next_step}")
         for example in result.examples:
             console.data(_line(result.table, example))
 
@@ -105,12 +105,12 @@ def _line(table: str, example: Example) -> str:
     values = {**example.key} or example.source or example.warehouse or {}
     text = f"{table}: {example.finding} {', '.join(f'{name} {_short(value)}' for name, value in values.items())}"
     if example.finding != "differing" or example.source is None or example.warehouse is None:
-        return printable(text)
+        return text
     unlike = (
         f"{name} is {_short(value)} in the source, {_short(example.warehouse[name])} in the warehouse"
         for name, value in example.source.items()
     )
-    return printable(f"{text}: {'; '.join(unlike)}")
+    return f"{text}: {'; '.join(unlike)}"
 
 
 def _short(value: object) -> str:

@@ -1,22 +1,28 @@
 """Work on tables in a thread of its own, shown by this one, which also hears the signals that stop it."""
 
-import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol, TypeVar
 
+from wmtui.cli import ending
 from wmtui.cli.console import Console
 from wmtui.cli.progress import Display, open_display
-from wmtui.errors import ExitCode
+from wmtui.errors import ExitCode, Interrupted
 from wmtui.pipeline.events import Emit, Event, Message, Severity, Stop
 
 _Result_co = TypeVar("_Result_co", covariant=True)
 _TICK_SECONDS = 0.1
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,
+}
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 Events = SimpleQueue[Event | None]
@@ -34,28 +40,40 @@ class Work(Protocol[_Result_co]):
 def watch(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> _Result_co:
     """Do the work, showing progress; returns what it returns. tap: gets every event besides, in this thread.
 
-    The first Ctrl-C or SIGTERM stops between parts, the second at once. Raises what the work raises.
+    The first Ctrl-C or SIGTERM stops between parts, the second at once. Raises what the work raises, and Interrupted
+    when the work does not stop within seconds.
     """
     events: Events = SimpleQueue()
     stop = Stop()
-    with (
-        open_display(console) as display,
-        _stopped_by_signals(stop, events.put, live=display.live),
-        ThreadPoolExecutor(1, thread_name_prefix="work") as pool,
-    ):
-        future = pool.submit(work, emit=events.put, stop=stop)
-        future.add_done_callback(lambda _: events.put(None))
+    outcome: Future[_Result_co] = Future()
+
+    def do() -> None:
         try:
-            _show(events, display, tap)
+            outcome.set_result(work(emit=events.put, stop=stop))
+        except BaseException as error:  # noqa: BLE001 - the thread that waits for it raises it
+            outcome.set_exception(error)
+        events.put(None)
+
+    with open_display(console) as display, _stopped_by_signals(stop, events.put, live=display.live):
+        # A thread that nobody waits for at the end: a server may never answer it.
+        threading.Thread(target=do, name="work", daemon=True).start()
+        try:
+            _show(events, display, tap, stop)
         finally:
-            if not future.done():
+            if not stop.requested and not outcome.done():
                 stop.request()
-        return future.result()
+                wait((outcome,), ending.GRACE_SECONDS)
+    return outcome.result()
 
 
-def _show(events: Events, display: Display, tap: Emit | None) -> None:
-    """Show events until the work ended."""
+def _show(events: Events, display: Display, tap: Emit | None, stop: Stop) -> None:
+    """Show events until the work ended. Raises Interrupted when it was asked to stop, and does not."""
+    until: float | None = None
     while True:
+        if stop.requested:
+            until = until or time.monotonic() + ending.GRACE_SECONDS
+            if time.monotonic() > until:
+                raise Interrupted(stop.exit_code, "something did not answer, and was not waited for any longer")
         try:
             event = events.get(timeout=_TICK_SECONDS)
         except Empty:
@@ -71,19 +89,20 @@ def _show(events: Events, display: Display, tap: Emit | None) -> None:
 
 @contextmanager
 def _stopped_by_signals(stop: Stop, emit: Callable[[Event], None], *, live: bool) -> Iterator[None]:
-    """Ask to stop on the first signal, end on the second. The handler may interrupt a write, so it uses no stream."""
+    """Ask to stop on the first signal; the second ends everything. The handler may interrupt a write, so it uses no
+    stream. SIGHUP is one of them, unless the process was started to outlive its terminal.
+    """
 
     def handle(number: int, _: FrameType | None) -> None:
-        if stop.requested:
-            if live:
-                os.write(2, _SHOW_CURSOR)
-            os._exit(stop.exit_code)
         stop.request(_CODES[signal.Signals(number)])
         emit(Message("", Severity.INFO, "stopping between parts… (once more to stop at once)"))
 
-    before = {number: signal.signal(number, handle) for number in _CODES}
+    heard = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
+    ending.restoring(_SHOW_CURSOR if live else b"")
     try:
         yield
     finally:
+        ending.restoring(b"")
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from wmtui.config.document import VARIABLE, At, Document
+from wmtui.config.document import VARIABLE, At, Document, blank_in, nearest
 from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
+from wmtui.secrets import AWS_VARIABLES, know, know_address
 
 
 def choose(document: Document, top: TopLevel, named: str | None) -> str:
@@ -25,7 +26,7 @@ def choose(document: Document, top: TopLevel, named: str | None) -> str:
         )
     if chosen not in top.profiles:
         at = ("profiles",) if named else ("default_profile",)
-        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, "use one of them")
+        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, nearest(chosen, top.profiles))
     # Before expansion anything but a plain false protects, `${ENV}` too.
     if not named and document.value(("profiles", chosen, "protected")) not in (None, False):
         raise document.error(
@@ -42,6 +43,9 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
     at = ("profiles", name)
     expanded = _expand(document, document.value(at), at, env)
     profile = document.convert(expanded, Profile, at)
+    _refuse_credentials_in_addresses(document, profile, at)
+    if profile.store.startswith("s3://") or getattr(profile.warehouse, "iam_login", None):
+        _check_aws_variables(env)
     _check_zone(document, profile.timezone, at)
     if isinstance(profile.source, MySQLConfig):
         _check_client_certificate(document, profile.source, (*at, "source"))
@@ -51,7 +55,7 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
 
 
 def literal_passwords(document: Document, names: Mapping[str, object]) -> Iterator[str]:
-    """A warning for each password that is written out in the file."""
+    """A warning for each password that is written out in the file, of any profile; none is shown from then on."""
     for name in names:
         at_profile = ("profiles", name)
         secrets = ("source", "password"), ("warehouse", "password"), ("warehouse", "access_keys", "secret")
@@ -59,6 +63,7 @@ def literal_passwords(document: Document, names: Mapping[str, object]) -> Iterat
             at = (*at_profile, *place)
             password = document.value(at)
             if password and not VARIABLE.search(str(password)):
+                know(str(password))
                 yield f"{document.path}, line {document.line(at)}: the password is written out; use ${{ENV}} instead"
 
 
@@ -75,7 +80,40 @@ def _expand(document: Document, raw: Any, at: At, env: Mapping[str, str]) -> Any
                 at,
                 f"export {variable}=… before starting wmtui",
             )
+        if blemish := blank_in(env[variable]):
+            why = "it was probably copied along, and no value needs it"
+            raise document.error(f"environment variable {variable} has {blemish}", why, at, f"export {variable} again")
     return VARIABLE.sub(lambda match: env[match[1]], raw)
+
+
+def _refuse_credentials_in_addresses(document: Document, profile: Profile, at: At) -> None:
+    """Addresses are shown, in errors and by `doctor`; a user and password do not belong there."""
+    login = getattr(profile.warehouse, "iam_login", None)
+    addresses = {
+        ("store",): profile.store if "://" in profile.store else None,
+        ("s3", "endpoint_url"): profile.s3.endpoint_url,
+        ("source", "host"): getattr(profile.source, "host", None),
+        ("warehouse", "host"): getattr(profile.warehouse, "host", None),
+        ("warehouse", "iam_login", "endpoint_url"): login and login.endpoint_url,
+    }
+    found = [place for place, address in addresses.items() if address and know_address(address)]
+    for place in found:
+        why = "what stands before the @ is taken for credentials, and an address is shown in messages"
+        next_step = "write the address without them, and credentials where they belong"
+        raise document.error(f"{'.'.join(place)} holds credentials", why, (*at, *place), next_step)
+
+
+def _check_aws_variables(env: Mapping[str, str]) -> None:
+    """Credentials go into headers, and libraries quote what they refuse there."""
+    for name in AWS_VARIABLES:
+        if blemish := blank_in(env.get(name, "")):
+            why = "it was probably copied along, and no key or token has one"
+            raise ConfigError(f"environment variable {name} has {blemish}", why, f"export {name} again, without it")
+    for name, address in env.items():
+        if name.startswith("AWS_ENDPOINT_URL") and know_address(address):
+            why = "an address is shown in messages"
+            next_step = "write it without them, and credentials where they belong"
+            raise ConfigError(f"environment variable {name} holds credentials", why, next_step)
 
 
 def _check_zone(document: Document, zone: str, at: At) -> None:

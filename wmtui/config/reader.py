@@ -8,6 +8,7 @@ from pathlib import Path
 from wmtui.config import profiles, tables
 from wmtui.config.document import Document
 from wmtui.config.schema import Profile, Settings, TopLevel
+from wmtui.secrets import know_environment
 
 DEFAULT_PATH = "tables.yaml"
 
@@ -18,6 +19,7 @@ def load(path: str | Path = DEFAULT_PATH, profile: str | None = None, env: Mappi
     Keys are checked in the whole file, values in all but the profiles that were not chosen: their `${ENV}` may be
     unset. Raises ConfigError with file, line, reason and next step.
     """
+    know_environment(env)
     document = Document(Path(path))
     document.check_keys(TopLevel, ())
     top = document.convert(document.raw, TopLevel, ())

@@ -11,15 +11,17 @@ import msgspec
 from msgspec import Struct, field
 
 from wmtui.model import As, TableName
+from wmtui.secrets import know
 
 
 class Secret:
-    """Text that prints as ***; only an adapter reveals it, at the call that needs it."""
+    """Text that prints as ***, in other texts too; only an adapter reveals it, at the call that needs it."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         self._text = text
+        know(text)
 
     def reveal(self) -> str:
         """The secret itself."""

@@ -283,13 +283,14 @@ def judge(
     again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
     settled = Reason.REPROCESSED if again else Reason.LOADED
     ask_ledger = again or reprocess is Reprocess.NO
-    committed, data = RunState.COMMITTED, Kind.DATA
+    # Looked up once: there may be a million files.
+    committed, data, named, any_decided = RunState.COMMITTED, Kind.DATA, reprocess is Reprocess.NAMED, bool(decided)
     verdicts = []
     for file in files:
         part, known = file.part, loaded.get(file.key) if ask_ledger else None
         if known is not None and (known.etag == file.etag or (part is not None and (not again or _as_listed(file)))):
             verdict = Verdict(file, settled)
-        elif known is not None and part is None and basis.keyless and reprocess is not Reprocess.NAMED:
+        elif known is not None and part is None and basis.keyless and not named:
             verdict = Verdict(file, Reason.CHANGED)
         elif part is not None and part.state is not committed:
             verdict = Verdict(file, Reason.UNCOMMITTED)
@@ -299,9 +300,9 @@ def judge(
             verdict = Verdict(file, Reason.REPLACED)
         else:
             verdict = by_time(file)
-            if reprocess is Reprocess.NAMED and verdict.reason in TIMED_OUT:
+            if named and verdict.reason in TIMED_OUT:
                 verdict = Verdict(file, Reason.NAMED)
-        if file.kind is not data or file.key in decided:
+        if file.kind is not data or (any_decided and file.key in decided):
             verdict = _barred(verdict, decided.get(file.key))
         verdicts.append(verdict)
     return verdicts

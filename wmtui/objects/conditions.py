@@ -3,7 +3,7 @@
 import contextlib
 from uuid import uuid4
 
-from wmtui.errors import ConditionsIgnored, ObjectMissing, PreconditionFailed, StoreError, WriteContended
+from wmtui.errors import ConditionsIgnored, NotAStore, ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.objects.base import ObjectStore
 
 PROBES = "watermark/probe/"
@@ -29,9 +29,27 @@ def prove_conditions(store: ObjectStore) -> None:
             store.delete(key)
 
 
+def changed_since(store: ObjectStore, key: str, etag: str | None) -> bool:
+    """Whether an object is another one than that of this ETag (None: whether there is one): a refusal was right."""
+    try:
+        return store.head(key).etag != etag
+    except ObjectMissing:
+        return etag is not None
+
+
+def refuses_always(store: ObjectStore, key: str) -> NotAStore:
+    """The error for a store that answers 412 although the condition holds."""
+    return NotAStore(
+        f"cannot write {store.uri(key)}",
+        "the store answers 412, as if somebody had changed it meanwhile, and nobody has",
+        "look for a proxy in between that answers for the store, and run `wmtui doctor`",
+    )
+
+
 def _prove(store: ObjectStore, key: str) -> None:
     # Refused although the key is new: the answer got lost and the client met its own first attempt.
-    _accepts(store, key, b"1", if_absent=True)
+    if not _accepts(store, key, b"1", if_absent=True) and not changed_since(store, key, None):
+        raise refuses_always(store, key)
     if _accepts(store, key, b"2", if_absent=True):
         raise _ignored(store, "it overwrote an object that was to be created only if absent (If-None-Match)")
     for quoted in (True, False):

@@ -1,10 +1,13 @@
 """Objects in S3 or a compatible server."""
 
+import base64
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -14,15 +17,19 @@ from botocore.exceptions import (
     ReadTimeoutError,
     ResponseStreamingError,
 )
+from botocore.parsers import ResponseParserError
 
 from wmtui.config import S3Config
 from wmtui.errors import ConfigError, ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.model import Check, Level
 from wmtui.objects.base import ObjectInfo, StoredObject
+from wmtui.objects.clock import StoreClock
 from wmtui.objects.s3_client import build_client
-from wmtui.objects.s3_errors import Place
+from wmtui.objects.s3_errors import Place, no_store, wants_checksum
+from wmtui.objects.s3_listing import Pages
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from mypy_boto3_s3 import S3Client
 
 _BROKEN_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
@@ -34,11 +41,12 @@ _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 class S3Store:
     """An ObjectStore below `s3://bucket[/prefix]`.
 
-    Raises ConfigError for a root without a bucket. The client is built at the first request. botocore repeats a failed
-    request, so a conditional write may meet its own first attempt and raise PreconditionFailed although it took place.
+    clock: is told the time of every answer. Raises ConfigError for a root without a bucket. The client is built at the
+    first request. botocore repeats a failed request, so a conditional write may meet its own first attempt and raise
+    PreconditionFailed although it took place.
     """
 
-    def __init__(self, root: str, config: S3Config) -> None:
+    def __init__(self, root: str, config: S3Config, clock: StoreClock | None = None) -> None:
         address = root.removeprefix("s3://").strip("/")
         self.root = f"s3://{address}"
         self.quotes_etags = True
@@ -47,8 +55,10 @@ class S3Store:
             raise ConfigError(f"store {root!r} names no bucket", "", "write s3://bucket or s3://bucket/prefix")
         self._base = f"{prefix}/" if prefix else ""
         self._config = config
+        self._clock = clock
         self._place = Place(self._bucket, config.endpoint_url or "Amazon S3")
         self._lock = threading.Lock()
+        self._sends_md5 = False
         self._built: S3Client | None = None
 
     def uri(self, key: str) -> str:
@@ -89,7 +99,7 @@ class S3Store:
             conditions["IfNoneMatch"] = "*"
         try:
             with self._asking("write", key) as client:
-                answer = client.put_object(Bucket=self._bucket, Key=self._base + key, Body=data, **conditions)
+                etag: str | None = self._put(client, key, data, conditions).get("ETag")
         except ObjectMissing as missing:
             raise PreconditionFailed(f"{key} is missing") from missing
         except WriteContended as contended:
@@ -98,29 +108,44 @@ class S3Store:
             raise StoreError(
                 f"cannot write {self.uri(key)}", "another write of it is under way", "try again"
             ) from contended
-        return answer["ETag"].strip('"')
+        if not etag:
+            raise no_store(f"cannot write {self.uri(key)}", self._place.endpoint, "the answer has no ETag")
+        return etag.strip('"')
+
+    def _put(self, client: "S3Client", key: str, data: bytes, conditions: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the object; with its MD5 where the bucket wants one, as one with object lock does."""
+        request = partial(client.put_object, Bucket=self._bucket, Key=self._base + key, Body=data, **conditions)
+        if not self._sends_md5:
+            try:
+                return request()
+            except ClientError as error:
+                if not wants_checksum(error):
+                    raise
+                self._sends_md5 = True
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        return request(ContentMD5=base64.b64encode(digest).decode())
 
     def delete(self, key: str) -> None:
         """Remove the object."""
         with suppress(ObjectMissing), self._asking("delete", key) as client:
-            client.delete_object(Bucket=self._bucket, Key=self._base + key)
+            answer = client.delete_object(Bucket=self._bucket, Key=self._base + key)["ResponseMetadata"]
+            if answer["HTTPStatusCode"] == 200 and "html" in answer["HTTPHeaders"].get("content-type", ""):
+                raise no_store(f"cannot delete {self.uri(key)}", self._place.endpoint, "the answer is a page of HTML")
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """Pages of 1,000 keys, each one request, fetched as they are consumed."""
-        with self._asking("list", prefix) as client:
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._base + prefix, StartAfter=self._base + after
-            )
-        following = iter(pages)
+        below = self._base + prefix
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": below, "StartAfter": self._base + after}
+        pages = Pages(below, f"cannot list {self.uri(prefix)}", self._place.endpoint)
         while True:
-            with self._asking("list", prefix):
-                page = next(following, None)
-            if page is None:
+            with self._asking("list", prefix) as client:
+                page = client.list_objects_v2(**request)
+                following = pages.after(page)
+                found = [self._listed(item) for item in page.get("Contents", ())]
+            yield from found
+            if following is None:
                 return
-            for item in page.get("Contents", ()):
-                key = item["Key"][len(self._base) :]
-                archived = item.get("StorageClass") in _ARCHIVES
-                yield ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]), archived)
+            request["ContinuationToken"] = following
 
     def unfinished(self, _age: timedelta, /) -> Sequence[ObjectInfo]:
         """None: an object is written in one request, wholly or not at all."""
@@ -148,7 +173,13 @@ class S3Store:
         with self._lock:
             if self._built is None:
                 self._built = build_client(self._config)
+                if self._clock is not None:
+                    self._built.meta.events.register("after-call.s3", self._heard)
             return self._built
+
+    def _heard(self, http_response: "AWSResponse", **_: object) -> None:
+        if self._clock is not None:
+            self._clock.heard(http_response.headers.get("Date"))
 
     @contextmanager
     def _asking(self, action: str, key: str) -> "Iterator[S3Client]":
@@ -161,8 +192,19 @@ class S3Store:
             raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
         except (BotoCoreError, ValueError) as error:
             raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
+        except (ResponseParserError, KeyError) as error:
+            found = "the answer is no XML" if isinstance(error, ResponseParserError) else f"the answer has no {error}"
+            raise no_store(f"cannot {action} {self.uri(key)}", self._place.endpoint, found) from error
+
+    def _listed(self, item: Mapping[str, Any]) -> ObjectInfo:
+        key = item["Key"][len(self._base) :]
+        archived = item.get("StorageClass") in _ARCHIVES
+        return ObjectInfo(key, item["ETag"].strip('"'), item["Size"], _utc(item["LastModified"]), archived)
 
     def _described(self, key: str, answer: Mapping[str, Any]) -> ObjectInfo:
+        for name in ("ETag", "LastModified", "ContentLength"):
+            if name not in answer:
+                raise no_store(f"cannot read {self.uri(key)}", self._place.endpoint, f"the answer has no {name}")
         _, _, whole = answer.get("ContentRange", "").partition("/")
         size = int(whole) if whole else answer["ContentLength"]
         in_archive = answer.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in answer

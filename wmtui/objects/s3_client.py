@@ -1,20 +1,23 @@
 """The S3 client: boto3's, with the chain's credentials or those of a role assumed with them."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3.session
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     CredentialProvider,
     CredentialResolver,
+    Credentials,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.session import Session
 
 from wmtui.config import S3Config
+from wmtui.secrets import know
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,9 +38,31 @@ def build_client(config: S3Config) -> "S3Client":
     session = Session(profile=config.profile)
     if config.role_arn:
         session = _assume(config.role_arn, session, config)
-    return boto3.session.Session(botocore_session=session).client(
+    client = boto3.session.Session(botocore_session=session).client(
         "s3", region_name=config.region, endpoint_url=config.endpoint_url, config=_settings(config)
     )
+    client.meta.events.register("before-send.s3", _know_token)
+    client.meta.events.register("before-call.s3.HeadBucket", _end_redirection)
+    found = session.get_credentials()
+    if type(found) is Credentials:
+        know(found.secret_key)
+        if any(
+            character.isspace() for key in (found.access_key, found.secret_key, found.token or "") for character in key
+        ):
+            raise ValueError(f"the credentials from {found.method} hold a blank or a line end")
+    return client
+
+
+def _end_redirection(**_: object) -> None:
+    """botocore asks for the region of a bucket when it is sent elsewhere, and asks again for ever when that is, too."""
+    nothing: Any = {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
+    raise ClientError(nothing, "HeadBucket")
+
+
+def _know_token(request: AWSPreparedRequest, **_: object) -> None:
+    """Session tokens are renewed meanwhile: each request says which one is in use."""
+    token = request.headers.get("X-Amz-Security-Token", b"")
+    know(token.decode(errors="replace") if isinstance(token, bytes) else token)
 
 
 def _settings(config: S3Config) -> Config:

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from msgspec import Struct
 
-from wmtui.errors import StoreDenied, StoreError
+from wmtui.errors import NotAStore, StoreDenied, StoreError
 
 _CREDENTIALS = (
     NoCredentialsError,
@@ -60,6 +60,19 @@ _DENIALS = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"
 """Codes of answers to credentials that may not do it."""
 
 
+def no_store(what: str, endpoint: str, found: str) -> NotAStore:
+    """The NotAStore for an answer that no object store gives. found: what is wrong with it."""
+    why = f"{endpoint} does not answer as an object store does: {found}"
+    return NotAStore(what, why, "look for a proxy or login page in between, and check s3.endpoint_url")
+
+
+def wants_checksum(error: ClientError) -> bool:
+    """Whether a write was refused because a checksum has to come with it, as in a bucket with object lock."""
+    said = f"{error.response.get('Error', {}).get('Code')} {error.response.get('Error', {}).get('Message')}".lower()
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status == 400 and "required" in said and ("content-md5" in said or "checksum" in said)
+
+
 class Place(Struct, frozen=True):
     """The bucket and the endpoint that messages name."""
 
@@ -88,12 +101,17 @@ class Place(Struct, frozen=True):
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = f"{code}: {message}"
+        said = f"{code}: {message}" if code else f"HTTP {status} without a reason"
         if error.operation_name == "AssumeRole":
             return f"the role cannot be assumed: {said}", "check s3.role_arn and the role's trust policy"
         if code in _ANSWERS:
             why, next_step = _ANSWERS[code]
             return why.format(bucket=self.bucket, endpoint=self.endpoint), next_step
+        if status in (301, 302, 307):
+            why = f"{self.endpoint} sends requests elsewhere (HTTP {status}) and does not say to which region"
+            return why, f"{_REGION}, check s3.endpoint_url, and look for a login page in between"
+        if code == "500":  # So botocore words what it cannot parse; an error of the store's own has a code.
+            return f"{self.endpoint} fails, or answers what is no XML", "try again; look for a proxy in between"
         if status >= 500:
             return f"{self.endpoint} fails ({said})", "try again; if it lasts, look at the store's own status"
         return f"{self.endpoint} answered {said}", "run `wmtui doctor`, which asks the store for more"

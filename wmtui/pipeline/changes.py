@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from wmtui.config import TableConfig
 from wmtui.files.runs import Column, Run
 from wmtui.pipeline.context import Scope
+from wmtui.pipeline.continuity import exchanged
 from wmtui.pipeline.events import Severity
 from wmtui.pipeline.pending import columns_of
 from wmtui.sources import SourceTable
@@ -18,8 +19,10 @@ def tell_renames(scope: Scope, table: SourceTable) -> None:
                 scope.tell(f"there is no column {name} to {setting}", Severity.WARNING)
 
 
-def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
-    """Report columns that are new, gone or of another type since the last run, and numbers that became text."""
+def tell_changes(scope: Scope, table: SourceTable, last: Run | None, server: str | None) -> None:
+    """Report columns that are new, gone or of another type since the last run, numbers that became text, and partitions
+    with other rows. server: that is read.
+    """
     known = {} if last is None else {column.name: column.source_type for column in last.schema}
     for column in columns_of(table):
         if column.arrow_type == "string" and _is_number(column) and known.get(column.name) != column.source_type:
@@ -29,6 +32,10 @@ def tell_changes(scope: Scope, table: SourceTable, last: Run | None) -> None:
     if last is not None:
         for line in changes(last.schema, columns_of(table), scope.config):
             scope.tell(line, Severity.WARNING)
+        if others := exchanged(last, table, server):
+            what = f"other rows stand in partition {', '.join(others)} than at the last run (exchanged or emptied)"
+            cure = f"`wmtui watermark set -t {table.table}` to a point before them does"
+            scope.tell(f"{what}: no run reads those below the watermark, {cure}", Severity.WARNING)
 
 
 def _is_number(column: Column) -> bool:

@@ -177,6 +177,15 @@ def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
     )
 
 
+def exchanged(run: Run, table: SourceTable, server: str | None) -> list[str]:
+    """Partitions of the very table that a run read on this server whose rows are others now; those that came or went
+    since are none of them.
+    """
+    if run.server != server or run.incarnation != table.incarnation:
+        return []
+    return [name for name, number in run.partitions.items() if table.partitions.get(name, number) != number]
+
+
 def same_rows(source: SourceConnection, table: SourceTable, run: Run, zone: ZoneInfo) -> bool:
     """Whether an interrupted run can go on: what it has read so far must stand in the table that it would go on with.
 
@@ -185,7 +194,7 @@ def same_rows(source: SourceConnection, table: SourceTable, run: Run, zone: Zone
     known, these rows must be exactly as they were read.
     """
     if run.server is not None and run.server == source.server:
-        if run.incarnation != table.incarnation:
+        if run.incarnation != table.incarnation or exchanged(run, table, source.server):
             return False
         clock = source.clock()
         if not clock.delay and to_instant(clock.now, zone) < to_instant(run.high, zone):

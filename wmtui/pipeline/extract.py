@@ -91,7 +91,7 @@ def clock_of(scope: Scope, source: SourceConnection) -> SourceClock:
 def _told(job: Job, table: SourceTable, last: Run | None, extracted: Extracted) -> Extracted:
     """The same; with the first rows of changed columns, what changed: without rows it would be told again and again."""
     if extracted.run is not None:
-        tell_changes(job, table, last)
+        tell_changes(job, table, last, extracted.run.server)
     return extracted
 
 
@@ -173,7 +173,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
         check(scope, source, table, mark, last)
         pending = find_pending(scope, mark, table, source)
         tell_renames(scope, table)
-        tell_changes(scope, table, last)
+        tell_changes(scope, table, last, source.server)
         if pending.kind is PendingKind.COMMITTED and pending.run is not None:
             last = pending.run
             mark = mark.patched(patch_extracted(mark, last, scope.backend.clock(), table.cursor_digits))

@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.errors import FileGone, FileReplaced, NothingSelected
+from wmtui.errors import FileGone, FileReplaced, LoadRefused, NotAStore, NothingSelected, ObjectMissing
 from wmtui.files.decisions import Decisions
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
@@ -25,6 +26,8 @@ from wmtui.files.selection import (
 )
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Loads, Reason
+from wmtui.objects import ObjectStore
+from wmtui.pipeline.causes import tell_added, with_cause
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import (
@@ -96,7 +99,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     refuse_unknown_loads(job, ledger, mark, selection.selected)
     request = _request(job, mark, selection.selected, ledger)
     started = job.backend.clock()
-    result = _execute(job, request)
+    result = _execute(job, request, ledger)
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
     _know_warehouse(job, warehouse)
@@ -233,7 +236,9 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
     known = ledger.files(job, mark.epoch)
     loading, decided = _loading(job, ledger.known.warehouse), selection.decisions
     lying = {key.rpartition("/")[2]: key for key in present}
-    for name in store.since(settled_run(mark, job.heartbeat, loading, decided, known)):
+    settled = settled_run(mark, job.heartbeat, loading, decided, known)
+    # The run that the watermark stands on is known without a listing, which may be old.
+    for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
         found = store.read(name)
         if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
             continue
@@ -241,6 +246,7 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
             if part.key in present or part.key in selection.loaded or _given_up(decided, part):
                 continue
             if not _read_again(job, mark, name, part):
+                _refuse_unlisted(job.backend.objects, part)
                 point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
                 at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
                 moved = lying.get(part.key.rpartition("/")[2])
@@ -251,6 +257,15 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
                     f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
                     f"{point}; or give them up: `wmtui files -t {job.table} --write-off --key {part.key} --reason …`",
                 )
+
+
+def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
+    """Raises NotAStore for a part that is there although no listing shows it."""
+    with suppress(ObjectMissing):
+        objects.head(part.key)
+        what = f"{objects.root} does not list {part.key}"
+        why = "the file is there, so the listing is old, or of another place"
+        raise NotAStore(what, why, "sync again; if it lasts, look for a proxy or cache in front of the store")
 
 
 def _given_up(decided: Decisions, part: Part) -> bool:
@@ -339,7 +354,7 @@ def _to_load(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -
     )
 
 
-def _execute(job: Job, request: LoadRequest) -> LoadResult:
+def _execute(job: Job, request: LoadRequest, ledger: Ledger) -> LoadResult:
     """Load, reporting every staged file; a request to stop is heard between files."""
     total = len(request.files)
     files = rows = 0
@@ -353,9 +368,11 @@ def _execute(job: Job, request: LoadRequest) -> LoadResult:
     job.progress(Phase.STAGING, files=total)
     job.check()
     warehouse, opened = job.backend.warehouse, open_footer if job.backend.warehouse.reads_store else open_part
-    result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
-    if result.added:
-        job.tell(f"{request.target} has new columns, NULL in the rows it had: {', '.join(result.added)}")
+    try:
+        result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
+    except LoadRefused as error:
+        raise with_cause(job, error) from error
+    tell_added(job, request.target, result.added, ledger.carried(job.place))
     for file in result.already_loaded:
         job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
     return result

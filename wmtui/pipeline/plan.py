@@ -174,7 +174,7 @@ def plan(
     order = Order.CURSOR if table.primary_key else Order.NONE
     spans = _overlap(start, max(lookback, lookback_before) if lookback else lookback, read_to, high, zone)
     ahead = to_instant(start.cursor, zone) - to_instant(high, zone)
-    if start.cursor <= high or ahead <= timedelta(0):
+    if start.cursor <= high:
         inclusive = start.key is None and bool(table.primary_key)
         spans.append(Span(order, start, Position(high), inclusive=inclusive))
     low = spans[0].after.cursor if spans and spans[0].after else start.cursor

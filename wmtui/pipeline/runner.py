@@ -27,6 +27,7 @@ from wmtui.files.runs import new_run_id
 from wmtui.files.selection import earlier_runs
 from wmtui.files.summary import format_distance
 from wmtui.model import TableName
+from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.pipeline.extract import extract_table
@@ -37,6 +38,7 @@ from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
 from wmtui.watermarks.timestamps import format_instant, to_instant
+from wmtui.watermarks.validity import shortened
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -99,7 +101,10 @@ def _acquire(
     found = lease.read(backend.objects, table)
     if not found.open_to(options.batch):
         raise found.refusal()
-    fence = max(mark.fence, _look(Scope(table, config, backend, options, found, emit), mark))
+    scope = Scope(table, config, backend, options, found, emit)
+    if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
+        scope.tell(complaint, Severity.WARNING)
+    fence = max(mark.fence, _look(scope, mark))
     run = new_run_id(backend.clock(), *earlier_runs(found))
     author, batch = backend.author, options.batch
     held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
@@ -132,8 +137,8 @@ def _under_lease(job: Job) -> None:
         _extract_and_load(job)
         outcome = "success"
     except Exception as failure:
-        outcome = "interrupted" if isinstance(failure, Interrupted) else "failed"
-        error = told(failure).in_one_line
+        outcome = _outcome(failure)
+        error = shortened(told(failure).in_one_line)
         raise
     finally:
         now = format_instant(job.backend.clock())
@@ -141,6 +146,13 @@ def _under_lease(job: Job) -> None:
         last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
         success = {"last_success": now} if outcome == "success" else {}
         job.lease.release({"last_run": last_run, **success})
+
+
+def _outcome(failure: Exception) -> str:
+    """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
+    if isinstance(failure, Interrupted):
+        return "interrupted"
+    return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
 
 
 def _extract_and_load(job: Job) -> None:
@@ -220,10 +232,12 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
     writes none: the document is another run's by then.
     """
 
+    text = shortened(failure.in_one_line)
+
     def patch(mark: Watermark) -> Json:
         if stage == "mysql_status":
-            return {stage: "failed", "last_error": failure.in_one_line}
-        noted = {"status": "failed", "error": failure.in_one_line, "profile": job.backend.profile}
+            return {stage: "failed", "last_error": text}
+        noted = {"status": "failed", "error": text, "profile": job.backend.profile}
         warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
         return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import wording
-from wmtui.service.wording import printable
+from wmtui.service.wording import in_one_line
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import describe, pin_at
 from wmtui.watermarks.zones import is_foreign, wall_of, written_in
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from wmtui.service import Service
 
 
-def document(service: "Service", mark: Watermark) -> str:
-    """Every field below another, the bookkeeping in one line."""
+def document(service: "Service", mark: Watermark) -> list[str]:
+    """A line for every field, and one for the bookkeeping."""
     fields = {**mark.fields}
     metadata = fields.pop("metadata")
     shown = {name: _value(value) for name, value in fields.items()}
@@ -28,7 +28,7 @@ def document(service: "Service", mark: Watermark) -> str:
         shown["pin"] = pin(mark)
     shown["serial"] = f"{mark.serial}, {metadata.get('updated_at') or 'never changed by wmtui'}"
     width = max(len(name) for name in shown)
-    return printable("\n".join(f"{name:{width}}  {value}" for name, value in shown.items()))
+    return [in_one_line(f"{name:{width}}  {value}") for name, value in shown.items()]
 
 
 def pin(mark: Watermark) -> str:

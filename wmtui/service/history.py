@@ -9,7 +9,7 @@ from msgspec import Struct
 from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
-from wmtui.service.wording import ABSENT
+from wmtui.service.wording import ABSENT, in_one_line
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import documents, entries
 from wmtui.watermarks.entries import difference
@@ -224,7 +224,7 @@ def diff_lines(diff: Mapping[str, tuple[Any, Any]]) -> list[tuple[str, str]]:
 def _value(value: Any) -> str:
     if value is None:
         return ABSENT
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = in_one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
 
 

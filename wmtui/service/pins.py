@@ -29,6 +29,7 @@ class Pins:
         workspace.require_write(reason)
         if not reason.strip():
             raise UsageError("why is it pinned?", "whoever meets the pin wants to know", "add --reason '…'")
+        workspace.hear_clock()
         now, owner = workspace.clock(), workspace.author.actor
         pin = new_pin(owner, reason, now, None if until is None else self._expiry(until, now))
 

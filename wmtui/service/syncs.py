@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
 from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
+from wmtui.secrets import redact
 from wmtui.service.process import process_age
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Batch
@@ -78,7 +79,7 @@ class Syncs:
         self._refuse_contradictions(request)
         tables, batch = self._tables(request), None
         if request.batch is not None:
-            batch = Batch(request.batch, _began(self._workspace, tables))
+            batch = Batch(redact(request.batch), _began(self._workspace, tables))
         jobs = {table: (self._workspace.config(table), self._options(request, table, batch)) for table in tables}
         return sync_tables(open_backend(self._workspace), jobs, emit=emit, stop=stop)
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from wmtui.files.summary import format_distance
 from wmtui.model import Level
 from wmtui.pipeline.events import Status
+from wmtui.secrets import redact
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 ABSENT = "-"
@@ -23,6 +24,7 @@ _GLYPHS = {
     Level.WARNING: "!",
     Level.ERROR: "✗",
 }
+_SEVERITIES = {"ok": "✓", "warn": "!", "error": "✗"}
 STYLES = {"✓": "green", "✗": "red", "!": "yellow", "▸": "cyan", "·": "dim", "?": "yellow"}
 """The colour of a text that begins with one of the glyphs."""
 
@@ -32,9 +34,9 @@ def status(value: str) -> str:
     return f"{_GLYPHS.get(value, '?')} {value}"
 
 
-def healthy(is_healthy: bool, problem: str) -> str:
-    """Whether a table is well, as glyph and word."""
-    return "✓ ok" if is_healthy else f"✗ {problem}"
+def state(word: str, severity: str) -> str:
+    """How a table is, as glyph and words. severity: ok, warn or error."""
+    return f"{_SEVERITIES[severity]} {word}" if severity != "ok" or word == "ok" else f"· {word}"
 
 
 def span(length: timedelta | None) -> str:
@@ -72,6 +74,16 @@ def size(number: int) -> str:
     return f"{amount:,.1f} TB"
 
 
+def in_one_line(text: str) -> str:
+    """The same where a line end from outside would begin a line of its own."""
+    return printable(text).replace("\n", " ")
+
+
 def printable(text: str) -> str:
-    """Text from outside, safe for a terminal: control characters but the end of a line are spelled out."""
+    """Text from outside, safe to show: without known secrets, and with every character that could steer a terminal or
+    turn the reading direction spelled out, but the end of a line.
+    """
+    text = redact(text)
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

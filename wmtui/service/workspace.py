@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -12,18 +13,20 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ReadOnly, UnknownName, Unreachable, WmtuiError, told
+from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, told
 from wmtui.files.listing import Lister
 from wmtui.files.loads import Destination
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.objects import ObjectStore, open_store
+from wmtui.objects.clock import StoreClock
 from wmtui.sources import Source, open_source
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.validity import LONGEST_TEXT
 
 READERS = 32
 """Documents read at once; a GET waits far longer for the network than it computes."""
@@ -47,7 +50,8 @@ class Workspace:
         self, settings: Settings, *, clock: Clock = utc_now, author: Author | None = None, read_only: bool = False
     ) -> None:
         self.settings = settings
-        self.clock = clock
+        on_s3 = settings.store.root.startswith("s3://")
+        self.clock: Clock = StoreClock() if on_s3 and clock is utc_now else clock
         self.author = author or Author.current()
         self.read_only = read_only
         self._opening = threading.RLock()
@@ -120,6 +124,12 @@ class Workspace:
         """The lock document of a table."""
         return lease.read(self.objects, table)
 
+    def hear_clock(self) -> None:
+        """Let the store tell the time once, for what people type relative to now. It need not answer."""
+        if isinstance(self.clock, StoreClock) and self.clock.off is None:
+            with suppress(WmtuiError):
+                self.watermarks.known_identity()
+
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
         known = {str(table): table for table in self.settings.tables}
@@ -139,7 +149,13 @@ class Workspace:
         return not (self.read_only or self.settings.profile.protected)
 
     def require_write(self, reason: str | None) -> None:
-        """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile."""
+        """Raises ConfirmationNeeded when changes are refused: by --read-only, or in a protected profile; and UsageError
+        for a reason that documents have no room for.
+        """
+        if len(reason or "") > LONGEST_TEXT:
+            raise UsageError(
+                "the reason is too long", f"it has {len(reason or ''):,} characters", f"say it in {LONGEST_TEXT:,}"
+            )
         if self.read_only:
             raise ReadOnly("read-only", "this command changes something", "leave --read-only out")
         name = self.settings.profile_name

@@ -1,7 +1,8 @@
 """What the pipeline needs of a source database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
@@ -26,8 +27,9 @@ class SourceTable(Struct, frozen=True):
     nullable_cursor: rows with a NULL cursor are possible (they are counted, never read).
     null_dates: a date that no calendar has is read as NULL, in cursor and key aside; else it is an error.
     incarnation: what changes when the table is dropped, truncated, restored or rebuilt; None where the source does not
-    say. counted_key: the key is one column that the source counts up for new rows. cursor_index: an index that begins
-    with the cursor, None without one.
+    say. partitions: by name, what changes when a partition is emptied or exchanged for another table; empty where the
+    source does not say. counted_key: the key is one column that the source counts up for new rows. cursor_index: an
+    index that begins with the cursor, None without one.
     """
 
     table: TableName
@@ -38,6 +40,7 @@ class SourceTable(Struct, frozen=True):
     nullable_cursor: bool
     null_dates: bool = False
     incarnation: str | None = None
+    partitions: Mapping[str, int] = MappingProxyType({})
     counted_key: bool = False
     cursor_index: str | None = None
 
@@ -108,6 +111,10 @@ class SourceConnection(Protocol):
         cursor is not DATETIME or TIMESTAMP, or when the key is not unique and NOT NULL; UnsupportedValue for a column
         type that cannot be carried exactly, with the column and type in the message.
         """
+        ...
+
+    def collations(self, table: TableName) -> Mapping[str, str]:
+        """By which collation each text column is compared, as the source calls it; none where bytes are."""
         ...
 
     def clock(self, lookback: timedelta | None = None) -> SourceClock:

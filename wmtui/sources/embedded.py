@@ -1,6 +1,6 @@
 """A DuckDB file as a source: the sandbox of the demo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -97,6 +97,10 @@ class EmbeddedConnection:
         types = {field.name: field.metadata[b"source_type"].decode() for field in schema}
         digits = catalog.CURSOR_DIGITS.get(types.get(config.cursor, ""), 6)
         return fitted(table, schema, config, cursor_digits=digits, unique_keys=keys)
+
+    def collations(self, _table: TableName) -> Mapping[str, str]:
+        """None: bytes are compared."""
+        return {}
 
     def clock(self, lookback: timedelta | None = None) -> SourceClock:  # noqa: ARG002 - nobody is at work
         """See SourceConnection.clock; nobody writes while the file is open for reading, so there is no open writer."""

@@ -110,12 +110,18 @@ class MySQLConnection:
         digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
         described = fitted(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
         counted = {(column.name,) for column in columns if "auto_increment" in column.extra.lower()}
+        numbers = catalog.numbers(self.session, table)
         return replace(
             described,
-            incarnation=catalog.incarnation(self.session, table),
+            incarnation=catalog.incarnation(self.session, table, numbers.pop("", None)),
+            partitions=numbers,
             counted_key=described.primary_key in counted,
             cursor_index=next((index.name for index in indexes if index.serves(config.cursor)), None),
         )
+
+    def collations(self, table: TableName) -> Mapping[str, str]:
+        """See SourceConnection.collations."""
+        return catalog.collations(self.session, table)
 
     def clock(self, lookback: timedelta | None = None) -> SourceClock:
         """See SourceConnection.clock."""

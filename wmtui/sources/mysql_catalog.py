@@ -27,6 +27,10 @@ SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS dat
        privileges AS privileges
 FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0 ORDER BY ordinal_position
 """
+_COLLATIONS = """
+SELECT table_schema AS s, table_name AS n, column_name AS name, collation_name AS collation
+FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0
+"""
 _INDEXES = """
 SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
        sub_part AS sub_part, nullable AS nullable, index_type AS kind
@@ -38,7 +42,9 @@ _CREATED = """
 SELECT table_schema AS s, table_name AS n, create_time AS created
 FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
 """
-_NUMBER = "SELECT table_id AS number FROM information_schema.{} WHERE name = \0name\0"
+_NUMBERS = """
+SELECT name AS name, table_id AS number FROM information_schema.{} WHERE SUBSTRING_INDEX(name, '#', 1) = \0name\0
+"""
 _STATUS = """
 SELECT table_schema AS s, table_name AS n, engine AS engine, table_rows AS table_rows,
        data_length + index_length AS size
@@ -95,13 +101,19 @@ def columns(session: Session, table: TableName) -> list[Column]:
     return found
 
 
+def collations(session: Session, table: TableName) -> dict[str, str]:
+    """Of every text column."""
+    rows = _rows(session, _COLLATIONS, table)
+    return {row["name"]: row["collation"] for row in rows if row["collation"] is not None}
+
+
 def indexes(session: Session, table: TableName) -> list[Index]:
     """Every index of a table."""
     by_name = groupby(_rows(session, _INDEXES, table), key=lambda row: row["name"])
     return [_index(list(rows)) for _, rows in by_name]
 
 
-def incarnation(session: Session, table: TableName) -> str | None:
+def incarnation(session: Session, table: TableName, number: int | None) -> str | None:
     """When the server made the table as it stands, UTC, and InnoDB's number of it where the account may see that: a
     rebuild and a restore make it again, TRUNCATE only gives it another number. None for a view, and where the server
     does not know.
@@ -109,21 +121,29 @@ def incarnation(session: Session, table: TableName) -> str | None:
     rows = _rows(session, _CREATED, table)
     if not rows or rows[0]["created"] is None:
         return None
-    number = _number(session, table)
     return str(rows[0]["created"]) if number is None else f"{rows[0]['created']} as number {number}"
 
 
-def _number(session: Session, table: TableName) -> int | None:
-    """None for a name that InnoDB writes otherwise, and for a table in partitions."""
-    if not _PLAIN.fullmatch(f"{table.schema}/{table.name}"):
-        return None
+def numbers(session: Session, table: TableName) -> dict[str, int]:
+    """InnoDB's number of each partition, by its name in lower case; of a table without partitions by "".
+
+    Empty for a name that InnoDB writes otherwise, and where the account may not see it.
+    """
+    name = f"{table.schema}/{table.name}"
+    if not _PLAIN.fullmatch(name):
+        return {}
     server = session.server
     view = "innodb_sys_tables" if server.is_mariadb or server.kind.release < (8,) else "innodb_tables"
     try:
-        rows = session.query(_NUMBER.format(view), {"name": f"{table.schema}/{table.name}"})
+        rows = session.query(_NUMBERS.format(view), {"name": name})
     except PrivilegeMissing:
-        return None
-    return int(rows[0]["number"]) if len(rows) == 1 else None
+        return {}
+    found = {str(row["name"]): int(row["number"]) for row in rows}
+    return {
+        re.sub("#s?p#", "/", whole[len(name) :], flags=re.IGNORECASE).removeprefix("/").lower(): number
+        for whole, number in found.items()
+        if whole.startswith(name)
+    }
 
 
 def status(session: Session, table: TableName) -> Status:

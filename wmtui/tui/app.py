@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -121,6 +120,7 @@ class WmtuiApp(Typist[int]):
         self.locked = self.service.workspace.settings.profile.protected
         self.keys = {action.id: action.keys for action in ACTIONS}
         """The keys of every action, the user's own included."""
+        self._running_loop: asyncio.AbstractEventLoop | None = None
         self._collected = self.clock()
         self._log_prompt = False
         self._guide = Guide() if start.guide else None
@@ -173,10 +173,7 @@ class WmtuiApp(Typist[int]):
         self.set_keymap(keys)
         for problem in (*self.theme_problems, *problems, *self.service.workspace.settings.warnings):
             self.say(problem, Severity.WARNING)
-        if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self._terminated, int(number))
+        self._running_loop = asyncio.get_running_loop()
         self.arrange(self.start.table or self._first_table())
         self.tables_list.focus()
         self.set_interval(FLUSH_SECONDS, self.take_news)
@@ -252,7 +249,7 @@ class WmtuiApp(Typist[int]):
         set_title(pane, "1 Tables", " · ".join(part for part in parts if part))
 
     def _table_line(self, table: TableName, width: int) -> Line:
-        return table_line(self.board, table, self.service.workspace.clock(), self.clock(), width)
+        return table_line(self.board, table, self.clock(), width)
 
     def show_status(self) -> None:
         """Draw the first line anew."""
@@ -535,8 +532,13 @@ class WmtuiApp(Typist[int]):
         self.reader.stop()
         self.exit(int(code))
 
-    def _terminated(self, number: int) -> None:
+    def terminated(self, number: int) -> None:
+        """A signal says that the screen is to end; called by a thread of its own."""
         self.runs.cancel_all()
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self._leave_by_signal, number)
+
+    def _leave_by_signal(self, number: int) -> None:
         self.leave(128 + number)
 
     def action_sync(self) -> None:

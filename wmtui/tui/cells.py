@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
-from wmtui.service.wording import printable
+from wmtui.service.wording import in_one_line
 
 Piece = tuple[str, str]
 """A text and its kind: "" as its surroundings, or one of `KIND_STYLES`."""
@@ -37,7 +37,7 @@ def kind_of(text: str) -> str:
 
 def plain(text: str, ascii_only: bool) -> str:
     """Text that no terminal takes for a command; with ascii_only also without glyphs it may not have."""
-    text = printable(text).replace("\n", " ")
+    text = in_one_line(text)
     if ascii_only and not text.isascii():
         cells = (c.translate(_ASCII) for c in text)
         return "".join(c if c.isascii() else "?" * cell_len(c) for c in cells)
@@ -46,7 +46,7 @@ def plain(text: str, ascii_only: bool) -> str:
 
 def fit(text: str, width: int) -> str:
     """Exactly so many cells: padded, or cut at the end."""
-    text = printable(text)
+    text = in_one_line(text)
     if cell_len(text) > width > 1:
         return set_cell_size(text, width - 1) + "…"
     return set_cell_size(text, max(width, 0))
@@ -54,7 +54,7 @@ def fit(text: str, width: int) -> str:
 
 def fit_middle(text: str, width: int) -> str:
     """Exactly so many cells: padded, or cut in the middle, where names of tables differ least."""
-    text = printable(text)
+    text = in_one_line(text)
     if cell_len(text) <= width or width < 5:
         return fit(text, width)
     head = set_cell_size(text, (width - 1) // 2)

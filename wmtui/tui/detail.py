@@ -14,8 +14,9 @@ from textual.widgets import ContentSwitcher
 from wmtui.errors import Unreadable
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
+from wmtui.service import Draft, Entry, Look, Selection, Service, Severity, describe, wording
 from wmtui.service.history import diff_lines
+from wmtui.service.verified import in_words
 from wmtui.service.wording import printable
 from wmtui.service.workspace import LoadNote
 from wmtui.tui.cells import Line, Plate, bars, fit_middle, kind_of, set_title
@@ -76,8 +77,11 @@ def read(service: Service, table: TableName) -> Detail:
     kept = [verdict for verdict in newest if verdict.selected]
     dropped = [verdict for verdict in newest if not verdict.selected]
     shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
-    look = service.overview.look(table)
+    look = service.overview.counted(service.overview.look(table), now.selection)
     return Detail(draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+
+
+_KINDS = {Severity.OK: "", Severity.WARN: "warn", Severity.ERROR: "bad"}
 
 
 def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
@@ -86,7 +90,7 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     assert mark is not None
     assert heartbeat is not None
     f, status = mark.fields, look.status
-    limit = service.workspace.config(mark.table).freshness.error
+    limit, verified = service.workspace.config(mark.table).freshness.error, in_words(status.verified)
     loads, *rest = describe.consequence(service, mark, selection)
     own, *others = service.workspace.loads(mark)
     glyphs = [wording.status(f["mysql_status"]), wording.status(own.status)]
@@ -96,11 +100,16 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         ("MySQL", f"{glyphs[0]}, {wording.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
         ("Redshift", f"{glyphs[1]}, {wording.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
         *_elsewhere(others),
-        ("lag", f"{wording.span(status.lag)}  {lag_bar(status.lag, limit, 8)}", ""),
+        ("lag", f"{wording.span(status.lag)}  {lag_bar(status.judgement.age, limit, 8)}", ""),
         ("last success", wording.instant(status.last_success), ""),
         ("next load", loads.removeprefix("loading now would say: "), ""),
         *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
     ]
+    if status.judgement.why and status.state != "failed":
+        shown.append(("state", status.judgement.why, _KINDS[status.severity]))
+    shown.append(("last verified", verified, kind_of(verified)))
+    if status.held_by:
+        shown.insert(1, ("reading", status.held_by, "warn"))
     if f["last_error"]:
         shown.insert(1, ("last error", f["last_error"], "bad"))
     if look.status.phase:
@@ -121,7 +130,7 @@ def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
     """The document's other fields, those of other tools too: the whole line is the text."""
-    for line in describe.document(service, mark).splitlines():
+    for line in describe.document(service, mark):
         name, _, value = line.partition(" ")
         if name not in _SHOWN:
             yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"

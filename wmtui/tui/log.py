@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
 from wmtui.service.progress import ending
-from wmtui.service.wording import count
+from wmtui.service.wording import count, in_one_line
 from wmtui.tui.cells import set_title
 from wmtui.tui.drawing import LogLine, log_line
 from wmtui.tui.lines import LineList
@@ -47,7 +48,7 @@ class LogPane(Vertical):
 
     def add(self, new: Iterable[LogLine]) -> None:
         """More lines at the end."""
-        new = list(new)
+        new = [replace(line, table=in_one_line(line.table), text=in_one_line(line.text)) for line in new]
         self._all.extend(new)
         wanted = [line for line in new if self._wanted(line)]
         if not wanted:

@@ -8,7 +8,9 @@ from wmtui.files.selection import Selection
 from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.pipeline.events import Severity
+from wmtui.secrets import redact
 from wmtui.service import Entry, wording
+from wmtui.service import Severity as State
 from wmtui.tui import picture, themes
 from wmtui.tui.actions import ACTIONS, Action, format_key
 from wmtui.tui.asking import Asking
@@ -42,8 +44,9 @@ class Operations(Asking):
     def problems(self) -> None:
         """What is wrong, each cause once with its tables."""
         lines: list[Line] = []
-        for cause, tables in self._app.board.causes():
-            kind = "warn" if cause in ("stale", "never synced") else "bad"
+        app = self._app
+        for cause, tables in app.board.causes():
+            kind = "bad" if any(app.board.looks[t].status.severity is State.ERROR for t in tables) else "warn"
             first, *rest = textwrap.wrap(f"{wording.count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
             number, _, said = first.partition(": ")
             lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]
@@ -84,7 +87,7 @@ class Operations(Asking):
         current = getattr(focused, "current", None)
         text = _copied(current) if current is not None else None
         if text:
-            self._app.copy_to_clipboard(text)
+            self._app.copy_to_clipboard(redact(text))
             self._app.notify(f"copied {text[:80]}")
 
     def save_log(self) -> None:
@@ -190,14 +193,14 @@ def _whole(item: object, selection: Selection | None) -> tuple[str, str]:
         file = item.file
         found = [f"{file.uri}", "", f"{word(item)}: {selection.explain(item)}"]
         found += [f"modified {wording.instant(file.last_modified)}, {wording.size(file.size)}, ETag {file.etag}"]
-        return "File", "\n".join(found)
+        return "File", wording.printable("\n".join(found))
     if isinstance(item, Change) and isinstance(item.entry, Entry):
         entry = item.entry
         found = [f"{entry.action} by {entry.actor or 'somebody'}@{entry.host or '?'} at {entry.at or '?'}"]
         found += [f"because: {entry.reason}"] if entry.reason else []
         found += ["", *(f"{name}: {before} → {after}" for name, (before, after) in entry.diff.items())]
-        return f"Change {entry.serial or 'made outside'}", "\n".join(found)
-    return "Line", _copied(item) or ""
+        return f"Change {entry.serial or 'made outside'}", wording.printable("\n".join(found))
+    return "Line", wording.printable(_copied(item) or "")
 
 
 def _copied(item: object) -> str | None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from wmtui.service.wording import printable
 from wmtui.tui.cells import KIND_STYLES, Line, plain
 
 
@@ -31,7 +30,7 @@ class Paragraphs(Static):
         for line in self._shown:
             content = Content("")
             for text, kind in line:
-                content += Content.styled(plain(printable(text), ascii_only), KIND_STYLES.get(kind, ""))
+                content += Content.styled(plain(text, ascii_only), KIND_STYLES.get(kind, ""))
             pieces.append(content)
         self.update(Content("\n").join(pieces))
 

@@ -91,6 +91,10 @@ class DuckDBWarehouse:
             if known := session.columns(target):
                 yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
 
+    def clock(self) -> datetime:
+        """This host's clock: the file has none of its own."""
+        return self._clock()
+
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
         if not self._path.exists():

@@ -35,6 +35,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 from wmtui.watermarks.timestamps import format_instant, parse_instant
+from wmtui.watermarks.validity import wrong_count
 
 TTL = timedelta(seconds=60)
 """A lease that was not renewed for this long may be taken over; its holder stops after half of it."""
@@ -82,7 +83,8 @@ class Heartbeat(Struct, frozen=True):
     @property
     def held(self) -> bool:
         """A live run holds the table."""
-        return self.fields["owner"] is not None and self.age < TTL
+        # A live holder renews it within seconds, also after a clock that was ahead was set right.
+        return self.fields["owner"] is not None and abs(self.age) < TTL
 
     @property
     def lease_id(self) -> str | None:
@@ -193,17 +195,22 @@ def key(table: TableName) -> str:
     return f"watermark/locks/{table.key}.json"
 
 
+def free(table: TableName) -> Heartbeat:
+    """Of a table that was never locked."""
+    return Heartbeat(table, _FREE)
+
+
 def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     """The lock document; of a table that was never locked when there is none. Raises Unreadable."""
     try:
         found = objects.get(key(table))
     except ObjectMissing:
-        return Heartbeat(table, _FREE)
+        return free(table)
     fields = {**_FREE, **documents.decode(key(table), found.data)}
     try:
         for name in ("token", "rows"):
-            if type(fields[name]) is not int:
-                raise ValueError(f"{name} is {fields[name]!r}, not a count")
+            if problem := wrong_count(name, fields[name]):
+                raise ValueError(problem)
         _instant(fields["extracted_to"])
         _instant(fields["last_success"])
         _instant(fields["extracted_from"])
@@ -324,6 +331,10 @@ def acquire(
             raise found.refusal()
         now = format_instant(clock())
         token = max(found.token, fence) + 1
+        if problem := wrong_count("the next token", token):
+            raise Unreadable(
+                key(table), f"{problem}: this document, the watermark or the ledger has one that no run left"
+            )
         fields = {
             **found.fields,
             "token": token,

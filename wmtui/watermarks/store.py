@@ -31,7 +31,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, complete, digest_of, keep_highest_epoch
 from wmtui.watermarks.timestamps import format_instant
-from wmtui.watermarks.validity import VERSION, with_short_texts
+from wmtui.watermarks.validity import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.zones import is_foreign
 
 _UTC = ZoneInfo("UTC")
@@ -81,7 +81,7 @@ class WatermarkStore:
         self._objects = objects
         self._clock = clock
         self._author = author
-        self._zone = zone
+        self.zone = zone
         self._proven = False
         self._identity: identities.StoreIdentity | None = None
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
@@ -165,7 +165,7 @@ class WatermarkStore:
         based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
         is computed anew on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
         with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
-        and TableError for a document that nobody could read again.
+        and NotWritten for a document that nobody could read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
@@ -278,7 +278,7 @@ class WatermarkStore:
         mark = stored.watermark
         if stored.etag is None:
             return stored
-        journal = Journal(self._objects, table, mark.change)
+        journal = Journal(self._objects, table)
         if mark.change is not None:
             journal.append(adoption.copied(mark))
         used, newest = journal.newest(mark.serial)
@@ -316,8 +316,9 @@ class WatermarkStore:
         least. previous: the change that left it, where it is not the document's.
         """
         mark = stored.watermark
-        zone = self._zone.key if "timezone" in patch or not is_foreign(mark, self._zone) else mark.timezone
+        zone = self.zone.key if "timezone" in patch or not is_foreign(mark, self.zone) else mark.timezone
         content = with_short_texts({**mark.content, **patch, "timezone": patch.get("timezone") or zone})
+        _refuse_unreadable(mark, wrong_field(content))
         content = keep_highest_epoch(known or mark.content, content)
         before = (mark.content if stored.known else {}) if before is None else before
         entry = {
@@ -328,15 +329,9 @@ class WatermarkStore:
         }
         whole = action == "external" or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
-        key = self.key(mark.table)
-        if problem := changed.problem:
-            raise NotWritten(
-                f"the watermark of {mark.table} was not changed",
-                f"nobody could read it again: {problem}",
-                f"look at {key} and restore an earlier version",
-            )
+        _refuse_unreadable(changed, changed.problem)
         try:
-            documents.write(self._objects, key, changed.encode(), stored.etag)
+            documents.write(self._objects, self.key(mark.table), changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
@@ -379,6 +374,15 @@ class WatermarkStore:
             return True
         entry = Journal(self._objects, written.table).get(written.serial)
         return entry is not None and entry.get("write_id") == written.write_id
+
+
+def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
+    if problem is not None:
+        raise NotWritten(
+            f"the watermark of {mark.table} was not changed",
+            f"nobody could read it again: {problem}",
+            f"look at {WatermarkStore.key(mark.table)} and restore an earlier version",
+        )
 
 
 def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:

@@ -14,6 +14,8 @@ TOO_LARGE = 10**12
 _TOO_MANY_ROWS = 10**18
 LONGEST_TEXT = 2_000
 """Characters of a text that wmtui itself puts into a document: an error, a reason."""
+LARGEST = 8 * 2**20
+"""Bytes of the fields that somebody hands in; what is in the store is read whatever its size."""
 DEEPEST = 100
 """How far values nest; a change holds them a few levels deeper, which `documents.decode` has room for."""
 
