@@ -284,7 +284,7 @@ def test_a_line_that_cannot_mean_anything_is_refused_and_changes_nothing(
         (("set", *ORDERS, "auf4"), ["unknown preset 'auf4'", "aug4, aug1, 1day", "did you mean aug4?"]),
         (("set", *ORDERS, "2099-01-01"), ["in the future", "--force"]),
         (("reset", *ORDERS, "aug4"), ["-t and PRESET exclude each other"]),
-        (("gt",), ["No such command 'gt'", "wmtui watermark --help"]),
+        (("gt",), ["no command `wmtui watermark gt`", "did you mean `wmtui watermark get`?"]),
     ],
 )
 def test_a_refusal_names_what_is_wrong_and_what_would_be_right(

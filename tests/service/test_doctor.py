@@ -114,3 +114,14 @@ def test_what_a_new_column_lacks_is_told_with_the_command_that_fills_it(tmp_path
     stack.service.watermarks.reset(stack.table())
     stack.sync_one()
     assert [row[2] for row in stack.warehouse_rows()] == ["a", "b"]
+
+
+def test_a_key_that_another_constraint_finds_twice_is_told_as_that(tmp_path: Path) -> None:
+    stack = embedded_stack(tmp_path)
+    stack.create()
+    stack.warehouse("CREATE TABLE orders (id BIGINT, amount DECIMAL(10,2), note VARCHAR UNIQUE, update_at TIMESTAMP)")
+    stack.insert((1, "1.00", "same", stack.ago(minutes=50)), (2, "1.00", "same", stack.ago(minutes=40)))
+    (result,) = stack.sync("orders")
+    assert result.error is not None
+    assert "rows are told apart by id, and another constraint of orders finds two alike" in result.error.why
+    assert "drop that constraint" in result.error.next

@@ -35,7 +35,7 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
         place = settings.target or name.name
         tables[name] = replace(settings, target=str(TargetName(place, schema)))
         # Redshift and DuckDB fold the case of names.
-        first = targets.setdefault(((settings.schema or home).casefold(), place.casefold()), name)
+        first = targets.setdefault(((settings.schema or home).lower(), place.lower()), name)
         if first != name:
             raise document.error(
                 f"{first} and {name} have the same target {tables[name].target}",
@@ -58,6 +58,13 @@ def _check_defaults(document: Document, defaults: dict[str, Any]) -> None:
 
 
 def _table_name(document: Document, text: str, at: At) -> TableName:
+    if set(text) & set("*?["):
+        raise document.error(
+            f"{text} is a pattern of tables",
+            "patterns are not supported: each table is an entry of its own",
+            at,
+            "name the tables one by one; in the name of a table itself write * as %2A, ? as %3F and [ as %5B",
+        )
     try:
         return TableName.parse(text)
     except ValueError as error:
@@ -160,7 +167,7 @@ def _check_target(document: Document, name: TableName, table: TableConfig, at: A
                 (*at, "exclude"),
                 "take it off one of the lists",
             )
-    twice = [new for new, count in Counter(map(str.casefold, table.rename.values())).items() if count > 1]
+    twice = [new for new, count in Counter(map(str.lower, table.rename.values())).items() if count > 1]
     if twice:
         why = "two columns would be one"
         raise document.error(f"{name} renames two columns to {twice[0]}", why, (*at, "rename"), "choose another name")

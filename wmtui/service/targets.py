@@ -74,7 +74,7 @@ def _side_effects(
     names = {column: wish.naming.of(column) or column for column in wish.primary_key}
     yield from folded_keys(subject, names, found, collations)
     key = tuple(names.values())
-    if found.primary_key and key and {c.casefold() for c in found.primary_key} != {c.casefold() for c in key}:
+    if found.primary_key and key and {c.lower() for c in found.primary_key} != {c.lower() for c in key}:
         finding = f"its primary key is {', '.join(found.primary_key)}, rows are replaced by {', '.join(key)}"
         yield Check(subject, Level.WARNING, finding, "make the two the same, or be sure that both are unique")
 

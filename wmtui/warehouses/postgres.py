@@ -146,7 +146,7 @@ class PostgresWarehouse:
         """Findings about connection and privileges; a dead server is a finding."""
         try:
             with self._session() as session:
-                return [session.describe_connection(), *session.check_pooler(), *session.check_privileges()]
+                return [session.describe_connection(), *session.peculiarities(), *session.check_privileges()]
         except WarehouseError as error:
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
@@ -442,7 +442,7 @@ class PostgresSession(Session):
         step = "set tls: verify in tables.yaml unless the network is trusted"
         return Check("warehouse", Level.WARNING, f"PostgreSQL {version}, not encrypted", step)
 
-    def check_pooler(self) -> list[Check]:
+    def peculiarities(self) -> list[Check]:
         """A finding where each transaction may get another connection."""
         if not self.pooled:
             return []
