@@ -679,6 +679,16 @@ def test_a_run_is_begun_taken_over_and_given_up_by_changes_of_the_watermark_that
     assert bench.run.state is RunState.ABANDONED
 
 
+def test_what_a_warehouse_had_before_the_run_reaches_up_to_where_the_source_had_been_read(bench: Bench) -> None:
+    loaded = {"last_mysql_data_timestamp": "2025-08-14 04:00:00", "warehouses": {"w1": {"status": "success"}}}
+    here = WatermarkStore(bench.objects, bench.clock, ANA, NEW_YORK)
+    mark = here.change(TABLE, "loaded", lambda _: loaded)
+    job = replace(bench.job, backend=replace(bench.job.backend, watermarks=here, zone=NEW_YORK))
+    run = replace(bench.fresh(planned(MAIN)), final=Position(at(5), (5,)))
+    taken = take_over(job, mark, run)
+    assert taken.fields["warehouses"] == {"w1": {"status": "pending", "loaded_to": "2025-08-14T08:00:00Z"}}
+
+
 def test_texts_that_were_cut_are_told_when_the_run_commits(bench: Bench) -> None:
     extract = bench.extract(FakeSource([batch((1, at(1)))]), bench.fresh(planned(MAIN)))
     extract._fit.cut["note"] += 1200
