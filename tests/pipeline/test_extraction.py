@@ -622,6 +622,16 @@ def test_a_part_whose_answer_was_lost_is_known_by_its_length(bench: Bench) -> No
     assert bench.objects.get("incremental/a").data == b"data"
 
 
+def test_a_store_that_refuses_a_part_as_if_it_were_there_is_told_apart(bench: Bench) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise PreconditionFailed
+
+    bench.unreliable.put = refuse  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match=r"cannot write .*/incremental/a: the store answers 412"):
+        put_part(bench.objects, "incremental/a", b"data")
+    del bench.unreliable.put
+
+
 def test_a_part_that_meets_another_write_under_way_is_tried_five_times(bench: Bench) -> None:
     bench.unreliable.fail(refusing=[WriteContended() for _ in range(4)])
     assert put_part(bench.objects, "incremental/a", b"data")
