@@ -71,9 +71,11 @@ try-mysql:
 bench: $(INSTALLED) servers mysql ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
 
-docs: $(INSTALLED) ## draw the pictures and the table of types of the documentation again
+docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, errors and JSON
 	$(BIN)/python -m tests.tui.scenes docs
 	$(BIN)/python -m tests.type_page
+	$(BIN)/python -m tests.error_page
+	$(BIN)/python -m tests.json_page
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv .mysql build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

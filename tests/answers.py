@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+from wmtui.errors import ObjectMissing, PreconditionFailed
 from wmtui.objects import ObjectStore
 
 
 class Unreliable:
     """Any store, in which the next writes of some keys go wrong as the test says.
 
-    landing: what is raised after a write that landed; refusing: instead of a write. One error for one write.
+    landing: what is raised after a write that landed; refusing: instead of a write, where PreconditionFailed means that
+    somebody else has just written. One error for one write.
     """
 
     def __init__(self, objects: ObjectStore, part: str = "") -> None:
@@ -29,11 +31,22 @@ class Unreliable:
             return self._objects.put(key, data, **conditions)
         self.puts += 1
         if self.refusing:
-            raise self.refusing.pop(0)
+            error = self.refusing.pop(0)
+            if isinstance(error, PreconditionFailed):
+                self._overtake(key)
+            raise error
         etag = self._objects.put(key, data, **conditions)
         if self.landing:
             raise self.landing.pop(0)
         return etag
+
+    def _overtake(self, key: str) -> None:
+        """Somebody else writes the document, with the same content."""
+        try:
+            data = self._objects.get(key).data
+        except ObjectMissing:
+            data = b"{}"
+        self._objects.put(key, data + b"\n")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._objects, name)

@@ -75,5 +75,7 @@ def test_every_theme_is_documented() -> None:
 @pytest.mark.timeout(300)  # A process for each of some seventy commands, beside other tests.
 def test_every_command_works_word_for_word_from_top_to_bottom(shell: Mapping[str, str]) -> None:
     replaced = [re.sub(r"-t T\b", f"-t {TABLE}", line) for line in REPLACED]
+    # By then some of the sandbox's manual tables are days old.
+    replaced = [f"{line}  # exit 1" if line == "wmtui status" else line for line in replaced]
     for line in [*(line for block in BLOCKS for line in block.splitlines()), *replaced]:
         type_line(line, shell)

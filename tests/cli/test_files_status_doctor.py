@@ -1,5 +1,7 @@
 """`wmtui files`, `status` and `doctor`."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,114 @@ def test_status_is_1_when_the_last_success_is_too_old(wmtui: Wmtui) -> None:
     assert "✗ stale" in found.out
 
 
+def test_data_of_two_days_ago_are_never_young_enough_because_a_run_was(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("--run")
+    mark_back(stack, days=2)
+
+    found = wmtui("status", "--max-age", "1h", "--json")
+
+    orders, items = found.json["tables"]
+    assert found.code == 1
+    assert (orders["state"], orders["severity"], orders["healthy"]) == ("stale", "error", False)
+    assert orders["data_age_seconds"] == pytest.approx(2 * 86_400, abs=120)
+    assert orders["age_seconds"] < 120
+    assert (items["state"], items["healthy"]) == ("pending", True)
+    assert "shop.orders: stale: its data is 2 d" in found.err
+
+
+def test_a_warning_is_counted_and_coloured_and_exits_0(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("--run")
+    mark_back(stack, hours=3)
+
+    found = wmtui("status")
+
+    assert found.code == 0
+    assert "! late" in found.out
+    assert "2 tables: 1 ok, 1 warn" in found.err
+
+
+def test_a_table_that_was_just_reset_is_not_ok(wmtui: Wmtui) -> None:
+    wmtui("--run")
+    wmtui("watermark", "reset", *ORDERS, "--yes")
+
+    found = wmtui("status", "--json")
+
+    assert found.code == 1
+    assert found.json["tables"][0]["state"] == "reset"
+
+
+def test_manual_is_a_state_with_who_and_since_when_and_does_not_stay_green(wmtui: Wmtui) -> None:
+    wmtui("--run")
+    wmtui("watermark", "set", *ORDERS, "-10m")
+    fresh = wmtui("status", "--json")
+    wmtui("watermark", "set", *ORDERS, "3days")
+    forgotten = wmtui("status", "--json")
+    people = wmtui("status")
+
+    assert (fresh.json["tables"][0]["state"], fresh.json["tables"][0]["severity"]) == ("manual", "ok")
+    assert set(fresh.json["tables"][0]["manual"]) == {"since", "by"}
+    assert "@" in fresh.json["tables"][0]["manual"]["by"]
+    assert (forgotten.code, forgotten.json["tables"][0]["state"], forgotten.json["tables"][0]["severity"]) == (
+        1,
+        "manual",
+        "error",
+    )
+    assert "✗ manual since 20" in people.out
+
+
+def test_a_last_success_in_the_future_is_an_alarm(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("--run")
+    change_lock(stack, last_success="2099-01-01T00:00:00Z")
+
+    found = wmtui("status", "--json")
+
+    assert (found.code, found.json["tables"][0]["state"]) == (1, "clock")
+    assert "the last success is 2099-01-01T00:00:00Z" in found.json["tables"][0]["why"]
+
+
+def test_files_held_back_are_a_problem_of_status_and_list(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("--run")
+    foreign(stack, "late.parquet")
+    wmtui("watermark", "set", *ORDERS, "2099-01-01", "--force")
+
+    found, listed = wmtui("status", "--json"), wmtui("watermark", "list")
+
+    assert (found.code, found.json["tables"][0]["state"], found.json["tables"][0]["held_back"]) == (1, "held back", 1)
+    assert "✗ held back" in listed.out
+
+
+def test_never_verified_is_said_and_the_last_result_is_shown(wmtui: Wmtui, stack: Stack) -> None:
+    wmtui("--run")
+    before, table = wmtui("status", "--json"), wmtui("status")
+    stack.warehouse("DELETE FROM orders WHERE id = 1")
+    wmtui("verify", *ORDERS)
+    after, listed = wmtui("status", "--json"), wmtui("watermark", "list")
+
+    assert before.json["tables"][0]["verified"] is None
+    assert "- never" in table.out
+    verified = after.json["tables"][0]["verified"]
+    assert (verified["result"], verified["reasons"]) == ("not_right", ["missing"])
+    assert f"✗ not right, {verified['at']}" in listed.out
+
+
+def change_lock(stack: Stack, **fields: object) -> None:
+    """As another run would have left it."""
+    change(stack, f"watermark/locks/{stack.table().key}.json", fields)
+
+
+def mark_back(stack: Stack, **span: float) -> None:
+    """The watermark and the last look at the source were so long ago; the last run was just now."""
+    at = stack.ago(**span)
+    change(
+        stack, f"watermark/tables/{stack.table().key}.json", {"last_mysql_data_timestamp": f"{at:%Y-%m-%d %H:%M:%S}"}
+    )
+
+
+def change(stack: Stack, key: str, fields: Mapping[str, object]) -> None:
+    objects = stack.service.workspace.objects
+    objects.put(key, json.dumps({**json.loads(objects.get(key).data), **fields}).encode())
+
+
 def test_status_shows_an_unreadable_table_beside_the_others(wmtui: Wmtui, stack: Stack) -> None:
     wmtui("--run")
     key = corrupt(stack)
@@ -112,7 +222,7 @@ def test_status_shows_an_unreadable_table_beside_the_others(wmtui: Wmtui, stack:
 
     assert found.code == 1
     assert "✗ unreadable" in found.out
-    assert "✓ ok" in found.out
+    assert "· pending" in found.out
     assert key in found.err
 
 

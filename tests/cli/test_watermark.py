@@ -284,7 +284,7 @@ def test_a_line_that_cannot_mean_anything_is_refused_and_changes_nothing(
         (("set", *ORDERS, "auf4"), ["unknown preset 'auf4'", "aug4, aug1, 1day", "did you mean aug4?"]),
         (("set", *ORDERS, "2099-01-01"), ["in the future", "--force"]),
         (("reset", *ORDERS, "aug4"), ["-t and PRESET exclude each other"]),
-        (("gt",), ["No such command 'gt'", "wmtui watermark --help"]),
+        (("gt",), ["no command `wmtui watermark gt`", "did you mean `wmtui watermark get`?"]),
     ],
 )
 def test_a_refusal_names_what_is_wrong_and_what_would_be_right(
@@ -313,9 +313,23 @@ def test_list_shows_every_table_also_those_never_synced(wmtui: Wmtui) -> None:
     found = wmtui("watermark", "list")
 
     orders, items = rows(found)["shop.orders"], rows(found)["shop.items"]
-    assert orders[:3] == ["automated", "✓ success", "✓ success"]
-    assert orders[-1].endswith(" ago")
-    assert items == ["automated", "· pending", "· pending", "-", "-", "0", "never synced"]
+    assert orders[:4] == ["✓ ok", "automated", "✓ success", "✓ success"]
+    assert orders[-2].endswith(" ago")
+    assert orders[-1] == "- never"
+    assert items == [
+        "✗ never synced", "automated", "· pending", "· pending", "-", "-", "0", "never synced", "- never",
+    ]  # fmt: skip
+
+
+def test_list_names_documents_that_it_does_not_read(wmtui: Wmtui, stack: Stack) -> None:
+    objects = stack.service.workspace.objects
+    objects.put("watermark/tables/shop_orders.json", b'{"table_name": "shop.orders"}')
+
+    people, data = wmtui("watermark", "list"), wmtui("watermark", "list", "--json")
+
+    for found in (people, data):
+        assert found.code == 0
+        assert "watermark/tables/shop_orders.json: shop.orders's watermark as the older tool wrote it" in found.err
 
 
 def test_list_as_json_has_each_tables_document_lag_and_waiting_files(wmtui: Wmtui) -> None:
@@ -346,7 +360,7 @@ def test_an_unreadable_watermark_is_reported_with_its_key_beside_the_others(wmtu
     assert key in broken["error"]["what"]
     assert (whole["table"], whole["error"]) == ("shop.items", None)
     assert rows(people)["shop.orders"][0] == "✗ unreadable"
-    assert rows(people)["shop.items"][0] == "automated"
+    assert rows(people)["shop.items"][:2] == ["✗ never synced", "automated"]
     assert key in people.err
 
 

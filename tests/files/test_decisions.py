@@ -45,6 +45,7 @@ def reason(
 ) -> Reason:
     loads = {"k/a": Load(loaded, NOON, "load-1")} if loaded else {}
     (verdict,) = judge([candidate], basis, loads, again, {"k/a": decided} if decided else {})
+    assert verdict.file is candidate
     return verdict.reason
 
 

@@ -209,6 +209,26 @@ def test_both_ends_of_the_session_window_are_in_and_a_second_beyond_is_out() -> 
         assert reason(file(outside), AUTOMATED) is Reason.OUTSIDE_SESSION
 
 
+def test_a_verdict_of_a_session_names_the_end_of_the_window_that_is_nearest() -> None:
+    low, high = NOON - SESSION, NOON + SESSION
+    for at, end in [
+        (low - SECOND, low),
+        (low, low),
+        (NOON - SECOND, low),
+        (NOON, high),
+        (NOON + SECOND, high),
+        (high, high),
+        (high + SECOND, high),
+    ]:
+        (verdict,) = judge([file(at)], AUTOMATED, {})
+        assert (verdict.boundary, verdict.distance) == (end, abs(at - end))
+    old = NOON - timedelta(days=90)
+    (carried,) = judge([file(old, part=own())], AUTOMATED, {})
+    (floored,) = judge([file(old)], replace(AUTOMATED, load_floor=NOON), {})
+    (manual_one,) = judge([file(old)], MANUAL, {})
+    assert (carried.boundary, floored.boundary, manual_one.boundary) == (low, NOON, NOON)
+
+
 def test_a_committed_part_that_was_never_loaded_is_carried_over_at_any_age() -> None:
     """Session windows move with every run; without this, older parts are never loaded and nobody notices."""
     old = NOON - timedelta(days=90)
@@ -250,6 +270,33 @@ def test_what_is_not_behind_the_load_floor_stays_out_even_in_the_session_or_carr
         assert reason(file(NOON, part=part), basis) is Reason.BEFORE_FLOOR
         assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
     assert reason(file(NOON - timedelta(days=9), part=own()), basis) is Reason.BEFORE_FLOOR
+
+
+@pytest.mark.parametrize(
+    ("timezone", "newest", "taken"),
+    [
+        (None, datetime(2025, 8, 14, 14), True),  # By the profile's clock, in Berlin: the floor itself.
+        (None, datetime(2025, 8, 14, 14, 0, 0, 1), True),
+        (None, datetime(2025, 8, 14, 13, 59, 59, 999999), False),
+        ("Europe/Berlin", datetime(2025, 8, 14, 14), True),
+        ("Asia/Shanghai", datetime(2025, 8, 14, 20), True),
+        ("Asia/Shanghai", datetime(2025, 8, 14, 19, 59, 59), False),
+        ("UTC", datetime(2025, 8, 14, 12), True),
+        ("UTC", datetime(2025, 8, 14, 11, 59, 59), False),
+        (None, None, False),
+    ],
+)
+def test_a_part_with_rows_from_the_floor_on_is_in_whatever_the_stores_clock_says(
+    timezone: str | None, newest: datetime | None, taken: bool
+) -> None:
+    """The sync right after a `set` must not lose its parts to LastModified's whole seconds, or to a clock behind."""
+    part = structs.replace(own(), max_cursor=newest, timezone=timezone)
+    basis = Basis(1, extraction_time=NOON + timedelta(hours=1), load_floor=NOON, zone=BERLIN)
+
+    for at in (NOON, NOON - timedelta(minutes=5)):
+        assert reason(file(at, part=part), basis) is (Reason.IN_SESSION if taken else Reason.BEFORE_FLOOR)
+    assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
+    assert reason(file(NOON), basis) is Reason.BEFORE_FLOOR
 
 
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
@@ -365,10 +412,21 @@ def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_orde
 
     assert basis(manual("2025-08-09 20:00:01", last_mysql_extraction_time="2025-08-14T15:30:45Z")) == at_eight
     assert basis(automated().patched(point)) == replace(AUTOMATED, zone=SHANGHAI)
+    assert basis(automated(load_floor="2025-08-14T11:00:00Z")) == replace(
+        AUTOMATED, zone=SHANGHAI, load_floor=NOON - timedelta(hours=1)
+    )
     assert basis(automated().patched({**point, "last_mysql_extraction_time": None})) == at_eight
     assert basis(Watermark.new(automated().table)) == Basis(1, after=instant, system=True)
     assert basis(automated().patched({"last_mysql_data_timestamp": None})) == Basis(1, after=instant, system=True)
     assert basis(Watermark.new(automated().table), None) == Basis(1, system=True)
+
+
+@pytest.mark.parametrize("keyless", [False, True])
+def test_the_basis_of_every_kind_says_whether_the_table_has_a_primary_key(keyless: bool) -> None:
+    for mark in (Watermark.new(automated().table), manual("2025-08-09 20:00:01"), automated()):
+        for system in (None, datetime(2025, 8, 1)):
+            assert Basis.of(mark, system, UTC_ZONE, keyless=keyless).keyless is keyless
+    assert not Basis.of(automated(), None, UTC_ZONE).keyless
 
 
 def test_the_log_says_how_files_are_chosen() -> None:

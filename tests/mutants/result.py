@@ -23,7 +23,7 @@ def status(code: int | None) -> str:
 def change_of(diff: str) -> str:
     """The lines that a mutant takes away and adds, without their indentation."""
     lines = [line for line in diff.splitlines() if line[:1] in "-+" and not line.startswith(("---", "+++"))]
-    return "\n".join(f"{line[0]} {line[1:].replace('# pragma: no mutate', '').strip()}" for line in lines)
+    return "\n".join(f"{line[0]} {line[1:].replace('# pragma: no mutate', '').strip()}".strip() for line in lines)
 
 
 def place_of(name: str) -> str:

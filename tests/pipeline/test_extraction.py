@@ -7,6 +7,7 @@ a part that is written twice.
 import dataclasses
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -21,7 +22,16 @@ from tests.answers import Unreliable
 from tests.clock import NOON, HandClock
 from tests.pipeline.plans import NEW_YORK, TABLE, UTC_ZONE, clock_at, source_table
 from wmtui.config import TableConfig
-from wmtui.errors import Conflict, Interrupted, LeaseHeld, PreconditionFailed, SourceError, StoreError, WriteContended
+from wmtui.errors import (
+    Conflict,
+    Interrupted,
+    LeaseHeld,
+    PreconditionFailed,
+    SourceError,
+    StoreError,
+    UnsupportedValue,
+    WriteContended,
+)
 from wmtui.files.footers import footer_digest
 from wmtui.files.names import parse_part
 from wmtui.files.runs import Range, Run, RunState, RunStore, new_run_id
@@ -36,6 +46,7 @@ from wmtui.pipeline.overlap import digests
 from wmtui.pipeline.plan import Plan
 from wmtui.sources import SourceTable
 from wmtui.warehouses import Limits
+from wmtui.warehouses.target import TargetColumn, TargetTable
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -284,6 +295,48 @@ def test_a_resumed_run_that_finds_no_row_is_given_up_and_the_watermark_forgets_i
     assert bench.mark.change["action"] == "run abandoned"
 
 
+@pytest.mark.usefixtures("part_per_batch")
+def test_in_the_order_of_the_key_the_watermark_takes_the_greatest_cursor_of_any_part(
+    bench: Bench,
+) -> None:
+    span = Span(Order.PRIMARY_KEY, None, Position(HIGH))
+    extract = bench.extract(FakeSource([batch((1, at(9))), batch((2, at(2)))]), bench.fresh(planned(span)))
+    extract.read([(0, span)], frozenset())
+    extract.commit()
+    assert (bench.run.ranges[0].position, bench.run.ranges[0].newest) == (Position(at(2), (2,)), Position(at(9), (1,)))
+    assert bench.mark.position == Position(at(9), (1,))
+
+
+def test_rows_in_no_order_leave_a_range_without_a_position_to_go_on_from(bench: Bench) -> None:
+    table, span = source_table(key=()), Span(Order.NONE, None, Position(HIGH))
+    source = cast(Any, FakeSource([batch((1, at(9)), (1, at(2)))]))
+    extract = Extraction(bench.job, table, bench.mark, bench.fresh(planned(span), table), source, target=None)
+    extract.read([(0, span)], frozenset())
+    extract.commit()
+    assert (bench.run.ranges[0].position, bench.run.final) == (None, Position(at(9)))
+
+
+NOTED = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), ("note", pa.string())])
+
+
+@pytest.mark.parametrize(("note", "why"), [(None, "NULL"), ("too long", "bytes")])
+def test_what_the_target_or_its_warehouse_does_not_take_is_refused_before_it_becomes_a_part(
+    bench: Bench, note: str | None, why: str
+) -> None:
+    table = replace(ORDERS, schema=NOTED)
+    full = TargetTable((TargetColumn("note", "text", False, False, False),), (), "table")
+    warehouse = cast(Any, SimpleNamespace(limits=Limits(text_bytes=3)))
+    job = replace(bench.job, backend=replace(bench.job.backend, warehouse=warehouse))
+    rows = pa.record_batch([pa.array([1]), pa.array([at(1)], pa.timestamp("us")), pa.array([note], pa.string())], NOTED)
+    extract = Extraction(
+        job, table, bench.mark, bench.fresh(planned(MAIN), table), cast(Any, FakeSource([rows])), target=full
+    )
+    with pytest.raises(UnsupportedValue, match="note") as refused:
+        extract.read([(0, MAIN)], frozenset())
+    assert why in refused.value.in_one_line
+    assert list(bench.objects.list("incremental/")) == []
+
+
 # The overlap.
 
 
@@ -517,6 +570,26 @@ def test_each_reader_proves_its_server_by_the_runs_and_skips_what_is_known(
     assert bench.rows() == [[(1, at(9))]]
 
 
+def test_so_many_readers_are_at_work_at_once_as_there_are_workers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, workers: Any = None, **names: Any) -> None:
+            asked.append(workers)
+            super().__init__(workers, **names)
+
+    monkeypatch.setattr(extraction, "ThreadPoolExecutor", Counted)
+    low, high = (Span(Order.PRIMARY_KEY, None, Position(HIGH), key_after=k) for k in (None, (5,)))
+    source = FakeSource([], [])
+    job = bench.with_options(strategy=Strategy.INTRA_TABLE, workers=3)
+    job = replace(job, backend=replace(job.backend, source=cast(Any, source)))
+    run = bench.fresh(planned(low, high, strategy=Strategy.INTRA_TABLE))
+    bench.extract(source, run, job).read([(0, low), (1, high)], frozenset())
+    assert asked == [3]
+
+
 def test_one_range_alone_is_read_by_the_runs_own_connection(bench: Bench) -> None:
     source = FakeSource([batch((1, at(9)))])
     run = bench.fresh(planned(MAIN, strategy=Strategy.INTRA_TABLE))
@@ -529,7 +602,7 @@ def test_the_memory_of_a_part_is_shared_among_the_readers_at_work(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: Strategy, parts_written: int
 ) -> None:
     rows = batch((1, at(1)))
-    monkeypatch.setattr(parts, "PART_BYTES", rows.nbytes * 4)
+    monkeypatch.setattr(parts, "PART_BYTES", rows.nbytes * 2)
     source = FakeSource([rows, batch((2, at(2)))])
     job = bench.with_options(strategy=strategy, workers=4)
     bench.extract(source, bench.fresh(planned(MAIN)), job).read([(0, MAIN)], frozenset())

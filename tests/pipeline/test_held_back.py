@@ -25,8 +25,9 @@ def left_below_the_floor(stack: Stack) -> None:
 
 def held_back(stack: Stack) -> tuple[int | None, int | None]:
     """What the list says is waiting, and held back."""
-    (row,) = stack.service.watermarks.rows()
-    return row.waiting, row.held_back
+    (look,) = stack.service.overview.looks([stack.table()])
+    assert (look.status.state == "held back") == bool(look.status.held_back)
+    return look.waiting, look.status.held_back
 
 
 def test_what_a_full_sync_leaves_below_the_load_floor_is_held_back_at_every_door_until_it_is_written_off(

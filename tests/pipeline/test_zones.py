@@ -120,7 +120,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
     shown = describe.document(berlin, before)
     assert "2025-08-14 17:30:45 Europe/Berlin (2025-08-14T15:30:45Z), written in UTC" in shown
     assert "manual, written in UTC" in shown
-    lags = [service.watermarks.rows()[0].lag or timedelta() for service in (utc, berlin)]
+    lags = [service.overview.looks([table])[0].status.lag or timedelta() for service in (utc, berlin)]
     assert timedelta() < lags[0] <= lags[1] < lags[0] + timedelta(minutes=1)
     (status,) = berlin.health.status([table], None)
     assert (status.healthy, status.problem) == (False, "other time zone")

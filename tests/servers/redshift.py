@@ -48,6 +48,8 @@ CREATE FUNCTION {SCHEMA}.told_name(kept name) RETURNS text LANGUAGE sql STABLE A
 CREATE FUNCTION {SCHEMA}.format_type(kind oid, modifier int) RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT CASE WHEN typnamespace = '{SCHEMA}'::regnamespace THEN typname::text WHEN typname = 'jsonb' THEN 'super'
      ELSE pg_catalog.format_type(kind, modifier) END FROM pg_type WHERE oid = kind $$;
+CREATE FUNCTION {SCHEMA}.db_collation() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT 'case_sensitive'::text $$;
 CREATE FUNCTION {SCHEMA}.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT value::json::jsonb $$;
 CREATE FUNCTION {SCHEMA}.json_serialize(value jsonb) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT AS

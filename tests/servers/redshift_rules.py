@@ -169,7 +169,7 @@ def with_told_names(statement: str) -> str:
 
     def told(text: str) -> str:
         text = re.sub(r"(?<![\w.])((?:\w+\.)?(?:attname|relname|nspname))\b", rf"{SCHEMA}.told_name(\1)", text)
-        return re.sub(r"(?<![\w.])format_type\s*\(", f"{SCHEMA}.format_type(", text)
+        return re.sub(r"(?<![\w.])(format_type|db_collation)\s*\(", rf"{SCHEMA}.\1(", text)
 
     return _outside_quotes(statement, told)
 

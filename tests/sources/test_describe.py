@@ -41,6 +41,16 @@ def test_a_unique_index_without_nulls_is_a_key(orders: Place) -> None:
     assert orders.describe("orders", "updated_at", ["shop", "number"]).primary_key == ("shop", "number")
 
 
+def test_the_collation_of_each_text_is_known(place: Place) -> None:
+    embedded = bool(place.path)
+    folded, told = ("", "") if embedded else ("COLLATE utf8mb4_general_ci", "COLLATE utf8mb4_bin")
+    place.execute(
+        f"CREATE TABLE orders (id BIGINT PRIMARY KEY, a VARCHAR(9) {folded}, b VARCHAR(9) {told}, u {{datetime}})"
+    )
+    found = place.source.collations(place.name("orders"))
+    assert found == ({} if embedded else {"a": "utf8mb4_general_ci", "b": "utf8mb4_bin"})
+
+
 def test_a_table_may_go_without_a_key(orders: Place) -> None:
     assert orders.describe("orders", "updated_at", []).primary_key == ()
 

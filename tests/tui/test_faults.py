@@ -154,7 +154,7 @@ async def test_what_another_process_changes_is_seen_by_itself(
 ) -> None:
     monkeypatch.setattr(reading, "REFRESH_SECONDS", 0.5)
     async with open_screen() as screen:
-        await screen.see("shop.items              · · ! never synced")
+        await screen.see("shop.items              · · ✗ never synced")
         stack.insert((1, "1.00", "new", stack.ago(minutes=9)), name="items")
         stack.sync_one("items")
         await screen.see("shop.items              ✓ ✓ ✓ ok")

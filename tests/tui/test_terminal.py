@@ -24,7 +24,7 @@ def test_the_demo_leads_from_a_table_that_loads_nothing_through_why_edit_sync_an
     environment = {"XDG_CACHE_HOME": str(tmp_path)}
     with Terminal(program=("-m", "wmtui.demo"), cwd=tmp_path, environment=environment) as terminal:
         terminal.see(
-            "36 tables", "! held back", "demo 1/5", "Press f", "2 settlement.settlement_normal_delivery_detail"
+            "36 tables", "✗ held back", "demo 1/5", "Press f", "2 settlement.settlement_normal_delivery_detail"
         )
         terminal.send("f")
         terminal.see("demo 2/5", "too old")
@@ -132,14 +132,14 @@ def test_a_key_repaints_what_changed_and_not_the_screen(folder: Path) -> None:
 
 def test_without_colours_what_has_the_focus_and_what_is_wrong_can_still_be_seen(folder: Path) -> None:
     with Terminal(cwd=folder, environment={"NO_COLOR": "1"}) as terminal:
-        terminal.see("┏━ 1 Tables", "╭─ 3 Sync log", "! never synced", "✓ ok")
+        terminal.see("┏━ 1 Tables", "╭─ 3 Sync log", "✗ never synced", "✓ ok")
         assert not [code for code in (b"\x1b[31m", b"38;2;240;136;62") if code in terminal.output]
 
 
 def test_in_ascii_mode_and_in_a_locale_without_glyphs_nothing_else_is_written(folder: Path) -> None:
     for arguments, environment in ((["--ascii"], {}), ([], {"PYTHONIOENCODING": "ascii:replace"})):
         with Terminal(*arguments, cwd=folder, environment=environment) as terminal:
-            terminal.see("+- 1 Tables", "! never synced", "+ ok")
+            terminal.see("+- 1 Tables", "x never synced", "+ ok")
             terminal.send("?")
             terminal.see("Keys")
             terminal.send(ESCAPE)

@@ -232,6 +232,71 @@ def test_into_an_empty_target_the_newest_row_of_each_key_is_inserted(memory: Mem
     assert memory.fence().target_rows == 2
 
 
+@dataclass
+class Heard:
+    """A session, and the statements that were asked of it."""
+
+    session: Any
+    said: list[str] = field(default_factory=list)
+
+    def change(self, statement: str, *values: object) -> int:
+        self.said.append(statement)
+        return int(self.session.change(statement, *values))
+
+    def execute(self, statement: str, *values: object) -> Any:
+        self.said.append(statement)
+        return self.session.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_nothing_is_compared_with_a_target_that_is_new_or_empty(memory: Memory, there: bool) -> None:
+    if there:
+        memory.load(rows((1, at(1), "a")))
+        memory.query(f"DELETE FROM {TARGET}")
+    request, staged = memory.staged(rows((1, at(1), "b")), token=2)
+    heard: Any = Heard(memory.session)
+    assert loading.apply(heard, request, staged, ()) == ((), 1)
+    assert not [text for text in heard.said if "JOIN" in text or text.startswith("UPDATE") or "USING" in text]
+    heard.said.clear()
+    request, staged = memory.staged(rows((1, at(2), "c"), (2, at(2), "d")), token=3)
+    loading.apply(heard, request, staged, ())
+    assert [text for text in heard.said if "JOIN" in text]
+
+
+def test_rows_are_looked_for_in_the_target_only_where_its_counts_do_not_add_up(memory: Memory) -> None:
+    memory.load(rows((1, at(1), "a"), (2, at(1), "b"), (3, at(1), "c")))
+    theirs = foreign(memory.bench.file(rows((1, at(2)), schema=NARROW)))
+    request, staged = memory.staged(theirs, rows((2, at(2), "new"), (3, at(2), "new"), (4, at(2), "d")), token=2)
+    heard: Any = Heard(memory.session)
+    assert loading.merge_rows(heard, request, staged, (), empty=False) == 1
+    assert len([text for text in heard.said if text.startswith("UPDATE")]) == 2
+    assert not [text for text in heard.said if text.startswith("SELECT count(*)")]
+
+
+def test_the_target_is_made_as_the_layout_says_and_not_counted_after_the_load(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = [], []
+    create, state = memory.session.statements.create_target, memory.session.state
+
+    def creating(*args: Any) -> str:
+        made.append(args[3])
+        return create(*args)
+
+    def looking(target: str, **how: Any) -> Any:
+        asked.append(how)
+        return state(target, **how)
+
+    monkeypatch.setattr(memory.session.statements, "create_target", creating)
+    monkeypatch.setattr(memory.session, "state", looking)
+    memory.load(rows((1, at(1), "a")), layout=Layout("key", "id", ("note",)))
+    assert made == [Layout("key", "id", ("note",))]
+    assert asked == [{"count": False}]
+
+
 # Which columns change.
 
 

@@ -373,6 +373,15 @@ class TestDescription:
         assert found.cascades == ("child.up",)
         assert found.column("n").generated
 
+    def test_of_rules_and_of_columns_that_take_different_texts_for_equal(self, pg_bench: Bench) -> None:
+        pg_bench.execute("CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+        pg_bench.execute(f"CREATE TABLE {TARGET} (id varchar(20) COLLATE folded PRIMARY KEY, note text, n int)")
+        pg_bench.execute(f"CREATE RULE aside AS ON INSERT TO {TARGET} DO INSTEAD NOTHING")
+        found = pg_bench.warehouse.describe(TARGET)
+        assert found is not None
+        assert found.rules == ("aside",)
+        assert [column.folds for column in found.columns] == ["folded", "", ""]
+
 
 @pytest.mark.parametrize(
     ("declared", "kind", "how", "value", "expected"),

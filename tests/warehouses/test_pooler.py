@@ -9,7 +9,7 @@ from tests.servers import Database
 from tests.warehouses.bench import TARGET, Bench, at, rows
 from tests.warehouses.conftest import NOWHERE, postgres_config
 from wmtui.errors import Conflict, TableError
-from wmtui.model import utc_now
+from wmtui.model import Level, utc_now
 from wmtui.warehouses import LoadFile, Warehouse, open_warehouse
 from wmtui.warehouses.postgres import PostgresSession
 
@@ -52,6 +52,19 @@ def test_a_session_knows_whether_it_is_pooled(pooled: Bench, pg_bench: Bench) ->
     for bench, expected in ((pooled, True), (pg_bench, False)):
         with bench.warehouse._session() as session:  # type: ignore[attr-defined]
             assert session.pooled is expected
+
+
+def test_a_pooled_session_has_a_finding_and_another_has_none(pg_bench: Bench) -> None:
+    with pg_bench.warehouse._session() as session:  # type: ignore[attr-defined]
+        assert session.peculiarities() == []
+        session.pooled = True
+        (found,) = session.peculiarities()
+    assert (found.subject, found.level) == ("warehouse pooler", Level.WARNING)
+
+
+def test_doctor_names_a_pooler(pooled: Bench, pg_bench: Bench) -> None:
+    named = [[check.subject for check in bench.warehouse.check()] for bench in (pooled, pg_bench)]
+    assert ["warehouse pooler" in subjects for subjects in named] == [True, False]
 
 
 def test_a_pooler_that_does_not_show_is_noticed_by_its_missing_staging(

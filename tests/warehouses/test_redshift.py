@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
+from tests.servers.redshift_rules import SCHEMA as STAND_IN
 from tests.servers.s3 import S3Server
 from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
@@ -313,6 +314,15 @@ def test_doctor_names_the_version(rs_bench: Bench) -> None:
     assert all(check.level is Level.OK for check in rest)
 
 
+def test_doctor_names_a_database_that_ignores_case(rs_bench: Bench, pg_db: Database) -> None:
+    body = "RETURNS text LANGUAGE sql AS $$ SELECT 'case_insensitive'::text $$"
+    pg_db.execute(f"CREATE OR REPLACE FUNCTION {STAND_IN}.db_collation() {body}")
+    (found,) = [check for check in rs_bench.warehouse.check() if check.subject == "warehouse collation"]
+
+    assert found.level is Level.WARNING
+    assert "COLLATE CASE_SENSITIVE" in found.next_step
+
+
 REFUSED = [
     "INSERT INTO wmtui_ledger VALUES (1) ON CONFLICT DO NOTHING",
     "INSERT INTO t VALUES (1) RETURNING a",
@@ -466,11 +476,12 @@ def test_floats_are_read_as_they_were_loaded(rs_bench: Bench) -> None:
     assert [(row["d"], row["r"]) for row in read(rs_bench, "id", "d", "r")] == [row[2:] for row in loaded]
 
 
-def test_a_cluster_of_one_node_is_read_in_steps_that_it_allows(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+def test_a_cluster_of_one_node_is_read_without_a_cursor(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     stand_in.single_node = True
     rs_bench.load(rows(*((number, at(1), "a") for number in range(2_500))))
 
     assert [row["id"] for row in read(rs_bench, "id")] == list(range(2_500))
+    assert not [one for one in stand_in.statements if "DECLARE" in one or "FETCH" in one]
 
 
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:

@@ -231,7 +231,14 @@ def test_setting_a_point_changes_exactly_what_makes_a_watermark_manual(
         "last_error": None,
         "pending_extraction": None,
         "extracted_run": None,
-        "warehouses": {"w1": {"status": "pending", "rows": 5, "accepted_at": "2025-08-01T00:00:00Z"}},
+        "warehouses": {
+            "w1": {
+                "status": "pending",
+                "rows": 5,
+                "accepted_at": "2025-08-01T00:00:00Z",
+                "loaded_to": "2025-08-14T11:00:00Z",
+            }
+        },
         "backup_strategy": "manual_cli",
         "mysql_status": "success",
         "redshift_status": "pending",

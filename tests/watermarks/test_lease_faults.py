@@ -135,9 +135,9 @@ def test_a_take_that_never_gets_through_gives_up_and_says_so(locked: Locked) -> 
     assert locked.unreliable.puts == 5
 
 
-def test_a_renewal_whose_answers_are_all_lost_gives_up_and_says_so(locked: Locked) -> None:
+def test_a_renewal_that_others_always_write_before_gives_up_and_says_so(locked: Locked) -> None:
     held = locked.take()
-    locked.unreliable.fail(landing=[PreconditionFailed() for _ in range(9)])
+    locked.unreliable.fail(refusing=[PreconditionFailed() for _ in range(9)])
     with pytest.raises(StoreError, match="cannot renew"):
         held.renew()
     assert locked.unreliable.puts == 5

@@ -174,8 +174,9 @@ def test_a_change_that_did_not_land_is_an_error_or_tried_again(marks: Marks) -> 
         marks.change()
     assert marks.journal() == []
 
+    marks.change()
     marks.documents.fail(refusing=[PreconditionFailed(), PreconditionFailed()])
-    assert marks.change().fields["x_count"] == 1
+    assert marks.change().fields["x_count"] == 2
     assert marks.documents.puts == 3
 
 
@@ -190,6 +191,7 @@ def test_a_change_whose_entry_could_not_be_copied_stands_and_the_next_one_copies
 def test_a_change_gives_up_after_sixty_lost_races_and_names_what_to_look_at(
     marks: Marks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    marks.change()
     pauses: list[int] = []
     monkeypatch.setattr("wmtui.watermarks.documents.pause", pauses.append)
     marks.documents.fail(refusing=[PreconditionFailed() for _ in range(99)])
@@ -221,7 +223,17 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
         marks.note(last_mysql_data_timestamp="soon")
     assert refused.value.why.startswith("nobody could read it again: ")
     assert KEY in refused.value.next_step
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(epoch="first")
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(table_name="shop.other")
     assert marks.store.read(TABLE).watermark == before
+
+
+def test_a_document_of_an_older_format_is_written_in_this_one(marks: Marks) -> None:
+    marks.change()
+    marks.outside(metadata={**marks.store.read(TABLE).watermark.fields["metadata"], "version": 1})
+    assert marks.change().fields["metadata"]["version"] == VERSION
 
 
 def test_texts_without_end_are_cut_before_they_are_written(marks: Marks) -> None:
@@ -281,6 +293,13 @@ def test_it_is_restored_as_its_last_change_left_it_as_a_change_of_its_own(marks:
     assert marks.store.unadopted(TABLE) is None
 
 
+def test_of_a_table_that_no_change_is_known_of_a_new_document_is_restored(marks: Marks) -> None:
+    marks.objects.put(Journal(marks.objects, TABLE).key(4), b"{}")
+    mark = marks.store.restore(TABLE)
+    assert (mark.serial, mark.content) == (5, {**Watermark.new(TABLE).content, "timezone": "UTC"})
+    assert marks.store.read(TABLE).watermark == mark
+
+
 def test_what_is_there_again_is_not_restored_over(marks: Marks) -> None:
     gone(marks)
     mark = marks.store.restore(TABLE)
@@ -334,6 +353,8 @@ def test_a_serial_under_which_stands_what_is_no_entry_is_left_out(marks: Marks) 
     assert marks.change().serial == 5
     assert marks.change().serial == 6
     assert marks.store.read(TABLE).used == 6
+    marks.objects.put(Journal(marks.objects, TABLE).key(9), b"{}")
+    assert marks.change().serial == 10
 
 
 def test_a_change_based_on_what_was_seen_gives_way_to_one_that_lands_in_the_race(
@@ -389,6 +410,24 @@ def test_an_edit_from_outside_becomes_a_change_of_its_own_that_says_what_was_the
     assert marks.store.unadopted(TABLE) is None
 
 
+def test_an_edit_over_a_change_that_was_not_copied_yet_is_told_by_the_entry_in_the_document(marks: Marks) -> None:
+    marks.note(last_error="x")
+    second = marks.note(last_error="y")
+    marks.objects.delete(Journal(marks.objects, TABLE).key(2))  # Its process died before it copied the entry.
+    marks.outside(last_error="edited")
+    found = marks.store.unadopted(TABLE)
+    assert found is not None
+    assert (found[0], found[1].fields["last_error"]) == (second.content, "edited")
+
+
+def test_a_corrupt_document_is_named_by_its_key(marks: Marks) -> None:
+    marks.objects.put(KEY, b"{")
+    for ask in (marks.store.read, marks.store.current, marks.store.unadopted, marks.store.standing):
+        with pytest.raises(Unreadable) as error:
+            ask(TABLE)
+        assert error.value.key == KEY
+
+
 def test_a_document_of_another_tool_is_adopted_with_nothing_before_it(marks: Marks) -> None:
     document = {"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-14 10:00:00", "epoch": 3}
     marks.objects.put(KEY, json.dumps(document).encode())
@@ -404,8 +443,11 @@ def test_an_older_version_that_was_put_back_keeps_its_epoch_and_the_highest_fenc
     marks.note(epoch=1, fence=2)
     older = marks.objects.get(KEY).data
     marks.note(epoch=5, fence=9)
+    newer = marks.store.read(TABLE).watermark
     marks.objects.put(KEY, older)
-    assert marks.store.unadopted(TABLE) is not None
+    found = marks.store.unadopted(TABLE)
+    assert found is not None
+    assert (found[0], found[1].epoch) == (newer.content, 1)
 
     mark = marks.store.current(TABLE)
     assert (mark.serial, mark.epoch, mark.fence) == (3, 1, 9)
@@ -418,7 +460,7 @@ def test_an_older_version_that_was_put_back_keeps_its_epoch_and_the_highest_fenc
 def test_an_edit_from_outside_over_a_journal_that_lost_entries_keeps_the_fence_that_is_known(marks: Marks) -> None:
     marks.note(fence=7)
     marks.note(last_error="x")
-    marks.outside(last_error="edited", fence=1)
+    marks.outside(last_error="edited", fence=1, timezone=None)
     marks.objects.delete(Journal(marks.objects, TABLE).key(1))
 
     mark = marks.store.current(TABLE)
@@ -481,7 +523,7 @@ def test_moving_the_system_watermark_survives_a_lost_answer(marks: Marks) -> Non
 
 def test_who_moves_the_system_watermark_second_learns_where_it_is(marks: Marks) -> None:
     marks.store.set_system(parse_wall("2025-08-10 00:00:00"))
-    marks.system.fail(refusing=[PreconditionFailed()])
+    marks.system.fail(refusing=[PreconditionFailed() for _ in range(9)])
     with pytest.raises(Conflict) as refused:
         marks.store.set_system(parse_wall("2025-08-12 00:00:00"))
     assert refused.value.why == "it is 2025-08-10 00:00:00 now"
@@ -563,10 +605,24 @@ def test_a_store_that_nothing_was_written_to_has_no_identity_to_know(folder: Obj
     assert list(folder.list("")) == []
 
 
-def test_the_warehouse_of_a_profile_is_noted_and_known_at_once(marks: Marks) -> None:
+def test_the_warehouse_of_a_profile_is_noted_once_and_known_at_once(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marks.store.remember_warehouse("prod", "w1")
-    assert marks.store.identity().warehouses == {"prod": "w1"}
+    before = marks.objects.head(identities.KEY)
+    marks.clock.advance(minutes=1)
+    marks.store.remember_warehouse("prod", "w1")
+    assert marks.objects.head(identities.KEY) == before
+    marks.store.remember_warehouse("test", "w1")
+    marks.store.remember_warehouse("prod", "w2")
     reader = WatermarkStore(marks.objects, marks.clock, ANA)
     known = reader.known_identity()
     assert known is not None
-    assert known.warehouses == {"prod": "w1"}
+    assert known.warehouses == {"prod": "w2", "test": "w1"}
+
+    def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it is known")
+
+    monkeypatch.setattr(identities, "ensure", asked)
+    monkeypatch.setattr(identities, "read", asked)
+    assert marks.store.identity() == marks.store.known_identity() == known

@@ -31,7 +31,5 @@ def accept(invocation: Invocation, table: str | None, moved_from: str | None) ->
         return
     for finding in done.findings:
         console.data(f"accepted: {finding.what}")
-    if done.findings:
-        console.tell(f"next: wmtui sync -t {name}, then wmtui verify -t {name}")
-    else:
+    if not done.findings:
         console.tell(f"nothing to accept: {name} and its target fit each other")

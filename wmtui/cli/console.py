@@ -81,6 +81,11 @@ class Console:
         return severity in self._shown
 
     @property
+    def at_terminal(self) -> bool:
+        """Somebody reads what is told, as it is told."""
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    @property
     def interactive(self) -> bool:
         """Somebody is there to answer a question."""
         return sys.stdin is not None and sys.stdin.isatty()

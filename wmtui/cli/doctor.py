@@ -21,7 +21,7 @@ def doctor(invocation: Invocation, tables: Sequence[str]) -> ExitCode:
     """Check store, source and warehouse; with -t also the table's key, cursor and size."""
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
-    findings = service.health.doctor(names, probe=not invocation.options.read_only)
+    findings = service.health.doctor(names, reason=invocation.options.reason)
     code = combine(_exit_code(finding, names) for finding in findings)
     if invocation.options.json:
         told = [

@@ -6,10 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from wmtui.errors import UsageError
+from wmtui.watermarks.documents import text_of
 
 _NEXT = "give what `wmtui watermark get -t schema.table --json` printed"
 _LARGEST = 64 * 2**20
 """Bytes that are read: the list of loaded files, which `get --show-files` adds, is long."""
+
+
+class _Twice(ValueError):
+    """A name that stands twice in one object."""
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(repr(name) for name in names if names.count(name) > 1))
+    return found
 
 
 def read_document(place: str) -> dict[str, Any]:
@@ -19,9 +32,11 @@ def read_document(place: str) -> dict[str, Any]:
         data = _read(place)
         if len(data) > _LARGEST:
             raise UsageError(f"{name} is no watermark", f"it has more than {_LARGEST:,} bytes", _NEXT)
-        found = json.loads(data)
+        found = json.loads(text_of(data), object_pairs_hook=_without_twins)
     except OSError as error:
         raise UsageError(f"cannot read {name}", error.strerror or "", "name a file that you may read") from None
+    except _Twice as error:
+        raise UsageError(f"{name} has {error} twice", "only one of them could count", "remove one") from None
     except ValueError as error:
         raise UsageError(f"{name} is not JSON", str(error), _NEXT) from None
     except RecursionError:

@@ -61,7 +61,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
 )
 @pass_invocation
 def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
-    """Take the last change of a watermark back; undoing that takes it back again.
+    """Take the last change of a watermark back; undoing that takes it back again. One that was deleted comes back.
 
     What was extracted and loaded meanwhile stays: it is neither removed nor loaded twice.
     """

@@ -1,11 +1,13 @@
 """One run of the command line: its options, its console, and the service, each made on first use."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import click
 
 from wmtui.cli.console import Console
+from wmtui.cli.next_step import next_command
 from wmtui.cli.options import Options
 from wmtui.config import DEFAULT_PATH, Settings, load
 from wmtui.errors import UsageError, WmtuiError
@@ -62,6 +64,12 @@ class Invocation:
         labelled = (("why", error.why), ("next", error.next_step))
         lines = [f"wmtui: {error.what}", *(f"  {label}: {text}" for label, text in labelled if text)]
         self.console.tell("\n".join(lines), Severity.ERROR)
+
+    def tell_next(self, command: str, asked: Mapping[str, Any]) -> None:
+        """After a success, at a terminal: the command that one would type next."""
+        following = next_command(command, asked, self.options)
+        if following is not None and not self.options.json and self.console.at_terminal:
+            self.console.tell(f"next: {following}")
 
     def _settings(self) -> tuple[Settings, Clock]:
         options = self.options

@@ -1,5 +1,6 @@
 """Options that every command takes, before or after its name, merged into one value."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import click
 from msgspec import Struct
 
 from wmtui.config import DEFAULT_PATH, Duration
-from wmtui.errors import UsageError
+from wmtui.errors import UnknownName, UsageError
 
 
 class Options(Struct, frozen=True):
@@ -104,12 +105,42 @@ class _Documented(click.Command):
 class Command(_Documented):
     """A command with the global options. examples: command lines for its help."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it; at a terminal a success ends with what one would type next."""
+        code = super().invoke(ctx)
+        if not code:
+            ctx.obj.tell_next(ctx.command_path, ctx.params)
+        return code
+
 
 class Group(_Documented, click.Group):
     """A group of commands with the global options."""
 
     command_class = Command
     group_class = type
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named. Raises UnknownName with the nearest."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise self._unknown(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def _unknown(self, ctx: click.Context, name: str) -> UnknownName:
+        """A word that is no command here; also one of another group is found."""
+        path, own = ctx.command_path, self.list_commands(ctx)
+        groups = {group: self.get_command(ctx, group) for group in own}
+        deeper = {
+            f"{group} {each}": each
+            for group, found in groups.items()
+            if isinstance(found, click.Group)
+            for each in found.list_commands(ctx)
+        }
+        near = difflib.get_close_matches(name, own, 1)
+        near = near or [words for words, each in deeper.items() if difflib.get_close_matches(name, [each], 1)]
+        hint = f"did you mean `{path} {near[0]}`?" if near else f"see `{path} --help`"
+        return UnknownName(f"no command `{path} {name}`", f"there are {', '.join(own)}", hint)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

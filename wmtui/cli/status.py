@@ -1,6 +1,8 @@
-"""`wmtui status`: is every table as fresh as it should be?"""
+"""`wmtui status`: how is every table, and how old are its data and its last run?"""
 
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -9,9 +11,10 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
 from wmtui.errors import ExitCode, combine
-from wmtui.service import TableStatus, wording
+from wmtui.service import Look, Severity, TableStatus, wording
+from wmtui.service.verified import as_json, in_words
 
-COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "running")
+COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last success", "verified", "running")
 
 
 @click.command(cls=Command, examples=["wmtui status", "wmtui status --max-age 2h --json"])
@@ -19,23 +22,25 @@ COLUMNS = ("table", "health", "mysql", "redshift", "lag", "last success", "runni
     "--max-age",
     callback=parse_duration,
     metavar="AGE",
-    help="Age of the last success that is too old, e.g. 30m, 2h, 1d.",
+    help="Age of the data that is too old, e.g. 30m, 2h, 1d; else each table's freshness.error.",
 )
 @pass_invocation
 def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
-    """Show lag, last success and live run of every table; exit 1 if one failed or is too old."""
+    """Show how every table is; exit 1 if one failed, has files held back, or has data that are too old."""
     service, console = invocation.service, invocation.console
-    found = service.health.status(service.workspace.settings.tables, max_age)
+    looks = service.overview.looks(service.workspace.settings.tables, max_age)
+    found = [look.status for look in looks]
     code = combine(_code(table) for table in found)
     if invocation.options.json:
-        console.json({"exit_code": int(code), "tables": [_as_json(table) for table in found]})
+        console.json({"exit_code": int(code), "tables": [_as_json(look) for look in looks]})
     else:
         show_table(console, COLUMNS, [_row(table) for table in found])
     for table in found:
-        if table.error:
-            console.tell(f"{table.table}: {table.error}")
+        if table.judgement.why:
+            console.tell(f"{table.table}: {table.state}: {table.judgement.why}")
         if table.held_by:
             console.tell(f"{table.table}: reading was {table.held_by}")
+    console.tell(_total(found))
     return code
 
 
@@ -43,30 +48,52 @@ def _code(table: TableStatus) -> ExitCode:
     return ExitCode.DONE if table.healthy else ExitCode.TABLE_FAILED
 
 
+def _total(found: Sequence[TableStatus]) -> str:
+    """`3 tables: 1 ok, 1 warn, 1 error`."""
+    counts = Counter(table.severity for table in found)
+    return f"{wording.count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
+
+
 def _row(table: TableStatus) -> tuple[str, ...]:
     running = f"▸ {table.phase}, {wording.count(table.rows, 'row')}, {table.owner}" if table.phase else wording.ABSENT
+    manual, run_age = table.judgement.manual, table.judgement.run_age
+    since = f" since {wording.instant(manual.since)}" if manual and manual.since and table.state == "manual" else ""
     return (
         str(table.table),
-        wording.healthy(table.healthy, table.problem),
+        wording.state(f"{table.state}{since}", table.severity),
         wording.status(table.mysql_status),
         wording.status(table.redshift_status),
+        wording.span(table.judgement.age),
         wording.span(table.lag),
-        "never" if table.age is None else f"{wording.span(table.age)} ago",
+        "never" if run_age is None else f"{wording.span(run_age)} ago",
+        in_words(table.verified),
         running,
     )
 
 
-def _as_json(table: TableStatus) -> dict[str, Any]:
+def _as_json(look: Look) -> dict[str, Any]:
+    table, found = look.status, look.status.judgement
+    manual, verified = found.manual, table.verified
     return {
         "table": str(table.table),
         "code": int(_code(table)),
+        "state": table.state,
+        "severity": table.severity.value,
         "healthy": table.healthy,
         "problem": table.problem or None,
+        "why": found.why or None,
         "mysql_status": table.mysql_status,
         "redshift_status": table.redshift_status,
-        "lag_seconds": None if table.lag is None else table.lag.total_seconds(),
-        "last_success": None if table.last_success is None else wording.instant(table.last_success),
-        "age_seconds": None if table.age is None else table.age.total_seconds(),
+        "data_at": _instant(found.data_at),
+        "data_age_seconds": _seconds(found.age),
+        "lag_seconds": _seconds(table.lag),
+        "last_success": _instant(table.last_success),
+        "age_seconds": _seconds(found.run_age),
+        "last_run": table.last_run,
+        "manual": manual and {"since": _instant(manual.since), "by": manual.by},
+        "verified": verified and as_json(verified),
+        "waiting": look.waiting,
+        "held_back": table.held_back,
         "phase": table.phase,
         "rows": table.rows,
         "owner": table.owner,
@@ -74,3 +101,11 @@ def _as_json(table: TableStatus) -> dict[str, Any]:
         "error": table.failure,
         "held_by": table.held_by,
     }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else wording.instant(at)
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()

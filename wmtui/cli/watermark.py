@@ -141,14 +141,17 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
 @pass_invocation
 def list_(invocation: Invocation) -> ExitCode:
     """Show every configured table's watermark, also of those never synced."""
-    console, workspace = invocation.console, invocation.service.workspace
-    rows, now = invocation.service.watermarks.rows(), workspace.clock()
-    errors = [row.error for row in rows if row.error is not None]
+    console, service = invocation.console, invocation.service
+    workspace = service.workspace
+    looks, now = service.overview.looks(workspace.settings.tables), workspace.clock()
+    errors = [look.status.unreadable for look in looks if look.status.unreadable is not None]
     code = combine(error.exit_code for error in errors)
     if invocation.options.json:
-        console.json({"exit_code": int(code), "tables": [view.list_entry(row) for row in rows]})
+        console.json({"exit_code": int(code), "tables": [view.list_entry(look) for look in looks]})
     else:
-        show_table(console, view.LIST_COLUMNS, [view.list_row(row, now, workspace.zone) for row in rows])
+        show_table(console, view.LIST_COLUMNS, [view.list_row(look, now, workspace.zone) for look in looks])
+    for stranger in service.health.strangers():
+        console.tell(f"{stranger.key}: {stranger.finding}; {stranger.next_step}")
     for error in errors:
         invocation.report(error)
     return code

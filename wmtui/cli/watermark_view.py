@@ -5,15 +5,18 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wmtui.errors import ExitCode, WatermarkGone
+from wmtui.errors import ExitCode
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
-from wmtui.service import Row, wording
+from wmtui.service import Look, wording
 from wmtui.service.describe import mode
+from wmtui.service.verified import as_json, in_words
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
 
-LIST_COLUMNS = ("table", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success")
+LIST_COLUMNS = (
+    "table", "state", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success", "verified",
+)  # fmt: skip
 
 
 def loaded_files(selection: Selection) -> list[dict[str, str]]:
@@ -33,44 +36,51 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     return files
 
 
-def list_entry(row: Row) -> dict[str, Any]:
+def list_entry(look: Look) -> dict[str, Any]:
     """A table's entry in the list as data. document: null where it cannot be read; `error` says why."""
-    mark, heartbeat, failed = row.mark, row.heartbeat, row.error is not None
-    last_success = None if failed or heartbeat is None else heartbeat.last_success
+    status, mark, error = look.status, look.mark, look.status.unreadable
+    verified = status.verified
     return {
-        "table": str(row.table),
-        "code": int(ExitCode.DONE if row.error is None else row.error.exit_code),
-        "error": None if row.error is None else row.error.failure,
+        "table": str(look.table),
+        "code": int(ExitCode.DONE if error is None else error.exit_code),
+        "error": None if error is None else error.failure,
+        "state": status.state,
+        "severity": status.severity.value,
         "mode": None if mark is None else "manual" if mark.is_manual else "automated",
-        "load_status": None if failed else row.load_status,
-        "lag_seconds": None if row.lag is None else row.lag.total_seconds(),
-        "waiting": row.waiting,
-        "held_back": row.held_back,
-        "last_success": None if last_success is None else wording.instant(last_success),
-        "listed_at": None if row.listed_at is None else wording.instant(row.listed_at),
+        "load_status": None if mark is None else status.redshift_status,
+        "data_age_seconds": None if status.judgement.age is None else status.judgement.age.total_seconds(),
+        "lag_seconds": None if status.lag is None else status.lag.total_seconds(),
+        "waiting": look.waiting,
+        "held_back": None if look.waiting is None else status.held_back,
+        "last_success": None if status.last_success is None else wording.instant(status.last_success),
+        "verified": None if verified is None else as_json(verified),
+        "listed_at": None if look.listed_at is None else wording.instant(look.listed_at),
         "document": None if mark is None else mark.fields,
     }
 
 
-def _waiting(row: Row) -> str:
+def _waiting(look: Look) -> str:
     """Files that the next load takes, and those it leaves although nobody gave them up."""
-    waiting = wording.ABSENT if row.waiting is None else str(row.waiting)
-    return f"{waiting}, {row.held_back:,} held back" if row.held_back else waiting
+    waiting = wording.ABSENT if look.waiting is None else str(look.waiting)
+    return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
 
 
-def list_row(row: Row, now: datetime, zone: ZoneInfo) -> Sequence[str]:
+def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
-    if row.error is not None or row.mark is None or row.heartbeat is None:
-        state = "✗ gone" if isinstance(row.error, WatermarkGone) else "✗ unreadable"
-        return (str(row.table), state, *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
-    fields, last_success, point = row.mark.fields, row.heartbeat.last_success, wall_of(row.mark, zone)
+    status = look.status
+    state = wording.state(status.state, status.severity)
+    if look.mark is None:
+        return (str(look.table), state, *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
+    point, run_age = wall_of(look.mark, zone), status.judgement.run_age
     return (
-        str(row.table),
-        mode(row.mark, now, zone),
-        wording.status(fields["mysql_status"]),
-        wording.status(row.load_status),
+        str(look.table),
+        state,
+        mode(look.mark, now, zone),
+        wording.status(status.mysql_status),
+        wording.status(status.redshift_status),
         format_wall(point) if point else wording.ABSENT,
-        wording.span(row.lag),
-        _waiting(row),
-        f"{wording.span(now - last_success)} ago" if last_success else "never synced",
+        wording.span(status.lag),
+        _waiting(look),
+        "never synced" if run_age is None else f"{wording.span(run_age)} ago",
+        in_words(status.verified),
     )

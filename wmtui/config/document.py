@@ -38,6 +38,13 @@ _RESOLVERS = {
 }
 
 
+_MOST_VALUES = 1_000_000
+_DEEPEST = 100
+_BRACKETS = re.compile(r"[\[\]{}]")
+_NESTED_LINE = re.compile(rf"^(?: {{{_DEEPEST},}}\S|(?:[ ]*[-?][ ]+){{{_DEEPEST // 4},}})", re.MULTILINE)
+_MISREAD = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+")
+
+
 class Document:
     """One file as plain values (`raw`) and as YAML nodes, which know their lines.
 
@@ -48,10 +55,11 @@ class Document:
         self.path = path
         text = _read(path)
         try:
+            _refuse_deep(path, text)
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
             loader.yaml_implicit_resolvers = _RESOLVERS
             self._root = loader.get_single_node()
-            self._refuse_duplicates(self._root, [])
+            self._look_through(self._root, {})
             self.raw = loader.construct_document(self._root) if self._root else None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -60,7 +68,7 @@ class Document:
             raise ConfigError(f"{path}, line {line}: not valid YAML", why, "mend the line") from None
         except yaml.reader.ReaderError as error:
             raise ConfigError(f"{path} is not text", error.reason, "remove what is no text") from None
-        except (ValueError, LookupError, AttributeError):
+        except (ValueError, LookupError, AttributeError, RecursionError):
             # What PyYAML raises for a value that does not suit its tag, such as `!!int x`.
             raise ConfigError(f"{path}: not valid YAML", "a value does not suit its !!tag", "remove the tag") from None
         if self.raw is None:
@@ -113,7 +121,11 @@ class Document:
         # msgspec quotes the value it refuses, which may be a secret once it is expanded.
         expanded = isinstance(written, str) and VARIABLE.search(written)
         why = f"the value of {written} does not fit" if expanded else _plain(problem)
-        raise self.error(f"{'.'.join(map(str, where)) or 'the file'} is wrong", why, where, "mend the value")
+        quote = "bool" in problem and "str" in problem
+        next_step = (
+            "put the word in quotes: yes, no, on and off mean true and false in YAML" if quote else "mend the value"
+        )
+        raise self.error(f"{'.'.join(map(str, where)) or 'the file'} is wrong", why, where, next_step)
 
     def _struct_for(self, kind: Any, value: dict[Any, Any], at: At) -> type[msgspec.Struct] | None:
         """The struct that describes a mapping; of several the one that its `type` names."""
@@ -127,26 +139,70 @@ class Document:
             raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), nearest(tag, tags))
         return tags.get(tag)
 
-    def _refuse_duplicates(self, node: yaml.Node | None, above: list[yaml.Node]) -> None:
-        """Refuse a key that stands twice, and an alias to the node it is in."""
-        if any(node is outer for outer in above):
-            raise yaml.MarkedYAMLError(problem="an alias refers to itself", problem_mark=above[-1].start_mark)
-        children = node.value if isinstance(node, yaml.CollectionNode) else []
+    def _look_through(self, node: yaml.Node | None, sizes: dict[int, int | None]) -> int:
+        """Refuse a key that stands twice, a number that YAML reads as another, an alias to the node it is in, and
+        aliases that stand for more values than any configuration has. sizes: values below the nodes seen so far, None
+        of those that are being looked through; returns this one's.
+        """
+        if node is None:
+            return 0
+        known = sizes.get(id(node), 0)
+        if known is None:
+            raise yaml.MarkedYAMLError(problem="an alias refers to itself", problem_mark=node.start_mark)
+        if known:
+            return known
+        sizes[id(node)] = None
+        children = node.value if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                    what = f"{self.path}, line {key.start_mark.line + 1}: {key.value!r} stands twice"
-                    raise ConfigError(what, "only one of them could count", "remove one")
-                seen.add(str(key.value))
-            children = [value for _, value in node.value]
-        for child in children:
-            self._refuse_duplicates(child, [*above, node] if node else above)
+            self._refuse_twice(node)
+            children = [each for pair in node.value for each in pair]
+        elif isinstance(node, yaml.ScalarNode):
+            self._refuse_misread(node)
+        size = 1 + sum(self._look_through(child, sizes) for child in children)
+        if size > _MOST_VALUES:
+            raise yaml.MarkedYAMLError(problem="its aliases stand for too many values", problem_mark=node.start_mark)
+        sizes[id(node)] = size
+        return size
+
+    def _refuse_twice(self, node: yaml.MappingNode) -> None:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                what = f"{self.path}, line {key.start_mark.line + 1}: {key.value!r} stands twice"
+                raise ConfigError(what, "only one of them could count", "remove one")
+            seen.add(str(key.value))
+
+    def _refuse_misread(self, node: yaml.ScalarNode) -> None:
+        """03306 is 1734 in YAML, and 1:30 is 90."""
+        if node.tag == "tag:yaml.org,2002:int" and _MISREAD.fullmatch(node.value):
+            raise ConfigError(
+                f"{self.path}, line {node.start_mark.line + 1}: {node.value} is not read as it is written",
+                "YAML takes digits after a 0 for octal ones, and digits with colons for sixtieths",
+                "write a number without the 0 in front, or put it in quotes",
+            )
+
+
+def _refuse_deep(path: Path, text: str) -> None:
+    """Nesting that no configuration has would end the process inside the YAML library."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest <= _DEEPEST and not _NESTED_LINE.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ConfigError(
+                f"{path}, line {line}: nested too deeply", f"more than {_DEEPEST} levels", "mend the line"
+            )
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration at {path}",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from wmtui.config.document import VARIABLE, At, Document, blank_in
+from wmtui.config.document import VARIABLE, At, Document, blank_in, nearest
 from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
@@ -26,7 +26,7 @@ def choose(document: Document, top: TopLevel, named: str | None) -> str:
         )
     if chosen not in top.profiles:
         at = ("profiles",) if named else ("default_profile",)
-        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, "use one of them")
+        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, nearest(chosen, top.profiles))
     # Before expansion anything but a plain false protects, `${ENV}` too.
     if not named and document.value(("profiles", chosen, "protected")) not in (None, False):
         raise document.error(

@@ -35,7 +35,7 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
         place = settings.target or name.name
         tables[name] = replace(settings, target=str(TargetName(place, schema)))
         # Redshift and DuckDB fold the case of names.
-        first = targets.setdefault(((settings.schema or home).casefold(), place.casefold()), name)
+        first = targets.setdefault(((settings.schema or home).lower(), place.lower()), name)
         if first != name:
             raise document.error(
                 f"{first} and {name} have the same target {tables[name].target}",
@@ -58,6 +58,13 @@ def _check_defaults(document: Document, defaults: dict[str, Any]) -> None:
 
 
 def _table_name(document: Document, text: str, at: At) -> TableName:
+    if set(text) & set("*?["):
+        raise document.error(
+            f"{text} is a pattern of tables",
+            "patterns are not supported: each table is an entry of its own",
+            at,
+            "name the tables one by one; in the name of a table itself write * as %2A, ? as %3F and [ as %5B",
+        )
     try:
         return TableName.parse(text)
     except ValueError as error:
@@ -68,7 +75,7 @@ def _table_name(document: Document, text: str, at: At) -> TableName:
 def _settings(document: Document, defaults: dict[str, Any], name: TableName, at: At) -> TableConfig:
     document.check_keys(TableConfig, at)
     own = document.value(at)
-    merged = {**defaults, **(own or {})} if isinstance(own, dict | None) else own
+    merged = _merged(defaults, own or {}) if isinstance(own, dict | None) else own
     if isinstance(merged, dict):
         _check_forms(document, merged.get("as"), at)
     table = document.convert(merged, TableConfig, at)
@@ -79,6 +86,7 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
             (*at, "lookback"),
             "write `lookback: 0s`, or name a primary_key",
         )
+    table = _freshness(document, name, table, merged, at)
     if table.list_all_every > _SESSION:
         raise document.error(
             f"{name} lists all days every {table.list_all_every}",
@@ -89,6 +97,30 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
     _check_target(document, name, table, at)
     _check_order(document, name, table, at)
     return table
+
+
+def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A table's settings over the defaults; of `freshness` it may say one of the two."""
+    merged = {**defaults, **own}
+    usual, said = defaults.get("freshness"), own.get("freshness")
+    if isinstance(usual, dict) and isinstance(said, dict):
+        merged["freshness"] = usual | said
+    return merged
+
+
+def _freshness(document: Document, name: TableName, table: TableConfig, merged: Any, at: At) -> TableConfig:
+    """Refuse a warning that comes after the error. One that nobody wrote comes no later than it."""
+    ages, said = table.freshness, (merged or {}).get("freshness") or {}
+    if ages.warn <= ages.error:
+        return table
+    if "warn" not in said:
+        return replace(table, freshness=replace(ages, warn=ages.error))
+    raise document.error(
+        f"{name} is called late after it is called stale",
+        f"freshness.warn is {said['warn']}, and freshness.error is {said.get('error', '6h')}",
+        (*at, "freshness") if document.value((*at, "freshness")) else ("defaults", "freshness"),
+        "make warn the shorter of the two",
+    )
 
 
 def _check_forms(document: Document, forms: Any, at: At) -> None:
@@ -135,7 +167,7 @@ def _check_target(document: Document, name: TableName, table: TableConfig, at: A
                 (*at, "exclude"),
                 "take it off one of the lists",
             )
-    twice = [new for new, count in Counter(map(str.casefold, table.rename.values())).items() if count > 1]
+    twice = [new for new, count in Counter(map(str.lower, table.rename.values())).items() if count > 1]
     if twice:
         why = "two columns would be one"
         raise document.error(f"{name} renames two columns to {twice[0]}", why, (*at, "rename"), "choose another name")

@@ -54,6 +54,7 @@ def _happen(past: "_Past", progress: Callable[[str], None]) -> None:
     for at in ("2025-08-13 02:10:00", "2025-08-14 02:10:00"):
         past.sync(at, State.MANUAL, backup_only=True)
     progress("  9 to 14 August: nightly runs")
+    past.sync("2025-08-14 13:45:00", State.PENDING)
     past.place("2025-08-14 14:41:20", State.MANUAL, "2025-08-12 00:00:00", "finance asks for 12 August again")
     past.place("2025-08-14 14:52:05", State.HELD_BACK, "2025-08-09 20:00:01", "migration night is loaded by hand")
     past.sync("2025-08-14 15:05:00", State.PENDING, backup_only=True, strategy=Strategy.SEQUENTIAL)

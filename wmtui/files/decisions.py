@@ -96,7 +96,7 @@ def _read(objects: ObjectStore, table: TableName) -> tuple[Decisions, str | None
     except ObjectMissing:
         return NONE, None
     try:
-        document = _DECODER.decode(found.data)
+        document = _DECODER.decode(documents.text_of(found.data))
     except (ValueError, RecursionError) as error:
         raise Unreadable(key(table), f"not a document of decisions: {error}") from None
     if document.table != str(table):

@@ -17,6 +17,7 @@ from wmtui.files.verdicts import Load
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
+from wmtui.watermarks.timestamps import bounded
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}\.json", re.ASCII)
 _ATTEMPTS = 20
@@ -110,7 +111,10 @@ class LoadRecords:
     def _read(self, key: str) -> tuple[_Day, str]:
         found = self._objects.get(key)
         try:
-            day = _DECODER.decode(found.data)
+            day = _DECODER.decode(documents.text_of(found.data))
+            for record in day.loads:
+                for time in (record.started, record.ended):
+                    bounded(time)
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):

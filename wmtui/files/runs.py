@@ -20,6 +20,7 @@ from wmtui.files.names import RUN
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
+from wmtui.watermarks.timestamps import LAST_YEAR, bounded
 
 _RUN = re.compile(RUN)
 _DOCUMENT = re.compile(rf"({_RUN.pattern})\.json")
@@ -140,6 +141,8 @@ class Run(Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(Run)
+_LAST_SECOND = datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
+"""A name may say a later time; nobody can count from it."""
 """Made at once: msgspec crashes the process when two threads are the first to decode one type."""
 
 
@@ -160,7 +163,16 @@ def is_run_id(text: str) -> bool:
 
 def run_started(run: str) -> datetime:
     """When a run began, aware UTC, as its name says."""
-    return datetime.fromtimestamp(int(run[:12], 16) / 1000, UTC)
+    return datetime.fromtimestamp(min(int(run[:12], 16) / 1000, _LAST_SECOND), UTC)
+
+
+def _refuse_ends_of_time(run: Run) -> None:
+    """Raises ValueError for a time that one cannot count from."""
+    places = [run.final, *(position for each in run.ranges for position in (each.position, each.newest))]
+    cursors = [place.cursor for place in places if place is not None]
+    for time in (run.started, run.low, run.high, run.seen_from, *cursors):
+        if time is not None:
+            bounded(time)
 
 
 def prefix(table: TableName) -> str:
@@ -199,7 +211,8 @@ class RunStore:
         except ObjectMissing:
             return None
         try:
-            document = _DECODER.decode(found.data)
+            document = _DECODER.decode(documents.text_of(found.data))
+            _refuse_ends_of_time(document)
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:

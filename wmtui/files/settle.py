@@ -8,19 +8,24 @@ from wmtui.errors import Unreadable
 from wmtui.files.runs import Run, RunState, RunStore, is_run_id, run_started
 from wmtui.model import Order, Strategy
 from wmtui.objects import ObjectStore
-from wmtui.watermarks import lease
+from wmtui.watermarks import lease, reach
 from wmtui.watermarks.model import Json, Watermark, pending_everywhere
 from wmtui.watermarks.store import WatermarkStore
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 
-def patch_extracted(mark: Watermark, run: Run, now: datetime, digits: int | None = None) -> Json:
-    """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column."""
+def patch_extracted(
+    mark: Watermark, run: Run, now: datetime, digits: int | None = None, read_to: datetime | None = None
+) -> Json:
+    """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column.
+
+    read_to: up to where the source had been read before.
+    """
     if run.final is None:
         raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
     zone = {"timezone": run.timezone} if run.timezone else {}
     return {
-        **pending_everywhere(mark),
+        **pending_everywhere(mark, read_to),
         **zone,
         "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
         "last_processed_key": list(run.final.key) if run.final.key else None,
@@ -51,8 +56,8 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
     if found is None:
         bury(store, mark, mark.pending_extraction)
     elif found[0].state is RunState.COMMITTED:
-        run = found[0]
-        patch = lambda seen: patch_extracted(seen, run, now)  # noqa: E731
+        run, before = found[0], reach.read_to(mark, heartbeat, watermarks.zone)
+        patch = lambda seen: patch_extracted(seen, run, now, read_to=before)  # noqa: E731
         return watermarks.change(mark.table, "extracted", patch, based_on=mark, by_hand=True)
     elif found[0].state is RunState.RUNNING:
         store.save(replace(found[0], state=RunState.ABANDONED), found[1])

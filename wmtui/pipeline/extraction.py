@@ -36,6 +36,7 @@ from wmtui.sources import SourceConnection, SourceTable
 from wmtui.sources.cursor import column_time
 from wmtui.warehouses import TargetTable
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.reach import read_to
 
 BATCH_ROWS = 10_000
 """Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""
@@ -275,8 +276,9 @@ def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) ->
     """Move the watermark to where a committed run left off; raises Conflict when somebody changed it meanwhile."""
     now = job.backend.clock()
     job.lease.note(committed_run=run.run)
+    before = read_to(mark, job.heartbeat, job.backend.zone)
     return job.backend.watermarks.change(
-        job.table, "extracted", lambda seen: patch_extracted(seen, run, now, digits), based_on=mark
+        job.table, "extracted", lambda seen: patch_extracted(seen, run, now, digits, before), based_on=mark
     )
 
 

@@ -89,8 +89,12 @@ class Fit:
         raise UnsupportedValue(
             f"column {name} of {self._table.table} holds {size:,} bytes in {self._row(batch, row)}",
             f"the warehouse holds {limit:,} bytes in a column",
-            f"{rule}shorten it in the source, or exclude the column; nothing of this part was written",
+            f"{rule}shorten it in the source{self._or_exclude(name)}; nothing of this part was written",
         )
+
+    def _or_exclude(self, name: str) -> str:
+        """Cursor and key cannot be left out."""
+        return "" if name in self._order else ", or exclude the column"
 
     def _refuse_nul(self, batch: pa.RecordBatch, name: str, column: pa.Array) -> None:
         row = pc.index(pc.match_substring(column, "\0"), True).as_py()
@@ -98,7 +102,7 @@ class Fit:
             raise UnsupportedValue(
                 f"column {name} of {self._table.table} has text with a NUL character in {self._row(batch, row)}",
                 "the warehouse cannot hold it",
-                "remove the character in the source, or exclude the column; nothing of this part was written",
+                f"remove the character in the source{self._or_exclude(name)}; nothing of this part was written",
             )
 
     def _refuse_null(self, batch: pa.RecordBatch, name: str, column: pa.Array) -> None:

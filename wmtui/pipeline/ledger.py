@@ -12,7 +12,7 @@ from wmtui.files.verdicts import Candidate, Load
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Severity
 from wmtui.pipeline.ownership import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
-from wmtui.warehouses import KnownLoads
+from wmtui.warehouses import KnownLoads, Place
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
@@ -28,6 +28,11 @@ class Ledger(Struct, frozen=True):
     mine: Owned
     facts: Facts
     findings: tuple[Finding, ...]
+
+    def carried(self, place: Place) -> tuple[str, ...]:
+        """Columns of the target that loads of a store's table ever brought."""
+        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (place.store, place.table))
+        return next((fence.columns for fence in mine), ())
 
     def files(self, scope: Scope, epoch: int) -> Known:
         """Every file loaded in this epoch or a later one, as it was loaded last, and the ids of all loads."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.errors import FileGone, FileReplaced, NotAStore, NothingSelected, ObjectMissing
+from wmtui.errors import FileGone, FileReplaced, LoadRefused, NotAStore, NothingSelected, ObjectMissing
 from wmtui.files.decisions import Decisions
 from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
@@ -27,6 +27,7 @@ from wmtui.files.selection import (
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Loads, Reason
 from wmtui.objects import ObjectStore
+from wmtui.pipeline.causes import tell_added, with_cause
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
 from wmtui.pipeline.ledger import (
@@ -98,7 +99,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     refuse_unknown_loads(job, ledger, mark, selection.selected)
     request = _request(job, mark, selection.selected, ledger)
     started = job.backend.clock()
-    result = _execute(job, request)
+    result = _execute(job, request, ledger)
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
     _know_warehouse(job, warehouse)
@@ -353,7 +354,7 @@ def _to_load(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -
     )
 
 
-def _execute(job: Job, request: LoadRequest) -> LoadResult:
+def _execute(job: Job, request: LoadRequest, ledger: Ledger) -> LoadResult:
     """Load, reporting every staged file; a request to stop is heard between files."""
     total = len(request.files)
     files = rows = 0
@@ -367,9 +368,11 @@ def _execute(job: Job, request: LoadRequest) -> LoadResult:
     job.progress(Phase.STAGING, files=total)
     job.check()
     warehouse, opened = job.backend.warehouse, open_footer if job.backend.warehouse.reads_store else open_part
-    result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
-    if result.added:
-        job.tell(f"{request.target} has new columns, NULL in the rows it had: {', '.join(result.added)}")
+    try:
+        result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
+    except LoadRefused as error:
+        raise with_cause(job, error) from error
+    tell_added(job, request.target, result.added, ledger.carried(job.place))
     for file in result.already_loaded:
         job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
     return result

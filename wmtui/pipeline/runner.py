@@ -137,7 +137,7 @@ def _under_lease(job: Job) -> None:
         _extract_and_load(job)
         outcome = "success"
     except Exception as failure:
-        outcome = "interrupted" if isinstance(failure, Interrupted) else "failed"
+        outcome = _outcome(failure)
         error = shortened(told(failure).in_one_line)
         raise
     finally:
@@ -146,6 +146,13 @@ def _under_lease(job: Job) -> None:
         last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
         success = {"last_success": now} if outcome == "success" else {}
         job.lease.release({"last_run": last_run, **success})
+
+
+def _outcome(failure: Exception) -> str:
+    """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
+    if isinstance(failure, Interrupted):
+        return "interrupted"
+    return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
 
 
 def _extract_and_load(job: Job) -> None:

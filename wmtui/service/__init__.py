@@ -9,16 +9,18 @@ from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.drafts import Draft
 from wmtui.service.files import Files
-from wmtui.service.health import Health, TableStatus
+from wmtui.service.freshness import Severity
+from wmtui.service.health import Health
 from wmtui.service.history import Entry, History, WayBack
 from wmtui.service.leftovers import Found, Leftovers
 from wmtui.service.locks import Locks
 from wmtui.service.overview import Look, Overview
 from wmtui.service.ownership import Ownership
 from wmtui.service.pins import Pins
+from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.syncs import Preview, Request, Syncs
 from wmtui.service.verifications import verify
-from wmtui.service.watermarks import Changed, Row, Watermarks
+from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.store import Author
 
@@ -46,8 +48,8 @@ class Service:
         self.ownership = Ownership(self.workspace)
         self.syncs = Syncs(self.workspace)
         self.leftovers = Leftovers(self.workspace)
-        self.health = Health(self.workspace, self.watermarks, self.leftovers)
-        self.overview = Overview(self.workspace, self.health)
+        self.overview = Overview(self.workspace, self.watermarks, Statuses(self.workspace, self.watermarks))
+        self.health = Health(self.workspace, self.watermarks, self.leftovers, self.overview)
 
     def table(self, text: str) -> TableName:
         """The configured table of this name; raises UsageError that names the nearest."""
@@ -81,9 +83,9 @@ __all__ = [
     "Look",
     "Preview",
     "Request",
-    "Row",
     "Selection",
     "Service",
+    "Severity",
     "TableStatus",
     "WayBack",
 ]

@@ -1,76 +1,58 @@
 """Is every table as fresh as it should be, and is everything in place for the next run?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from wmtui.errors import ConditionsIgnored, Failure, Unreachable, Unreadable, WatermarkGone, WmtuiError
-from wmtui.files.runs import RunState, RunStore, incomplete_copy
-from wmtui.model import Check, Level, TableName
+from wmtui.config import RedshiftConfig
+from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
+from wmtui.model import Check, Level, TableName, utc_now
+from wmtui.objects.clock import StoreClock
+from wmtui.objects.rights import Rights, try_rights
+from wmtui.service import clocks, strangers
 from wmtui.service.leftovers import Leftovers
+from wmtui.service.overview import Overview
+from wmtui.service.status import TableStatus
+from wmtui.service.strangers import Stranger
 from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.zones import is_foreign
+from wmtui.warehouses.base import MANIFESTS
+from wmtui.watermarks.identity import KEY as IDENTITY
+from wmtui.watermarks.timestamps import to_instant
 
-
-class TableStatus(Struct, frozen=True):
-    """How one table is. problem: "" for a healthy one. phase, rows, owner: of a live run, else None. error: what the
-    last run ended with; failure: why the table cannot be told.
-
-    held_by: whose open transaction held reading back at the last run, in words.
-    """
-
-    table: TableName
-    problem: str
-    mysql_status: str = "unknown"
-    redshift_status: str = "unknown"
-    lag: timedelta | None = None
-    last_success: datetime | None = None
-    age: timedelta | None = None
-    phase: str | None = None
-    rows: int = 0
-    owner: str | None = None
-    error: str | None = None
-    failure: Failure | None = None
-    held_by: str | None = None
-
-    @property
-    def healthy(self) -> bool:
-        """It neither failed nor is older than asked for."""
-        return not self.problem
+PREFIXES = (
+    "watermark/", "watermark/tables/", "watermark/journal/", "watermark/locks/", "watermark/runs/",
+    "watermark/loads/", "watermark/decisions/",
+)  # fmt: skip
+"""Where runs and edits write, beside the folders of data."""
 
 
 class Health:
     """Status of tables and findings about the installation."""
 
-    def __init__(self, workspace: Workspace, watermarks: Watermarks, leftovers: Leftovers) -> None:
+    def __init__(self, workspace: Workspace, watermarks: Watermarks, leftovers: Leftovers, overview: Overview) -> None:
         self._workspace = workspace
         self._leftovers = leftovers
         self._watermarks = watermarks
+        self._overview = overview
 
     def status(self, tables: Iterable[TableName], max_age: timedelta | None) -> list[TableStatus]:
-        """Every table's status. max_age: of the last success; None: each table's own `freshness.error`."""
-        asked = list(tables)
-        found = zip(
-            asked, self._workspace.each_or_error(lambda table: self._status(table, max_age), asked), strict=True
-        )
-        return [self.unreadable(table, got) if isinstance(got, WmtuiError) else got for table, got in found]
+        """Every table's status. max_age: of its data; None: each table's own `freshness.error`."""
+        return [look.status for look in self._overview.looks(tables, max_age)]
 
-    def doctor(self, tables: Iterable[TableName], *, probe: bool = True) -> list[Check]:
+    def doctor(self, tables: Iterable[TableName], *, reason: str | None = None) -> list[Check]:
         """Findings about store, source, warehouse and the tables named.
 
-        probe: prove conditional writes by writing a small object and removing it; never where changes are refused.
+        Rights and conditional writes are proven by writing small objects and removing them, where changes are allowed.
+        reason: for changing something, which a protected profile wants.
         """
-        w = self._workspace
+        w, tables = self._workspace, tuple(tables)
         findings = [*w.objects.check()]
-        if probe and w.may_write and all(f.level is not Level.ERROR for f in findings):
-            findings.append(self._conditions())
-        findings += [*w.source.check(), *w.warehouse.check()]
+        reached = all(f.level is not Level.ERROR for f in findings)
+        if reached:
+            findings += [*self._rights(tables, reason), *self._strangers()]
+        findings += [*w.source.check(), *w.warehouse.check(), self._clocks()]
         for table in tables:
             config = w.config(table)
             unreadable = self._document(table)
@@ -81,6 +63,52 @@ class Health:
                 findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
             findings += [] if unreadable else [*check_target(w, table), *self._left_behind(table)]
         return findings
+
+    def _rights(self, tables: Sequence[TableName], reason: str | None) -> list[Check]:
+        """What this account may do in the store."""
+        w = self._workspace
+        try:
+            w.require_write(reason)
+        except ConfirmationNeeded as error:
+            finding = f"not tried: {error.what}, and trying them writes small objects"
+            return [Check("store rights", Level.WARNING, finding, error.next_step)]
+        prefixes = [*PREFIXES, *([MANIFESTS] if isinstance(w.settings.profile.warehouse, RedshiftConfig) else [])]
+        prefixes += [f"incremental/{table.key}/" for table in tables or [*w.settings.tables][:1]]
+        found = w.each(lambda prefix: try_rights(w.objects, prefix), prefixes)
+        return [*check_rights(found), self._conditions()]
+
+    def strangers(self) -> list[Stranger]:
+        """Documents among the watermarks that nothing here reads, by their names alone. Raises StoreError."""
+        w = self._workspace
+        return list(strangers.in_tables((info.key for info in w.objects.list(strangers.TABLES)), w.settings.tables))
+
+    def _strangers(self) -> list[Check]:
+        """Documents that nothing here reads."""
+        try:
+            found = strangers.find(self._workspace.objects, self._workspace.settings.tables)
+        except StoreError as error:
+            return [Check("documents", Level.ERROR, str(error), error.next_step)]
+        return [Check(f"document {s.key}", Level.WARNING, s.finding, s.next_step) for s in found]
+
+    def _clocks(self) -> Check:
+        """Those that answer, compared; one that does not is a finding of its own, elsewhere."""
+        w = self._workspace
+
+        def source() -> datetime:
+            with w.source.connect() as connection:
+                reading = connection.clock()
+            return to_instant(reading.now + reading.delay, w.zone)
+
+        # The workspace's own clock goes by the store's, as soon as that was heard.
+        host = utc_now if isinstance(w.clock, StoreClock) else w.clock
+        readings, second = {}, timedelta(seconds=1)
+        with suppress(WmtuiError, ObjectMissing):
+            readings["the store"] = clocks.read(host, lambda: w.objects.get(IDENTITY).now, grain=second)
+        with suppress(WmtuiError):
+            readings["the source"] = clocks.read(host, source)
+        with suppress(WmtuiError):
+            readings["the warehouse"] = clocks.read(host, w.warehouse.clock)
+        return clocks.compare(readings)
 
     def _left_behind(self, table: TableName) -> list[Check]:
         """What crashed runs left. A store or warehouse that does not answer is a finding of its own."""
@@ -112,59 +140,19 @@ class Health:
             return [Check(str(table), Level.ERROR, str(error), error.next_step)]
         return []
 
-    def _status(self, table: TableName, max_age: timedelta | None) -> TableStatus:
-        heartbeat = self._workspace.heartbeat(table)
-        mark = self._watermarks.get(table)
-        return self._complete(mark, self.judge(mark, heartbeat, max_age))
 
-    def _complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
-        """The same, unless the run that the watermark stands on is not in the store."""
-        if mark.extracted_run is None:
-            return status
-        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
-        if found is not None and found[0].state is RunState.COMMITTED:
-            return status
-        error = incomplete_copy(mark.table, mark.extracted_run)
-        return replace(status, problem="incomplete copy", error=error.in_one_line, failure=error.failure)
-
-    def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
-        """The status of a table that cannot be told."""
-        problem = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
-        if isinstance(error, WatermarkGone):
-            problem = "gone"
-        return TableStatus(table, problem=problem, error=error.in_one_line, failure=error.failure)
-
-    def judge(self, mark: Watermark, heartbeat: Heartbeat, max_age: timedelta | None = None) -> TableStatus:
-        """The status that watermark and lock document give a table. max_age: as for `status`."""
-        table = mark.table
-        now, last_success = self._workspace.clock(), heartbeat.last_success
-        limit = max_age if max_age is not None else self._workspace.config(table).freshness.error
-        live = heartbeat.fields if heartbeat.held else {}
-        return TableStatus(
-            table=table,
-            problem=self._problem(mark, heartbeat, now - limit),
-            mysql_status=mark.fields["mysql_status"],
-            redshift_status=self._workspace.load_status(mark),
-            lag=self._watermarks.lag(mark, heartbeat),
-            last_success=last_success,
-            age=now - last_success if last_success else None,
-            phase=live.get("phase"),
-            rows=live.get("rows", 0),
-            owner=f"{live['owner']}@{live['host']}" if live else None,
-            error=mark.fields["last_error"],
-            held_by=heartbeat.held_by,
-        )
-
-    def _problem(self, mark: Watermark, heartbeat: Heartbeat, oldest: datetime) -> str:
-        """What is wrong with a table, "" for nothing. oldest: when its last success may have been at the earliest."""
-        zone = self._workspace.zone
-        statuses = (mark.fields["mysql_status"], self._workspace.load_status(mark))
-        if "failed" in statuses:
-            return "failed"
-        if is_foreign(mark, zone):
-            return "other time zone"
-        if "in_progress" in statuses and not heartbeat.held:
-            return "interrupted"
-        if heartbeat.last_success is None:
-            return "never synced"
-        return "stale" if heartbeat.last_success < oldest else ""
+def check_rights(found: Sequence[Rights]) -> Iterator[Check]:
+    """A finding for each prefix where something is refused, and one for all others."""
+    whole = [rights.prefix for rights in found if not rights.refused]
+    if whole:
+        yield Check("store rights", Level.OK, f"may write, read, list and delete below {', '.join(whole)}")
+    for rights in found:
+        kept_out = [action for action, _ in rights.refused]
+        if not kept_out:
+            continue
+        _, error = rights.refused[0]
+        level = Level.WARNING if kept_out == ["delete"] else Level.ERROR
+        needed = "" if level is Level.ERROR else "; runs do without, `clean` does not"
+        left = f"; {rights.left} stays, and is written over the next time" if rights.left else ""
+        finding = f"may not {' or '.join(kept_out)}: {error}{needed}{left}"
+        yield Check(f"store rights: {rights.prefix}", level, finding, error.next_step)

@@ -3,32 +3,36 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreachable, told
-from wmtui.files.selection import Selection
+from wmtui.errors import Unreachable, WmtuiError, told
+from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
-from wmtui.service.health import Health, TableStatus
+from wmtui.service.freshness import Files
+from wmtui.service.status import Statuses, TableStatus
+from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
+
+COUNTED = ("held back", "incomplete copy")
+"""States that only counting a table's files finds."""
 
 
 class Look(Struct, frozen=True):
     """One table as it was read. mark, heartbeat None: they cannot be read, and `status.error` says why.
 
-    waiting: files the next load takes; None: not counted yet. held_back: files it leaves although nobody gave them up;
-    None: not counted yet. listed_at: when the files of all days were last listed, aware UTC; None: not known.
+    waiting: files the next load takes; None: neither these nor those that are held back were counted yet. listed_at:
+    when the files of all days were last listed, aware UTC; None: not known.
     """
 
     status: TableStatus
     mark: Watermark | None = None
     heartbeat: Heartbeat | None = None
     waiting: int | None = None
-    held_back: int | None = None
     listed_at: datetime | None = None
 
     @property
@@ -37,28 +41,18 @@ class Look(Struct, frozen=True):
         return self.status.table
 
     @property
-    def lacks_files(self) -> bool:
-        """Files are held back, and nobody is at it: the watermark is automated, or nothing at all would be loaded."""
-        return bool(self.held_back) and (not self.waiting or self.mark is None or not self.mark.is_manual)
-
-    @property
     def serial(self) -> int | None:
         """The watermark's serial; None when it cannot be read."""
         return None if self.mark is None else self.mark.serial
 
 
-def _counted(look: Look, selection: Selection) -> Look:
-    """The same with its files."""
-    waiting, held_back = selection.summary.selected, selection.held_back
-    return replace(look, waiting=waiting, held_back=held_back, listed_at=selection.whole_at)
-
-
 class Overview:
     """Reads many tables without waiting for the last one."""
 
-    def __init__(self, workspace: Workspace, health: Health) -> None:
+    def __init__(self, workspace: Workspace, watermarks: Watermarks, statuses: Statuses) -> None:
         self._workspace = workspace
-        self._health = health
+        self._watermarks = watermarks
+        self._statuses = statuses
 
     def look(self, table: TableName) -> Look:
         """One table, its waiting files not counted. Raises StoreError."""
@@ -66,11 +60,44 @@ class Overview:
         try:
             heartbeat = workspace.heartbeat(table)
             mark = workspace.watermarks.read(table).watermark
-            return Look(self._health.judge(mark, heartbeat), mark, heartbeat)
+            return Look(self._statuses.of(mark, heartbeat), mark, heartbeat)
         except Unreachable:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are shown
-            return Look(self._health.unreadable(table, told(error)))
+            return Look(self._statuses.unreadable(table, told(error)))
+
+    def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> list[Look]:
+        """Tables with their files counted, in order. max_age: of their data; None: each table's own `freshness.error`.
+
+        Raises Unreachable when not a single one can be reached.
+        """
+        asked, files = list(tables), self._workspace.new_filter()
+        found = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
+        return [
+            Look(self._statuses.unreadable(table, got)) if isinstance(got, WmtuiError) else got
+            for table, got in zip(asked, found, strict=True)
+        ]
+
+    def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:
+        """The same with its files counted, which may be a problem of their own."""
+        if look.mark is None or look.heartbeat is None:
+            return look
+        try:
+            return self.counted(look, self._watermarks.selection(files, look.mark, look.heartbeat), max_age)
+        except Unreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other tables are counted
+            return Look(self._statuses.unreadable(look.table, told(error)))
+
+    def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
+        """The same, given its files."""
+        if look.mark is None or look.heartbeat is None:
+            return look
+        files = Files(selection.summary.selected, selection.held_back)
+        status = self._statuses.complete(
+            look.mark, self._statuses.of(look.mark, look.heartbeat, files=files, max_age=max_age)
+        )
+        return replace(look, status=status, waiting=files.waiting, listed_at=selection.whole_at)
 
     def look_at(
         self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool
@@ -89,18 +116,8 @@ class Overview:
         files = self._workspace.new_filter()
 
         def count(look: Look) -> None:
-            if look.mark is None or look.heartbeat is None or stop.is_set():
-                return
-            try:
-                system = self._workspace.watermarks.system() if look.mark.position is None else None
-                loading = self._workspace.loading(look.table)
-                selection = files.select(look.mark, loading, look.heartbeat, system)
-            except Unreachable:
-                raise
-            except Exception as error:  # noqa: BLE001 - the other tables are counted
-                tell(Look(self._health.unreadable(look.table, told(error))))
-            else:
-                tell(_counted(look, selection))
+            if not stop.is_set():
+                tell(self._count(look, files))
 
         self._each(read, tables, stop)
         if waiting:

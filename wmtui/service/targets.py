@@ -1,6 +1,6 @@
 """What `doctor` says of the table in the warehouse that a table of the source is loaded into."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from wmtui.errors import WmtuiError
@@ -24,10 +24,11 @@ def check_target(workspace: Workspace, table: TableName) -> list[Check]:
         scope = _scope(workspace, table)
         with workspace.source.connect() as source:
             wish = wanted(scope, source.describe(table, scope.config))
+            collations = source.collations(table)
         found = workspace.warehouse.describe(scope.config.target)
     except WmtuiError:
         return []
-    return [*_misfits(f"{table}: target", wish, found), *_side_effects(f"{table}: target", wish, found)]
+    return [*_misfits(f"{table}: target", wish, found), *_side_effects(f"{table}: target", wish, found, collations)]
 
 
 def _scope(workspace: Workspace, table: TableName) -> "Scope":
@@ -50,8 +51,10 @@ def _misfits(subject: str, wish: "Wanted", found: "TargetTable | None") -> Itera
         yield Check(subject, Level.OK, f"{wish.target} takes every column of the source")
 
 
-def _side_effects(subject: str, wish: "Wanted", found: "TargetTable | None") -> Iterator[Check]:
-    """What holds, and may surprise."""
+def _side_effects(
+    subject: str, wish: "Wanted", found: "TargetTable | None", collations: Mapping[str, str]
+) -> Iterator[Check]:
+    """What holds, and may surprise. collations: of the source's columns."""
     if found is None or not found.loadable:
         return
     if found.triggers:
@@ -62,10 +65,39 @@ def _side_effects(subject: str, wish: "Wanted", found: "TargetTable | None") -> 
             f"rows of other tables go with a row that is replaced (ON DELETE CASCADE): {', '.join(found.cascades)}"
         )
         yield Check(subject, Level.WARNING, finding, "make these foreign keys without ON DELETE CASCADE")
+    if found.rules:
+        finding = f"rules rewrite what a load does to rows: {', '.join(found.rules)}"
+        yield Check(subject, Level.WARNING, finding, "drop them: rows may go elsewhere, or nowhere")
     if not found.owned:
         finding = f"{wish.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
         yield Check(subject, Level.WARNING, finding, f"make this user a member of {found.owner}, or the owner")
-    key = tuple(wish.naming.of(column) or column for column in wish.primary_key)
-    if found.primary_key and key and {c.casefold() for c in found.primary_key} != {c.casefold() for c in key}:
+    names = {column: wish.naming.of(column) or column for column in wish.primary_key}
+    yield from folded_keys(subject, names, found, collations)
+    key = tuple(names.values())
+    if found.primary_key and key and {c.lower() for c in found.primary_key} != {c.lower() for c in key}:
         finding = f"its primary key is {', '.join(found.primary_key)}, rows are replaced by {', '.join(key)}"
         yield Check(subject, Level.WARNING, finding, "make the two the same, or be sure that both are unique")
+
+
+def folded_keys(
+    subject: str, key: Mapping[str, str], found: "TargetTable", collations: Mapping[str, str]
+) -> Iterator[Check]:
+    """Columns of the key that the source tells apart and the target does not. key: their names here and there.
+
+    collations: of the source's columns.
+    """
+    from wmtui.warehouses.landing import match
+
+    for column, wish in key.items():
+        place, own = match(wish, found.types), collations.get(column, "")
+        folds = found.column(place).folds if place else ""
+        if folds and tells_apart(own):
+            finding = f"{place} is compared by {folds}, {column} of the source by {own or 'its bytes'}"
+            step = f"give {place} a collation that tells all texts apart, before two keys become one row"
+            yield Check(subject, Level.WARNING, finding, step)
+
+
+def tells_apart(collation: str) -> bool:
+    """Whether a collation of MySQL takes texts that differ in case alone for different ones; "": bytes are compared."""
+    name = collation.casefold()
+    return not name or name.endswith(("_bin", "_cs")) or name == "binary"

@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError, WmtuiError
+from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
 from wmtui.files.runs import RunStore, new_run_id, run_started
-from wmtui.files.selection import Choice, Selection
+from wmtui.files.selection import Choice, FileFilter, Selection
 from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
@@ -20,32 +20,15 @@ from wmtui.watermarks import documents
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
 from wmtui.watermarks.pins import refuse_pinned
+from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 from wmtui.watermarks.validity import LARGEST
-from wmtui.watermarks.zones import instant_of, refuse_foreign, wall_of
+from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
-
-
-class Row(Struct, frozen=True):
-    """One table in the list. error: why it cannot be told. waiting: files the next load takes.
-
-    held_back: files it leaves although nobody gave them up. listed_at: when the files of all days were last listed.
-    load_status: of loads into this profile's warehouse.
-    """
-
-    table: TableName
-    mark: Watermark | None
-    heartbeat: Heartbeat | None
-    waiting: int | None
-    lag: timedelta | None
-    error: WmtuiError | None
-    load_status: str = "unknown"
-    held_back: int | None = None
-    listed_at: datetime | None = None
 
 
 class Changed(Struct, frozen=True):
@@ -85,33 +68,16 @@ class Watermarks:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
         return self._workspace.watermarks.system()
 
-    def rows(self) -> list[Row]:
-        """Every configured table with mode, lag, waiting files and heartbeat."""
-        workspace = self._workspace
-        files = workspace.new_filter()
-
-        def row(table: TableName) -> Row:
-            mark, heartbeat = self.get(table), workspace.heartbeat(table)
-            system = self.system() if mark.position is None else None
-            found = files.select(mark, workspace.loading(table), heartbeat, system)
-            lag, status, waiting = self.lag(mark, heartbeat), workspace.load_status(mark), found.summary.selected
-            return Row(table, mark, heartbeat, waiting, lag, None, status, found.held_back, found.whole_at)
-
-        tables = list(workspace.settings.tables)
-        pairs = zip(tables, workspace.each_or_error(row, tables), strict=True)
-        return [
-            found if isinstance(found, Row) else Row(table, None, None, None, None, found) for table, found in pairs
-        ]
+    def selection(self, files: FileFilter, mark: Watermark, heartbeat: Heartbeat) -> Selection:
+        """The files that the next load takes, and those that it leaves. Raises Unreadable."""
+        system = self.system() if mark.position is None else None
+        return files.select(mark, self._workspace.loading(mark.table), heartbeat, system)
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
-        """How far behind now the source has been read; None for a table without position."""
-        reached = instant_of(mark, self._workspace.zone)
-        if reached is None:
-            return None
-        extracted_to = heartbeat.extracted_to(mark)
-        if extracted_to is not None and not mark.is_manual:
-            reached = max(reached, extracted_to)
-        return max(self._workspace.clock() - reached, timedelta(0))
+        """How far behind now the source has been read; None where nothing was."""
+        reached = read_to(mark, heartbeat, self._workspace.zone)
+        now = heartbeat.now or self._workspace.clock()
+        return None if reached is None else max(now - reached, timedelta(0))
 
     def point(self, text: str, *, force: bool = False) -> datetime:
         """A typed point as wall clock in the profile's zone; raises UsageError."""
@@ -144,7 +110,8 @@ class Watermarks:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and wall < before:
                 self.refuse_doubling(table, force)
-            return patch_set(mark, wall, instant, self._after_every_run(table))
+            author = self._workspace.author
+            return patch_set(mark, wall, instant, self._after_every_run(table), f"{author.actor}@{author.host}")
 
         return self.change(table, "set", edit, reason=reason, seen=seen)
 

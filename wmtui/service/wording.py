@@ -24,6 +24,7 @@ _GLYPHS = {
     Level.WARNING: "!",
     Level.ERROR: "✗",
 }
+_SEVERITIES = {"ok": "✓", "warn": "!", "error": "✗"}
 STYLES = {"✓": "green", "✗": "red", "!": "yellow", "▸": "cyan", "·": "dim", "?": "yellow"}
 """The colour of a text that begins with one of the glyphs."""
 
@@ -33,9 +34,9 @@ def status(value: str) -> str:
     return f"{_GLYPHS.get(value, '?')} {value}"
 
 
-def healthy(is_healthy: bool, problem: str) -> str:
-    """Whether a table is well, as glyph and word."""
-    return "✓ ok" if is_healthy else f"✗ {problem}"
+def state(word: str, severity: str) -> str:
+    """How a table is, as glyph and words. severity: ok, warn or error."""
+    return f"{_SEVERITIES[severity]} {word}" if severity != "ok" or word == "ok" else f"· {word}"
 
 
 def span(length: timedelta | None) -> str:

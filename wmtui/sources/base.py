@@ -113,6 +113,10 @@ class SourceConnection(Protocol):
         """
         ...
 
+    def collations(self, table: TableName) -> Mapping[str, str]:
+        """By which collation each text column is compared, as the source calls it; none where bytes are."""
+        ...
+
     def clock(self, lookback: timedelta | None = None) -> SourceClock:
         """The source's clock and its oldest open writer.
 

@@ -1,6 +1,6 @@
 """A DuckDB file as a source: the sandbox of the demo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from wmtui.sources import embedded_catalog as catalog
 from wmtui.sources import findings
 from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable
 from wmtui.sources.cursor import column_time, from_utc
-from wmtui.sources.embedded_rows import record_batches
+from wmtui.sources.embedded_rows import record_batches, scanned
 from wmtui.sources.embedded_session import Session, open_session
 from wmtui.sources.fit import fitted
 from wmtui.sources.keys import key_of, timestamp_text
@@ -98,6 +98,10 @@ class EmbeddedConnection:
         digits = catalog.CURSOR_DIGITS.get(types.get(config.cursor, ""), 6)
         return fitted(table, schema, config, cursor_digits=digits, unique_keys=keys)
 
+    def collations(self, _table: TableName) -> Mapping[str, str]:
+        """None: bytes are compared."""
+        return {}
+
     def clock(self, lookback: timedelta | None = None) -> SourceClock:  # noqa: ARG002 - nobody is at work
         """See SourceConnection.clock; nobody writes while the file is open for reading, so there is no open writer."""
         return SourceClock(from_utc(self._clock(), self._zone))
@@ -114,7 +118,7 @@ class EmbeddedConnection:
         with open_session(self._path) as session:
             columns = [session.dialect.name(name) for name in table.schema.names]
             sql, values = scan_query(session.dialect, table, columns, keys)
-            yield from record_batches(session.connection, table, sql, values, batch_rows)
+            yield from scanned(session.connection, table, sql, values, batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See SourceConnection.estimate; counted."""

@@ -81,7 +81,7 @@ def _field(table: TableName, column: tuple[Any, ...]) -> pa.Field:
         raise UnsupportedValue(
             f"column {name} of {table} has type {kind}",
             "it cannot be carried exactly",
-            f"leave it out with `exclude: [{name}]` in tables.yaml, or change its type in the source",
+            f"change its type in the source, or `exclude: [{name}]` unless it is cursor or key",
         )
     return pa.field(name, arrow, nullable, {b"source_type": kind.encode()})
 

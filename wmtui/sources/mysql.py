@@ -119,6 +119,10 @@ class MySQLConnection:
             cursor_index=next((index.name for index in indexes if index.serves(config.cursor)), None),
         )
 
+    def collations(self, table: TableName) -> Mapping[str, str]:
+        """See SourceConnection.collations."""
+        return catalog.collations(self.session, table)
+
     def clock(self, lookback: timedelta | None = None) -> SourceClock:
         """See SourceConnection.clock."""
         reading = self._readings.read(self.session)

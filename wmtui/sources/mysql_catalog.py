@@ -27,6 +27,10 @@ SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS dat
        privileges AS privileges
 FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0 ORDER BY ordinal_position
 """
+_COLLATIONS = """
+SELECT table_schema AS s, table_name AS n, column_name AS name, collation_name AS collation
+FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0
+"""
 _INDEXES = """
 SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
        sub_part AS sub_part, nullable AS nullable, index_type AS kind
@@ -95,6 +99,12 @@ def columns(session: Session, table: TableName) -> list[Column]:
     if not found:
         raise _missing(session, table)
     return found
+
+
+def collations(session: Session, table: TableName) -> dict[str, str]:
+    """Of every text column."""
+    rows = _rows(session, _COLLATIONS, table)
+    return {row["name"]: row["collation"] for row in rows if row["collation"] is not None}
 
 
 def indexes(session: Session, table: TableName) -> list[Index]:

@@ -36,7 +36,7 @@ def arrow_field(table: TableName, column: Column, config: TableConfig) -> pa.Fie
         raise UnsupportedValue(
             f"column {column.name} of {table} has type {column.type.declared}",
             "it cannot be carried exactly",
-            f"leave it out with `exclude: [{column.name}]` in tables.yaml, or change its type in the source",
+            f"change its type in the source, or `exclude: [{column.name}]` unless it is cursor or key",
         )
     carried = row.carry(column.type)
     if carried.as_text and config.wide_decimals == "error":

@@ -249,7 +249,7 @@ class WmtuiApp(Typist[int]):
         set_title(pane, "1 Tables", " · ".join(part for part in parts if part))
 
     def _table_line(self, table: TableName, width: int) -> Line:
-        return table_line(self.board, table, self.service.workspace.clock(), self.clock(), width)
+        return table_line(self.board, table, self.clock(), width)
 
     def show_status(self) -> None:
         """Draw the first line anew."""

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from wmtui.config import Settings
 from wmtui.model import TableName
-from wmtui.service import Look
+from wmtui.service import Look, Severity
+from wmtui.service.overview import COUNTED
 from wmtui.service.progress import TableProgress
 
 
@@ -23,7 +24,11 @@ class Order(StrEnum):
     LAG = "by lag"
 
 
-_URGENCY = ("gone", "unreadable", "failed", "other time zone", "interrupted", "held back", "stale", "never synced")
+URGENCY = (
+    "gone", "unreadable", "incomplete copy", "failed", "clock", "other time zone", "interrupted", "held back", "stale",
+    "manual", "not loaded", "reset", "never read", "never synced", "warn",
+)  # fmt: skip
+"""What may be wrong with a table, the worst first; of a warning the word is in its line."""
 _NEVER = timedelta.max
 
 
@@ -63,7 +68,9 @@ class Board(Struct):
         """Take in what was read; a count of waiting files that was known stays until there is a new one."""
         known = self.looks.get(look.table)
         if look.waiting is None and known is not None and known.serial == look.serial:
-            look = replace(look, waiting=known.waiting, held_back=known.held_back)
+            look = replace(look, waiting=known.waiting, listed_at=known.listed_at)
+            if known.status.state in COUNTED:
+                look = replace(look, status=replace(look.status, judgement=known.status.judgement))
         if known is not None:
             self._problems[problem_of(known)] -= 1
         self._problems[problem_of(look)] += 1
@@ -71,7 +78,7 @@ class Board(Struct):
         self._texts[look.table] = _text(look)
 
     def problems(self) -> Mapping[str, int]:
-        """How many tables have which problem."""
+        """How many tables have which problem; those with a warning are counted together, as `warn`."""
         return {problem: count for problem, count in self._problems.items() if problem and count}
 
     def causes(self) -> list[tuple[str, list[TableName]]]:
@@ -79,7 +86,7 @@ class Board(Struct):
         found: dict[str, list[TableName]] = {}
         for table in self.tables:
             look = self.looks.get(table)
-            if look is not None and problem_of(look):
+            if look is not None and look.status.problem:
                 found.setdefault(cause(look), []).append(table)
         return sorted(found.items(), key=lambda group: -len(group[1]))
 
@@ -107,30 +114,32 @@ class Board(Struct):
     def _urgency(self, table: TableName) -> tuple[int, timedelta]:
         look = self.looks.get(table)
         if look is None:
-            return (len(_URGENCY) + 1, timedelta(0))
+            return (len(URGENCY) + 1, timedelta(0))
         problem = problem_of(look)
-        urgency = _URGENCY.index(problem) if problem in _URGENCY else len(_URGENCY)
+        urgency = URGENCY.index(problem) if problem in URGENCY else len(URGENCY)
         return (urgency, -(look.status.lag or timedelta(0)))
 
 
 def problem_of(look: Look) -> str:
-    """What is wrong with a table; "" for nothing. Files that wait for another watermark are a problem too."""
-    if look.status.problem in ("", "stale", "never synced") and look.lacks_files:
-        return "held back"
-    return look.status.problem
+    """What is wrong with a table, `warn` for what only should be looked at; "" for nothing."""
+    return "warn" if look.status.severity is Severity.WARN else look.status.problem
 
 
 def _text(look: Look) -> str:
     """What a pattern is looked for in."""
-    manual = "manual" if look.mark and look.mark.is_manual else ""
-    words = (str(look.table), manual, problem_of(look), look.status.mysql_status, look.status.redshift_status)
+    status, manual = look.status, "manual" if look.mark and look.mark.is_manual else ""
+    words = (str(look.table), manual, problem_of(look), status.problem, status.mysql_status, status.redshift_status)
     return " ".join(words).lower()
+
+
+_WITH_REASONS = ("failed", "gone", "unreadable", "incomplete copy")
+"""Problems whose reason may be that of many tables."""
 
 
 def cause(look: Look) -> str:
     """Why a table has a problem, without its name, so that equal causes are equal texts."""
-    problem, status = problem_of(look), look.status
-    text = status.error or ""
+    problem, status = look.status.problem, look.status
+    text = status.judgement.why if problem in _WITH_REASONS else ""
     for name in (str(status.table), status.table.key):
         text = text.replace(name, "…")
     return f"{problem}: {text}" if text else problem

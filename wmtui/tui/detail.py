@@ -16,8 +16,9 @@ from textual.widgets import ContentSwitcher
 from wmtui.errors import Unreadable
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import Draft, Entry, Look, Selection, Service, describe, wording
+from wmtui.service import Draft, Entry, Look, Selection, Service, Severity, describe, wording
 from wmtui.service.history import diff_lines
+from wmtui.service.verified import in_words
 from wmtui.service.wording import printable
 from wmtui.service.workspace import LoadNote
 from wmtui.tui.cells import Line, Plate, bars, fit_middle, kind_of, set_title
@@ -84,8 +85,11 @@ def read(service: Service, table: TableName) -> Detail:
     kept = [verdict for verdict in newest if verdict.selected]
     dropped = [verdict for verdict in newest if not verdict.selected]
     shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
-    look = service.overview.look(table)
+    look = service.overview.counted(service.overview.look(table), now.selection)
     return Detail(look, draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+
+
+_KINDS = {Severity.OK: "", Severity.WARN: "warn", Severity.ERROR: "bad"}
 
 
 def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
@@ -94,7 +98,7 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     assert mark is not None
     assert heartbeat is not None
     f, status = mark.fields, look.status
-    limit = service.workspace.config(mark.table).freshness.error
+    limit, verified = service.workspace.config(mark.table).freshness.error, in_words(status.verified)
     loads, *rest = describe.consequence(service, mark, selection)
     own, *others = service.workspace.loads(mark)
     glyphs = [wording.status(f["mysql_status"]), wording.status(own.status)]
@@ -109,6 +113,11 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         ("next load", loads.removeprefix("loading now would say: "), ""),
         *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
     ]
+    if status.judgement.why and status.state != "failed":
+        shown.append(("state", status.judgement.why, _KINDS[status.severity]))
+    shown.append(("last verified", verified, kind_of(verified)))
+    if status.held_by:
+        shown.insert(1, ("reading", status.held_by, "warn"))
     if f["last_error"]:
         shown.insert(1, ("last error", f["last_error"], "bad"))
     if look.status.phase:
@@ -120,16 +129,15 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
 
 def aged(shown: Sequence[tuple[str, str, str]], look: Look, limit: timedelta, since: timedelta) -> Fields:
     """The same fields some time after they were read: ages grow."""
-    status, heartbeat = look.status, look.heartbeat
-    later = replace(look, status=replace(status, lag=None if status.lag is None else status.lag + since))
-    texts = {"lag": _lag(later, limit)}
-    if heartbeat is not None and status.phase:
-        texts["running"] = _run(look, heartbeat, since)
+    texts = {"lag": _lag(look, limit, since)}
+    if look.heartbeat is not None and look.status.phase:
+        texts["running"] = _run(look, look.heartbeat, since)
     return [(label, texts.get(label, text), kind) for label, text, kind in shown]
 
 
-def _lag(look: Look, limit: timedelta) -> str:
-    return f"{wording.span(look.status.lag)}  {lag_bar(look.status.lag, limit, 8)}"
+def _lag(look: Look, limit: timedelta, since: timedelta = timedelta(0)) -> str:
+    lag, age = (None if found is None else found + since for found in (look.status.lag, look.status.judgement.age))
+    return f"{wording.span(lag)}  {lag_bar(age, limit, 8)}"
 
 
 def _run(look: Look, heartbeat: Heartbeat, since: timedelta = timedelta(0)) -> str:

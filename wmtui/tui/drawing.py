@@ -11,11 +11,10 @@ from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity
-from wmtui.service import Look, wording
+from wmtui.service import wording
 from wmtui.service.progress import TableProgress
-from wmtui.tui.board import Board, problem_of
+from wmtui.tui.board import Board
 from wmtui.tui.cells import Line, columns, fit, fit_middle, kind_of
-from wmtui.watermarks.pins import pin_at
 
 WIDE, WIDEST = 50, 88
 """From so many cells on a line of the table list has a word for how the table is, then a word for each side too."""
@@ -43,8 +42,8 @@ def table_header(width: int) -> Line:
     return columns([(text, cell, "dim") for text, cell, _ in cells])
 
 
-def table_line(board: Board, table: TableName, now: datetime, clock: float, width: int) -> Line:
-    """One table of the list. now: aware UTC. clock: monotonic seconds."""
+def table_line(board: Board, table: TableName, clock: float, width: int) -> Line:
+    """One table of the list. clock: monotonic seconds."""
     name = ("● " if table in board.marked else "") + str(table)
     progress, look = board.running.get(table), board.looks.get(table)
     if progress is not None:
@@ -61,28 +60,16 @@ def table_line(board: Board, table: TableName, now: datetime, clock: float, widt
         return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
     limit = board.settings.tables[table].freshness.error
     mysql = "! interrupted" if status.problem == "interrupted" else wording.status(status.mysql_status)
-    success = "never" if status.age is None else wording.span(status.age)
+    run_age, age = status.judgement.run_age, status.judgement.age
+    success = "never" if run_age is None else wording.span(run_age)
     waiting = "" if look.waiting is None else f"{look.waiting:,}"
-    lag, bar = short_span(status.lag), lag_bar(status.lag, limit)
+    lag, bar = short_span(status.lag), lag_bar(age, limit)
     redshift = wording.status(status.redshift_status)
-    cells = _Cells(name, mysql, redshift, state(look, now), lag, bar, waiting, success)
-    late = status.lag is not None and status.lag >= limit
+    cells = _Cells(name, mysql, redshift, wording.state(status.state, status.severity), lag, bar, waiting, success)
+    late = age is not None and age >= limit
     return columns(
         [(text, cell, "warn" if late and text == bar and bar else kind) for text, cell, kind in _layout(width, cells)]
     )
-
-
-def state(look: Look, now: datetime) -> str:
-    """How a table is, as glyph and word: what is wrong, else what is special."""
-    assert look.mark is not None
-    problem = problem_of(look)
-    if problem:
-        return f"{'✗' if problem in ('failed', 'interrupted') else '!'} {problem}"
-    if pin_at(look.mark, now):
-        return "· pinned"
-    if look.mark.is_manual:
-        return "· manual"
-    return "· pending" if look.status.redshift_status == "pending" else "✓ ok"
 
 
 def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:

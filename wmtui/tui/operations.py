@@ -10,6 +10,7 @@ from wmtui.files.verdicts import Verdict
 from wmtui.pipeline.events import Severity
 from wmtui.secrets import redact
 from wmtui.service import Entry, wording
+from wmtui.service import Severity as State
 from wmtui.tui import picture, themes
 from wmtui.tui.actions import ACTIONS, Action, format_key
 from wmtui.tui.asking import Asking
@@ -43,8 +44,9 @@ class Operations(Asking):
     def problems(self) -> None:
         """What is wrong, each cause once with its tables."""
         lines: list[Line] = []
-        for cause, tables in self._app.board.causes():
-            kind = "warn" if cause in ("stale", "never synced") else "bad"
+        app = self._app
+        for cause, tables in app.board.causes():
+            kind = "bad" if any(app.board.looks[t].status.severity is State.ERROR for t in tables) else "warn"
             first, *rest = textwrap.wrap(f"{wording.count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
             number, _, said = first.partition(": ")
             lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]

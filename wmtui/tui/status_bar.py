@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from wmtui.config import Settings
 from wmtui.service import wording
-from wmtui.tui.board import Board
+from wmtui.tui.board import URGENCY, Board
 from wmtui.tui.cells import Line
 
 
@@ -24,9 +24,6 @@ class Situation(Struct, frozen=True):
     reading: bool = False
     read_only: bool = False
     locked: bool = False
-
-
-_ORDER = ("gone", "unreadable", "failed", "interrupted", "held back", "stale", "never synced")
 
 
 def status_line(settings: Settings, board: Board, now: Situation, width: int, host_and_time: str = "") -> Line:
@@ -56,9 +53,9 @@ def _width(line: Line) -> int:
 
 def _problems(board: Board) -> Line:
     counts, line = board.problems(), []
-    for problem in _ORDER:
+    for problem in URGENCY:
         if problem in counts:
-            kind = "bad" if problem in ("gone", "failed", "unreadable", "interrupted") else "warn"
+            kind = "warn" if problem == "warn" else "bad"
             line += [(" · ", "dim"), (f"{counts[problem]:,} {problem}", kind)]
     return line
 

@@ -276,6 +276,10 @@ class Warehouse(Protocol):
         """
         ...
 
+    def clock(self) -> datetime:
+        """The warehouse's clock, aware UTC."""
+        ...
+
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
         ...

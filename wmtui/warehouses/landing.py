@@ -58,7 +58,7 @@ def match(name: str, known: Iterable[str]) -> str | None:
     names = list(known)
     if name in names:
         return name
-    folded = [other for other in names if other.casefold() == name.casefold()]
+    folded = [other for other in names if other.lower() == name.lower()]
     return folded[0] if len(folded) == 1 else None
 
 
@@ -100,7 +100,7 @@ def _one_place(first: str, second: str, column: str) -> TableError:
     return FileMisfit(
         f"columns {first} and {second} of the file are both the target's {column}",
         "they have one name there, or names that differ in case alone",
-        "exclude one of them, or rename it",
+        "rename one of them, or exclude one that is neither cursor nor key",
     )
 
 
@@ -179,7 +179,7 @@ def _ways_out(field: pa.Field, declared: str, target: Target, naming: Naming, fo
     ways = [f"say `as: {{{field.name}: {how}}}`" for how in forms if _would_land(field, how, declared)]
     if statement := target.widening(column, field) or target.as_text(column, field):
         ways.insert(0, f"run {statement}")
-    return ", or ".join(ways) or "load into a new target, or exclude the column"
+    return ", or ".join(ways) or "load into a new target, or exclude the column unless it is cursor or key"
 
 
 def _would_land(field: pa.Field, how: As, declared: str) -> bool:

@@ -104,15 +104,21 @@ def _twice(fields: Sequence[pa.Field], columns: dict[str, str], wanted: Wanted) 
     first: dict[str, str] = {}
     for field in fields:
         column = columns[field.name]
-        place = column.casefold() if wanted.limits.ignores_case else column
+        place = column.lower() if wanted.limits.ignores_case else column
         other = first.setdefault(place, field.name)
         if other != field.name:
             yield Misfit(
                 field.name,
                 f"and column {other} are both the target's {column}",
                 "two columns of the source would be one",
-                "exclude one of them, or give it another name by `rename`",
+                _apart([name for name in (field.name, other) if name not in (*wanted.primary_key, wanted.cursor)]),
             )
+
+
+def _apart(free: Sequence[str]) -> str:
+    """How two columns of one name are told apart. free: those that may be left out, neither cursor nor key."""
+    rename = "give one of them another name by `rename`"
+    return f"exclude {' or '.join(free)}, or {rename}" if free else rename
 
 
 def _of_column(
@@ -130,7 +136,7 @@ def _of_column(
                 field.name,
                 f"is the target's {column}, which the warehouse makes by itself",
                 "no load may write it",
-                f"exclude it, or {_another_name(field.name)}",
+                _another_name(field.name) if ordering else f"exclude it, or {_another_name(field.name)}",
             )
         return
     if converted(field, wanted.naming.as_types.get(field.name)) is None:

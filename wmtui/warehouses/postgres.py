@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -65,6 +65,7 @@ SELECT c.oid, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.
         AND t.tgenabled <> 'D' AND t.tgtype & 1 = 1 ORDER BY 1),
     ARRAY(SELECT k.conrelid::regclass::text || '.' || k.conname FROM pg_constraint k
         WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.confdeltype = 'c' ORDER BY 1),
+    ARRAY(SELECT r.rulename::text FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1' ORDER BY 1),
     ARRAY(SELECT a.attname::text FROM pg_constraint k CROSS JOIN unnest(k.conkey) WITH ORDINALITY AS u(number, place)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
         WHERE k.conrelid = c.oid AND k.contype = 'p' ORDER BY u.place)
@@ -72,8 +73,11 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 
 """
 _COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.atthasdef OR a.attidentity <> '',
-    a.attidentity = 'a' OR coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''
-FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+    a.attidentity = 'a' OR coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '',
+    CASE WHEN t.typname = 'citext' THEN 'citext' WHEN to_jsonb(o) ->> 'collisdeterministic' = 'false'
+        THEN o.collname::text ELSE '' END
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation o ON o.oid = a.attcollation
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
 
@@ -128,6 +132,11 @@ class PostgresWarehouse:
             if known := session.columns(target):
                 yield from session.read(target, columns_to_read(target, known, columns), batch_rows)
 
+    def clock(self) -> datetime:
+        """The server's clock, aware UTC."""
+        with self._session() as session:
+            return session.now().replace(tzinfo=UTC)
+
     def row_count(self, target: str) -> int | None:
         """Rows in the target, None when there is no such table."""
         with self._session() as session:
@@ -137,7 +146,7 @@ class PostgresWarehouse:
         """Findings about connection and privileges; a dead server is a finding."""
         try:
             with self._session() as session:
-                return [session.describe_connection(), *session.check_privileges()]
+                return [session.describe_connection(), *session.peculiarities(), *session.check_privileges()]
         except WarehouseError as error:
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
@@ -311,7 +320,7 @@ class PostgresSession(Session):
         found = self.execute(_RELATION, *self.statements.place(table))
         if not found:
             return None
-        oid, kind, owner, owned, row_security, triggers, cascades, key = found[0]
+        oid, kind, owner, owned, row_security, triggers, cascades, rules, key = found[0]
         return TargetTable(
             columns=tuple(TargetColumn(*column) for column in self.execute(_COLUMNS, oid)),
             primary_key=tuple(key),
@@ -319,6 +328,7 @@ class PostgresSession(Session):
             row_security=row_security,
             triggers=tuple(triggers),
             cascades=tuple(cascades),
+            rules=tuple(rules),
             owned=owned,
             owner=owner,
         )
@@ -431,6 +441,20 @@ class PostgresSession(Session):
             return Check("warehouse", Level.OK, f"PostgreSQL {version}, encrypted")
         step = "set tls: verify in tables.yaml unless the network is trusted"
         return Check("warehouse", Level.WARNING, f"PostgreSQL {version}, not encrypted", step)
+
+    def peculiarities(self) -> list[Check]:
+        """A finding where each transaction may get another connection."""
+        if not self.pooled:
+            return []
+        return [
+            Check(
+                "warehouse pooler",
+                Level.WARNING,
+                "a transaction pooler is between: each transaction may have another connection, so staging is a table"
+                f" in {self.statements.schema} instead of a temporary one",
+                "connect past the pooler if you can; loads arrive whole either way",
+            )
+        ]
 
     def check_privileges(self) -> list[Check]:
         """Whether the account may create temporary tables, and tables in the schema."""

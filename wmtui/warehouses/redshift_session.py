@@ -45,6 +45,7 @@ _MAY_ALTER = (
     "SELECT 1 FROM svv_relation_privileges WHERE namespace_name = $1 AND relation_name = $2"
     " AND privilege_type = 'ALTER' LIMIT 1"
 )
+_FOLDS_CASE = "SELECT 1 WHERE db_collation() = 'case_insensitive'"
 _IDENTITY = '"identity"'
 """What the default of a column that counts up by itself begins with, of one that no load may write."""
 
@@ -171,6 +172,19 @@ class RedshiftSession(PostgresSession):
             return Check("warehouse", Level.OK, f"Redshift {version}, encrypted")
         step = "set tls: verify in tables.yaml unless the network is trusted"
         return Check("warehouse", Level.WARNING, f"Redshift {version}, not encrypted", step)
+
+    def peculiarities(self) -> list[Check]:
+        """A finding where the database compares text without regard to case, unless a column says otherwise."""
+        if not self._says(_FOLDS_CASE):
+            return []
+        return [
+            Check(
+                "warehouse collation",
+                Level.WARNING,
+                "the database compares text without regard to case: keys that differ in case alone become one row",
+                "make text columns of a key COLLATE CASE_SENSITIVE",
+            )
+        ]
 
     def why_copy_failed(self, columns: Sequence[str]) -> tuple[str, str]:
         """Which file and column, and why, as Redshift noted it; both "" if it noted nothing. columns: of the files."""

@@ -6,20 +6,25 @@ _LOADABLE = ("table", "foreign table")
 
 
 class TargetColumn(Struct, frozen=True):
-    """One column. type: as declared. has_default: a row may leave it out. generated: no load may write it."""
+    """One column. type: as declared. has_default: a row may leave it out. generated: no load may write it.
+
+    folds: the collation or type by which it takes different texts for equal; "" where it tells all apart.
+    """
 
     name: str
     type: str
     nullable: bool = True
     has_default: bool = False
     generated: bool = False
+    folds: str = ""
 
 
 class TargetTable(Struct, frozen=True):
     """A relation under a target's name, as this user finds it.
 
     kind: `table`, `view`, or what else stands there. row_security: it hides rows from this user. triggers: those that
-    fire for each row. cascades: foreign keys of other tables that delete rows with rows of this one.
+    fire for each row. cascades: foreign keys of other tables that delete rows with rows of this one. rules: what
+    rewrites statements on it.
     owned: this user may add and change columns. owner: "" where there is none.
     """
 
@@ -29,6 +34,7 @@ class TargetTable(Struct, frozen=True):
     row_security: bool = False
     triggers: tuple[str, ...] = ()
     cascades: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     owned: bool = True
     owner: str = ""
 

@@ -1,5 +1,6 @@
 """JSON documents and conditional writes of them, done in this one place."""
 
+import codecs
 import json
 import random
 import time
@@ -28,7 +29,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def decode(key: str, data: bytes) -> Json:
     """The JSON object under a key; raises Unreadable with the key and the reason."""
     try:
-        document = json.loads(data)
+        document = json.loads(text_of(data))
     except RecursionError:
         raise Unreadable(key, "it is nested too deeply") from None
     except ValueError as error:
@@ -58,6 +59,11 @@ def is_deeper(value: Any, levels: int) -> bool:
         if not inner:
             return False
     return any(isinstance(item, dict | list) for item in inner)
+
+
+def text_of(data: bytes) -> bytes:
+    """A document's bytes without the mark that some editors put before UTF-8."""
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def write(objects: ObjectStore, key: str, data: bytes, etag: str | None) -> str:

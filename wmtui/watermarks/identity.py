@@ -54,7 +54,7 @@ def read(objects: ObjectStore) -> tuple[StoreIdentity, str] | None:
     except ObjectMissing:
         return None
     try:
-        identity = _DECODER.decode(found.data)
+        identity = _DECODER.decode(documents.text_of(found.data))
     except (ValueError, RecursionError) as error:
         raise Unreadable(KEY, f"not the document of a store: {error}") from None
     if identity.min_format > FORMAT:

@@ -195,12 +195,17 @@ def key(table: TableName) -> str:
     return f"watermark/locks/{table.key}.json"
 
 
+def free(table: TableName) -> Heartbeat:
+    """Of a table that was never locked."""
+    return Heartbeat(table, _FREE)
+
+
 def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     """The lock document; of a table that was never locked when there is none. Raises Unreadable."""
     try:
         found = objects.get(key(table))
     except ObjectMissing:
-        return Heartbeat(table, _FREE)
+        return free(table)
     fields = {**_FREE, **documents.decode(key(table), found.data)}
     try:
         for name in ("token", "rows"):

@@ -35,6 +35,7 @@ _NEW: Json = {
     "pin": None,
     "load_floor": None,
     "placed": None,
+    "placed_by": None,
     "pending_extraction": None,
     "extracted_run": None,
     "warehouses": {},
@@ -188,7 +189,7 @@ class Watermark(Struct, frozen=True):
         return run
 
     def loads_into(self, warehouse: str | None) -> Mapping[str, Any]:
-        """Of loads into the warehouse of this id: status, rows, loaded_at, error, profile, accepted_at."""
+        """Of loads into the warehouse of this id: status, rows, loaded_at, loaded_to, error, profile, accepted_at."""
         found: Mapping[str, Any] = self.fields["warehouses"].get(warehouse or "", {})
         return found
 
@@ -228,26 +229,33 @@ def loaded_into(mark: Watermark, warehouse: str | None, noted: Json, *, default:
     return patch
 
 
-def pending_everywhere(mark: Watermark) -> Json:
-    """New files wait for every warehouse."""
-    known = mark.fields["warehouses"]
-    return {
-        "redshift_status": "pending",
-        "warehouses": {warehouse: {**noted, "status": "pending"} for warehouse, noted in known.items()},
-    }
+def pending_everywhere(mark: Watermark, loaded_to: datetime | None = None, *, placed: bool = False) -> Json:
+    """New files wait for every warehouse.
+
+    loaded_to: up to where rows had been read and loaded before; those that lacked some keep what was noted of them,
+    unless somebody placed the watermark: then what is before it counts as loaded.
+    """
+    to: Json = {"loaded_to": format_instant(loaded_to)} if loaded_to else {}
+    warehouses = {}
+    for warehouse, noted in mark.fields["warehouses"].items():
+        afresh = placed or noted.get("status") == "success"
+        kept = {name: value for name, value in noted.items() if not (afresh and name == "loaded_to")}
+        warehouses[warehouse] = {**kept, "status": "pending", **(to if afresh else {})}
+    return {"redshift_status": "pending", "warehouses": warehouses}
 
 
-def patch_set(current: Watermark, wall: datetime, instant: datetime, now: datetime) -> Json:
+def patch_set(current: Watermark, wall: datetime, instant: datetime, now: datetime, by: str | None = None) -> Json:
     """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms.
 
-    timezone None: that of whoever writes it.
+    timezone None: that of whoever writes it. by: who does, and on which host.
     """
     return {
-        **pending_everywhere(current),
+        **pending_everywhere(current, instant, placed=True),
         "timezone": None,
         "last_mysql_data_timestamp": format_wall(wall),
         "load_floor": format_instant(instant),
         "placed": format_instant(now),
+        "placed_by": by,
         "last_mysql_extraction_time": None,
         "last_processed_key": None,
         "last_error": None,
@@ -261,7 +269,7 @@ def patch_set(current: Watermark, wall: datetime, instant: datetime, now: dateti
 def patch_reset(current: Watermark) -> Json:
     """`reset`: the document of a new table in an epoch of its own. The pin stays."""
     fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
-    return {**fresh, **pending_everywhere(current), "timezone": None, "epoch": current.next_epoch}
+    return {**fresh, **pending_everywhere(current, placed=True), "timezone": None, "epoch": current.next_epoch}
 
 
 def patch_undo(current: Watermark, earlier: Watermark) -> Json:
@@ -279,7 +287,7 @@ def patch_undo(current: Watermark, earlier: Watermark) -> Json:
         if restored[name] == "in_progress":
             restored[name] = "pending"
     kept = {name: value for name, value in restored.items() if name not in OWN_FIELDS}
-    return {**pending_everywhere(current), **kept}
+    return {**pending_everywhere(current, placed=True), **kept}
 
 
 def keep_highest_epoch(before: Mapping[str, Any], after: Json) -> Json:

@@ -81,7 +81,7 @@ class WatermarkStore:
         self._objects = objects
         self._clock = clock
         self._author = author
-        self._zone = zone
+        self.zone = zone
         self._proven = False
         self._identity: identities.StoreIdentity | None = None
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
@@ -278,7 +278,7 @@ class WatermarkStore:
         mark = stored.watermark
         if stored.etag is None:
             return stored
-        journal = Journal(self._objects, table, mark.change)
+        journal = Journal(self._objects, table)
         if mark.change is not None:
             journal.append(adoption.copied(mark))
         used, newest = journal.newest(mark.serial)
@@ -316,7 +316,7 @@ class WatermarkStore:
         least. previous: the change that left it, where it is not the document's.
         """
         mark = stored.watermark
-        zone = self._zone.key if "timezone" in patch or not is_foreign(mark, self._zone) else mark.timezone
+        zone = self.zone.key if "timezone" in patch or not is_foreign(mark, self.zone) else mark.timezone
         content = with_short_texts({**mark.content, **patch, "timezone": patch.get("timezone") or zone})
         _refuse_unreadable(mark, wrong_field(content))
         content = keep_highest_epoch(known or mark.content, content)

@@ -36,6 +36,6 @@ def _read(objects: ObjectStore) -> tuple[datetime | None, str | None]:
     except ObjectMissing:
         return None, None
     try:
-        return parse_wall(found.data.decode("utf-8", "replace").strip()), found.info.etag
+        return parse_wall(found.data.decode("utf-8-sig", "replace").strip()), found.info.etag
     except ValueError as error:
         raise Unreadable(KEY, str(error)) from None

@@ -33,19 +33,23 @@ _FORMS = "write YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, ISO 8601 with a zone, -12m31s, 
 _ABSOLUTE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 
 
-def is_future(at: datetime, now: datetime) -> bool:
-    """Whether an instant that is said to be past lies after now: a clock was wrong when it was written."""
-    return at > now + FUTURE_TOLERANCE
-
-
 def to_wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    """An instant as naive wall clock in a zone; which of two equal hours it was is lost, as in a document."""
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+    """An instant as naive wall clock in a zone; which of two equal hours it was is lost, as in a document.
+
+    A column may hold the first or last day there is: at the ends of time its wall clock is that of UTC.
+    """
+    try:
+        return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def to_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Naive wall clock as an instant; of an hour that occurs twice, the first."""
-    return wall.replace(tzinfo=zone).astimezone(UTC)
+    """Naive wall clock as an instant; of an hour that occurs twice, the first. At the ends of time as in UTC."""
+    try:
+        return wall.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        return wall.replace(tzinfo=UTC)
 
 
 def format_wall(wall: datetime, digits: int | None = None) -> str:
@@ -61,7 +65,7 @@ def parse_wall(text: str) -> datetime:
     match = _ABSOLUTE.fullmatch(text)
     if not match or match[1]:
         raise ValueError(f"{text!r} is not YYYY-MM-DD HH:MM:SS")
-    return _bounded(datetime.fromisoformat(text))
+    return bounded(datetime.fromisoformat(text))
 
 
 def format_instant(instant: datetime) -> str:
@@ -71,11 +75,12 @@ def format_instant(instant: datetime) -> str:
 
 def parse_instant(text: str) -> datetime:
     """A time in a document: ISO 8601, or without zone and then UTC. Raises ValueError."""
-    value = _bounded(datetime.fromisoformat(text))
+    value = bounded(datetime.fromisoformat(text))
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _bounded(value: datetime) -> datetime:
+def bounded(value: datetime) -> datetime:
+    """The same time. Raises ValueError where zones, sessions and lookbacks cannot be counted from it."""
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
         raise ValueError(f"{value.isoformat()} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     return value
@@ -136,7 +141,7 @@ def _relative(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     parts = re.findall(r"(\d+)([wdhms])", match[1] or match[2])
     try:
         span = sum((timedelta(**{_UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
-        return _bounded(to_wall(now - span, zone)).replace(microsecond=0)
+        return bounded(to_wall(now - span, zone)).replace(microsecond=0)
     except (OverflowError, ValueError):
         raise UsageError(f"{text!r} is too long ago", "no table has rows from then", _FORMS) from None
 
@@ -148,8 +153,8 @@ def _absolute(text: str, zone: ZoneInfo, presets: Mapping[str, str]) -> datetime
     try:
         value = datetime.fromisoformat(text)
         wall = value if value.tzinfo is None else to_wall(value, zone)
-        _bounded(wall)
-        _bounded(to_instant(wall, zone))
+        bounded(wall)
+        bounded(to_instant(wall, zone))
         if to_wall(to_instant(wall, zone), zone) != wall:
             raise UsageError(
                 f"{format_wall(wall)} does not exist in {zone.key}",

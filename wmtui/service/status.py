@@ -1,0 +1,132 @@
+"""How every table is, from what the store has of it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wmtui.errors import Failure, Unreadable, WatermarkGone, WmtuiError
+from wmtui.files.runs import RunState, RunStore, incomplete_copy
+from wmtui.model import TableName
+from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
+from wmtui.service.watermarks import Watermarks
+from wmtui.service.workspace import Workspace
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import parse_instant
+from wmtui.watermarks.verified import LastVerified, last_verified
+
+
+class TableStatus(Struct, frozen=True):
+    """How one table is. phase, rows, owner: of a live run, else None.
+
+    held_by: whose open transaction held reading back at the last run, in words. held_back: files below the load floor
+    that nobody gave up. last_run: as the lock document has it. verified: None: never. unreadable: why the
+    table cannot be told. failure: the same, or why the store is incomplete, as data.
+    """
+
+    table: TableName
+    judgement: Judgement
+    mysql_status: str = "unknown"
+    redshift_status: str = "unknown"
+    lag: timedelta | None = None
+    last_success: datetime | None = None
+    last_run: Mapping[str, Any] | None = None
+    phase: str | None = None
+    rows: int = 0
+    owner: str | None = None
+    error: str | None = None
+    held_by: str | None = None
+    held_back: int = 0
+    verified: LastVerified | None = None
+    unreadable: WmtuiError | None = None
+    failure: Failure | None = None
+
+    @property
+    def state(self) -> str:
+        """One or two words."""
+        return self.judgement.state
+
+    @property
+    def severity(self) -> Severity:
+        """How bad that is."""
+        return self.judgement.severity
+
+    @property
+    def problem(self) -> str:
+        """The state of a table that somebody should look at, else ""."""
+        return "" if self.severity is Severity.OK else self.state
+
+    @property
+    def healthy(self) -> bool:
+        """It neither failed nor is older than asked for; a warning may be due."""
+        return self.severity is not Severity.ERROR
+
+
+class Statuses:
+    """Judges tables."""
+
+    def __init__(self, workspace: Workspace, watermarks: Watermarks) -> None:
+        self._workspace = workspace
+        self._watermarks = watermarks
+
+    def complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
+        """The same, unless the run that the watermark stands on is not in the store."""
+        if mark.extracted_run is None:
+            return status
+        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
+        if found is not None and found[0].state is RunState.COMMITTED:
+            return status
+        error = incomplete_copy(mark.table, mark.extracted_run)
+        why = error.in_one_line
+        judgement = replace(status.judgement, state="incomplete copy", severity=Severity.ERROR, why=why)
+        return replace(status, judgement=judgement, error=why, failure=error.failure)
+
+    def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
+        """The status of a table that cannot be told."""
+        state = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
+        if isinstance(error, WatermarkGone):
+            state = "gone"
+        judgement = Judgement(state, Severity.ERROR, error.in_one_line)
+        return TableStatus(table, judgement, error=error.in_one_line, unreadable=error, failure=error.failure)
+
+    def of(
+        self, mark: Watermark, heartbeat: Heartbeat, *, files: Files = UNCOUNTED, max_age: timedelta | None = None
+    ) -> TableStatus:
+        """The status that watermark and lock document give a table.
+
+        max_age: of its data; None: the table's own `freshness.error`.
+        """
+        table, loads = mark.table, self._loads(mark)
+        now = heartbeat.now or self._workspace.clock()
+        facts = Facts(mark, heartbeat, loads, self._workspace.zone, now, files)
+        last_run = heartbeat.fields["last_run"]
+        live = heartbeat.fields if heartbeat.held else {}
+        return TableStatus(
+            table=table,
+            judgement=judge(facts, self._workspace.config(table).freshness, max_age),
+            mysql_status=mark.fields["mysql_status"],
+            redshift_status=loads.status,
+            lag=self._watermarks.lag(mark, heartbeat),
+            last_success=heartbeat.last_success,
+            last_run=last_run if isinstance(last_run, dict) else None,
+            phase=live.get("phase"),
+            rows=live.get("rows", 0),
+            owner=f"{live['owner']}@{live['host']}" if live else None,
+            error=mark.fields["last_error"],
+            held_by=heartbeat.held_by,
+            held_back=files.held_back,
+            verified=last_verified(heartbeat, self._workspace.warehouse_id),
+        )
+
+    def _loads(self, mark: Watermark) -> Loads:
+        """What is noted of loads into this profile's warehouse."""
+        workspace = self._workspace
+        noted = mark.loads_into(workspace.warehouse_id)
+        at = noted.get("loaded_at")
+        if at is None and workspace.settings.is_default:
+            at = mark.fields["last_redshift_load_time"]
+        to = noted.get("loaded_to")
+        return Loads(workspace.load_status(mark), to and parse_instant(to), at and parse_instant(at))

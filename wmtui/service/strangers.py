@@ -1,0 +1,91 @@
+"""Documents below `watermark/` that are no part of this configuration, or of this program."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from wmtui.errors import ObjectMissing, StoreError, Unreadable
+from wmtui.files.decisions import prefix as decisions
+from wmtui.model import TableName
+from wmtui.objects import ObjectStore
+from wmtui.objects.conditions import PROBES
+from wmtui.objects.rights import PROBE_FOLDER
+from wmtui.watermarks import documents
+
+ROOT = "watermark/"
+TABLES = f"{ROOT}tables/"
+_FOLDERS = frozenset(
+    {TABLES, PROBES, decisions(), f"{ROOT}{PROBE_FOLDER}"}
+    | {f"{ROOT}{name}/" for name in ("journal", "locks", "runs", "loads", "backfills", "manifests")}
+)
+_FILES = frozenset(f"{ROOT}{name}" for name in ("last_run_timestamp.txt", "store.json", "alerts.json"))
+_AFTER_FOLDER = "\U0010ffff"
+"""Sorts after every name in a folder."""
+_MOST = 20
+"""Documents of another tool that are opened."""
+
+
+class Stranger(Struct, frozen=True):
+    """A document that nothing here reads. table: whose watermark another tool keeps there; None: nobody's.
+
+    loaded: files that it names as loaded.
+    """
+
+    key: str
+    table: TableName | None = None
+    loaded: int = 0
+
+    @property
+    def finding(self) -> str:
+        """What it is."""
+        if self.table is None:
+            return "no document of a table in tables.yaml, and nothing that wmtui writes"
+        counted = f"; it names {self.loaded:,} files as loaded, which would be loaded again" if self.loaded else ""
+        return f"{self.table}'s watermark as the older tool wrote it: it is not read{counted}"
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it."""
+        if self.table is None:
+            return "add its table to tables.yaml, or remove it"
+        return f"take its point over: `wmtui watermark set -t {self.table} --timestamp …`; then remove it"
+
+
+def find(objects: ObjectStore, tables: Iterable[TableName]) -> list[Stranger]:
+    """Every stranger; of folders that hold no watermarks only the folder. Raises StoreError."""
+    keys = [info.key for info in objects.list(TABLES)]
+    found = list(in_tables(keys, tables))
+    opened = [_opened(objects, stranger) for stranger in found[:_MOST]]
+    return [*opened, *found[_MOST:], *map(Stranger, _elsewhere(objects))]
+
+
+def in_tables(keys: Iterable[str], tables: Iterable[TableName]) -> Iterator[Stranger]:
+    """Those among the watermarks, by their names alone."""
+    tables = tuple(tables)
+    known = {f"{TABLES}{table.key}.json" for table in tables}
+    older = {f"{TABLES}{table.schema}_{table.name}.json": table for table in tables}
+    for key in keys:
+        if key not in known and not key.startswith(f"{TABLES}{PROBE_FOLDER}"):
+            yield Stranger(key, older.get(key))
+
+
+def _opened(objects: ObjectStore, stranger: Stranger) -> Stranger:
+    """The same, with the number of files that it names as loaded."""
+    if stranger.table is None:
+        return stranger
+    try:
+        files = documents.decode(stranger.key, objects.get(stranger.key).data).get("processed_s3_files")
+    except (ObjectMissing, StoreError, Unreadable):
+        return stranger
+    return Stranger(stranger.key, stranger.table, len(files) if isinstance(files, list | dict) else 0)
+
+
+def _elsewhere(objects: ObjectStore) -> Iterator[str]:
+    """Names right below the root that this program gives to nothing; each folder costs one request."""
+    after = ""
+    while (info := next(objects.list(ROOT, after=after), None)) is not None:
+        name, slash, _ = info.key.removeprefix(ROOT).partition("/")
+        place = f"{ROOT}{name}{slash}"
+        if place not in (_FOLDERS if slash else _FILES):
+            yield place
+        after = f"{place}{_AFTER_FOLDER}" if slash else place
