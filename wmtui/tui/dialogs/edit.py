@@ -289,7 +289,8 @@ def _totals(moves: Sequence[Move]) -> list[Line]:
         files, furthest = sum(effect.leaving for effect in losing), max(effect.moved for effect in losing)
         lost = [f"{wording.count(files, 'file')} waiting now not loaded any more"] if files else []
         lost += [f"rows of up to {wording.span(furthest)} never read"] if furthest > timedelta(0) else []
-        lines.append([(f"✗ {wording.count(len(losing), 'table')} lose: {', '.join(lost)}", "bad")])
+        loses = "loses" if len(losing) == 1 else "lose"
+        lines.append([(f"✗ {wording.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
     entering, size = sum(effect.entering for effect in effects), sum(effect.size for effect in effects)
     rows = sum(effect.rows for effect in effects)
     least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
