@@ -1,11 +1,11 @@
-"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync|merges] …`."""
+"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync|merges|verify] …`."""
 
 import compileall
 import sys
 from pathlib import Path
 
 import wmtui
-from benchmarks import command, merges, screen, sync, verdicts
+from benchmarks import command, merges, screen, sync, verdicts, verify
 
 BENCHMARKS = {
     "verdicts": verdicts.main,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "screen": screen.main,
     "sync": sync.main,
     "merges": merges.main,
+    "verify": verify.main,
 }
 
 

@@ -1,11 +1,14 @@
 """Times whole processes, as a user would wait for them."""
 
 import os
+import re
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,27 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
         command, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
+    peaks = [0]
+    watcher = threading.Thread(target=_watch, args=(process.pid, peaks))
+    watcher.start()
     output = process.stdout.read()
+    watcher.join()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     code = process.returncode = os.waitstatus_to_exitcode(status)
     if code:
         raise subprocess.CalledProcessError(code, command, output)
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Run(wall, usage.ru_utime + usage.ru_stime, max(peaks))
+
+
+def _watch(pid: int, peaks: list[int]) -> None:
+    """Note a process's peak of memory until it ends: what wait4 tells is at least that of the process that started it,
+    which may hold a store of many files.
+    """
+    status = Path(f"/proc/{pid}/status")
+    while found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
+        peaks.append(int(found[1]) * 1024)
+        time.sleep(0.02)
 
 
 def pairs(first: Sequence[str], second: Sequence[str], times: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from wmtui.files import runs, selection
 from wmtui.files.selection import settled_run
 from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
-from wmtui.pipeline import extract, extraction, load, runner
+from wmtui.pipeline import extract, extraction, load, lost, runner
 from wmtui.pipeline.context import Scope
 from wmtui.service import watermarks
 from wmtui.sources.mysql import MySQLConnection
@@ -175,6 +175,7 @@ def mark_that_outlives_its_warehouse() -> None:
 
     selection.settled_run = settled
     load.settled_run = settled
+    lost.settled_run = settled
 
 
 def no_staging_id() -> None:

@@ -1,7 +1,8 @@
 """What a selection rests on: the notes that earlier loads left, how far back it looks, and what it says it found."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -11,10 +12,12 @@ from tests.files.conftest import HOUR, TABLE, TARGET, WAREHOUSE, Lake, automated
 from wmtui.errors import UsageError
 from wmtui.files import decisions
 from wmtui.files.decisions import Decisions
+from wmtui.files.listing import Lister
 from wmtui.files.loads import Destination
 from wmtui.files.runs import Run, RunStore
 from wmtui.files.selection import (
     Choice,
+    FileFilter,
     Known,
     Loading,
     WholeListing,
@@ -30,6 +33,7 @@ from wmtui.files.verdicts import Kind, Load, Reason
 from wmtui.objects import ObjectInfo
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
 
 MARK = automated()
 HERE = Loading(Destination(WAREHOUSE, TARGET))
@@ -200,6 +204,8 @@ def test_the_window_begins_a_day_before_the_session_or_on_the_day_of_the_oldest_
     assert lake.select(MARK).since == second.started.date() == date(2025, 8, 11)
     note(lake, NOON, settled_in={WAREHOUSE: {**left, "run": second.run}})
     assert lake.select(MARK).since == date(2025, 8, 13)
+    assert lake.select(automated(NOON - 2 * HOUR)).since == date(2025, 8, 13)
+    assert lake.select(automated(NOON - 3 * HOUR)).since == date(2025, 8, 12)
 
 
 def test_a_file_newly_held_back_has_all_days_counted_again(lake: Lake, clock: HandClock) -> None:
@@ -289,6 +295,28 @@ def test_the_hint_follows_from_what_was_asked_for(lake: Lake) -> None:
     assert found.summary.hint == "1 file enters if you set 2025-08-14 11:59:59"
 
 
+def test_the_hint_counts_neither_what_is_loaded_nor_what_somebody_skipped(lake: Lake) -> None:
+    loaded, skipped = lake.foreign("a"), lake.foreign("b")
+    lake.foreign("c")
+    lake.load(loaded)
+    will = decisions.Decision(skipped.etag, decisions.Will.SKIP, "anna@host", NOON, "a test export")
+    lake.leave({"decisions": decisions.change(lake.objects, TABLE, {skipped.key: will}).serial})
+    hint = lake.select(manual("2025-08-20")).summary.hint
+    assert hint.startswith("1 file enters if you set 2025-08-14 11:59:59; 1 file was loaded before")
+
+
+def test_points_of_a_table_without_zone_are_in_the_profiles(lake: Lake) -> None:
+    lake.foreign("a")
+    files = FileFilter(lake.objects, Lister(lake.objects, (TABLE,)), ZoneInfo("Asia/Shanghai"))
+    found = files.select(manual("2025-08-20"), HERE, lease.read(lake.objects, TABLE), None)
+    assert found.basis.after == datetime(2025, 8, 19, 16, tzinfo=UTC)
+    assert found.summary.hint == "1 file enters if you set 2025-08-14 19:59:59"
+    new = Watermark.new(TABLE)
+    by_system = files.select(new, HERE, lease.read(lake.objects, TABLE), datetime(2025, 8, 14, 20))
+    assert [v.reason for v in by_system.verdicts] == [Reason.BEFORE_SYSTEM]
+    assert by_system.verdicts[0].boundary == NOON
+
+
 def test_archived_files_are_asked_for_only_where_they_would_be_loaded_and_come_in_once_restored(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +371,11 @@ def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is
     assert read == ([] if fields else [(lake.objects, part.key, "digest")])
 
     read.clear()
+    document, etag = cast(tuple[Run, str], RunStore(lake.objects, TABLE).read(run.run))
+    as_it_is = replace(part, etag=run.parts[0].etag)
+    RunStore(lake.objects, TABLE).save(document.with_range(0, replace(document.ranges[0], parts=(as_it_is,))), etag)
+    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.IN_SESSION]
+    assert read == []
     lake.load(part)
     assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.LOADED]
     assert read == []

@@ -5,6 +5,7 @@ Guards against rows lost or doubled because an edit met a run half-way.
 
 import json
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,6 +72,32 @@ def test_the_files_of_a_run_taken_over_wait_for_every_warehouse(lake: Lake, wate
 
     assert mark.fields["warehouses"] == {"w1": {**loaded, "status": "pending"}, "w2": {"status": "pending"}}
     assert mark.load_status(None, default=True) == mark.load_status("w1", default=False) == "pending"
+
+
+def test_what_a_warehouse_had_before_a_run_taken_over_reaches_up_to_where_the_source_had_been_read(
+    lake: Lake, clock: HandClock
+) -> None:
+    watermarks = WatermarkStore(lake.objects, clock, ANA, ZoneInfo("Asia/Tokyo"))
+    before = {"last_mysql_data_timestamp": "2025-08-14 18:00:00", "warehouses": {"w1": {"status": "success"}}}
+    watermarks.change(TABLE, "loaded", lambda _: before)
+
+    mark = settle(lake, watermarks, pending(watermarks, lake.run().run))
+
+    assert mark.fields["warehouses"] == {"w1": {"status": "pending", "loaded_to": "2025-08-14T09:00:00Z"}}
+
+
+@pytest.mark.parametrize("state", [RunState.COMMITTED, RunState.RUNNING, None])
+def test_a_watermark_whose_document_is_gone_is_settled_for_whoever_decides_about_it(
+    lake: Lake, watermarks: WatermarkStore, state: RunState | None
+) -> None:
+    run = lake.run(state=state) if state else new_run()
+    pending(watermarks, run.run)
+    lake.objects.delete(WatermarkStore.key(TABLE))
+
+    settled = settle(lake, watermarks, watermarks.standing(TABLE))
+
+    assert settled.pending_extraction is None
+    assert settled.extracted_run == (run.run if state is RunState.COMMITTED else None)
 
 
 def test_a_running_run_whose_lease_is_dead_is_abandoned(

@@ -7,6 +7,7 @@ call goes on where the first ended, and tries again what survived. Exit 1 below 
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,8 @@ WORK = Path("build/mutants")
 LEAST = 95.0
 """Per cent of the mutants not listed as equivalent that tests have to notice."""
 WITHOUT_SERVERS = "not (servers or s3 or mysql or mariadb or postgres or redshift or pooler)"
+_QUICK = "-p no:unraisableexception -p no:threadexception"
+"""What a mutant leaves behind concerns nobody; looking for it takes longer than most tests."""
 MUTMUT = str(Path(sys.executable).with_name("mutmut").absolute())
 
 
@@ -50,13 +53,17 @@ class Module:
                 self._run(again, workers)
         else:
             self._run([], workers)
-        # A function that changed since has new mutants.
-        while new := [name for name, code in self.codes().items() if code is None]:
+        # A function that changed since has new mutants, and mutmut may end before it has tried all.
+        left = None
+        while (new := [name for name, code in self.codes().items() if code is None]) and new != left:
+            left = new
             self._run(new, workers)
 
     def _run(self, names: list[str], workers: int) -> None:
         command = [MUTMUT, "run", "--max-children", str(workers), *names]
-        subprocess.run(command, cwd=self._work, check=True, stdout=(self._work / "log").open("w"))
+        environment = {**os.environ, "PYTEST_ADDOPTS": _QUICK}
+        with (self._work / "log").open("w") as log:
+            subprocess.run(command, cwd=self._work, check=True, stdout=log, env=environment)
 
     def diff(self, name: str) -> str:
         """What a mutant changes."""

@@ -622,6 +622,16 @@ def test_a_part_whose_answer_was_lost_is_known_by_its_length(bench: Bench) -> No
     assert bench.objects.get("incremental/a").data == b"data"
 
 
+def test_a_store_that_refuses_a_part_as_if_it_were_there_is_told_apart(bench: Bench) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise PreconditionFailed
+
+    bench.unreliable.put = refuse  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match=r"cannot write .*/incremental/a: the store answers 412"):
+        put_part(bench.objects, "incremental/a", b"data")
+    del bench.unreliable.put
+
+
 def test_a_part_that_meets_another_write_under_way_is_tried_five_times(bench: Bench) -> None:
     bench.unreliable.fail(refusing=[WriteContended() for _ in range(4)])
     assert put_part(bench.objects, "incremental/a", b"data")
@@ -677,6 +687,16 @@ def test_a_run_is_begun_taken_over_and_given_up_by_changes_of_the_watermark_that
     with pytest.raises(Conflict):
         abandon(bench.job, seen, run, etag)
     assert bench.run.state is RunState.ABANDONED
+
+
+def test_what_a_warehouse_had_before_the_run_reaches_up_to_where_the_source_had_been_read(bench: Bench) -> None:
+    loaded = {"last_mysql_data_timestamp": "2025-08-14 04:00:00", "warehouses": {"w1": {"status": "success"}}}
+    here = WatermarkStore(bench.objects, bench.clock, ANA, NEW_YORK)
+    mark = here.change(TABLE, "loaded", lambda _: loaded)
+    job = replace(bench.job, backend=replace(bench.job.backend, watermarks=here, zone=NEW_YORK))
+    run = replace(bench.fresh(planned(MAIN)), final=Position(at(5), (5,)))
+    taken = take_over(job, mark, run)
+    assert taken.fields["warehouses"] == {"w1": {"status": "pending", "loaded_to": "2025-08-14T08:00:00Z"}}
 
 
 def test_texts_that_were_cut_are_told_when_the_run_commits(bench: Bench) -> None:

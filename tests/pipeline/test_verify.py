@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stack import Stack, ago, embedded_stack
-from wmtui.errors import Interrupted, TableError
+from wmtui.errors import Interrupted, TableError, TargetUnreadable
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Message, Stop
 from wmtui.pipeline.verify import Example, LeftOut, Problem, Reason, Result, Verification
@@ -274,6 +274,19 @@ def test_a_target_that_lacks_a_column_is_not_compared_and_the_other_table_is(sta
     assert isinstance(orders, TableError)
     assert "has no column note" in str(orders)
     assert isinstance(items, Verification)
+
+
+def test_a_target_that_cannot_be_read_is_told_as_such_and_not_as_a_load(stack: Stack) -> None:
+    filled(stack)
+    stack.warehouse("ALTER TABLE orders RENAME TO kept")
+    stack.warehouse(
+        "CREATE VIEW orders AS SELECT id, amount, CAST(CAST(note AS integer) AS varchar(200)) AS note, update_at"
+        " FROM kept"
+    )
+    ((_, error),) = attempt(stack, "orders")
+    assert isinstance(error, TargetUnreadable)
+    assert "the target cannot be read" in str(error)
+    assert "loaded" not in error.in_one_line
 
 
 def test_counts_are_complete_however_few_examples_are_listed(stack: Stack) -> None:

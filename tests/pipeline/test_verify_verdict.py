@@ -189,6 +189,19 @@ def test_a_file_that_is_loaded_while_it_compares_is_no_problem(stack: Stack, mon
     assert verify(stack).result is Result.RIGHT
 
 
+def test_rows_that_little_memory_does_not_hold_are_compared_all_the_same(stack: Stack) -> None:
+    long = "repeat(md5(i::VARCHAR), 2048)"
+    stack.source(
+        f"INSERT INTO shop.orders SELECT i, 1, {long}, TIMESTAMP '2025-01-01' + INTERVAL 1 SECOND * i"
+        " FROM range(2100) t(i)"
+    )
+    stack.sync_one()
+
+    result = verify(stack)
+
+    assert (result.result, result.compared) == (Result.RIGHT, 2_100)
+
+
 def at(day: int) -> datetime:
     return datetime(2025, 8, day)
 

@@ -476,11 +476,12 @@ def test_floats_are_read_as_they_were_loaded(rs_bench: Bench) -> None:
     assert [(row["d"], row["r"]) for row in read(rs_bench, "id", "d", "r")] == [row[2:] for row in loaded]
 
 
-def test_a_cluster_of_one_node_is_read_in_steps_that_it_allows(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+def test_a_cluster_of_one_node_is_read_without_a_cursor(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     stand_in.single_node = True
     rs_bench.load(rows(*((number, at(1), "a") for number in range(2_500))))
 
     assert [row["id"] for row in read(rs_bench, "id")] == list(range(2_500))
+    assert not [one for one in stand_in.statements if "DECLARE" in one or "FETCH" in one]
 
 
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:

@@ -223,7 +223,17 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
         marks.note(last_mysql_data_timestamp="soon")
     assert refused.value.why.startswith("nobody could read it again: ")
     assert KEY in refused.value.next_step
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(epoch="first")
+    with pytest.raises(TableError, match="was not changed"):
+        marks.note(table_name="shop.other")
     assert marks.store.read(TABLE).watermark == before
+
+
+def test_a_document_of_an_older_format_is_written_in_this_one(marks: Marks) -> None:
+    marks.change()
+    marks.outside(metadata={**marks.store.read(TABLE).watermark.fields["metadata"], "version": 1})
+    assert marks.change().fields["metadata"]["version"] == VERSION
 
 
 def test_texts_without_end_are_cut_before_they_are_written(marks: Marks) -> None:
@@ -281,6 +291,13 @@ def test_it_is_restored_as_its_last_change_left_it_as_a_change_of_its_own(marks:
     assert (entry["action"], entry["reason"], entry["previous"]) == ("restored", "deleted by mistake", 2)
     assert (entry["changed"], entry["after"]) == ({}, left.content)
     assert marks.store.unadopted(TABLE) is None
+
+
+def test_of_a_table_that_no_change_is_known_of_a_new_document_is_restored(marks: Marks) -> None:
+    marks.objects.put(Journal(marks.objects, TABLE).key(4), b"{}")
+    mark = marks.store.restore(TABLE)
+    assert (mark.serial, mark.content) == (5, {**Watermark.new(TABLE).content, "timezone": "UTC"})
+    assert marks.store.read(TABLE).watermark == mark
 
 
 def test_what_is_there_again_is_not_restored_over(marks: Marks) -> None:
@@ -393,6 +410,24 @@ def test_an_edit_from_outside_becomes_a_change_of_its_own_that_says_what_was_the
     assert marks.store.unadopted(TABLE) is None
 
 
+def test_an_edit_over_a_change_that_was_not_copied_yet_is_told_by_the_entry_in_the_document(marks: Marks) -> None:
+    marks.note(last_error="x")
+    second = marks.note(last_error="y")
+    marks.objects.delete(Journal(marks.objects, TABLE).key(2))  # Its process died before it copied the entry.
+    marks.outside(last_error="edited")
+    found = marks.store.unadopted(TABLE)
+    assert found is not None
+    assert (found[0], found[1].fields["last_error"]) == (second.content, "edited")
+
+
+def test_a_corrupt_document_is_named_by_its_key(marks: Marks) -> None:
+    marks.objects.put(KEY, b"{")
+    for ask in (marks.store.read, marks.store.current, marks.store.unadopted, marks.store.standing):
+        with pytest.raises(Unreadable) as error:
+            ask(TABLE)
+        assert error.value.key == KEY
+
+
 def test_a_document_of_another_tool_is_adopted_with_nothing_before_it(marks: Marks) -> None:
     document = {"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-14 10:00:00", "epoch": 3}
     marks.objects.put(KEY, json.dumps(document).encode())
@@ -408,8 +443,11 @@ def test_an_older_version_that_was_put_back_keeps_its_epoch_and_the_highest_fenc
     marks.note(epoch=1, fence=2)
     older = marks.objects.get(KEY).data
     marks.note(epoch=5, fence=9)
+    newer = marks.store.read(TABLE).watermark
     marks.objects.put(KEY, older)
-    assert marks.store.unadopted(TABLE) is not None
+    found = marks.store.unadopted(TABLE)
+    assert found is not None
+    assert (found[0], found[1].epoch) == (newer.content, 1)
 
     mark = marks.store.current(TABLE)
     assert (mark.serial, mark.epoch, mark.fence) == (3, 1, 9)

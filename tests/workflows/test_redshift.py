@@ -1,5 +1,6 @@
 """The whole way into Redshift: MariaDB → S3 over HTTP → the stand-in, as an operator sees it."""
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.stack import Stack, ago, server_stack
 from wmtui.errors import WmtuiError
 from wmtui.objects.base import StoredObject
 from wmtui.pipeline.events import Stop
+from wmtui.pipeline.verify import Verification
 
 
 @pytest.fixture
@@ -51,6 +53,32 @@ def test_inserts_and_updates_arrive_exactly_once(stack: Stack) -> None:
     assert not [key for key in stack.keys("watermark/") if "manifest" in key]
 
 
+def test_verify_calls_every_double_and_float_right_and_needs_no_cursor(stack: Stack, redshift: RedshiftStandIn) -> None:
+    redshift.single_node = True
+    rng = random.Random(7)
+    values = [rng.uniform(-1, 1) * 10.0 ** rng.randint(-300, 300) for _ in range(2_000)]
+    singles = [rng.uniform(-1, 1) * 10.0 ** rng.randint(-30, 30) for _ in values]
+    stack.source(
+        f"CREATE TABLE {stack.schema}.numbers (id INT PRIMARY KEY, d DOUBLE, f FLOAT, update_at DATETIME NOT NULL)"
+    )
+    rows = ", ".join(
+        f"({number}, {double!r}, {single!r}, '{ago(minutes=30)}')"
+        for number, (double, single) in enumerate(zip(values, singles, strict=True))
+    )
+    stack.source(f"INSERT INTO {stack.schema}.numbers VALUES {rows}")
+    stack.reload(numbers={})
+    stack.sync_one("numbers")
+    redshift.statements.clear()
+
+    ((_, found),) = stack.service.verify(
+        [stack.table("numbers")], since=None, examples=3, emit=lambda _: None, stop=Stop()
+    )
+
+    assert isinstance(found, Verification), found
+    assert (found.result, found.compared) == ("right", 2_000)
+    assert not [one for one in redshift.statements if "DECLARE" in one or "FETCH" in one]
+
+
 def test_a_harmed_row_is_found_by_verify(stack: Stack) -> None:
     stack.insert((1, "9.50", "a", ago(minutes=30)), (2, "9.50", "b", ago(minutes=30)), (3, None, None, ago(minutes=30)))
     stack.sync_one()
@@ -61,7 +89,7 @@ def test_a_harmed_row_is_found_by_verify(stack: Stack) -> None:
 
 
 def test_of_large_files_only_the_footers_are_read_here(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmtui.pipeline.load.FOOTER_BYTES", 3_000)
+    monkeypatch.setattr("wmtui.pipeline.opening.FOOTER_BYTES", 3_000)
     stack.insert(*((number, "9.50", uuid4().hex, ago(minutes=30)) for number in range(1, 2_001)))
     stack.sync_one(backup_only=True)
     (part,) = stack.service.workspace.objects.list("incremental/")

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import TableConfig
-from wmtui.files.selection import FileFilter
+from wmtui.files.loads import Destination
+from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
@@ -74,6 +75,12 @@ class Scope(Struct, frozen=True):
         """Whose loads the warehouse is asked for, and told of."""
         identity = self.backend.watermarks.known_identity()
         return Place(identity.id if identity else "", str(self.table), self.config.target)
+
+    def loading(self, warehouse: str | None) -> Loading:
+        """Where and how the table is loaded. warehouse: its id, None where nothing was loaded yet."""
+        config = self.config
+        destination = Destination(warehouse, config.target)
+        return Loading(destination, keyless=not config.primary_key, list_all_every=config.list_all_every)
 
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Put a line into the log."""

@@ -2,18 +2,15 @@
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.errors import FileGone, FileReplaced, LoadRefused, NotAStore, NothingSelected, ObjectMissing
-from wmtui.files.decisions import Decisions
-from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
+from wmtui.errors import LoadRefused, NothingSelected
+from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
-from wmtui.files.runs import Part, RunState, RunStore, incomplete_copy, run_started
+from wmtui.files.runs import RunState, RunStore, incomplete_copy
 from wmtui.files.selection import (
     Choice,
     Loading,
@@ -26,7 +23,6 @@ from wmtui.files.selection import (
 )
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Loads, Reason
-from wmtui.objects import ObjectStore
 from wmtui.pipeline.causes import tell_added, with_cause
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.events import Phase, Severity
@@ -38,13 +34,12 @@ from wmtui.pipeline.ledger import (
     repair_records,
     tell_or_refuse,
 )
+from wmtui.pipeline.lost import refuse_lost, refuse_replaced
 from wmtui.pipeline.opening import open_footer, open_part
-from wmtui.pipeline.ownership import key_of
 from wmtui.pipeline.target import layout, naming, remember_loaded
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks.model import Json, Watermark, loaded_into
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
-from wmtui.watermarks.zones import zone_of
+from wmtui.watermarks.timestamps import format_instant
 
 _KEPT = (
     Reason.LOADED,
@@ -126,12 +121,6 @@ def _note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None
         job.lease.note(recorded_in={**recorded_loads(job.heartbeat), warehouse: load_id})
 
 
-def _loading(job: Scope, warehouse: str | None) -> Loading:
-    config = job.config
-    destination = Destination(warehouse, config.target)
-    return Loading(destination, keyless=not config.primary_key, list_all_every=config.list_all_every)
-
-
 def _newest_load(ledger: Ledger) -> str | None:
     return ledger.mine.entries[-1].load_id if ledger.mine.entries else None
 
@@ -152,7 +141,7 @@ def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:
     backend, options = job.backend, job.options
     return backend.files.select(
         mark,
-        _loading(job, ledger.known.warehouse),
+        job.loading(ledger.known.warehouse),
         job.heartbeat,
         backend.watermarks.system() if mark.position is None else None,
         ledger=ledger.files(job, mark.epoch),
@@ -185,106 +174,6 @@ def _report_held_back(job: Job, selection: Selection) -> None:
         count = "1 file is" if len(left) == 1 else f"{len(left)} files are"
         reasons = ", ".join(dict.fromkeys(explain(v, selection.loaded) for v in left[:3]))
         job.tell(f"{count} held back: {shown}; {reasons}", Severity.WARNING)
-
-
-def refuse_replaced(selection: Selection) -> None:
-    """Raises TableError when a listed part is no longer what its run wrote."""
-    for verdict in selection.verdicts:
-        if verdict.reason is Reason.REPLACED:
-            raise FileReplaced(
-                f"{verdict.file.key} was replaced",
-                explain(verdict, selection.loaded),
-                "restore the object's version that the run wrote; or give its rows up: "
-                f"`wmtui files -t … --skip {verdict.file.key} --reason …`",
-            )
-
-
-def refuse_lost(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
-    """Raises TableError when a file is gone that would have to be loaded: its rows would be missing, and every later
-    load would look right.
-    """
-    if job.options.reprocess and not job.options.keys:
-        _refuse_gone(job, selection, ledger)
-    if selection.basis.session is not None:
-        _refuse_missing(job, mark, selection, ledger)
-
-
-def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
-    """Of files that were loaded, and are to be loaded again."""
-    after = selection.basis.after
-    present = {file.key for file in selection.listing.candidates}
-    gone = {
-        key_of(entry, job.table): entry.rows
-        for entry in ledger.mine.entries
-        if entry.epoch >= selection.basis.epoch and (after is None or entry.loaded_at > after)
-    }
-    loaded = len(gone)
-    gone = {key: rows for key, rows in gone.items() if key not in present}
-    if gone:
-        shown = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
-        raise FileGone(
-            f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
-            "loading the others again would not bring their rows back",
-            f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
-        )
-
-
-def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
-    """Of parts that a committed run lists, and that are neither in the store nor in the ledger."""
-    store = RunStore(job.backend.objects, job.table)
-    present = {file.key for file in selection.listing.candidates}
-    known = ledger.files(job, mark.epoch)
-    loading, decided = _loading(job, ledger.known.warehouse), selection.decisions
-    lying = {key.rpartition("/")[2]: key for key in present}
-    settled = settled_run(mark, job.heartbeat, loading, decided, known)
-    # The run that the watermark stands on is known without a listing, which may be old.
-    for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
-        found = store.read(name)
-        if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
-            continue
-        for part in found[0].parts:
-            if part.key in present or part.key in selection.loaded or _given_up(decided, part):
-                continue
-            if not _read_again(job, mark, name, part):
-                _refuse_unlisted(job.backend.objects, part)
-                point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
-                at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
-                moved = lying.get(part.key.rpartition("/")[2])
-                restore = f"move {moved} back to where it was" if moved else "restore it"
-                raise FileGone(
-                    f"{part.key} is gone",
-                    f"run {name} committed it with {part.rows} rows, and it was never loaded",
-                    f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
-                    f"{point}; or give them up: `wmtui files -t {job.table} --write-off --key {part.key} --reason …`",
-                )
-
-
-def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
-    """Raises NotAStore for a part that is there although no listing shows it."""
-    with suppress(ObjectMissing):
-        objects.head(part.key)
-        what = f"{objects.root} does not list {part.key}"
-        why = "the file is there, so the listing is old, or of another place"
-        raise NotAStore(what, why, "sync again; if it lasts, look for a proxy or cache in front of the store")
-
-
-def _given_up(decided: Decisions, part: Part) -> bool:
-    """Whether somebody decided to do without a part that is gone."""
-    decision = decided.files.get(part.key)
-    return decision is not None and decision.etag == part.etag
-
-
-def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
-    """Whether somebody placed the watermark before a part after its run: its rows were read again since."""
-    if mark.placed is None or mark.load_floor is None or run_started(run) >= mark.placed:
-        return False
-    point = to_wall(mark.load_floor, zone_of(mark.timezone, job.backend.zone))
-    return point < part.min_cursor or (point == part.min_cursor and bool(job.config.primary_key))
-
-
-def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
-    """A run's wall clock as `set` takes it: of another zone than the profile's, with the zone."""
-    return format_wall(wall) if zone in (None, own.key) else f"'{format_instant(to_instant(wall, zone_of(zone, own)))}'"
 
 
 def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, last: LoadRecord | None) -> Loaded:
@@ -422,11 +311,11 @@ def _note_settled(job: Job, mark: Watermark, selection: Selection, ledger: Ledge
         kept = {name: note for name, note in listing_notes(job.heartbeat).items() if name != (done.warehouse or "")}
         job.lease.note(listed_in=kept)
         return
-    loading, decided = _loading(job, done.warehouse), selection.decisions
+    loading, decided = job.loading(done.warehouse), selection.decisions
     _note_listing(job, mark, selection, loading)
     if selection.basis.session is None:
         return
-    known_as = _loading(job, ledger.known.warehouse)
+    known_as = job.loading(ledger.known.warehouse)
     before = settled_run(mark, job.heartbeat, known_as, decided, ledger.files(job, mark.epoch))
     newest = before
     for run in RunStore(job.backend.objects, job.table).since(before):

@@ -241,7 +241,8 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
     from wmtui.pipeline.ledger import read_ledger, refuse_unknown_loads, tell_or_refuse
-    from wmtui.pipeline.load import refuse_lost, refuse_replaced, select
+    from wmtui.pipeline.load import select
+    from wmtui.pipeline.lost import refuse_lost, refuse_replaced
 
     ledger = read_ledger(scope, mark)
     tell_or_refuse(scope, ledger.findings)

@@ -15,7 +15,7 @@ from wmtui.sources import embedded_catalog as catalog
 from wmtui.sources import findings
 from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable
 from wmtui.sources.cursor import column_time, from_utc
-from wmtui.sources.embedded_rows import record_batches
+from wmtui.sources.embedded_rows import record_batches, scanned
 from wmtui.sources.embedded_session import Session, open_session
 from wmtui.sources.fit import fitted
 from wmtui.sources.keys import key_of, timestamp_text
@@ -118,7 +118,7 @@ class EmbeddedConnection:
         with open_session(self._path) as session:
             columns = [session.dialect.name(name) for name in table.schema.names]
             sql, values = scan_query(session.dialect, table, columns, keys)
-            yield from record_batches(session.connection, table, sql, values, batch_rows)
+            yield from scanned(session.connection, table, sql, values, batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See SourceConnection.estimate; counted."""

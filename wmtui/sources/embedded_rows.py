@@ -1,6 +1,7 @@
 """Rows of an embedded database as Arrow record batches in the pinned schema, every value exact."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from datetime import date
 
 import duckdb
@@ -12,6 +13,7 @@ from wmtui.model import KeyValue
 from wmtui.sources.base import SourceTable
 from wmtui.sources.keys import key_of
 
+_SCANNING_MEMORY = "SET memory_limit = '64MB'"
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 _FIRST_DAY = (date.min - date(1970, 1, 1)).days
 _END_DAY = (date.max - date(1970, 1, 1)).days + 1
@@ -28,6 +30,26 @@ def record_batches(
     for found in connection.sql(sql, params=dict(values)).to_arrow_reader(batch_rows):
         for start in range(0, found.num_rows, batch_rows):
             yield _pinned(found.slice(start, batch_rows), table)
+
+
+def scanned(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    sql: str,
+    values: Mapping[str, KeyValue],
+    batch_rows: int,
+) -> Iterator[pa.RecordBatch]:
+    """The same of a query in no order, in little memory, unless rows are so long that DuckDB, which reads 2,048 at
+    once, needs more.
+    """
+    rows = 0
+    for limit in (_SCANNING_MEMORY, "RESET memory_limit"):
+        connection.execute(limit)
+        with suppress(duckdb.OutOfMemoryException) if limit == _SCANNING_MEMORY else nullcontext():
+            for batch in record_batches(connection, table, f"{sql} OFFSET {rows}", values, batch_rows):
+                rows += batch.num_rows
+                yield batch
+            return
 
 
 def _pinned(found: pa.RecordBatch, table: SourceTable) -> pa.RecordBatch:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from wmtui.warehouses.target import TargetColumn, TargetTable
 _SCHEMA = "main"
 _WAIT = timedelta(seconds=5)
 _POLL_SECONDS = 0.05
+_READING_MEMORY = "SET memory_limit = '64MB'"
 
 _LEDGER_LOCKS: defaultdict[tuple[Path, str], threading.Lock] = defaultdict(threading.Lock)
 """By file and target: connections of this process share the database, and DuckDB has no LOCK TABLE. No other
@@ -274,11 +275,19 @@ class _DuckDBSession(Session):
         return rows
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Every row; what Arrow has no exact type for as text."""
+        """Every row; what Arrow has no exact type for as text. In little memory, unless rows are so long that DuckDB,
+        which reads 2,048 at once, needs more.
+        """
         names = [quote(c.column) + ("::VARCHAR" if c.type is None else "") for c in columns]
+        statement, rows = self.statements.select(target, names), 0
         self._connection.execute("SET TimeZone = 'UTC'")
-        for batch in self._connection.sql(self.statements.select(target, names)).to_arrow_reader(batch_rows):
-            yield pa.record_batch(batch.columns, names=[c.name for c in columns])
+        for limit in (_READING_MEMORY, "RESET memory_limit"):
+            self._connection.execute(limit)
+            with suppress(duckdb.OutOfMemoryException) if limit == _READING_MEMORY else nullcontext():
+                for batch in self._connection.sql(f"{statement} OFFSET {rows}").to_arrow_reader(batch_rows):
+                    rows += batch.num_rows
+                    yield pa.record_batch(batch.columns, names=[c.name for c in columns])
+                return
 
     def now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None)

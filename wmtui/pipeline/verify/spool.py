@@ -1,7 +1,7 @@
 """Rows on disk, apart by their key, so that two sides of any size can be compared a piece at a time.
 
 The file has no name: it is gone with the process, however that ends. Memory does not grow with the rows: what is taken
-in is written 16 MiB at a time, and a piece that has become too large to be looked at is taken apart once more.
+in is written 8 MiB at a time, and a piece that has become too large to be looked at is taken apart once more.
 """
 
 import errno
@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
 """kind, part: see `judge`. key, digest: of the row. cursor: as the source's column holds it, in microseconds. cells:
 the encoded row, only of rows that may be shown.
 """
-_BUFFER = 16 * 2**20
+_BUFFER = 8 * 2**20
 _PIECES = 256
 _PIECE_BYTES = 16 * 2**20
 _DEEPEST = 3
