@@ -132,7 +132,7 @@ def test_rows_of_a_part_that_is_gone_are_given_up_by_its_name(embedded: Stack) -
     (key,) = embedded.keys()
     embedded.service.workspace.objects.delete(key)
     (result,) = embedded.sync(redshift_only=True)
-    assert f"--write-off --key {key}" in (result.error or "")
+    assert f"--write-off --key {key}" in str(result.error)
 
     embedded.service.files.write_off(embedded.table(), [key], reason="nobody has a copy")
     embedded.insert((2, 2, "row", embedded.ago(minutes=5)))
@@ -149,7 +149,7 @@ def test_a_part_that_was_moved_is_named_where_it_lies(embedded: Stack) -> None:
     objects.delete(key)
     (result,) = embedded.sync(redshift_only=True)
     assert result.exit_code is ExitCode.TABLE_FAILED
-    assert f"move {moved} back" in (result.error or "")
+    assert f"move {moved} back" in str(result.error)
 
 
 def test_rows_of_a_writers_aborted_attempt_are_not_loaded(embedded: Stack) -> None:

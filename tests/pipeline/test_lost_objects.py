@@ -88,14 +88,14 @@ def test_a_part_that_no_run_lists_is_a_leftover_and_holds_nothing_back(
     assert "1 file is a leftover of an interrupted upload, in no run's list" in embedded.log()
 
 
-@pytest.mark.parametrize("lost", ["all of it", "the locks and watermarks"])
+@pytest.mark.parametrize("lost", ["all of it", "the locks, watermarks and journals"])
 def test_a_store_that_was_lost_beside_an_old_warehouse_goes_on(embedded: Stack, tmp_path: Path, lost: str) -> None:
     for number in range(1, 4):
         embedded.insert((number, 1, None, embedded.ago(hours=1)))
         embedded.sync_one()
     known = embedded.service.workspace.heartbeat(embedded.table()).token
     assert known == 3
-    for gone in ["."] if lost == "all of it" else ["watermark/tables", "watermark/locks"]:
+    for gone in ["."] if lost == "all of it" else ["watermark/tables", "watermark/locks", "watermark/journal"]:
         shutil.rmtree(tmp_path / "lake" / gone)
     (tmp_path / "lake").mkdir(exist_ok=True)
     embedded.reload()

@@ -205,7 +205,7 @@ def test_what_went_wrong_comes_before_any_age(fields: dict[str, Any], status: st
 def test_files_held_back_are_a_problem_however_fresh_the_table_is() -> None:
     judged = found(mark(), held_back=3)
     assert (judged.state, judged.severity) == ("held back", Severity.ERROR)
-    assert judged.why == "3 files held back: no load takes them; see `wmtui files -t shop.orders`"
+    assert judged.why == "no load takes 3 files; see `wmtui files -t shop.orders`"
     by_hand = manual(NOW - MINUTE, placed=NOW)
     assert found(by_hand, held_back=3).state == "held back"
     assert found(by_hand, held_back=3, waiting=1).state == "manual"

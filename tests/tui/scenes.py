@@ -78,7 +78,7 @@ SCENES = (
     Scene("edit", ("e", "…2025-08-09 19:47:29"), ("+3 files", "same as")),
     Scene("sync", ("s",), ("same as",)),
     Scene("reset", ("r",), ("epoch",)),
-    Scene("bulk", ("space", "space", "space", "e", "…3h ago"), ("3 tables", "passed over"), ("escape", "escape", "g")),
+    Scene("bulk", ("space", "space", "space", "e", "…3h ago"), ("3 tables", "+"), ("escape", "escape", "g")),
     Scene("pin", ("P",), ("Pin",)),
     Scene("problems", ("exclamation_mark",), ("Problems by cause",)),
     Scene("filter", ("slash", "…orders ok"), ("/orders ok",)),

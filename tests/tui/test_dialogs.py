@@ -157,7 +157,7 @@ async def test_marked_tables_are_edited_to_one_point_however_long_it_takes(
     async with open_screen(size=(120, 50)) as screen:
         await screen.press("space", "space", "e")
         await screen.type("3h ago")
-        await screen.see("shop.orders  +3 files")
+        await screen.see("shop.orders", "+3 files")
         screen.app.screen.query_one("#typed").focus()
         await screen.type("test")
         await screen.press("enter")
@@ -172,7 +172,7 @@ async def test_marked_tables_are_edited_together_after_one_preview_and_a_typed_n
         await screen.press("space", "space", "e")
         await screen.see("Edit the watermark of 2 tables", "type test to confirm")
         await screen.type("3h ago")
-        await screen.see("shop.orders  +3 files", "shop.items", "(and so for 1")
+        await screen.see("+3 files, ", "shop.orders", "shop.items", "(and so for 1")
         assert screen.app.screen.query_one("#yes").disabled
         screen.app.screen.query_one("#typed").focus()
         await screen.type("tes")
@@ -199,6 +199,47 @@ async def test_one_table_that_refuses_an_edit_of_several_does_not_hold_the_other
         await screen.press("enter")
         await screen.hear("shop.orders: set:", "shop.items:", "migration")
     assert stack.mark("items")[POINT] is None
+
+
+async def test_an_edit_of_several_tables_tells_what_is_lost_before_what_is_won(open_screen: Open, stack: Stack) -> None:
+    async with open_screen(size=(120, 50)) as screen:
+        await screen.press("space", "j", "j", "space", "e")
+        await screen.type("1s ago")
+        await screen.see("✗ 2 tables lose: rows of up to", "2 tables → ", "from")
+        lines = screen.lines
+        lost = next(number for number, line in enumerate(lines) if "✗ 2 tables lose" in line)
+        won = next(number for number, line in enumerate(lines) if "+0 files" in line)
+        assert lost < won
+    assert stack.mark("lines")["backup_strategy"] != "manual_cli"
+
+
+async def test_one_manual_table_among_others_does_not_make_their_sync_load_only(open_screen: Open) -> None:
+    async with open_screen() as screen:
+        await screen.press("space", "j", "j", "space", "s")
+        await screen.see("Sync 2 tables", "the watermark of shop.orders is manual", "wmtui sync -s inter-table")
+        assert "same as: wmtui sync --redshift-only" not in screen.text
+        await screen.see("2 tables", "table", "left behind")
+
+
+async def test_marked_tables_that_the_filter_hides_are_counted(open_screen: Open) -> None:
+    async with open_screen() as screen:
+        await screen.press("space", "space", "slash")
+        await screen.type("items")
+        await screen.press("enter")
+        await screen.see("2 marked, 1 hidden")
+        await screen.press("s")
+        await screen.see("Sync 2 tables, 1 of them hidden by the filter")
+        await screen.press("escape", "e")
+        await screen.see("Edit the watermark of 2 tables, 1 of them hidden by the filter")
+
+
+async def test_what_is_done_to_one_table_says_so_while_several_are_marked(open_screen: Open, stack: Stack) -> None:
+    async with open_screen() as screen:
+        await screen.press("space", "space", "u")
+        await screen.hear("undo is done to one table at a time, and there are 2 marked tables")
+        await screen.press("P")
+        await screen.hear("pinning is done to one table at a time")
+    assert stack.mark()["pin"] is None
 
 
 # Undo, restore, reset, pin, system
@@ -382,7 +423,10 @@ async def test_marked_tables_are_synced_together(open_screen: Open, stack: Stack
     stack.insert((1, "1.00", "new", stack.ago(minutes=9)), name="items")
     async with open_screen() as screen:
         await screen.press("j", "space", "space", "s")
-        await screen.see("Sync 2 tables", "-t shop.items -t shop.lines", "-s inter-table")
+        await screen.see("Sync 2 tables", "-t shop.items -t shop.lines", "-s inter-table", "reads about 1 row")
+        assert screen.app.screen.query_one("#yes").disabled
+        screen.app.screen.query_one("#typed").focus()
+        await screen.type("test")
         await screen.press("enter")
         await screen.hear("shop.items: success", "shop.lines: success")
         await screen.see("✓ 2 tables synced")
@@ -410,7 +454,9 @@ async def test_failures_with_one_cause_are_told_once(open_screen: Open, stack: S
         for name in ("items", "lines"):
             stack.source(f"DROP TABLE shop.{name}")
         await screen.press("j", "space", "space", "s")
-        await screen.see("Sync 2 tables")
+        await screen.see("Sync 2 tables", "✗ 2 tables cannot be synced")
+        screen.app.screen.query_one("#typed").focus()
+        await screen.type("test")
         await screen.press("enter")
         await screen.hear("shop.items:", "shop.lines:")
         await screen.see("2 tables, first")

@@ -254,7 +254,7 @@ async def test_enter_shows_the_whole_of_a_line_that_a_pane_is_too_narrow_for(ope
         await screen.press("f")
         await screen.see("too old")
         await screen.press("enter")
-        await screen.see("left out:", "not after the watermark", "ETag")
+        await screen.see("held back:", "not after the watermark", "ETag")
         await screen.press("escape", "h")
         await screen.see("set")
         await screen.press("enter")

@@ -1,14 +1,17 @@
 """Pictures for incident reviews, from the command line and by f12."""
 
+import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Outcome
+from tests.cli.conftest import ROOT, Outcome
 from tests.stack import Stack
 from tests.tui.conftest import Open
 from wmtui.cli.main import main
@@ -68,6 +71,36 @@ def test_a_picture_waits_for_what_it_shows_however_long_the_first_frame_takes(
     assert shot("--screenshot", "status.svg").code == 0
     assert "3 tables" in words((own_folder / "status.svg").read_text())
     assert re.search(r"seen \d s ago", words((own_folder / "status.svg").read_text()))
+
+
+def test_a_picture_waits_when_the_reading_begins_again(
+    shot: Shot, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, taken = WmtuiApp._take_picture, []
+
+    def disturbed(self: WmtuiApp, path: Path) -> None:
+        if not taken:
+            self.detail_pane.table = self.detail_pane.detail = None
+            self.reader.detail()
+            self.detail_pane._draw()
+        taken.append(path)
+        take(self, path)
+
+    monkeypatch.setattr(WmtuiApp, "_take_picture", disturbed)
+    assert shot("--screenshot", "status.svg").code == 0
+    assert len(taken) == 2
+    assert "data up to" in words((own_folder / "status.svg").read_text())
+
+
+def test_six_pictures_at_once_are_all_whole(stack: Stack, own_folder: Path) -> None:
+    command = [sys.executable, "-m", "wmtui", "--config", str(stack.path), "--screenshot"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = [subprocess.Popen([*command, f"{number}.svg"], cwd=own_folder, env=environment) for number in range(6)]
+    assert [process.wait(100) for process in started] == [0] * 6
+    for number in range(6):
+        svg = words((own_folder / f"{number}.svg").read_text())
+        for word in ("3 tables", "shop.lines", "data up to", "last success", "never synced"):
+            assert word in svg, (number, word)
 
 
 def test_a_png_needs_no_font_of_the_machine_and_is_as_large_as_asked_for(shot: Shot, own_folder: Path) -> None:

@@ -1,9 +1,11 @@
 """Watermarks and what follows from them, in the words that commands and screen share."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
@@ -75,34 +77,73 @@ def left_behind(selection: Selection) -> str:
     return f"{wording.count(len(files), 'file')}, {wording.size(sum(file.size for file in files))}{known}"
 
 
-def effect(before: Watermark, now: Selection, after: Watermark, then: Selection, zone: ZoneInfo) -> list[str]:
+class Effect(Struct, frozen=True):
+    """What moving a watermark changes for the next sync. size: bytes of the entering files. rows: of those that say how
+    many they have. leaving: files waiting now that would not be loaded any more. loaded: files that were loaded before.
+    moved: how far; forward, those rows are not read any more, back, they are read again.
+    """
+
+    entering: int
+    size: int
+    rows: int
+    rows_known: int
+    leaving: int
+    loaded: int
+    moved: timedelta
+
+    @property
+    def loses(self) -> bool:
+        """Files or rows would never come."""
+        return bool(self.leaving) or self.moved > timedelta(0)
+
+    @property
+    def rows_in_words(self) -> str:
+        """How many rows enter, as far as files say."""
+        least = "at least " if self.rows_known < self.entering else ""
+        return f"{least}{wording.count(self.rows, 'row')}" if self.rows_known else ""
+
+    @property
+    def losses(self) -> list[str]:
+        """What would never come, in words."""
+        found = []
+        if self.leaving:
+            found.append(f"{wording.count(self.leaving, 'file')} waiting now would not be loaded any more")
+        if self.moved > timedelta(0):
+            found.append(f"rows of {wording.span(self.moved)} are passed over: they are not read any more")
+        return found
+
+
+def effect(before: Watermark, now: Selection, after: Watermark, then: Selection, zone: ZoneInfo) -> Effect:
     """What moving a watermark would change for the next sync: files that enter and leave, rows read again or never.
 
     before, now: the watermark as it is and its files; after, then: as it would be. zone: the profile's.
     """
     old, new = ({file.key: file for file in selection.selected} for selection in (now, then))
     entering = [file for key, file in new.items() if key not in old]
-    leaving = len(old.keys() - new.keys())
-    size = wording.size(sum(file.size for file in entering))
     rows = [file.part.rows for file in entering if file.part is not None and file.part.rows is not None]
-    known = f", {wording.count(sum(rows), 'row')}" if rows else ""
-    about = f", at least{known[1:]}" if rows and len(rows) < len(entering) else known
-    lines = [f"+{wording.count(len(entering), 'file')}, {size}{about}" if entering else "no file enters"]
-    if leaving:
-        lines.append(f"{wording.count(leaving, 'file')} waiting now would not be loaded any more")
-    if skipped := then.summary.reasons.get(Reason.LOADED):
-        lines.append(f"{skipped:,} already loaded {'is' if skipped == 1 else 'are'} skipped")
-    return [*lines, *_moved(before, after, zone)]
+    was, will_be = wall_of(before, zone), wall_of(after, zone)
+    return Effect(
+        entering=len(entering),
+        size=sum(file.size for file in entering),
+        rows=sum(rows),
+        rows_known=len(rows),
+        leaving=len(old.keys() - new.keys()),
+        loaded=then.summary.reasons.get(Reason.LOADED, 0),
+        moved=timedelta(0) if was is None or will_be is None else will_be - was,
+    )
 
 
-def _moved(before: Watermark, after: Watermark, zone: ZoneInfo) -> list[str]:
-    """What happens to the rows between two positions."""
-    old, new = wall_of(before, zone), wall_of(after, zone)
-    if old is None or new is None or old == new:
-        return []
-    if new > old:
-        return [f"rows of {wording.span(new - old)} are passed over: they are not read any more"]
-    return [f"rows of {wording.span(old - new)} are read again"]
+def effect_lines(found: Effect) -> list[str]:
+    """The same in words, losses apart."""
+    lines = ["no file enters"]
+    if found.entering:
+        about = f", {found.rows_in_words}" if found.rows_known else ""
+        lines = [f"+{wording.count(found.entering, 'file')}, {wording.size(found.size)}{about}"]
+    if found.loaded:
+        lines.append(f"{found.loaded:,} already loaded {'is' if found.loaded == 1 else 'are'} skipped")
+    if found.moved < timedelta(0):
+        lines.append(f"rows of {wording.span(-found.moved)} are read again")
+    return lines
 
 
 def _value(value: Any) -> str:

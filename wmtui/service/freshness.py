@@ -140,7 +140,7 @@ def _states(
         yield ("reset" if mark.epoch > 1 else "never read"), bad, "nothing was read since"
     if _lacks_files(facts):
         files = wording.count(facts.files.held_back, "file")
-        yield "held back", bad, f"{files} held back: no load takes them; see `wmtui files -t {mark.table}`"
+        yield "held back", bad, f"no load takes {files}; see `wmtui files -t {mark.table}`"
     if age is None:
         yield "not loaded", bad, "what was read has never been loaded"
         return

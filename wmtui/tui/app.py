@@ -242,7 +242,7 @@ class WmtuiApp(Typist[int]):
         count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
         parts = [
             f"/{board.pattern}" if board.pattern else "",
-            f"{len(board.marked)} marked" if board.marked else "",
+            _marks(len(board.marked), len(board.marked - set(board.visible()))),
             "" if board.order is Order.CONFIGURED else board.order.value,
             count,
         ]
@@ -352,6 +352,7 @@ class WmtuiApp(Typist[int]):
         self.show_status()
         self._collect_garbage(self.clock())
         if self.start.picture is None:
+            self.reader.grow_older()
             self.reader.renew()
 
     def _collect_garbage(self, now: float) -> None:
@@ -636,7 +637,7 @@ class WmtuiApp(Typist[int]):
 
     def _picture_when_complete(self) -> None:
         """For `--screenshot`: save the picture once everything has been read, then leave."""
-        if self.start.picture is None or self._pictured or self.crew.busy or self.reader.busy:
+        if self.start.picture is None or self._pictured or self._is_reading:
             return
         if self.reader.age is None and self.failure is None:  # Nothing has been asked yet.
             return
@@ -650,9 +651,17 @@ class WmtuiApp(Typist[int]):
             self._pictured = True
             self.call_after_refresh(self._take_picture, self.start.picture)
 
+    @property
+    def _is_reading(self) -> bool:
+        """Something is asked, or what was found is not shown yet; a cursor that settles asks soon."""
+        return bool(self.crew.busy) or self.reader.busy or not self.reader.still
+
     def _take_picture(self, path: Path) -> None:
         from wmtui.tui import picture
 
+        if self._is_reading:  # It began again meanwhile: what is shown may be half of two readings.
+            self._pictured = False
+            return
         try:
             picture.save(self.export_screenshot(title=self.picture_title()), path)
         except WmtuiError as error:
@@ -664,3 +673,7 @@ class WmtuiApp(Typist[int]):
         workspace = self.service.workspace
         at: datetime = workspace.clock()
         return f"wmtui · {workspace.settings.profile_name} · {workspace.author.host} · {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _marks(marked: int, hidden: int) -> str:
+    return (f"{marked} marked" + (f", {hidden} hidden" if hidden else "")) if marked else ""

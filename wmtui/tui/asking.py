@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from wmtui.model import TableName
 from wmtui.pipeline.events import Severity
-from wmtui.service import Changed, Service
+from wmtui.service import Changed, Service, wording
 from wmtui.tui.crew import Failure, words
 from wmtui.tui.dialogs.base import Ask, texts
 from wmtui.watermarks.model import Watermark
@@ -22,6 +22,19 @@ class Asking:
 
     def _targets(self) -> list[TableName]:
         return self._app.board.targets(self._app.current)
+
+    def _hidden(self) -> int:
+        """How many of the marked tables the filter hides: they are meant all the same."""
+        return len(self._app.board.marked - set(self._app.board.visible()))
+
+    def _one(self, what: str) -> TableName | None:
+        """The table under the cursor, for what is done to one table at a time; while others are marked it says so."""
+        app = self._app
+        if app.board.marked - {app.current}:
+            count = wording.count(len(app.board.marked), "marked table")
+            app.say(f"{what} is done to one table at a time, and there are {count}: Esc unmarks", Severity.WARNING)
+            return None
+        return app.current
 
     def _allowed(self, go_on: Callable[[], object]) -> None:
         """Go on where changes are allowed; in a protected profile once its name was typed."""

@@ -2,8 +2,10 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Click, Resize
@@ -24,6 +26,7 @@ from wmtui.tui.crew import Failure, words
 from wmtui.tui.drawing import file_line, lag_bar
 from wmtui.tui.histogram import Histogram
 from wmtui.tui.lines import LineList
+from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
 TABS = ("fields", "files", "history")
@@ -40,6 +43,10 @@ _SHOWN = {
 """Fields that have a line in words."""
 HISTORY_SHOWN = 200
 """Newest changes read; `wmtui watermark history` shows all."""
+
+
+Fields = list[tuple[str, str, str]]
+"""Label, text and kind of each."""
 
 
 class Field(Struct, frozen=True):
@@ -60,8 +67,9 @@ class Change(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True):
-    """What was read of a table, and what takes long to derive from it."""
+    """What was read of a table, and what takes long to derive from it. look: as the list shows it."""
 
+    look: Look
     draft: Draft
     selection: Selection
     shown: Mapping[str, Sequence[Verdict]]
@@ -78,7 +86,7 @@ def read(service: Service, table: TableName) -> Detail:
     dropped = [verdict for verdict in newest if not verdict.selected]
     shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
     look = service.overview.counted(service.overview.look(table), now.selection)
-    return Detail(draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+    return Detail(look, draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
 
 
 _KINDS = {Severity.OK: "", Severity.WARN: "warn", Severity.ERROR: "bad"}
@@ -100,7 +108,7 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         ("MySQL", f"{glyphs[0]}, {wording.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
         ("Redshift", f"{glyphs[1]}, {wording.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
         *_elsewhere(others),
-        ("lag", f"{wording.span(status.lag)}  {lag_bar(status.judgement.age, limit, 8)}", ""),
+        ("lag", _lag(look, limit), ""),
         ("last success", wording.instant(status.last_success), ""),
         ("next load", loads.removeprefix("loading now would say: "), ""),
         *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
@@ -113,12 +121,28 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     if f["last_error"]:
         shown.insert(1, ("last error", f["last_error"], "bad"))
     if look.status.phase:
-        age = wording.span(heartbeat.age)
-        run = f"▸ {status.phase}, {status.rows:,} rows, {status.owner}, heard of {age} ago, lock {heartbeat.lease_id}"
-        shown.insert(1, ("running", run, "busy"))
+        shown.insert(1, ("running", _run(look, heartbeat), "busy"))
     if f["pin"] is not None:
         shown.insert(1, ("pin", describe.pin(mark), "warn"))
     return [*shown, ("", "", ""), *_bookkeeping(service, mark)]
+
+
+def aged(shown: Sequence[tuple[str, str, str]], look: Look, limit: timedelta, since: timedelta) -> Fields:
+    """The same fields some time after they were read: ages grow."""
+    texts = {"lag": _lag(look, limit, since)}
+    if look.heartbeat is not None and look.status.phase:
+        texts["running"] = _run(look, look.heartbeat, since)
+    return [(label, texts.get(label, text), kind) for label, text, kind in shown]
+
+
+def _lag(look: Look, limit: timedelta, since: timedelta = timedelta(0)) -> str:
+    lag, age = (None if found is None else found + since for found in (look.status.lag, look.status.judgement.age))
+    return f"{wording.span(lag)}  {lag_bar(age, limit, 8)}"
+
+
+def _run(look: Look, heartbeat: Heartbeat, since: timedelta = timedelta(0)) -> str:
+    status, age = look.status, wording.span(heartbeat.age + since)
+    return f"▸ {status.phase}, {status.rows:,} rows, {status.owner}, heard of {age} ago, lock {heartbeat.lease_id}"
 
 
 def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
@@ -170,6 +194,7 @@ class DetailPane(Vertical):
         super().__init__(id="detail", classes="pane")
         self.table: TableName | None = None
         self.detail: Detail | None = None
+        self._since = timedelta(0)
         self.entries: list[Entry | Unreadable] | None = None
         self._waiting: Timer | None = None
         self._selection: Selection | None = None
@@ -219,12 +244,22 @@ class DetailPane(Vertical):
 
     def take(self, detail: Detail) -> None:
         """What was read of the table."""
-        self.detail = detail
+        self.detail, self._since = detail, timedelta(0)
         self._head()
         self._draw_fields()
         self._draw_files()
         if self.tab != "history" or self.entries is not None:
             self._draw()
+
+    def grow_older(self, since: timedelta, limit: timedelta) -> None:
+        """Let the ages grow. since: how long ago the table was read; limit: of its lag."""
+        if self.detail is None or since == self._since:
+            return
+        self._since = since
+        older = aged(self.detail.fields, self.detail.look, limit, since)
+        if older != self.detail.fields:
+            self.detail = replace(self.detail, fields=older)
+            self._draw_fields()
 
     def take_history(self, entries: "list[Entry | Unreadable]") -> None:
         """The table's changes, oldest first."""

@@ -28,7 +28,8 @@ class Edits(Asking):
         tables = self._targets()
         if tables:
             app = self._app
-            self._allowed(lambda: app.push_screen(Edit(app.service, tables, app.equal, point), self._edited))
+            dialog = Edit(app.service, tables, app.equal, point, hidden=self._hidden())
+            self._allowed(lambda: app.push_screen(dialog, self._edited))
 
     def _edited(self, outcome: Edited | ConflictFound | None) -> None:
         if outcome is None:
@@ -95,7 +96,7 @@ class Edits(Asking):
 
     def undo(self) -> None:
         """Take the last change of the current table back."""
-        table = self._app.current
+        table = self._one("undo")
         if table is not None:
             self._allowed(lambda: self._undo(table))
 
@@ -163,7 +164,7 @@ class Edits(Asking):
 
     def pin(self) -> None:
         """Pin the current table's watermark, or unpin it."""
-        table = self._app.current
+        table = self._one("pinning")
         look = self._app.board.looks.get(table) if table else None
         if table is not None and look is not None and look.mark is not None:
             mark = look.mark

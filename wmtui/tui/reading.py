@@ -13,6 +13,7 @@ from wmtui.pipeline.events import Severity
 from wmtui.service import Look
 from wmtui.tui import detail
 from wmtui.tui.crew import Failure, words
+from wmtui.tui.detail import Detail
 
 if TYPE_CHECKING:
     from wmtui.tui.app import WmtuiApp
@@ -46,6 +47,9 @@ class Reader:
         self._failures = 0
         self._due = self._live_due = 0.0
         self._detail_number = 0
+        self._shown: object = None
+        """Which version of its table the detail pane shows; None: it is being read."""
+        self._shown_at = 0.0
         self._settling: Timer | None = None
         self.busy = False
         self.why = ""
@@ -107,12 +111,16 @@ class Reader:
 
     def take(self) -> bool:
         """Hand on to the board what threads found since the last time; whether there was anything."""
-        any_new = False
+        any_new = is_other = False
         while self._found:
             number, look = self._found.popleft()
             if number == self._number:
                 self._app.board.take(look)
                 any_new = True
+                shown = self._app.detail_pane.table == look.table
+                is_other = is_other or (shown and self._shown not in (None, _version(look)))
+        if is_other:  # The pane shows the table as the list does, whoever changed it.
+            self.detail()
         return any_new
 
     def renew(self) -> None:
@@ -172,9 +180,28 @@ class Reader:
         self._detail_number += 1
         if table is None:
             return
-        self._app.crew.do(lambda: detail.read(service, table), self._if_current(pane.take), self._if_current(pane.fail))
+        self._shown = None
+        read = lambda: detail.read(service, table)  # noqa: E731
+        self._app.crew.do(read, self._if_current(self._take), self._if_current(self._fail))
         if pane.tab == "history":
             self.history()
+
+    def _take(self, found: Detail) -> None:
+        self._shown, self._shown_at = _version(found.look), self._app.clock()
+        self._app.board.take(found.look)
+        self._app.detail_pane.take(found)
+        self._app.tables_list.redraw()
+
+    def _fail(self, failure: Failure) -> None:
+        self._shown = failure
+        self._app.detail_pane.fail(failure)
+
+    def grow_older(self) -> None:
+        """Ages in the detail pane tick as those in the list do."""
+        pane = self._app.detail_pane
+        if pane.table is not None and pane.detail is not None:
+            since = timedelta(seconds=int(self._app.clock() - self._shown_at))
+            pane.grow_older(since, self._app.service.workspace.config(pane.table).freshness.error)
 
     def history(self) -> None:
         """Read the changes of the table under the cursor."""
@@ -187,3 +214,10 @@ class Reader:
         """The same, unless another table is under the cursor by then."""
         number = self._detail_number
         return lambda result: go_on(result) if number == self._detail_number else None
+
+
+def _version(look: Look) -> object:
+    """What differs once the watermark or the lock document does."""
+    mark, heartbeat = look.mark, look.heartbeat
+    place = None if mark is None else (mark.serial, mark.write_id)
+    return place, None if heartbeat is None else heartbeat.etag, look.status.error

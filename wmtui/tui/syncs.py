@@ -41,7 +41,8 @@ class Syncs(Asking):
             app.arrange()
             app.show_status()
 
-        self._allowed(lambda: app.push_screen(SyncDialog(app.service, tables, manual, app.equal), start))
+        dialog = SyncDialog(app.service, tables, manual, app.equal, hidden=self._hidden())
+        self._allowed(lambda: app.push_screen(dialog, start))
 
     def done(self) -> None:
         """Every sync that was started has ended: say it once, failures grouped by their cause."""

@@ -243,6 +243,11 @@ class Ask(Dialog[str]):
         self.dismiss(self.reason)
 
 
+def several(tables: Sequence[object], hidden: int) -> str:
+    """How many tables a dialog is about, and how many of them nobody sees behind it."""
+    return f"{len(tables)} tables" + (f", {hidden} of them hidden by the filter" if hidden else "")
+
+
 def texts(*lines: str, kind: str = "") -> list[Line]:
     """Lines of one kind."""
     return [[(line, kind)] for line in lines]

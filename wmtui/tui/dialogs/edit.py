@@ -1,7 +1,9 @@
 """Placing watermarks by hand: the point, what it means, and what the next sync would do because of it, as one types."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from textual import on
@@ -14,13 +16,16 @@ from wmtui.model import TableName
 from wmtui.service import Changed, Draft, Service, describe, wording
 from wmtui.tui.cells import Line
 from wmtui.tui.crew import Failure, words
-from wmtui.tui.dialogs.base import Dialog, Reason, Tick
+from wmtui.tui.dialogs.base import Dialog, Reason, Tick, several
+from wmtui.tui.dialogs.plan import Column, PlanTable, Row
 from wmtui.tui.equal import Equal
 from wmtui.tui.lines import LineList
 from wmtui.tui.paragraphs import Paragraphs
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, preset_names
 from wmtui.watermarks.zones import wall_of
 
+COLUMNS = (Column("table"), Column("from", 19), Column("files", -6), Column("rows", -10), Column("lost", 16))
 SETTLE_SECONDS = 0.15
 """A point is judged once nobody typed for so long."""
 
@@ -40,7 +45,7 @@ class ConflictFound(Struct, frozen=True):
 
 
 class Edit(Dialog[Edited | ConflictFound]):
-    """The watermark of one table or of several. point: what the input begins with."""
+    """The watermark of one table or of several. point: what the input begins with. hidden: tables out of sight."""
 
     DEFAULT_CSS = """
     Edit {
@@ -49,8 +54,10 @@ class Edit(Dialog[Edited | ConflictFound]):
     }
     """
 
-    def __init__(self, service: Service, tables: Sequence[TableName], equal: Equal, point: str = "") -> None:
-        name = str(tables[0]) if len(tables) == 1 else f"{len(tables)} tables"
+    def __init__(
+        self, service: Service, tables: Sequence[TableName], equal: Equal, point: str = "", *, hidden: int = 0
+    ) -> None:
+        name = str(tables[0]) if len(tables) == 1 else several(tables, hidden)
         super().__init__(f"Edit the watermark of {name}", yes="Save")
         self._service = service
         self._tables = tables
@@ -69,7 +76,10 @@ class Edit(Dialog[Edited | ConflictFound]):
         """Point, meaning, presets, effects; for several tables what must be typed."""
         yield Input(self._point, placeholder="2025-08-09 19:47:29, -12m31s, 3h ago, or a preset", id="point")
         yield Paragraphs(id="meaning")
-        yield Paragraphs(id="effects")
+        if len(self._tables) > 1:
+            yield PlanTable(COLUMNS)
+        else:
+            yield Paragraphs(id="effects")
         yield LineList(_preset_line, id="presets")
         if len(self._tables) > 1:
             yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
@@ -159,25 +169,18 @@ class Edit(Dialog[Edited | ConflictFound]):
             return
         if not drafts or not point:
             self.query_one("#meaning", Paragraphs).show([])
-            self.query_one("#effects", Paragraphs).show([])
+            self._show_plan([])
             return
         self.ask(
             lambda: [_effect(self._service, draft, point, force) for draft in drafts],
             lambda effects: self._show_effects(point, effects),
         )
 
-    def _show_effects(self, point: str, effects: "list[tuple[Line, list[Line]]]") -> None:
+    def _show_effects(self, point: str, moves: "list[Move]") -> None:
         self._good = point == self.point
         self.say("")
-        self.query_one("#meaning", Paragraphs).show([effects[0][0]])
-        if len(effects) == 1:
-            lines = effects[0][1]
-        else:
-            lines = [
-                [(f"{draft.table}  ", "strong"), *_joined(found)]
-                for draft, (_, found) in zip(self._drafts, effects, strict=True)
-            ]
-        self.query_one("#effects", Paragraphs).show(lines)
+        self.query_one("#meaning", Paragraphs).show([_meaning(moves, self._service.workspace.zone)])
+        self._show_plan(moves)
         self._check()
         if self._awaited == self.point and not self.query_one("#yes", Button).disabled:
             self.act()
@@ -192,8 +195,15 @@ class Edit(Dialog[Edited | ConflictFound]):
         self._good = self._saving = False
         if self._asked == self.point:
             self._awaited = ""
-        self.query_one("#effects", Paragraphs).show([])
+        self._show_plan([])
         super().failed(failure)
+
+    def _show_plan(self, moves: "list[Move]") -> None:
+        """What would happen: to one table in lines, to several in a table of totals, losses and rows."""
+        if len(self._tables) > 1:
+            self.query_one(PlanTable).show(_totals(moves), _rows(moves))
+        else:
+            self.query_one("#effects", Paragraphs).show(_lines(moves[0]) if moves else [])
 
     def act(self) -> None:
         """Save, each table by compare-and-swap."""
@@ -238,24 +248,72 @@ def _save(
     return outcomes
 
 
-def _effect(service: Service, draft: Draft, point: str, force: bool) -> tuple[Line, list[Line]]:
-    """What the point means, and what it would do to one table."""
+class Move(Struct, frozen=True):
+    """What a point would do to one table."""
+
+    seen: Watermark
+    wall: datetime | None
+    effect: describe.Effect
+
+
+def _effect(service: Service, draft: Draft, point: str, force: bool) -> Move:
     now, then = draft.now(), draft.set(point, force=force)
     zone = service.workspace.zone
-    meaning: Line = [
-        (f"{describe.point(draft.seen, zone)} → ", "dim"),
-        (wording.point(then.mark.data_timestamp, zone), "strong"),
-    ]
     effect = describe.effect(draft.seen, now.selection, then.mark, then.selection, zone)
-    lines: list[Line] = [[(line, "")] for line in effect]
-    lines[0] = [(lines[0][0][0], "good" if lines[0][0][0].startswith("+") else "warn")]
-    if not draft.seen.is_manual:
+    return Move(draft.seen, then.mark.data_timestamp, effect)
+
+
+def _meaning(moves: Sequence[Move], zone: ZoneInfo) -> Line:
+    """From where to where; several tables are at many points."""
+    whence = describe.point(moves[0].seen, zone) if len(moves) == 1 else f"{len(moves)} tables"
+    return [(f"{whence} → ", "dim"), (wording.point(moves[0].wall, zone), "strong")]
+
+
+def _lines(move: Move) -> list[Line]:
+    """The effect on one table, losses first."""
+    lines: list[Line] = [[(f"✗ {loss}", "bad")] for loss in move.effect.losses]
+    lines += [[(line, "good" if line.startswith("+") else "")] for line in describe.effect_lines(move.effect)]
+    if not move.seen.is_manual:
         lines.append([("it becomes manual: runs of cron only load it, until a full sync", "dim")])
-    return meaning, lines
+    return lines
 
 
-def _joined(lines: Sequence[Line]) -> Line:
-    line: Line = []
-    for found in lines:
-        line += [*found, ("; ", "dim")]
-    return line[:-1]
+def _totals(moves: Sequence[Move]) -> list[Line]:
+    """What it comes to, losses first."""
+    if not moves:
+        return []
+    effects = [move.effect for move in moves]
+    lines: list[Line] = []
+    losing = [effect for effect in effects if effect.loses]
+    if losing:
+        files, furthest = sum(effect.leaving for effect in losing), max(effect.moved for effect in losing)
+        lost = [f"{wording.count(files, 'file')} waiting now not loaded any more"] if files else []
+        lost += [f"rows of up to {wording.span(furthest)} never read"] if furthest > timedelta(0) else []
+        loses = "loses" if len(losing) == 1 else "lose"
+        lines.append([(f"✗ {wording.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
+    entering, size = sum(effect.entering for effect in effects), sum(effect.size for effect in effects)
+    rows = sum(effect.rows for effect in effects)
+    least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
+    about = f", {wording.size(size)}, {least}{wording.count(rows, 'row')}" if entering else ""
+    lines.append([(f"+{wording.count(entering, 'file')}{about}", "good" if entering else "")])
+    if again := sum(effect.moved < timedelta(0) for effect in effects):
+        lines.append([(f"{wording.count(again, 'table')} read rows again", "")])
+    if automated := sum(not move.seen.is_manual for move in moves):
+        lines.append([(f"{wording.count(automated, 'table')} become manual, until a full sync", "dim")])
+    return lines
+
+
+def _rows(moves: Sequence[Move]) -> list[Row]:
+    """A line per table, those that lose first."""
+    return [_row(move) for move in sorted(moves, key=lambda move: not move.effect.loses)]
+
+
+def _row(move: Move) -> Row:
+    effect, at = move.effect, move.seen.data_timestamp
+    files = f"+{effect.entering:,}" if effect.entering else wording.ABSENT
+    rows = f"{effect.rows:,}" if effect.rows_known else wording.ABSENT
+    lost = [f"{wording.count(effect.leaving, 'file')}"] if effect.leaving else []
+    lost += [wording.span(effect.moved)] if effect.moved > timedelta(0) else []
+    whence = wording.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+    cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or wording.ABSENT)
+    return Row(cells, "bad" if effect.loses else "")

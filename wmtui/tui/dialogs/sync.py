@@ -12,10 +12,13 @@ from wmtui.model import Strategy, TableName
 from wmtui.pipeline.events import Event
 from wmtui.service import Preview, Request, Service, describe, wording
 from wmtui.tui.cells import Line
-from wmtui.tui.dialogs.base import Dialog, Reason
+from wmtui.tui.dialogs.base import Dialog, Reason, several
+from wmtui.tui.dialogs.plan import Column, PlanTable, Row
 from wmtui.tui.equal import Equal
 from wmtui.tui.lines import LineList
 from wmtui.tui.paragraphs import Paragraphs
+
+COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("left behind", 28))
 
 
 class Kind(Struct, frozen=True):
@@ -35,14 +38,22 @@ KINDS = (
 
 
 class SyncDialog(Dialog[Request]):
-    """Which sync. manual: tables whose watermark somebody placed; a full sync makes them automated."""
+    """Which sync. manual: tables whose watermark somebody placed; a full sync makes them automated. hidden: tables out
+    of sight.
+    """
 
     DEFAULT_CSS = "SyncDialog #kinds { height: 4; margin-bottom: 1; }"
 
     def __init__(
-        self, service: Service, tables: Sequence[TableName], manual: Sequence[TableName], equal: Equal
+        self,
+        service: Service,
+        tables: Sequence[TableName],
+        manual: Sequence[TableName],
+        equal: Equal,
+        *,
+        hidden: int = 0,
     ) -> None:
-        name = str(tables[0]) if len(tables) == 1 else f"{len(tables)} tables"
+        name = str(tables[0]) if len(tables) == 1 else several(tables, hidden)
         super().__init__(f"Sync {name}", yes="Start")
         self._service = service
         self._tables = tables
@@ -54,13 +65,18 @@ class SyncDialog(Dialog[Request]):
         yield LineList(lambda kind, _: [(kind.title, "")], id="kinds")
         yield Paragraphs(id="warning")
         yield Paragraphs(id="plan")
+        if len(self._tables) > 1:
+            yield PlanTable(COLUMNS)
+            yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
         yield Reason(self._service.workspace.settings.profile.protected)
 
     def begin(self) -> None:
-        """A manual watermark is usually meant to load what is there: that is offered first."""
+        """A manual watermark is usually meant to load what is there: that is offered first, unless others would then
+        not be extracted.
+        """
         super().begin()
         kinds = self.query_one("#kinds", LineList)
-        kinds.show(KINDS, 1 if self._manual else 0)
+        kinds.show(KINDS, 1 if len(self._manual) == len(self._tables) else 0)
         kinds.focus()
         self._changed()
 
@@ -69,6 +85,10 @@ class SyncDialog(Dialog[Request]):
         kind = self.query_one("#kinds", LineList).current
         assert isinstance(kind, Kind)
         return kind
+
+    @property
+    def _typed(self) -> str:
+        return self._service.workspace.settings.profile_name
 
     @property
     def _reason(self) -> str:
@@ -92,9 +112,8 @@ class SyncDialog(Dialog[Request]):
         self.query_one("#warning", Paragraphs).show([[(warning, "warn")]] if warning else [])
         self._check()
         plan = self.query_one("#plan", Paragraphs)
-        if len(self._tables) > 1:
-            plan.show([])
-            return
+        for table in self.query(PlanTable):
+            table.show([], [])
         plan.show([[("asking what it would do…", "dim")]])
         request = self._request()
         self.ask(lambda: self._service.syncs.preview(request, emit=_unheard), self._show_plan)
@@ -102,7 +121,8 @@ class SyncDialog(Dialog[Request]):
     @on(Input.Changed)
     def _check(self) -> None:
         required = self._service.workspace.settings.profile.protected
-        self.ready(bool(self._reason) or not required)
+        typed = all(box.value.strip() == self._typed for box in self.query("#typed").results(Input))
+        self.ready(typed and (bool(self._reason) or not required))
         several = ("-s", "inter-table") if len(self._tables) > 1 and "-s" not in self._kind.options else ()
         self.equal(self._equal.command("sync", *self._kind.options, *several, tables=self._tables, reason=self._reason))
 
@@ -111,7 +131,12 @@ class SyncDialog(Dialog[Request]):
         self.query_one("#plan", Paragraphs).show([[("what it would do is not known", "dim")]])
 
     def _show_plan(self, previews: list[Preview]) -> None:
-        self.query_one("#plan", Paragraphs).show(plan_lines(previews[0], self._service.workspace.zone))
+        plan = self.query_one("#plan", Paragraphs)
+        if len(previews) == 1:
+            plan.show(plan_lines(previews[0], self._service.workspace.zone))
+        else:
+            plan.show([])
+            self.query_one(PlanTable).show(totals(previews), rows(previews))
 
     def _request(self) -> Request:
         kind = self._kind.request
@@ -147,6 +172,44 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
             lines.append([(f"leaves behind {describe.left_behind(preview.selection)}", "warn")])
             lines.append([(summary.hint, "warn")])
     return lines
+
+
+def totals(previews: Sequence[Preview]) -> list[Line]:
+    """What syncs of several tables come to, what goes wrong or is left first."""
+    lines: list[Line] = []
+    if failed := sum(preview.error is not None for preview in previews):
+        lines.append([(f"✗ {wording.count(failed, 'table')} cannot be synced", "bad")])
+    selections = [preview.selection for preview in previews if preview.selection is not None]
+    if leaving := [selection for selection in selections if selection.held_back]:
+        files = wording.count(sum(selection.held_back for selection in leaving), "file")
+        lines.append([(f"! {wording.count(len(leaving), 'table')} leave behind {files}", "warn")])
+    if reading := [preview.estimate or 0 for preview in previews if preview.plan is not None]:
+        tables = wording.count(len(reading), "table")
+        lines.append([(f"reads about {wording.count(sum(reading), 'row')} of {tables}", "")])
+    if selections:
+        files = wording.count(sum(selection.summary.selected for selection in selections), "file")
+        lines.append([(f"loads {files} that are in the store", "")])
+    return lines
+
+
+def rows(previews: Sequence[Preview]) -> list[Row]:
+    """A line per table, what goes wrong or is left first."""
+    return [_row(preview) for preview in sorted(previews, key=_loudness)]
+
+
+def _loudness(preview: Preview) -> int:
+    leaves = preview.selection is not None and preview.selection.held_back
+    return 0 if preview.error is not None else 1 if leaves else 2
+
+
+def _row(preview: Preview) -> Row:
+    if preview.error is not None:
+        return Row((str(preview.table), "", "", preview.error.in_one_line), "bad")
+    reads = wording.ABSENT if preview.plan is None else f"{preview.estimate or 0:,}"
+    selection = preview.selection
+    loads = wording.ABSENT if selection is None else f"{selection.summary.selected:,}"
+    left = describe.left_behind(selection) if selection is not None else ""
+    return Row((str(preview.table), reads, loads, left or wording.ABSENT), "warn" if left else "")
 
 
 def _unheard(_: Event) -> None:
