@@ -43,7 +43,7 @@ def type_line(line: str, shell: Mapping[str, str]) -> None:
     """Run one line; `# exit N` behind it says what it ends with, otherwise 0."""
     expected = re.search(r"# exit (\d+)", line)
     typed = line.replace("/tmp/", f"{shell['TMP_FOLDER']}/")
-    done = subprocess.run(["bash", "-c", typed], env=shell, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["bash", "-c", typed], env=shell, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == int(expected[1] if expected else 0), f"{line}\n{done.stdout}{done.stderr}"
 
 

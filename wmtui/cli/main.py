@@ -54,19 +54,23 @@ def _path(error: click.UsageError) -> str:
 def _fail(invocation: Invocation, error: WmtuiError, *, as_json: bool) -> int:
     """Tell an error, as data too where those are asked for; with --debug where it came from."""
     try:
-        console = invocation.console
-    except UsageError:  # the options themselves contradict each other: there is no console of their wishes
-        console = invocation.console = Console()
+        _tell(invocation, error)
+    except UsageError:  # The options contradict each other, or the log file takes no more: without their wishes.
+        invocation.console = Console()
+        _tell(invocation, error)
+    if as_json:
+        with suppress(OutputFailed):
+            invocation.console.json_error(error)
+    return error.exit_code
+
+
+def _tell(invocation: Invocation, error: WmtuiError) -> None:
     if not isinstance(error, Interrupted) or error.why:
         invocation.report(error)
     if isinstance(error, Bug):
-        console.tell(error.trace, Severity.DEBUG)
-    elif console.shows(Severity.DEBUG):
-        console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
-    if as_json:
-        with suppress(OutputFailed):
-            console.json_error(error)
-    return error.exit_code
+        invocation.console.tell(error.trace, Severity.DEBUG)
+    elif invocation.console.shows(Severity.DEBUG):
+        invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
