@@ -699,3 +699,17 @@ def test_settings_that_are_no_mapping_are_refused_also_where_they_count_as_false
     error = configuration.error(STAGING + f"tables:\n  shop.items:\n  shop.orders: {own}\n")
     assert "tables.shop.orders is wrong" in error.what
     assert line_of(error) == 10
+
+
+@pytest.mark.parametrize("place", ["defaults", "table"])
+def test_a_warning_that_comes_after_the_error_is_refused(configuration: Configuration, place: str) -> None:
+    limits = "freshness: {warn: 7h, error: 6h}"
+    text = f"defaults: {{{limits}}}\n" + TABLES if place == "defaults" else f"tables:\n  shop.a: {{{limits}}}\n"
+    error = configuration.error(STAGING + text)
+    assert "warn" in str(error)
+    assert "error" in str(error)
+
+
+def test_all_days_are_listed_before_a_file_can_leave_the_session_window(configuration: Configuration) -> None:
+    error = configuration.error(STAGING + "tables:\n  shop.a: {list_all_every: 11h}\n")
+    assert "session window of 10 hours" in error.why
