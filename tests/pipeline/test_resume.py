@@ -7,7 +7,7 @@ import pytest
 
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
-from wmtui.errors import SourceError
+from wmtui.errors import ExitCode, SourceError
 from wmtui.files.runs import RunState, RunStore
 from wmtui.model import Strategy
 from wmtui.pipeline import overlap
@@ -46,8 +46,9 @@ def test_an_exception_nobody_expected_is_no_success_and_releases_the_lease(
         raise RuntimeError("a defect")
 
     embedded.patch_source(monkeypatch, "clock", defect)
-    with pytest.raises(RuntimeError, match="a defect"):
-        embedded.sync()
+    (result,) = embedded.sync()
+    assert result.error is not None
+    assert (result.error.kind, result.exit_code) == ("bug", ExitCode.TABLE_FAILED)
     after = embedded.service.workspace.heartbeat(embedded.table())
     assert not after.held
     assert after.last_success == before.last_success is not None
