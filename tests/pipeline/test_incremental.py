@@ -157,13 +157,15 @@ def test_parts_that_no_load_has_seen_are_loaded_long_after_their_session(tmp_pat
     assert [row[0] for row in stack.warehouse_rows()] == [1, 2]
 
 
-def test_a_settled_history_is_not_listed_again(tmp_path: Path) -> None:
+def test_a_settled_history_is_not_listed_again_within_hours(tmp_path: Path) -> None:
     stack = embedded_stack(tmp_path)
     stack.create()
     for day in range(1, 4):
         stack.insert((day, 1, None, stack.ago(minutes=5)))
         stack.sync_one()
         stack.let_pass(days=5)
+    stack.sync_one()
+    assert "Found 3 files, filtered to 0 files for loading" in stack.log()
     stack.insert((9, 1, None, stack.ago(minutes=5)))
     stack.sync_one()
     assert "Found 1 files, filtered to 1 files for loading" in stack.log()
