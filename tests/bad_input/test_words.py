@@ -59,7 +59,13 @@ def test_a_future_timestamp_needs_force(refusals: Refusals) -> None:
     refusals.refused((f"wmtui watermark {command}" for command in commands), 2, "is in the future", "add --force")
 
 
-@pytest.mark.parametrize("point", ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"])
+@embedded
+@pytest.mark.parametrize("point", ["0001-12-31 23:59:59", "9999-01-01"])
+def test_a_point_outside_of_what_is_kept_is_refused(refusals: Refusals, point: str) -> None:
+    refusals.refused(f"wmtui watermark set -t T '{point}' --force", 2, "is not a time", "years 2 to 9998")
+
+
+@pytest.mark.parametrize("point", ["0002-01-01 00:00:00", "9998-12-31 23:59:59.999999"])
 def test_the_ends_of_time_break_no_later_command(refusals: Refusals, point: str) -> None:
     refusals.operator.type(f"wmtui watermark set '{point}' --force")
     refusals.operator.type(f"wmtui watermark set -t T '{point}' --force")
