@@ -86,7 +86,7 @@ def test_a_zone_that_was_changed_is_followed_by_a_point_said_anew(instants: Stac
     seed(instants, 11, hours=1)
     (refused,) = instants.sync()
     assert refused.error is not None
-    point = refused.error.partition("--timestamp '")[2].partition("'")[0]
+    point = str(refused.error).partition("--timestamp '")[2].partition("'")[0]
 
     shanghai.watermarks.set(instants.table(), point)
 
@@ -117,7 +117,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
 
     berlin = host(embedded, BERLIN)
 
-    shown = describe.document(berlin, before)
+    shown = "\n".join(describe.document(berlin, before))
     assert "2025-08-14 17:30:45 Europe/Berlin (2025-08-14T15:30:45Z), written in UTC" in shown
     assert "manual, written in UTC" in shown
     lags = [service.overview.looks([table])[0].status.lag or timedelta() for service in (utc, berlin)]
@@ -265,7 +265,7 @@ def test_where_the_clocks_change_the_point_is_the_same_instant_in_both_zones(
 
     utc = host(embedded, UTC)
 
-    assert f"{shown} UTC, written in Europe/Berlin" in describe.document(utc, utc.watermarks.get(table))
+    assert f"{shown} UTC, written in Europe/Berlin" in "\n".join(describe.document(utc, utc.watermarks.get(table)))
     assert utc.files.select(table).basis == basis
     (refused,) = embedded.sync()
     assert f"{wall} is wall clock there, {shown} here" in str(refused.error)
