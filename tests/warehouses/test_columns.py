@@ -284,11 +284,10 @@ def test_a_wider_column_takes_values_as_they_are(
     assert bench.query(f"SELECT n FROM {TARGET}") == [(expected,)]
 
 
-@pytest.mark.parametrize("name", ["time64[us]", "duration[us]", "null", "halffloat", "fixed_size_binary[4]"])
+@pytest.mark.parametrize("name", ["time64[us]", "duration[us]"])
 def test_a_type_that_cannot_be_carried_is_refused_by_name(bench: Bench, name: str) -> None:
-    kind = {"null": pa.null(), "fixed_size_binary[4]": pa.binary(4)}.get(name) or pa.type_for_alias(name)
     with pytest.raises(UnsupportedValue) as failure:
-        bench.load(typed("odd one", kind, None))
+        bench.load(typed("odd one", pa.type_for_alias(name), None))
     assert "odd one" in str(failure.value)
     assert name in str(failure.value)
 
