@@ -58,12 +58,12 @@ def _check_defaults(document: Document, defaults: dict[str, Any]) -> None:
 
 
 def _table_name(document: Document, text: str, at: At) -> TableName:
-    if set(text) & set("*?["):
+    if set(text) & set("*?"):
         raise document.error(
             f"{text} is a pattern of tables",
             "patterns are not supported: each table is an entry of its own",
             at,
-            "name the tables one by one; in the name of a table itself write * as %2A, ? as %3F and [ as %5B",
+            "name the tables one by one; in the name of a table itself write * as %2A and ? as %3F",
         )
     try:
         return TableName.parse(text)
