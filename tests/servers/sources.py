@@ -21,7 +21,6 @@ ON_BOTH = (
     "tests/pipeline/test_large_windows.py",
     "tests/pipeline/test_continuity.py",
     "tests/pipeline/test_metadata_changes.py",
-    "tests/bad_input/test_source.py",
     "tests/chaos/test_chaos.py",
 )
 """Folders and modules whose tests run on every source server; all others run on one. `--source` chooses one for all."""
