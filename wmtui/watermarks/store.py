@@ -163,7 +163,7 @@ class WatermarkStore:
         """Apply a patch by compare-and-swap and record it in the journal; returns the document written.
 
         based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
-        is computed anew on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
+        is computed again on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
         with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
         and NotWritten for a document that nobody could read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
