@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wmtui.demo import open_demo
 from wmtui.demo.proof import Comparison, both_sides, compare
-from wmtui.errors import ExitCode, WmtuiError, combine
+from wmtui.errors import Bug, ExitCode, WmtuiError, combine
 from wmtui.model import Strategy
 from wmtui.pipeline.events import Event, Stop, TableResult
 from wmtui.service import Request, Service
@@ -89,6 +89,8 @@ def _verify(service: Service) -> ExitCode:
     found = [found for _, found in results if not isinstance(found, WmtuiError)]
     for error in errors:
         print(f"  {error.in_one_line}")
+        if isinstance(error, Bug):
+            print(error.trace, file=sys.stderr)
     sums = {name: sum(getattr(f.counts, name) for f in found) for name in ("missing", "extra", "doubled", "differing")}
     print(f"verify: {sum(f.compared for f in found)} rows compared, " + ", ".join(f"{n} {w}" for w, n in sums.items()))
     return ExitCode.TABLE_FAILED if errors or any(sums.values()) else ExitCode.DONE

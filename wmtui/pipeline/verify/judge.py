@@ -171,8 +171,8 @@ class Comparison:
         return found
 
     @contextmanager
-    def _registered(self, piece: Iterator[pa.RecordBatch]) -> Iterator[None]:
-        self._connection.register("piece", pa.RecordBatchReader.from_batches(SCHEMA, piece))
+    def _registered(self, piece: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+        self._connection.register("piece", piece)
         yield
         self._connection.unregister("piece")
 

@@ -60,16 +60,34 @@ class Spool:
         if self._waiting_bytes >= _BUFFER:
             self._write()
 
-    def pieces(self) -> Iterator[Iterator[pa.RecordBatch]]:
-        """All rows; rows of one key are in one piece. Each piece is to be read to its end before the next."""
-        self._write()
-        for places in self._places:
-            if sum(size for _, size in places) > _PIECE_BYTES and self._depth < _DEEPEST:
-                yield from self._apart(places)
-            elif places:
-                yield (batch.drop_columns(["hash"]) for batch in self._read(places))
+    def pieces(self) -> Iterator[pa.Table | pa.RecordBatchReader]:
+        """All rows, a few MB at a time; rows of one key are in one piece. Each is to be read before the next is asked
+        for.
 
-    def _apart(self, places: Sequence[tuple[int, int]]) -> Iterator[Iterator[pa.RecordBatch]]:
+        A piece is a table wherever it is small: a database that is handed a reader calls Python from threads of its
+        own, where an error arrives as no more than a RuntimeError. Only many rows of one key come as a reader.
+        """
+        self._write()
+        together: list[tuple[int, int]] = []
+        for places in self._places:
+            if _size(places) > _PIECE_BYTES:
+                yield from self._apart(places)
+                continue
+            if together and _size(together) + _size(places) > _PIECE_BYTES:
+                yield self._table(together)
+                together = []
+            together += places
+        if together:
+            yield self._table(together)
+
+    def _table(self, places: Sequence[tuple[int, int]]) -> pa.Table:
+        return pa.Table.from_batches(self._read(places)).drop_columns(["hash"])
+
+    def _apart(self, places: Sequence[tuple[int, int]]) -> Iterator[pa.Table | pa.RecordBatchReader]:
+        if self._depth == _DEEPEST:
+            rows = (batch.drop_columns(["hash"]) for batch in self._read(places))
+            yield pa.RecordBatchReader.from_batches(SCHEMA, rows)
+            return
         with Spool(self._depth + 1) as smaller:
             for batch in self._read(places):
                 smaller.add(batch.drop_columns(["hash"]), batch.column("hash"))
@@ -103,8 +121,17 @@ class Spool:
 
     def _read(self, places: Sequence[tuple[int, int]]) -> Iterator[pa.RecordBatch]:
         for start, size in places:
-            self._file.seek(start)
-            yield from pa.ipc.open_stream(self._file.read(size))
+            try:
+                self._file.seek(start)
+                data = self._file.read(size)
+            except OSError as error:
+                why = f"what was put aside in {tempfile.gettempdir()} cannot be read again ({error.strerror})"
+                raise _no_room(why) from error
+            yield from pa.ipc.open_stream(data)
+
+
+def _size(places: Sequence[tuple[int, int]]) -> int:
+    return sum(size for _, size in places)
 
 
 @contextmanager
