@@ -75,6 +75,8 @@ def _become(order: dict[str, Any]) -> None:
         null = os.open(os.devnull, os.O_RDONLY)
         for target, source in ((0, null), (1, log), (2, log)):
             os.dup2(source, target)
+        fate = {name: order[name] for name in ("at", "do", "broken", "clock_offset") if order[name]}
+        print(model.utc_now().time(), "wmtui", *order["argv"], fate, flush=True)
         random.seed()
         extraction.BATCH_ROWS = order["batch_rows"]
         parts.PART_BYTES = order["part_bytes"]

@@ -133,6 +133,8 @@ class Campaign:
         for profile in () if found else table.warehouses:
             if code := self.score.ended(table.run("--profile", profile, "verify")):
                 found.append(f"{table.name}: `wmtui verify` of {profile} ended with {code} although nothing differs")
+        if found:
+            table.keep_store(self.lab.folder / f"{table.name}.store")
         self.score.compared(found, seen)
 
     def _clean_run(self, table: Table, profile: str) -> Iterator[str]:

@@ -97,6 +97,8 @@ def move_store(score: Score, table: Table, chance: random.Random) -> None:
         score.ended(table.wmtui("store", "accept", "--moved", "--reason", "chaos"))
     if other is not None:
         score.ended(other)
+    if chance.random() < 0.5:  # Else nothing moves in an incomplete copy until the end.
+        score.ended(table.sync_and_cure("--profile", chance.choice(list(table.warehouses))))
 
 
 def _copy_halfway(score: Score, table: Table, chance: random.Random) -> None:

@@ -161,6 +161,13 @@ class Table:
         """The store's documents as they are now, the parts left out."""
         return SavedStore(self.objects(_DOCUMENTS), dict(self.edits))
 
+    def keep_store(self, folder: Path) -> None:
+        """Write every object of the store into a folder, for whoever looks for the reason of a difference."""
+        for key, data in self.objects("").items():
+            place = folder / key
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+
     def put_store_back(self, saved: "SavedStore") -> None:
         """Let the documents be what they were; parts written since stay."""
         for key in self.objects(_DOCUMENTS).keys() - saved.documents.keys():

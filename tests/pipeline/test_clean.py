@@ -1,11 +1,13 @@
 """`clean` on a whole pipeline: what crashed runs left goes, everything that is or will be loaded stays."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from tests.stack import Stack
 from wmtui.errors import LeaseHeld, WarehouseError
+from wmtui.files import leftovers
 from wmtui.files.runs import RunState, RunStore
 from wmtui.pipeline import extraction, parts
 from wmtui.service import Found
@@ -54,6 +56,17 @@ def test_parts_of_an_abandoned_run_are_found_and_removed_and_nothing_else(stack:
     assert not stack.service.workspace.heartbeat(stack.table()).held
     assert stack.sync_one().files_loaded == 0
     assert stack.warehouse_rows() == rows == stack.source_rows()
+
+
+def test_parts_of_the_run_that_the_watermark_stands_on_are_kept_when_its_document_is_lost(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "AGE", timedelta(0))
+    embedded.insert((1, 1, "only here", embedded.ago(hours=1)))
+    embedded.sync_one(backup_only=True)
+    workspace = embedded.service.workspace
+    workspace.objects.delete(RunStore(workspace.objects, embedded.table()).key(embedded.mark()["extracted_run"]))
+    assert keys(find(embedded)) == []
 
 
 @pytest.mark.usefixtures("abandoned")

@@ -207,6 +207,13 @@ def put(stack: Stack, number: int, paid: int | None = 1, hours: int = 2) -> None
     )
 
 
+def array_of(stack: Stack) -> str:
+    """The array in row 1's document as the source has it: MariaDB keeps the text 1.50, MySQL the number."""
+    ((text,),) = stack.source(f"SELECT JSON_EXTRACT(doc, '$.b') FROM {stack.schema}.orders WHERE id = 1")
+    assert text in ('[1.50, "é"]', '[1.5, "é"]')
+    return str(text)
+
+
 def test_a_target_keeps_columns_in_other_forms_and_verify_compares_them_rightly(formed: Stack) -> None:
     put(formed, 1, hours=3)
     formed.sync_one()
@@ -214,8 +221,8 @@ def test_a_target_keeps_columns_in_other_forms_and_verify_compares_them_rightly(
     put(formed, 2, paid=None, hours=1)
     formed.sync_one()
     assert formed.warehouse("SELECT id, paid, year, price, doc ->> 'b', local_time::text FROM orders ORDER BY id") == [
-        (1, False, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
-        (2, None, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
+        (1, False, "2024", "1.50", array_of(formed), "1970-01-02 08:00:00"),
+        (2, None, "2024", "1.50", array_of(formed), "1970-01-02 08:00:00"),
     ]
     result = verify(formed)
     assert (result.result, result.compared) == ("right", 2)
@@ -234,8 +241,8 @@ def test_redshift_makes_the_same_forms_and_verify_compares_them_rightly(redshift
     put(formed, 2, paid=None, hours=1)
     formed.sync_one()
     assert formed.warehouse("SELECT id, paid, year, price, doc ->> 'b', local_time::text FROM orders ORDER BY id") == [
-        (1, True, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
-        (2, None, "2024", "1.50", '[1.50, "é"]', "1970-01-02 08:00:00"),
+        (1, True, "2024", "1.50", array_of(formed), "1970-01-02 08:00:00"),
+        (2, None, "2024", "1.50", array_of(formed), "1970-01-02 08:00:00"),
     ]
     result = verify(formed)
     assert (result.result, result.compared) == ("right", 2)

@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from tests.stack import Stack
-from wmtui.errors import ExitCode, UsageError
+from wmtui.errors import ExitCode, StoreIncomplete, UsageError
 from wmtui.pipeline import load
 from wmtui.pipeline.events import TableResult
+from wmtui.service import Request
 from wmtui.watermarks import identity
 
 KEYLESS = {"primary_key": []}
@@ -304,7 +305,13 @@ def test_another_schema_of_the_warehouse_is_another_target_and_gets_every_row(em
     assert embedded.warehouse_rows("mart.orders") == embedded.source_rows()
 
 
-def test_a_copy_taken_during_a_run_is_refused_by_load_and_status(embedded: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"backup_only": True}, {"redshift_only": True}], ids=["sync", "backup", "load"]
+)
+@pytest.mark.parametrize("news", [False, True])
+def test_a_copy_taken_during_a_run_is_refused_before_its_watermark_moves(
+    embedded: Stack, tmp_path: Path, options: dict[str, Any], news: bool
+) -> None:
     seed(embedded)
     embedded.sync_one()
     shutil.copytree(tmp_path / "lake" / "watermark" / "runs", tmp_path / "runs")
@@ -314,7 +321,13 @@ def test_a_copy_taken_during_a_run_is_refused_by_load_and_status(embedded: Stack
     shutil.rmtree(tmp_path / "moved" / "watermark" / "runs")
     shutil.move(tmp_path / "runs", tmp_path / "moved" / "watermark" / "runs")
 
-    refused(embedded, "the store is an incomplete copy", "wmtui watermark set -t shop.orders")
+    if news:
+        seed(embedded, 200, 5, minutes=10)
+    stands = embedded.mark()["last_mysql_data_timestamp"]
+    refused(embedded, "the store is an incomplete copy", "wmtui watermark set -t shop.orders", **options)
+    assert embedded.mark()["last_mysql_data_timestamp"] == stands
+    (preview,) = embedded.service.syncs.preview(Request((embedded.table(),)), emit=embedded.events.append)
+    assert isinstance(preview.error, StoreIncomplete)
     (status,) = embedded.service.health.status([embedded.table()], None)
     assert (status.problem, status.healthy) == ("incomplete copy", False)
     embedded.service.watermarks.set(embedded.table(), "2000-01-01")

@@ -45,6 +45,8 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
         if name.run not in runs:
             document = store.read(name.run)
             runs[name.run] = document[0] if document else None
+        if runs[name.run] is None and name.run == mark.extracted_run:
+            continue  # Its document was lost: these may be the only copy of rows before the watermark.
         why = _why(info, name.run, runs[name.run], now)
         if why is not None and not _is_moved(objects, info, runs[name.run], loaded):
             found.append(Leftover(info.key, info.size, why))

@@ -10,7 +10,7 @@ from msgspec import Struct
 from wmtui.errors import LoadRefused, NothingSelected
 from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
 from wmtui.files.names import parse_part
-from wmtui.files.runs import RunState, RunStore, incomplete_copy
+from wmtui.files.runs import RunState, RunStore
 from wmtui.files.selection import (
     Choice,
     Loading,
@@ -78,7 +78,6 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     replaced, and whatever the adapters raise.
     """
     job.progress(Phase.SELECTING)
-    refuse_incomplete_copy(job, mark)
     ledger = read_ledger(job, mark)
     _know_warehouse(job, ledger.known.warehouse)
     tell_or_refuse(job, [f for f in ledger.findings if f.refused or not f.harmful_read])  # These were told before.
@@ -123,17 +122,6 @@ def _note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None
 
 def _newest_load(ledger: Ledger) -> str | None:
     return ledger.mine.entries[-1].load_id if ledger.mine.entries else None
-
-
-def refuse_incomplete_copy(scope: Scope, mark: Watermark) -> None:
-    """Raises TableError when the run that the watermark stands on is not in the store, or not committed there: the
-    store was copied while that run was under way, or its document was lost.
-    """
-    if mark.extracted_run is None:
-        return
-    found = RunStore(scope.backend.objects, scope.table).read(mark.extracted_run)
-    if found is None or found[0].state is not RunState.COMMITTED:
-        raise incomplete_copy(scope.table, mark.extracted_run)
 
 
 def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:

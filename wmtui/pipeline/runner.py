@@ -34,6 +34,7 @@ from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
 from wmtui.pipeline.ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.pipeline.load import load_table
+from wmtui.pipeline.lost import refuse_incomplete_copy
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
@@ -156,9 +157,10 @@ def _outcome(failure: Exception) -> str:
 
 
 def _extract_and_load(job: Job) -> None:
-    stage = "mysql_status"
+    stage = "mysql_status" if job.options.extract else "redshift_status"
     try:
         mark = job.backend.watermarks.current(job.table)
+        refuse_incomplete_copy(job, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:

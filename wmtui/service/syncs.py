@@ -123,6 +123,7 @@ class Syncs:
 
     def _preview_table(self, backend: "Backend", request: Request, table: TableName, emit: "Emit") -> Preview:
         from wmtui.pipeline.context import Scope, leaves_manual
+        from wmtui.pipeline.lost import refuse_incomplete_copy
 
         try:
             options = self._options(request, table)
@@ -130,6 +131,7 @@ class Syncs:
             scope = Scope(
                 table, self._workspace.config(table), backend, options, self._workspace.heartbeat(table), emit
             )
+            refuse_incomplete_copy(scope, mark)
             preview = Preview(table, "manual" if mark.is_manual else "automated")
             if options.extract and not leaves_manual(scope, mark):
                 preview, mark = self._preview_extraction(scope, preview, mark)
