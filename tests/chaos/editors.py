@@ -71,10 +71,17 @@ def edit_differences(store: str, endpoint: str, acknowledged: list[Edit]) -> Ite
 
 
 def broken(journal: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each entry that does not begin where the one before it ended. journal: by serial, from the first."""
+    """A line for each entry that does not begin where the one before it ended. journal: by serial, from the first.
+
+    After a gap nothing is known of the content until an entry holds the whole of it.
+    """
     content: dict[str, Any] | None = None
+    seen = 0
     for entry in journal:
         changed = entry["changed"]
+        if entry.get("previous", entry["serial"] - 1) != seen:
+            content = None
+        seen = entry["serial"]
         if content is not None:
             before = {name: content[name] for name in changed if name in content}
             if before != {name: sides["before"] for name, sides in changed.items() if "before" in sides}:

@@ -1,6 +1,9 @@
 """The audit counts what a campaign says: rows lost, and rows doubled."""
 
+from typing import Any
+
 from tests.chaos.audit import audit
+from tests.chaos.editors import broken
 from tests.chaos.lab import Lab
 from tests.chaos.score import Score
 
@@ -23,3 +26,18 @@ def test_lost_and_doubled_rows_are_counted(lab: Lab) -> None:
     score.compared(found.differences, found)
     assert f"{lab.servers}, seed 1: " in str(score)
     assert "10 rows, 2 lost, 1 doubled, 3 differences" in str(score)
+
+
+def test_an_entry_that_does_not_fit_the_one_before_it_is_named_and_one_after_a_gap_is_not() -> None:
+    def entry(serial: int, before: int, after: int) -> dict[str, Any]:
+        changed = {"counter": {"before": before, "after": after}}
+        return {"serial": serial, "previous": serial - 1, "action": "set", "changed": changed}
+
+    first = {**entry(1, 0, 1), "after": {"counter": 1}}
+    assert list(broken([first, entry(2, 1, 2), entry(3, 2, 3)])) == []
+    (line,) = broken([first, entry(2, 1, 2), entry(3, 1, 3)])
+    assert "journal entry 3 (set) does not begin where the one before ended" in line
+    assert list(broken([first, entry(3, 2, 3), entry(4, 3, 4)])) == []
+    whole = {**entry(4, 3, 4), "after": {"counter": 4}}
+    (line,) = broken([first, entry(3, 2, 3), whole, entry(5, 9, 5)])
+    assert "journal entry 5" in line
