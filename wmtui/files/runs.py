@@ -15,11 +15,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreIncomplete, TableError, Unreadable
+from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreIncomplete, Unreadable
 from wmtui.files.names import RUN
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import LAST_YEAR, bounded
 
 _RUN = re.compile(RUN)
@@ -180,16 +181,6 @@ def prefix(table: TableName) -> str:
     return f"watermark/runs/{table.key}/"
 
 
-def incomplete_copy(table: TableName, run: str) -> TableError:
-    """The run that a watermark stands on is not in the store, or not committed there."""
-    return StoreIncomplete(
-        f"the store is an incomplete copy: run {run} of {table} is not committed in it",
-        "the watermark stands on its last row; the store was copied while that run was under way, or lost its "
-        "document: rows would be missing",
-        f"copy the store again while nothing runs, or say where reading goes on: `wmtui watermark set -t {table} …`",
-    )
-
-
 class RunStore:
     """Run documents of one table in the object store; written by compare-and-swap."""
 
@@ -247,4 +238,24 @@ class RunStore:
             f"run {run.run} of {run.table} was changed by somebody else",
             "its document is not as this run left it",
             "nothing more was written; run it again",
+        )
+
+
+def refuse_incomplete_copy(objects: ObjectStore, mark: Watermark) -> None:
+    """Raises StoreIncomplete when the run that the watermark stands on is not in the store, or not committed there: the
+    store was copied while that run was under way, or its document was lost.
+
+    To be asked before anything is extracted: a new run moves the watermark, and nothing would show the gap after it.
+    """
+    run, table = mark.extracted_run, mark.table
+    if run is None:
+        return
+    found = RunStore(objects, table).read(run)
+    if found is None or found[0].state is not RunState.COMMITTED:
+        raise StoreIncomplete(
+            f"the store is an incomplete copy: run {run} of {table} is not committed in it",
+            "the watermark stands on its last row; the store was copied while that run was under way, or lost its "
+            "document: rows would be missing",
+            "copy the store again while nothing runs, or say where reading goes on: "
+            f"`wmtui watermark set -t {table} …`",
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from wmtui.errors import FileGone, FileReplaced, NotAStore, ObjectMissing
 from wmtui.files.decisions import Decisions
-from wmtui.files.runs import Part, RunState, RunStore, incomplete_copy, run_started
+from wmtui.files.runs import Part, RunState, RunStore, run_started
 from wmtui.files.selection import Selection, settled_run
 from wmtui.files.verdicts import Reason
 from wmtui.objects import ObjectStore
@@ -19,19 +19,6 @@ from wmtui.pipeline.ownership import key_of
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 from wmtui.watermarks.zones import zone_of
-
-
-def refuse_incomplete_copy(scope: Scope, mark: Watermark) -> None:
-    """Raises TableError when the run that the watermark stands on is not in the store, or not committed there: the
-    store was copied while that run was under way, or its document was lost.
-
-    To be asked before anything is extracted: a new run moves the watermark, and nothing would show the gap after it.
-    """
-    if mark.extracted_run is None:
-        return
-    found = RunStore(scope.backend.objects, scope.table).read(mark.extracted_run)
-    if found is None or found[0].state is not RunState.COMMITTED:
-        raise incomplete_copy(scope.table, mark.extracted_run)
 
 
 def refuse_replaced(selection: Selection) -> None:

@@ -23,7 +23,7 @@ from wmtui.errors import (
     WmtuiError,
     told,
 )
-from wmtui.files.runs import new_run_id
+from wmtui.files.runs import new_run_id, refuse_incomplete_copy
 from wmtui.files.selection import earlier_runs
 from wmtui.files.summary import format_distance
 from wmtui.model import TableName
@@ -34,7 +34,6 @@ from wmtui.pipeline.extract import extract_table
 from wmtui.pipeline.extraction import Extracted
 from wmtui.pipeline.ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.pipeline.load import load_table
-from wmtui.pipeline.lost import refuse_incomplete_copy
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
@@ -160,7 +159,7 @@ def _extract_and_load(job: Job) -> None:
     stage = "mysql_status" if job.options.extract else "redshift_status"
     try:
         mark = job.backend.watermarks.current(job.table)
-        refuse_incomplete_copy(job, mark)
+        refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Failure, Unreadable, WatermarkGone, WmtuiError
-from wmtui.files.runs import RunState, RunStore, incomplete_copy
+from wmtui.errors import Failure, StoreIncomplete, Unreadable, WatermarkGone, WmtuiError
+from wmtui.files.runs import refuse_incomplete_copy
 from wmtui.model import TableName
 from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
 from wmtui.service.watermarks import Watermarks
@@ -74,15 +74,13 @@ class Statuses:
 
     def complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
         """The same, unless the run that the watermark stands on is not in the store."""
-        if mark.extracted_run is None:
-            return status
-        found = RunStore(self._workspace.objects, mark.table).read(mark.extracted_run)
-        if found is not None and found[0].state is RunState.COMMITTED:
-            return status
-        error = incomplete_copy(mark.table, mark.extracted_run)
-        why = error.in_one_line
-        judgement = replace(status.judgement, state="incomplete copy", severity=Severity.ERROR, why=why)
-        return replace(status, judgement=judgement, error=why, failure=error.failure)
+        try:
+            refuse_incomplete_copy(self._workspace.objects, mark)
+        except StoreIncomplete as error:
+            why = error.in_one_line
+            judgement = replace(status.judgement, state="incomplete copy", severity=Severity.ERROR, why=why)
+            return replace(status, judgement=judgement, error=why, failure=error.failure)
+        return status
 
     def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
         """The status of a table that cannot be told."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
+from wmtui.files.runs import refuse_incomplete_copy
 from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
 from wmtui.secrets import redact
@@ -123,7 +124,6 @@ class Syncs:
 
     def _preview_table(self, backend: "Backend", request: Request, table: TableName, emit: "Emit") -> Preview:
         from wmtui.pipeline.context import Scope, leaves_manual
-        from wmtui.pipeline.lost import refuse_incomplete_copy
 
         try:
             options = self._options(request, table)
@@ -131,7 +131,7 @@ class Syncs:
             scope = Scope(
                 table, self._workspace.config(table), backend, options, self._workspace.heartbeat(table), emit
             )
-            refuse_incomplete_copy(scope, mark)
+            refuse_incomplete_copy(backend.objects, mark)
             preview = Preview(table, "manual" if mark.is_manual else "automated")
             if options.extract and not leaves_manual(scope, mark):
                 preview, mark = self._preview_extraction(scope, preview, mark)
