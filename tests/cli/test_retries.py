@@ -4,6 +4,7 @@ The warehouse file is held by the test meanwhile, so that a sync holds its table
 """
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -72,6 +73,7 @@ def test_a_run_that_sleeps_while_its_retry_takes_over_loads_nothing_more(start: 
     with held_warehouse(stack):
         sleeper = at_work(start, *BATCH)
         sleeper.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)  # Else a thread of it may still take the warehouse.
     retry = start(*SYNC, *BATCH)
     _, err = retry.communicate(timeout=60)
     sleeper.send_signal(signal.SIGCONT)
