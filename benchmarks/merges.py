@@ -26,8 +26,8 @@ from tests.servers.s3 import ENVIRONMENT, S3Server
 from tests.warehouses.bench import Bench, at, rows
 from tests.warehouses.conftest import ROLE, postgres_bench, redshift_bench
 from wmtui import config
+from wmtui.events import Stop
 from wmtui.model import TableName, utc_now
-from wmtui.pipeline.events import Stop
 from wmtui.service import Author, Request, Service
 
 SECONDS = float(os.environ.get("MERGE_SECONDS", "8"))

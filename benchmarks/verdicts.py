@@ -8,8 +8,9 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from wmtui.files.runs import RunState
-from wmtui.files.verdicts import Basis, Candidate, Load, Loads, PartOf, judge
+from wmtui.files.verdicts import Basis, Candidate, PartOf, judge
+from wmtui.runs.load_records import Load, Loads
+from wmtui.runs.run_document import RunState
 
 FILES = 1_000_000
 RUNS = 3

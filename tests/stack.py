@@ -17,8 +17,8 @@ import yaml
 from tests.servers import Database
 from tests.servers.s3 import S3Server
 from wmtui import config
+from wmtui.events import Event, Progress, Stop, TableResult
 from wmtui.model import TableName, utc_now
-from wmtui.pipeline.events import Event, Progress, Stop, TableResult
 from wmtui.service import Author, Request, Service
 from wmtui.service.syncs import Preview
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from wmtui.types import SOURCE_TYPES, ColumnType, SourceType, warehouse_type
-from wmtui.warehouses.types import carried_field
+from wmtui.column_types import SOURCE_TYPES, ColumnType, SourceType, warehouse_type
+from wmtui.warehouses.load.types import carried_field
 
 PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.bad_input.refusals import PASSWORD, Refusals, folder_contents
-from tests.operator import KINDS, new_operator
 from tests.servers.sources import on_servers
+from tests.shell import KINDS, new_operator
 
 
 @pytest.fixture

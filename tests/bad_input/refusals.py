@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.operator import Operator
+from tests.shell import Operator
 
 PASSWORD = "correct-horse"
 """Of the database servers and, as secret key, of the S3 server."""

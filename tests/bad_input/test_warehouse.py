@@ -109,8 +109,10 @@ def opened_elsewhere(path: str) -> Iterator[None]:
 
 @embedded
 def test_a_file_that_another_process_has_open_is_told(extracted: Refusals) -> None:
-    extracted.monkeypatch.setattr("wmtui.sources.embedded_session.PATIENCE", 0.0)
-    extracted.monkeypatch.setattr("wmtui.warehouses.duckdb.DuckDBWarehouse.__init__.__defaults__", (timedelta(0),))
+    extracted.monkeypatch.setattr("wmtui.sources.duckdb.session.PATIENCE", 0.0)
+    extracted.monkeypatch.setattr(
+        "wmtui.warehouses.duckdb.warehouse.DuckDBWarehouse.__init__.__defaults__", (timedelta(0),)
+    )
     profile = extracted.stack.document["profiles"]["test"]
 
     def locked(part: str) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 import wmtui  # noqa: F401 - it loads MySQL's driver before anything brings pyarrow.
 from tests.chaos.campaign import Campaign
 from tests.chaos.editors import edit_at_once, edit_differences
-from tests.chaos.lab import private_lab
+from tests.chaos.environment import private_lab
 from tests.chaos.steps import REDSHIFT_STEPS, every_step
 from tests.servers.s3 import ENVIRONMENT, S3Server
 from tests.servers.sources import SOURCES

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests.chaos.editors import broken
-from tests.chaos.lab import Table
+from tests.chaos.environment import Table
 
 _LEDGER = (
     "SELECT key, etag, rows, load_id, epoch, token, loaded_at FROM {schema}.wmtui_ledger"

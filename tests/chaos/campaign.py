@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tests.chaos.audit import audit
-from tests.chaos.happenings import HAPPENINGS
-from tests.chaos.lab import LONG_AGO, Lab, Table
+from tests.chaos.environment import LONG_AGO, Lab, Table
+from tests.chaos.events import HAPPENINGS
+from tests.chaos.faults import Weather
 from tests.chaos.processes import Order
 from tests.chaos.score import Score
 from tests.chaos.steps import BEFORE, NEEDS_NEWS, OPTIONS
-from tests.chaos.weather import Weather
 from tests.chaos.writers import Pace, Writers
 
 _LANES = 3

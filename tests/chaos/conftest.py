@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.lab import Lab, private_lab
+from tests.chaos.environment import Lab, private_lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.chaos.audit import audit
-from tests.chaos.lab import LONG_AGO, Lab, Table
+from tests.chaos.environment import LONG_AGO, Lab, Table
 from tests.chaos.processes import Order
 from tests.servers.s3 import ignore_headers
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.chaos.audit import Audit
-from tests.chaos.lab import Table
+from tests.chaos.environment import Table
 from tests.chaos.processes import BUG, PLAIN, Agent, Order
 
 

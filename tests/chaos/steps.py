@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from wmtui.objects.s3 import S3Store
-from wmtui.sources.mysql import MySQLConnection
-from wmtui.warehouses import postgres, redshift, redshift_staging
+from wmtui.sources.mysql.source import MySQLConnection
+from wmtui.warehouses.postgres import warehouse as postgres
+from wmtui.warehouses.redshift import staging as redshift_staging
+from wmtui.warehouses.redshift import warehouse as redshift
 
 
 def _around(*names: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.chaos.audit import audit
 from tests.chaos.editors import broken
-from tests.chaos.lab import Lab
+from tests.chaos.environment import Lab
 from tests.chaos.score import Score
 
 

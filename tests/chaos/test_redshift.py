@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.chaos.campaign import Campaign
-from tests.chaos.lab import Lab
+from tests.chaos.environment import Lab
 from tests.chaos.steps import REDSHIFT_STEPS
 
 pytestmark = pytest.mark.timeout(300)

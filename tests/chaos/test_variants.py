@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.lab import Lab
+from tests.chaos.environment import Lab
 from tests.chaos.scenarios import POOLED, SCENARIOS, play
 from tests.chaos.variants import VARIANTS
 from tests.servers import pgbouncer

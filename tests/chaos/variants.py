@@ -10,16 +10,24 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wmtui.files import runs, selection
+from wmtui.files import selection
 from wmtui.files.selection import settled_run
 from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
-from wmtui.pipeline import extract, extraction, load, lost, runner
+from wmtui.pipeline import sync as runner
 from wmtui.pipeline.context import Scope
+from wmtui.pipeline.extract import run_writer as extraction
+from wmtui.pipeline.extract import stage as extract
+from wmtui.pipeline.load import lost_files as lost
+from wmtui.pipeline.load import stage as load
+from wmtui.runs import run_document as runs
 from wmtui.service import watermarks
-from wmtui.sources.mysql import MySQLConnection
-from wmtui.warehouses import Place, loading, postgres, staging
-from wmtui.warehouses.sql import count_staged
+from wmtui.sources.mysql.source import MySQLConnection
+from wmtui.warehouses import Place
+from wmtui.warehouses.load import merge as loading
+from wmtui.warehouses.load import staging
+from wmtui.warehouses.load.statements import count_staged
+from wmtui.warehouses.postgres import warehouse as postgres
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.model import patch_set
 

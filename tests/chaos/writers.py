@@ -10,7 +10,7 @@ from typing import Any
 import mysql.connector
 from _mysql_connector import MySQLInterfaceError  # which commit and rollback raise as it is
 
-from tests.chaos.lab import Lab, Table
+from tests.chaos.environment import Lab, Table
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.sql import series

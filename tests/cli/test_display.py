@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Start, Wmtui
 from wmtui.cli.console import Console
 from wmtui.cli.progress import PlainDisplay
-from wmtui.pipeline.events import Phase, Progress
+from wmtui.events import Phase, Progress
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

@@ -39,10 +39,10 @@ def by_table(found: Outcome) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("place", "strategy"),
     [
-        ("wmtui.pipeline.runner.extract_table", "sequential"),
-        ("wmtui.pipeline.runner.extract_table", "inter-table"),
-        ("wmtui.pipeline.runner.extract_table", "intra-table"),
-        ("wmtui.pipeline.runner.load_table", "sequential"),
+        ("wmtui.pipeline.sync.extract_table", "sequential"),
+        ("wmtui.pipeline.sync.extract_table", "inter-table"),
+        ("wmtui.pipeline.sync.extract_table", "intra-table"),
+        ("wmtui.pipeline.sync.load_table", "sequential"),
         ("wmtui.watermarks.lease.acquire", "sequential"),
     ],
 )
@@ -69,7 +69,7 @@ def test_a_sync_goes_on_with_the_others(
 
 def test_a_bug_in_one_table_does_not_hide_that_it_holds_no_lease(wmtui: Wmtui, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        breaks(patch, "wmtui.pipeline.runner.load_table")
+        breaks(patch, "wmtui.pipeline.sync.load_table")
         assert wmtui("sync", *ORDERS).code == 1
 
     assert wmtui("locks", "--json").json["locks"] == []
@@ -81,8 +81,8 @@ def test_a_bug_in_one_table_does_not_hide_that_it_holds_no_lease(wmtui: Wmtui, m
     [
         (("watermark", "list"), "wmtui.watermarks.lease.read"),
         (("status",), "wmtui.watermarks.lease.read"),
-        (("verify", *ORDERS, *ITEMS), "wmtui.pipeline.verify.compare.verify_table"),
-        (("sync", *ORDERS, *ITEMS, "--dry-run"), "wmtui.pipeline.ledger.read_ledger"),
+        (("verify", *ORDERS, *ITEMS), "wmtui.verify.compare.verify_table"),
+        (("sync", *ORDERS, *ITEMS, "--dry-run"), "wmtui.pipeline.load.ledger_check.read_ledger"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
 )

@@ -10,9 +10,9 @@ from wmtui.demo.__main__ import compare_all, prove, show
 from wmtui.demo.proof import Comparison, both_sides, compare
 from wmtui.demo.tables import TABLES, State
 from wmtui.errors import ExitCode
+from wmtui.events import Status, Stop, TableResult
 from wmtui.files.verdicts import Reason
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline.events import Status, Stop, TableResult
 from wmtui.service import Request, Service
 from wmtui.service.health import TableStatus
 

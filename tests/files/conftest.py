@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from wmtui.config import S3Config
 from wmtui.files.listing import Lister
-from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords
-from wmtui.files.names import part_key
-from wmtui.files.runs import Part, Range, Run, RunState, RunStore, new_run_id
 from wmtui.files.selection import Choice, FileFilter, Known, Loading, Selection
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
+from wmtui.runs.file_names import part_key
+from wmtui.runs.load_records import Destination, LoadedFile, LoadRecord, LoadRecords
+from wmtui.runs.run_document import Part, Range, Run, RunState, RunStore, new_run_id
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 

@@ -15,13 +15,14 @@ from wmtui.config import S3Config
 from wmtui.errors import Unreadable
 from wmtui.files import decisions
 from wmtui.files.leftovers import leftover_parts
-from wmtui.files.names import in_staging_area, part_key
-from wmtui.files.runs import RunState
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.summary import word
-from wmtui.files.verdicts import Basis, Candidate, Decision, Kind, Load, PartOf, Reason, Reprocess, Will, judge
+from wmtui.files.verdicts import Basis, Candidate, Decision, Kind, PartOf, Reason, Reprocess, Will, judge
 from wmtui.objects import ObjectInfo
 from wmtui.objects.s3 import S3Store
+from wmtui.runs.file_names import in_staging_area, part_key
+from wmtui.runs.load_records import Load
+from wmtui.runs.run_document import RunState
 
 AUTOMATED = Basis(1, extraction_time=NOON)
 FLOOR = Basis(1, extraction_time=NOON, load_floor=NOON - timedelta(hours=1))

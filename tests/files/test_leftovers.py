@@ -13,11 +13,11 @@ from tests.clock import HandClock
 from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Unreadable
 from wmtui.files.leftovers import forgotten_objects, leftover_parts, unfinished_writes
-from wmtui.files.names import part_key
-from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
+from wmtui.runs.file_names import part_key
+from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.watermarks.model import Watermark
 
 MARK = Watermark.new(TABLE)

@@ -20,16 +20,16 @@ from tests.files.conftest import HOUR, TABLE, TARGET, WAREHOUSE, Lake, automated
 from tests.servers.s3 import S3Server, refuse
 from wmtui.config import S3Config
 from wmtui.errors import StoreError, Unreadable, UsageError
-from wmtui.files.footers import footer_digest
 from wmtui.files.listing import Lister
-from wmtui.files.loads import LoadedFile, LoadRecord, LoadRecords
-from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.files.selection import Choice, Known, Selection
-from wmtui.files.verdicts import Load, Reason
+from wmtui.files.verdicts import Reason
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore, StoredObject
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
+from wmtui.runs.footers import footer_digest
+from wmtui.runs.load_records import Load, LoadedFile, LoadRecord, LoadRecords
+from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.watermarks.model import Watermark
 
 NEW = Watermark.new(TABLE)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import NOON
-from wmtui.files.names import FlatNames, PartName, day_folder, parse_part, part_key, table_prefix
-from wmtui.files.runs import new_run_id, run_started
 from wmtui.model import TableName
+from wmtui.runs.file_names import FlatNames, PartName, day_folder, parse_part, part_key, table_prefix
+from wmtui.runs.run_document import new_run_id, run_started
 
 CLAIM = TableName("settlement", "settlement_claim")
 DETAIL = TableName("settlement", "settlement_claim_detail")

@@ -15,12 +15,11 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, new_run
 from wmtui.errors import Conflict, Unreadable
-from wmtui.files.loads import Destination, LoadedFile, LoadRecord, LoadRecords, loaded_files
-from wmtui.files.runs import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
-from wmtui.files.verdicts import Load
 from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
+from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords, loaded_files
+from wmtui.runs.run_document import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
 
 ROOT = Path(__file__).parents[2]
 CURSOR = datetime(2025, 8, 9, 20, 0, 1, 250000)
@@ -270,8 +269,8 @@ import sys, threading
 from pathlib import Path
 from tests.clock import HandClock
 from tests.files.conftest import TABLE
-from wmtui.files.loads import LoadRecords
-from wmtui.files.runs import RunStore
+from wmtui.runs.load_records import LoadRecords
+from wmtui.runs.run_document import RunStore
 from wmtui.objects.directory import DirectoryStore
 
 store = DirectoryStore(Path(sys.argv[1]), HandClock())

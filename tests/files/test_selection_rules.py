@@ -13,8 +13,6 @@ from wmtui.errors import UsageError
 from wmtui.files import decisions
 from wmtui.files.decisions import Decisions
 from wmtui.files.listing import Lister
-from wmtui.files.loads import Destination
-from wmtui.files.runs import Run, RunStore
 from wmtui.files.selection import (
     Choice,
     FileFilter,
@@ -29,8 +27,10 @@ from wmtui.files.selection import (
     settled_marks,
     settled_run,
 )
-from wmtui.files.verdicts import Kind, Load, Reason
+from wmtui.files.verdicts import Kind, Reason
 from wmtui.objects import ObjectInfo
+from wmtui.runs.load_records import Destination, Load
+from wmtui.runs.run_document import Run, RunStore
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark

@@ -12,9 +12,9 @@ import pytest
 from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Conflict, LeaseHeld, Unreadable
-from wmtui.files.runs import Run, RunState, RunStore
-from wmtui.files.settle import bury, patch_extracted, settle_for_edit
 from wmtui.model import Order, Position, Strategy
+from wmtui.runs.run_document import Run, RunState, RunStore
+from wmtui.runs.settle import bury, patch_extracted, settle_for_edit
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore

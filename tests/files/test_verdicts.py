@@ -16,22 +16,10 @@ from msgspec.structs import replace
 
 from tests.clock import NOON
 from tests.files.conftest import UTC_ZONE, automated, manual
-from wmtui.files.runs import RunState
 from wmtui.files.summary import explain, format_distance, summarise
-from wmtui.files.verdicts import (
-    RULES,
-    SELECTED,
-    SESSION,
-    Basis,
-    Candidate,
-    Load,
-    Loads,
-    PartOf,
-    Reason,
-    Reprocess,
-    Verdict,
-    judge,
-)
+from wmtui.files.verdicts import RULES, SELECTED, SESSION, Basis, Candidate, PartOf, Reason, Reprocess, Verdict, judge
+from wmtui.runs.load_records import Load, Loads
+from wmtui.runs.run_document import RunState
 from wmtui.watermarks.model import Watermark, patch_set
 from wmtui.watermarks.timestamps import parse_point, to_instant
 

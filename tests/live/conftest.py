@@ -22,7 +22,7 @@ from tests.warehouses.bench import Bench
 from wmtui.config import RedshiftConfig, Settings, load
 from wmtui.model import utc_now
 from wmtui.objects import ObjectStore, open_store
-from wmtui.warehouses.redshift import RedshiftWarehouse
+from wmtui.warehouses.redshift.warehouse import RedshiftWarehouse
 
 CONFIG, PROFILE = "WMTUI_LIVE_CONFIG", "WMTUI_LIVE_PROFILE"
 

@@ -36,7 +36,7 @@ def test_properties_are_methods_to_mutmut_and_words_of_errors_are_left_alone() -
 
 def test_a_mutant_is_known_by_its_place_and_its_change() -> None:
     assert place_of(NAME) == "wmtui.watermarks.lease:Heartbeat.held"
-    assert place_of("wmtui.pipeline.plan.x__overlap__mutmut_12") == "wmtui.pipeline.plan:_overlap"
+    assert place_of("wmtui.pipeline.extract.plan.x__overlap__mutmut_12") == "wmtui.pipeline.extract.plan:_overlap"
     assert change_of(DIFF) == "- return a < b\n+ return a <= b"
 
 

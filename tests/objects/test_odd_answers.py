@@ -12,7 +12,7 @@ from wmtui.errors import StoreError, Unreadable
 from wmtui.model import TableName, utc_now
 from wmtui.objects.conditions import prove_conditions
 from wmtui.objects.s3 import S3Store
-from wmtui.pipeline.extraction import put_part
+from wmtui.pipeline.extract.run_writer import put_part
 from wmtui.watermarks import lease
 from wmtui.watermarks.store import Author, WatermarkStore
 

@@ -10,7 +10,7 @@ from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 from tests.servers.sources import on_servers
 from tests.stack import Stack, embedded_stack, server_stack
-from wmtui.pipeline import extraction, parts
+from wmtui.pipeline.extract import part_writer, run_writer
 
 ON_REDSHIFT = ("test_incremental",)
 """Tests that run on the stand-in for Redshift too; the others are about source and store."""
@@ -56,5 +56,5 @@ def embedded(tmp_path: Path) -> Stack:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from wmtui.errors import StoreError
-from wmtui.pipeline import extraction
+from wmtui.pipeline.extract import run_writer
 
 
 def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
     """Kill the run before it notes a part, or the end of a range, for the so-many-th time (from 1), and ever after."""
-    save = extraction.Extraction._save
+    save = run_writer.Extraction._save
     lock = threading.Lock()
     calls = 0
 
@@ -23,4 +23,4 @@ def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
             raise StoreError("killed before the run document was written")
         save(*args)
 
-    patch.setattr(extraction.Extraction, "_save", crash)
+    patch.setattr(run_writer.Extraction, "_save", crash)

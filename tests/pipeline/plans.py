@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from wmtui.config import Duration, TableConfig
-from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Strategy, TableName
-from wmtui.pipeline.plan import Plan, plan
+from wmtui.pipeline.extract.plan import Plan, plan
+from wmtui.runs.run_document import Range, Run
 from wmtui.sources import SourceClock, SourceTable, Writer
 from wmtui.watermarks.lease import Heartbeat, place
 from wmtui.watermarks.model import Watermark

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.stack import Stack
 from wmtui.errors import ConfirmationNeeded, UsageError
-from wmtui.pipeline.events import Event, Stop, TableResult
+from wmtui.events import Event, Stop, TableResult
 from wmtui.service import Request
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
 from wmtui.errors import ExitCode
-from wmtui.files.runs import RunState, RunStore
+from wmtui.runs.run_document import RunState, RunStore
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 

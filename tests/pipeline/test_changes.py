@@ -1,8 +1,8 @@
 """What is told of columns that changed between two runs."""
 
 from wmtui.config import TableConfig
-from wmtui.files.runs import Column
-from wmtui.pipeline.changes import changes
+from wmtui.pipeline.extract.schema_changes import changes
+from wmtui.runs.run_document import Column
 
 ID = Column("id", "int(11)", "int32")
 NOTE = Column("note", "varchar(20)", "string")

@@ -8,8 +8,8 @@ import pytest
 from tests.stack import Stack
 from wmtui.errors import LeaseHeld, WarehouseError
 from wmtui.files import leftovers
-from wmtui.files.runs import RunState, RunStore
-from wmtui.pipeline import extraction, parts
+from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service import Found
 from wmtui.warehouses import KnownLoads
 from wmtui.watermarks import lease
@@ -18,8 +18,8 @@ from wmtui.watermarks import lease
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
 @pytest.fixture

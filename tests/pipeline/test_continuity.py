@@ -13,8 +13,8 @@ from tests.servers import Database
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode
-from wmtui.pipeline import plan
-from wmtui.pipeline.events import TableResult
+from wmtui.events import TableResult
+from wmtui.pipeline.extract import plan
 
 HOUR = timedelta(hours=1)
 

@@ -12,8 +12,9 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import LeaseHeld, SourceError, StoreError
-from wmtui.files.runs import RunState, RunStore
-from wmtui.pipeline import extraction, load
+from wmtui.pipeline.extract import run_writer
+from wmtui.pipeline.load import stage
+from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service import watermarks as edits
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
@@ -51,8 +52,8 @@ class Beginning:
             assert self._going.wait(60)
             return commit(*args)
 
-        original = extraction.Extraction.commit
-        monkeypatch.setattr(extraction.Extraction, "commit", lambda *args: wait(original, *args))
+        original = run_writer.Extraction.commit
+        monkeypatch.setattr(run_writer.Extraction, "commit", lambda *args: wait(original, *args))
 
     def begin(self) -> None:
         """Start it, and wait until the watermark knows of its run."""
@@ -127,7 +128,7 @@ def test_an_edit_settles_a_run_that_began_and_died_behind_its_look(
 ) -> None:
     def dies() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(extraction.Extraction, "commit", killed)
+            patch.setattr(run_writer.Extraction, "commit", killed)
             keyless.sync()
         assert keyless.mark()["pending_extraction"] is not None
 
@@ -145,7 +146,7 @@ def test_an_edit_takes_over_a_run_that_was_committed_behind_its_look_before_it_w
 ) -> None:
     def dies_after_commit() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(extraction, "take_over", killed)
+            patch.setattr(run_writer, "take_over", killed)
             keyless.sync()
         assert states(keyless)[-1] is RunState.COMMITTED
 
@@ -220,13 +221,13 @@ def test_a_load_without_news_does_not_write_over_what_changed_meanwhile(
     stack.sync_one()
     watermarks = stack.service.workspace.watermarks
     watermarks.change(stack.table(), "test", lambda _: {"redshift_status": "failed"})
-    judge = load._report
+    judge = stage._report
 
     def overtaken(*args: Any) -> None:
         judge(*args)
         watermarks.change(stack.table(), "test", lambda _: {"pending_extraction": HEIR})
 
-    monkeypatch.setattr(load, "_report", overtaken)
+    monkeypatch.setattr(stage, "_report", overtaken)
 
     (result,) = stack.sync(redshift_only=True)
 

@@ -32,18 +32,18 @@ from wmtui.errors import (
     UnsupportedValue,
     WriteContended,
 )
-from wmtui.files.footers import footer_digest
-from wmtui.files.names import parse_part
-from wmtui.files.runs import Range, Run, RunState, RunStore, new_run_id
+from wmtui.events import Event, Message, Phase, Progress, Severity, Stop
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.pipeline import extraction, parts
 from wmtui.pipeline.context import Account, Backend, Job, Options
-from wmtui.pipeline.events import Event, Message, Phase, Progress, Severity, Stop
-from wmtui.pipeline.extraction import Extraction, abandon, begin, known_rows, new_run, put_part, take_over
-from wmtui.pipeline.overlap import digests
-from wmtui.pipeline.plan import Plan
+from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract.overlap import digests
+from wmtui.pipeline.extract.plan import Plan
+from wmtui.pipeline.extract.run_writer import Extraction, abandon, begin, known_rows, new_run, put_part, take_over
+from wmtui.runs.file_names import parse_part
+from wmtui.runs.footers import footer_digest
+from wmtui.runs.run_document import Range, Run, RunState, RunStore, new_run_id
 from wmtui.sources import SourceTable
 from wmtui.warehouses import Limits
 from wmtui.warehouses.target import TargetColumn, TargetTable
@@ -184,7 +184,7 @@ OVERLAP = Span(Order.CURSOR, Position(START - timedelta(hours=1)), Position(STAR
 
 @pytest.fixture
 def part_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
 # A run from its first row to the watermark.
@@ -259,7 +259,7 @@ def test_the_watermark_learns_of_the_run_and_its_token_before_the_first_part_is_
         seen.append((mark.pending_extraction, mark.fence, mark.fields["mysql_status"], bench.run.parts))
         return put_part(objects, key, data)
 
-    monkeypatch.setattr(extraction, "put_part", noting)
+    monkeypatch.setattr(run_writer, "put_part", noting)
     extract = bench.extract(FakeSource([batch((1, at(1)))]), bench.fresh(planned(MAIN)))
     extract.read([(0, MAIN)], frozenset())
 
@@ -471,10 +471,10 @@ def test_a_run_whose_lease_was_lost_writes_no_part_and_commits_nothing(bench: Be
     assert len(list(bench.objects.list("incremental/"))) == 1
 
 
-def chunk(number: int) -> parts.Chunk:
+def chunk(number: int) -> part_writer.Chunk:
     table = pa.Table.from_batches([batch((number, at(number)))], ORDERS.schema)
     position = Position(at(number), (number,))
-    return parts.Chunk(table, position, position, at(number), at(number), 0)
+    return part_writer.Chunk(table, position, position, at(number), at(number), 0)
 
 
 def test_a_watermark_that_somebody_moved_stops_the_run_before_its_first_part(bench: Bench) -> None:
@@ -556,7 +556,7 @@ def test_each_reader_proves_its_server_by_the_runs_and_skips_what_is_known(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proven: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(extraction, "prove_reached", lambda *args, **kwargs: proven.append((*args, kwargs)))
+    monkeypatch.setattr(run_writer, "prove_reached", lambda *args, **kwargs: proven.append((*args, kwargs)))
     known = batch((5, at(-20)))
     source = FakeSource([known], [batch((1, at(9)))])
     job = bench.with_options(strategy=Strategy.INTRA_TABLE, workers=1)
@@ -580,7 +580,7 @@ def test_so_many_readers_are_at_work_at_once_as_there_are_workers(
             asked.append(workers)
             super().__init__(workers, **names)
 
-    monkeypatch.setattr(extraction, "ThreadPoolExecutor", Counted)
+    monkeypatch.setattr(run_writer, "ThreadPoolExecutor", Counted)
     low, high = (Span(Order.PRIMARY_KEY, None, Position(HIGH), key_after=k) for k in (None, (5,)))
     source = FakeSource([], [])
     job = bench.with_options(strategy=Strategy.INTRA_TABLE, workers=3)
@@ -602,7 +602,7 @@ def test_the_memory_of_a_part_is_shared_among_the_readers_at_work(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: Strategy, parts_written: int
 ) -> None:
     rows = batch((1, at(1)))
-    monkeypatch.setattr(parts, "PART_BYTES", rows.nbytes * 2)
+    monkeypatch.setattr(part_writer, "PART_BYTES", rows.nbytes * 2)
     source = FakeSource([rows, batch((2, at(2)))])
     job = bench.with_options(strategy=strategy, workers=4)
     bench.extract(source, bench.fresh(planned(MAIN)), job).read([(0, MAIN)], frozenset())
@@ -647,7 +647,7 @@ def test_a_part_that_meets_another_write_under_way_is_tried_five_times(bench: Be
 def test_the_watermark_never_goes_back_and_of_equal_cursors_takes_the_row_that_came_last() -> None:
     before, after = Position(at(5), (5,)), Position(at(6), (1,))
     tie = Position(at(5), (1,))
-    final, later = extraction._final, extraction._later
+    final, later = run_writer._final, run_writer._later
     assert final(None, before) == before
     assert final(before, None) == before
     assert final(None, None) is None

@@ -11,17 +11,17 @@ from tests.servers import Database
 from tests.servers.s3 import S3Server, hang_up, serve_then
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode, SourceError, StoreError, WarehouseError
-from wmtui.files.loads import LoadRecords
-from wmtui.files.runs import RunState, RunStore
-from wmtui.pipeline import extraction, parts
-from wmtui.pipeline.events import Status
+from wmtui.events import Status
+from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.runs.load_records import LoadRecords
+from wmtui.runs.run_document import RunState, RunStore
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
 def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
@@ -152,7 +152,7 @@ def test_a_crash_between_commit_and_watermark_is_made_good_by_the_next_run(
         def crash(*_: object) -> None:
             raise StoreError("killed before the watermark moved")
 
-        patch.setattr(extraction, "take_over", crash)
+        patch.setattr(run_writer, "take_over", crash)
         stack.sync()
     assert runs(stack) == [RunState.COMMITTED]
     assert stack.mark()["last_mysql_data_timestamp"] is None

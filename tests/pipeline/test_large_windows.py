@@ -7,16 +7,16 @@ import pytest
 from tests.servers import Database
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, ago, server_stack
-from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.model import Order
-from wmtui.sources import mysql_plan
+from wmtui.runs.run_document import Run, RunState, RunStore
+from wmtui.sources.mysql import span_size
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mysql_plan, "_MANY", 1)
+    monkeypatch.setattr(span_size, "_MANY", 1)
 
 
 @pytest.fixture

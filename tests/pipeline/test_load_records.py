@@ -7,8 +7,8 @@ import pytest
 from tests.pipeline.test_verify import verify
 from tests.stack import Stack, embedded_stack
 from wmtui.errors import StoreError
-from wmtui.files.loads import LoadRecords
 from wmtui.files.verdicts import Reason
+from wmtui.runs.load_records import LoadRecords
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
 from wmtui.errors import ExitCode, WarehouseError
-from wmtui.files.runs import RunStore
 from wmtui.files.selection import settled_marks
+from wmtui.runs.run_document import RunStore
 
 
 def runs(stack: Stack) -> list[str]:

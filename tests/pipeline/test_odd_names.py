@@ -4,7 +4,7 @@ import pytest
 
 from tests.pipeline.test_verify import verify
 from tests.stack import Stack, ago
-from wmtui.pipeline.verify import Result
+from wmtui.verify import Result
 
 COLUMNS = (
     "%(p0)s",

@@ -27,9 +27,8 @@ from tests.pipeline.plans import (
 )
 from wmtui.config import Duration, TableConfig
 from wmtui.errors import ConfigError
-from wmtui.files.runs import Range, Run
 from wmtui.model import Order, Position, Span, Strategy
-from wmtui.pipeline.plan import (
+from wmtui.pipeline.extract.plan import (
     high_of,
     is_overlap,
     lookback_before,
@@ -39,6 +38,7 @@ from wmtui.pipeline.plan import (
     read_up_to,
     resumed,
 )
+from wmtui.runs.run_document import Range, Run
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, to_instant
 

@@ -8,11 +8,11 @@ import pytest
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
 from wmtui.errors import ExitCode, SourceError
-from wmtui.files.runs import RunState, RunStore
+from wmtui.events import Status
 from wmtui.model import Strategy
-from wmtui.pipeline import overlap
-from wmtui.pipeline.events import Status
-from wmtui.pipeline.plan import is_overlap
+from wmtui.pipeline.extract import overlap
+from wmtui.pipeline.extract.plan import is_overlap
+from wmtui.runs.run_document import RunState, RunStore
 from wmtui.watermarks.timestamps import to_instant
 
 pytestmark = pytest.mark.usefixtures("small_parts")

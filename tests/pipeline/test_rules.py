@@ -6,8 +6,8 @@ import pytest
 
 from tests.stack import Stack, ago
 from wmtui.errors import ExitCode, LeaseHeld
+from wmtui.events import Status
 from wmtui.model import Position
-from wmtui.pipeline.events import Status
 from wmtui.watermarks import lease
 
 LATER = {"last_mysql_data_timestamp": str(ago(hours=-1))}

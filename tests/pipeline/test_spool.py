@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wmtui.errors import NoRoom
-from wmtui.pipeline.verify import spool as module
-from wmtui.pipeline.verify.spool import SCHEMA, Spool
+from wmtui.verify import spool as module
+from wmtui.verify.spool import SCHEMA, Spool
 
 
 def put(spool: Spool, keys: Sequence[int]) -> None:

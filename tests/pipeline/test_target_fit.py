@@ -12,9 +12,9 @@ from tests.servers import Database, free_port
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, server_stack
 from wmtui.errors import ExitCode
+from wmtui.events import Stop
 from wmtui.model import Level
-from wmtui.pipeline.events import Stop
-from wmtui.pipeline.verify import Verification
+from wmtui.verify import Verification
 
 OLD_TARGET = "CREATE TABLE orders (id BIGINT, amount SMALLINT, note INTEGER, update_at TIMESTAMP)"
 

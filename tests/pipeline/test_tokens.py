@@ -10,9 +10,9 @@ import pytest
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
 from wmtui.errors import StoreError
-from wmtui.files.names import parse_part
-from wmtui.files.runs import Run, RunState, RunStore
-from wmtui.pipeline import extraction
+from wmtui.pipeline.extract import run_writer
+from wmtui.runs.file_names import parse_part
+from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.watermarks import lease
 
 pytestmark = pytest.mark.usefixtures("small_parts")
@@ -120,7 +120,7 @@ def test_loads_while_a_run_without_parts_is_pending_do_not_hide_what_it_writes_l
         raise StoreError("killed before the first part")
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "put_part", killed)
+        patch.setattr(run_writer, "put_part", killed)
         stack.sync()
     assert (newest_run(stack).state, newest_run(stack).parts) == (RunState.RUNNING, [])
     for _ in range(2):

@@ -9,16 +9,16 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import Conflict, LeaseHeld
-from wmtui.files.runs import RunState, RunStore
-from wmtui.pipeline import extraction, parts
+from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.runs.run_document import RunState, RunStore
 from wmtui.watermarks import lease
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
 def seed(stack: Stack, count: int = 30, first: int = 1, hours: float = 5) -> None:

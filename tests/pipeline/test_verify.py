@@ -10,9 +10,9 @@ import pytest
 
 from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import Interrupted, TableError, TargetUnreadable
+from wmtui.events import Message, Stop
 from wmtui.model import Strategy
-from wmtui.pipeline.events import Message, Stop
-from wmtui.pipeline.verify import Example, LeftOut, Problem, Reason, Result, Verification
+from wmtui.verify import Example, LeftOut, Problem, Reason, Result, Verification
 
 WRONG = ("missing", "extra", "doubled", "differing")
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stack import Stack, ago
-from wmtui.pipeline.events import Stop
-from wmtui.pipeline.verify import Verification
-from wmtui.pipeline.verify.cells import decode, decode_key, encode
+from wmtui.events import Stop
+from wmtui.verify import Verification
+from wmtui.verify.cells import decode, decode_key, encode
 
 TEXTS = [
     "",

@@ -9,9 +9,9 @@ import pytest
 from tests.pipeline.test_verify import keyless, left_out, problem, verify
 from tests.stack import Stack, embedded_stack
 from wmtui.model import Position
-from wmtui.pipeline.verify import Reason, Result
-from wmtui.pipeline.verify.blame import SYSTEM, explain
-from wmtui.pipeline.verify.expected import Gap, Stretch, gaps
+from wmtui.verify import Reason, Result
+from wmtui.verify.blame import SYSTEM, explain
+from wmtui.verify.expected import Gap, Stretch, gaps
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import ExitCode, UsageError
-from wmtui.files.runs import RunStore, new_run_id
-from wmtui.pipeline import runner
-from wmtui.pipeline.events import Event, Message, Status, Stop, TableResult
+from wmtui.events import Event, Message, Status, Stop, TableResult
+from wmtui.pipeline import sync
+from wmtui.runs.run_document import RunStore, new_run_id
 from wmtui.service import Request
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def holder(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
     """A live run of another process."""
-    monkeypatch.setattr(runner, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sync, "_LOOK_SECONDS", 0.01)
     embedded.insert((1, 1, "seed", embedded.ago(hours=1)))
     w = embedded.service.workspace
     held, _ = lease.acquire(w.objects, w.clock, w.author, embedded.table(), new_run_id(w.clock() + MINUTE))
@@ -112,7 +112,7 @@ def test_without_a_wait_nobody_waits(embedded: Stack, monkeypatch: pytest.Monkey
 def test_a_wait_ends_at_once_when_somebody_asks_to_stop(
     embedded: Stack, monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:
-    monkeypatch.setattr(runner, "_LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(sync, "_LOOK_SECONDS", 60.0)
     waiting = Waiting(embedded, timedelta(hours=1))
     asked = time.monotonic()
     waiting.stop.request(code)

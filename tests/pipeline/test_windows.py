@@ -28,9 +28,9 @@ from tests.pipeline.plans import (
     run_to,
     source_table,
 )
-from wmtui.files.runs import Range, Run
 from wmtui.model import Position, Span
-from wmtui.pipeline.plan import Plan, is_overlap, previous_run, read_up_to
+from wmtui.pipeline.extract.plan import Plan, is_overlap, previous_run, read_up_to
+from wmtui.runs.run_document import Range, Run
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark

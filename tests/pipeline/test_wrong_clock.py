@@ -11,9 +11,9 @@ import pytest
 from tests.servers.s3 import S3Server
 from tests.stack import AUTHOR, Stack, ago, embedded_stack
 from wmtui import config
-from wmtui.files.runs import RunStore, run_started
 from wmtui.model import utc_now
 from wmtui.objects.clock import StoreClock
+from wmtui.runs.run_document import RunStore, run_started
 from wmtui.service import Service
 from wmtui.watermarks.timestamps import parse_instant, parse_wall
 

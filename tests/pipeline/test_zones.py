@@ -16,12 +16,13 @@ from tests.servers import Database
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, server_stack
 from wmtui.errors import ConfigError, ExitCode, Unreadable
-from wmtui.files.runs import RunStore
-from wmtui.pipeline.events import Stop, TableResult
-from wmtui.service import Request, Service, describe
+from wmtui.events import Stop, TableResult
+from wmtui.runs.run_document import RunStore
+from wmtui.service import Request, Service
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import digest_of
 from wmtui.watermarks.store import WatermarkStore
+from wmtui.words import watermarks
 
 SHANGHAI, BERLIN, UTC = "Asia/Shanghai", "Europe/Berlin", "UTC"
 
@@ -117,7 +118,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
 
     berlin = host(embedded, BERLIN)
 
-    shown = "\n".join(describe.document(berlin, before))
+    shown = "\n".join(watermarks.document(berlin, before))
     assert "2025-08-14 17:30:45 Europe/Berlin (2025-08-14T15:30:45Z), written in UTC" in shown
     assert "manual, written in UTC" in shown
     lags = [service.overview.looks([table])[0].status.lag or timedelta() for service in (utc, berlin)]
@@ -125,7 +126,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
     (status,) = berlin.health.status([table], None)
     assert (status.healthy, status.problem) == (False, "other time zone")
     assert "nothing is extracted: it is written in UTC" in "\n".join(
-        describe.consequence(berlin, before, berlin.files.select(table))
+        watermarks.consequence(berlin, before, berlin.files.select(table))
     )
     assert berlin.watermarks.get(table).fields["last_mysql_data_timestamp"] == "2025-08-14 15:30:45"
 
@@ -265,7 +266,7 @@ def test_where_the_clocks_change_the_point_is_the_same_instant_in_both_zones(
 
     utc = host(embedded, UTC)
 
-    assert f"{shown} UTC, written in Europe/Berlin" in "\n".join(describe.document(utc, utc.watermarks.get(table)))
+    assert f"{shown} UTC, written in Europe/Berlin" in "\n".join(watermarks.document(utc, utc.watermarks.get(table)))
     assert utc.files.select(table).basis == basis
     (refused,) = embedded.sync()
     assert f"{wall} is wall clock there, {shown} here" in str(refused.error)

@@ -17,8 +17,8 @@ from tests.servers.sources import SourceServer, source_kinds
 from wmtui.config import DuckDBConfig, MySQLConfig, Secret, TableConfig
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
-from wmtui.sources.embedded import EmbeddedSource
-from wmtui.sources.mysql import MySQLSource
+from wmtui.sources.duckdb.source import EmbeddedSource
+from wmtui.sources.mysql.source import MySQLSource
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FAR = Position(datetime(9999, 1, 1))

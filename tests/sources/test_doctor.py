@@ -10,8 +10,8 @@ from tests.servers import Database, free_port
 from tests.sources.conftest import ZONE, Apart, Place, mysql_config, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.model import Check, Level, utc_now
-from wmtui.sources.embedded import EmbeddedSource
-from wmtui.sources.mysql import MySQLSource
+from wmtui.sources.duckdb.source import EmbeddedSource
+from wmtui.sources.mysql.source import MySQLSource
 
 
 def levels(checks: Sequence[Check]) -> dict[str, Level]:

@@ -16,8 +16,8 @@ from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, read_rows, ta
 from wmtui.config import DuckDBConfig
 from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.model import TableName, utc_now
-from wmtui.sources import embedded_session
-from wmtui.sources.embedded import EmbeddedSource
+from wmtui.sources.duckdb import session
+from wmtui.sources.duckdb.source import EmbeddedSource
 
 VALUES = [
     ("BOOLEAN", "true", 1),
@@ -104,7 +104,7 @@ def writer(embedded_place: Place) -> Iterator[IO[str]]:
 
 @pytest.mark.usefixtures("writer")
 def test_a_file_that_stays_open_elsewhere_is_busy(embedded_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_session, "PATIENCE", 0.1)
+    monkeypatch.setattr(session, "PATIENCE", 0.1)
     with pytest.raises(SourceError, match="is busy"):
         embedded_place.describe("t")
 
@@ -118,7 +118,7 @@ def test_a_writer_that_ends_in_time_is_waited_for(embedded_place: Place, writer:
 
 def test_a_writer_in_this_process_is_waited_for_too(embedded_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)")
-    monkeypatch.setattr(embedded_session, "PATIENCE", 0.1)
+    monkeypatch.setattr(session, "PATIENCE", 0.1)
     with duckdb.connect(embedded_place.path), pytest.raises(SourceError, match="is busy"):
         embedded_place.describe("t")
 

@@ -12,11 +12,11 @@ from tests.servers.mysql import MySQL
 from tests.sources.conftest import ZONE, Apart, mysql_config, table_config
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import Check, Level, TableName
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_account import grant
-from wmtui.sources.mysql_kind import kind_of
-from wmtui.sources.mysql_session import Session
-from wmtui.sources.sql import MYSQL
+from wmtui.sources.mysql.account import grant
+from wmtui.sources.mysql.server_kind import kind_of
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.mysql.source import MySQLSource
+from wmtui.sources.span_query import MYSQL
 
 
 @pytest.fixture(scope="module", params=[MySQL, MariaDB], ids=["mysql", "mariadb"])

@@ -20,8 +20,8 @@ from tests.sql import series
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline import extraction, parts
-from wmtui.sources.mysql import MySQLSource
+from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.sources.mysql.source import MySQLSource
 
 ROWS, WIDTH = 20_000, 2000
 COLUMNS = "id BIGINT PRIMARY KEY AUTO_INCREMENT, amount DECIMAL(10,2), note VARCHAR(2000), update_at DATETIME NOT NULL"
@@ -137,8 +137,8 @@ def test_a_run_reads_clock_and_rows_from_one_server(
 
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extraction, "BATCH_ROWS", 10)
-    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
 def balanced(folder: Path, database: Database, balancer: Balancer, pg: Database, s3: S3Server) -> Stack:

@@ -12,11 +12,11 @@ from tests.servers.sources import SourceServer
 from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config
 from tests.sql import series
 from wmtui.errors import SourceError, UnknownStatement
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_clock import is_write, replica_delay
-from wmtui.sources.mysql_kind import kind_of
-from wmtui.sources.mysql_server import Server
-from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql.clock import is_write, replica_delay
+from wmtui.sources.mysql.server import Server
+from wmtui.sources.mysql.server_kind import kind_of
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.mysql.source import MySQLSource
 
 TOLERANCE = timedelta(seconds=3)
 

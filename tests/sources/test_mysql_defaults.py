@@ -16,8 +16,8 @@ from tests.sources.conftest import EVERYTHING, FAR, ZONE, Apart, mysql_config, r
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import Level, Order, Span, TableName
 from wmtui.sources import SourceTable
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.mysql.source import MySQLSource
 
 ROWS = 40
 BY_CURSOR = Span(Order.CURSOR, None, FAR)

@@ -20,8 +20,8 @@ from tests.sources.conftest import EVERYTHING, mysql_config, table_config
 from tests.sql import series
 from wmtui.model import TableName
 from wmtui.sources import SourceClock
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_clock import is_write
+from wmtui.sources.mysql.clock import is_write
+from wmtui.sources.mysql.source import MySQLSource
 
 UTC_ZONE = ZoneInfo("UTC")
 SHORT = timedelta(seconds=1)

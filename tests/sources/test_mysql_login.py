@@ -12,8 +12,8 @@ from tests.servers.mysql import MySQL
 from tests.sources.certificates import Authority, new_authority, openssl
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import SourceError
-from wmtui.sources.mysql_doctor import check_server
-from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql.doctor import check_server
+from wmtui.sources.mysql.session import Session
 
 PASSWORD = MySQL.password
 ACCOUNTS = {

@@ -12,7 +12,7 @@ import pytest
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.sources.certificates import new_authority
-from wmtui.sources import mysql_errors, mysql_session
+from wmtui.sources.mysql import errors, session
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mysql.md").read_text(encoding="utf-8")
 BLOCKS = {kind: re.findall(rf"(?ms)^```{kind}\n(.*?)^```", PAGE) for kind in ("sql", "yaml")}
@@ -61,13 +61,13 @@ def test_a_new_user_gets_to_a_verified_sync_by_the_page(
 
 
 def test_the_page_names_every_variable_that_a_session_sets() -> None:
-    names = re.findall(r"(\w+) = ", mysql_session._SESSION)
+    names = re.findall(r"(\w+) = ", session._SESSION)
     assert len(names) > 15
     assert [name for name in names if f"`{name}`" not in PAGE] == []
 
 
 def test_the_page_names_every_error_that_has_advice() -> None:
-    numbers = {*mysql_errors._ADVICE, *mysql_errors._NO_PRIVILEGE, *mysql_errors._NO_ANSWER}
-    numbers |= {*mysql_errors._DENIED, *mysql_errors._WANTS_TLS, mysql_errors._TLS_FAILED}
+    numbers = {*errors._ADVICE, *errors._NO_PRIVILEGE, *errors._NO_ANSWER}
+    numbers |= {*errors._DENIED, *errors._WANTS_TLS, errors._TLS_FAILED}
     listed = {int(number) for row in re.findall(r"(?m)^\| ([\d, ]+) \|", PAGE) for number in row.split(",")}
     assert numbers - listed == set()

@@ -19,8 +19,8 @@ from tests.stack import Stack, ago, server_stack
 from wmtui.errors import SourceError
 from wmtui.model import Check, Level
 from wmtui.sources import SourceClock
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_clock import READ_ONLY, REPLICA
+from wmtui.sources.mysql.clock import READ_ONLY, REPLICA
+from wmtui.sources.mysql.source import MySQLSource
 
 UTC_ZONE = ZoneInfo("UTC")
 TOLERANCE = timedelta(seconds=5)

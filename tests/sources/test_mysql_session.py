@@ -17,8 +17,8 @@ from tests.sql import series
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import ConfigError, SourceError
 from wmtui.model import TableName
-from wmtui.sources.mysql import MySQLSource
-from wmtui.sources.mysql_session import Session
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.mysql.source import MySQLSource
 
 
 def failure(config: MySQLConfig) -> SourceError:
@@ -139,6 +139,6 @@ def test_several_threads_read_at_once(server_place: Place) -> None:
 
 @pytest.mark.parametrize("loaded_first", ["pyarrow", "duckdb", "hashlib", "boto3"])
 def test_the_c_extension_loads_whatever_is_imported_after_wmtui(loaded_first: str) -> None:
-    script = f"import wmtui, {loaded_first}; from wmtui.sources.mysql_session import HAS_C_EXTENSION as c; print(c)"
+    script = f"import wmtui, {loaded_first}; from wmtui.sources.mysql.session import HAS_C_EXTENSION as c; print(c)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

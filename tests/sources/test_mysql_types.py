@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from tests.sources.conftest import EVERYTHING, OneColumn, Place, read_rows
 from tests.sql import series
+from wmtui.column_types import max_bytes
 from wmtui.errors import ConfigError, UnsupportedValue
-from wmtui.sources import mysql_rows
 from wmtui.sources.keys import key_of
-from wmtui.types import max_bytes
+from wmtui.sources.mysql import rows
 
 INTEGERS = [
     ("TINYINT", -(2**7), 2**7 - 1, pa.int16()),
@@ -373,8 +373,8 @@ def test_text_that_is_not_in_its_character_set_is_refused(server_place: Place) -
 
 
 def test_large_values_end_a_batch_early(server_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mysql_rows, "_BATCH_BYTES", 64 << 10)
-    monkeypatch.setattr(mysql_rows, "_PIECE_BYTES", 4 << 10)
+    monkeypatch.setattr(rows, "_BATCH_BYTES", 64 << 10)
+    monkeypatch.setattr(rows, "_PIECE_BYTES", 4 << 10)
     server_place.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000) FROM {series(100)}",

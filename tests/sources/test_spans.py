@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from tests.sources.conftest import EVERYTHING, FAR, ZONE, Place, read_rows
 from wmtui.model import Key, Order, Position, Span
-from wmtui.sources import SourceTable, mysql_plan
+from wmtui.sources import SourceTable
 from wmtui.sources.cursor import wall_clock
 from wmtui.sources.keys import key_of
+from wmtui.sources.mysql import span_size
 
 START = datetime(2025, 8, 1, 12)
 Native = tuple[Any, ...]
@@ -259,7 +260,7 @@ def test_pieces_have_about_equally_many_rows(place: Place) -> None:
 def test_a_large_span_is_cut_by_a_sample(
     server_place: Place, monkeypatch: pytest.MonkeyPatch, shape: str, cursor: str
 ) -> None:
-    monkeypatch.setattr(mysql_plan, "_SMALL", 1)
+    monkeypatch.setattr(span_size, "_SMALL", 1)
     table, rows = stored(server_place, SHAPES[shape], cursor, seed=10)
     span = Span(Order.PRIMARY_KEY, Position(datetime(2025, 1, 1)), FAR, key_after=sorted(row.key for row in rows)[5])
     for whole in (EVERYTHING, span):
@@ -272,7 +273,7 @@ def test_a_large_span_is_cut_by_a_sample(
 def test_a_large_span_without_an_index_on_its_cursor_stays_whole(
     server_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mysql_plan, "_SMALL", 1)
+    monkeypatch.setattr(span_size, "_SMALL", 1)
     table, _ = stored(server_place, SHAPES["text"], "{datetime}", seed=11)
     server_place.execute("DROP INDEX by_u ON t")
     table = replace(table, cursor_index=None)

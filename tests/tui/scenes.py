@@ -20,8 +20,8 @@ from tests.tui.screen import Screen
 from wmtui.demo import open_demo
 from wmtui.demo.history import MOMENT
 from wmtui.errors import ExitCode
-from wmtui.files import runs
-from wmtui.pipeline.events import Message, Phase, Progress, Severity, Status, TableResult
+from wmtui.events import Message, Phase, Progress, Severity, Status, TableResult
+from wmtui.runs import run_document
 from wmtui.service import Author, Service
 from wmtui.tui import picture
 from wmtui.tui.app import Start, WmtuiApp
@@ -91,7 +91,7 @@ SCENES = (
 
 def make_sandbox(home: Path) -> None:
     """The demo's sandbox in a home folder, equal down to the names of its runs."""
-    with patch.object(runs, "secrets", SimpleNamespace(token_hex="00".__mul__)):
+    with patch.object(run_document, "secrets", SimpleNamespace(token_hex="00".__mul__)):
         open_demo(home / FOLDER, False, lambda _: None)
 
 

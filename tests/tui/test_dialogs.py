@@ -12,7 +12,7 @@ from tests.stack import Stack
 from tests.tui.conftest import RUN_ID, Open
 from tests.tui.screen import Screen
 from wmtui.config import load
-from wmtui.pipeline.events import TableResult
+from wmtui.events import TableResult
 from wmtui.service import Changed, Service
 from wmtui.service.syncs import Syncs
 from wmtui.service.watermarks import Watermarks

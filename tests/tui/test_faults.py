@@ -10,7 +10,7 @@ import pytest
 from tests.servers.s3 import S3Server, hang_up, hold, refuse
 from tests.stack import Stack, ago, embedded_stack
 from tests.tui.conftest import Open, opened
-from wmtui.tui import reading
+from wmtui.tui.commands import reading
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tests.stack import Stack
 from tests.tui.conftest import Open, opened
 from tests.tui.screen import Screen
 from wmtui import config
+from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.pipeline.events import Severity
 from wmtui.service import Author, Service
 from wmtui.watermarks import lease
 

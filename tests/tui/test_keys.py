@@ -9,7 +9,7 @@ from textual.events import Key
 from tests.stack import Stack
 from tests.tui.conftest import Open
 from tests.tui.screen import Screen
-from wmtui.tui.actions import ACTIONS, format_key
+from wmtui.tui.keys.actions import ACTIONS, format_key
 
 ORDERS, ITEMS, LINES = "shop.orders", "shop.items", "shop.lines"
 
@@ -275,7 +275,7 @@ async def test_the_log_follows_is_paused_searched_and_filtered_by_severity(open_
         app = screen.app
         for number in range(30):
             app.say(f"line {number}")
-        from wmtui.pipeline.events import Severity
+        from wmtui.events import Severity
 
         app.say("something odd", Severity.WARNING)
         await screen.see("something odd", "following")

@@ -7,7 +7,8 @@ import pytest
 from tests.stack import Stack
 from tests.tui.conftest import RUN_ID, opened
 from wmtui.service import Author, Service
-from wmtui.tui import detail, reading
+from wmtui.tui.commands import reading
+from wmtui.tui.panes import detail
 from wmtui.watermarks import lease
 
 

@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-import wmtui.warehouses.duckdb
+import wmtui.warehouses.duckdb.warehouse
 from tests.warehouses.bench import PLACE, TARGET, at, rows
 from tests.warehouses.conftest import duckdb_bench
 from wmtui.config import DuckDBConfig
 from wmtui.errors import WarehouseError
 from wmtui.model import Level, utc_now
 from wmtui.warehouses import KnownLoads
-from wmtui.warehouses.duckdb import DuckDBWarehouse
+from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
@@ -51,7 +51,7 @@ def test_a_file_that_is_released_in_time_is_opened(tmp_path: Path, monkeypatch: 
     path = tmp_path / "dw.duckdb"
     with another_process_has_it_open(path) as holder:
         clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: holder.communicate())
-        monkeypatch.setattr(wmtui.warehouses.duckdb, "time", clock)
+        monkeypatch.setattr(wmtui.warehouses.duckdb.warehouse, "time", clock)
         assert duckdb_bench(path).load(rows((1, at(1), "a"))).rows == 1
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_another_thread_is_just_closing_is_opened_a_moment_later(
 def test_a_file_that_another_thread_opens_and_closes_all_the_time_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wmtui.warehouses.duckdb, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(wmtui.warehouses.duckdb.warehouse, "_POLL_SECONDS", 0.001)
     bench = duckdb_bench(tmp_path / "dw.duckdb")
     bench.load(rows((1, at(1), "a")))
     done = Event()

@@ -15,12 +15,13 @@ from msgspec.structs import replace
 from tests.clock import HandClock
 from tests.warehouses.bench import SCHEMA, STORE, TABLE, TARGET, Bench, at, rows
 from wmtui.errors import Conflict, TableError
-from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming, loading
+from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
 from wmtui.warehouses.base import Fence, Place
-from wmtui.warehouses.duckdb import _DuckDBSession
-from wmtui.warehouses.ledger import make_ledger, read_loads
-from wmtui.warehouses.sql import Update
-from wmtui.warehouses.staging import Staged, stage
+from wmtui.warehouses.duckdb.warehouse import _DuckDBSession
+from wmtui.warehouses.ledger.ledger import make_ledger, read_loads
+from wmtui.warehouses.load import merge
+from wmtui.warehouses.load.staging import Staged, stage
+from wmtui.warehouses.load.statements import Update
 
 NARROW = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
 WIDE = pa.schema([*SCHEMA, ("color", pa.string())])
@@ -49,7 +50,7 @@ class Memory:
     def load(self, *files: LoadFile | pa.Table, **changes: Any) -> LoadResult:
         request, staged = self.staged(*files, **changes)
         with self.session.transaction():
-            return loading.merge(self.session, request, staged)
+            return merge.merge(self.session, request, staged)
 
     def fence(self) -> Fence:
         (fence,) = read_loads(self.session, PLACE).fences
@@ -147,9 +148,9 @@ def test_what_nobodys_store_loaded_is_claimed_only_if_the_load_says_so(memory: M
     first = memory.bench.file(rows((1, at(1), "a")))
     memory.load(first, store="")
     request, _ = memory.staged(first, token=2)
-    loading.enter(memory.session, request)
+    merge.enter(memory.session, request)
     assert [entry.store for entry in read_loads(memory.session, PLACE).entries] == [""]
-    known = loading.enter(memory.session, replace(request, claim=True))
+    known = merge.enter(memory.session, replace(request, claim=True))
     assert [entry.store for entry in read_loads(memory.session, PLACE).entries] == [STORE]
     assert known is not None
     assert (known.store, known.token) == (STORE, 1)
@@ -160,14 +161,14 @@ def test_what_nobodys_store_loaded_is_claimed_only_if_the_load_says_so(memory: M
 
 def test_staging_that_lost_rows_or_is_gone_is_refused_with_both_counts(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a"), (2, at(1), "b")), rows((3, at(1), "c")))
-    loading.prove_staging(memory.session, request, staged)
+    merge.prove_staging(memory.session, request, staged)
     memory.session.execute(f"DELETE FROM {staged.staging.table} WHERE file = 1")
     with pytest.raises(Conflict, match=f"staging of load {request.load_id} does not hold") as refused:
-        loading.prove_staging(memory.session, request, staged)
+        merge.prove_staging(memory.session, request, staged)
     assert refused.value.why == "it has 2 rows of 3"
     memory.session.execute(f"DROP TABLE {staged.staging.table}")
     with pytest.raises(Conflict) as refused:
-        loading.prove_staging(memory.session, request, staged)
+        merge.prove_staging(memory.session, request, staged)
     assert refused.value.why == "it has 0 rows of 3"
 
 
@@ -175,17 +176,17 @@ def test_files_that_were_copied_at_once_are_proven_together_and_empty_ones_need_
     request, staged = memory.staged(rows((1, at(1), "a")), rows((2, at(1), "b")), rows(schema=SCHEMA))
     memory.session.execute(f"UPDATE {staged.staging.table} SET file = 0")
     with pytest.raises(Conflict):
-        loading.prove_staging(memory.session, request, staged)
-    loading.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 0)))
-    loading.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 2)))
+        merge.prove_staging(memory.session, request, staged)
+    merge.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 0)))
+    merge.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 2)))
 
 
 def test_nothing_is_merged_from_a_staging_that_is_not_whole(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a")))
     memory.session.execute(f"DELETE FROM {staged.staging.table}")
     with pytest.raises(Conflict):
-        loading.merge(memory.session, request, staged)
-    assert loading.count_rows(memory.session, TARGET) is None
+        merge.merge(memory.session, request, staged)
+    assert merge.count_rows(memory.session, TARGET) is None
 
 
 # Which row stays.
@@ -258,11 +259,11 @@ def test_nothing_is_compared_with_a_target_that_is_new_or_empty(memory: Memory, 
         memory.query(f"DELETE FROM {TARGET}")
     request, staged = memory.staged(rows((1, at(1), "b")), token=2)
     heard: Any = Heard(memory.session)
-    assert loading.apply(heard, request, staged, ()) == ((), 1)
+    assert merge.apply(heard, request, staged, ()) == ((), 1)
     assert not [text for text in heard.said if "JOIN" in text or text.startswith("UPDATE") or "USING" in text]
     heard.said.clear()
     request, staged = memory.staged(rows((1, at(2), "c"), (2, at(2), "d")), token=3)
-    loading.apply(heard, request, staged, ())
+    merge.apply(heard, request, staged, ())
     assert [text for text in heard.said if "JOIN" in text]
 
 
@@ -271,7 +272,7 @@ def test_rows_are_looked_for_in_the_target_only_where_its_counts_do_not_add_up(m
     theirs = foreign(memory.bench.file(rows((1, at(2)), schema=NARROW)))
     request, staged = memory.staged(theirs, rows((2, at(2), "new"), (3, at(2), "new"), (4, at(2), "d")), token=2)
     heard: Any = Heard(memory.session)
-    assert loading.merge_rows(heard, request, staged, (), empty=False) == 1
+    assert merge.merge_rows(heard, request, staged, (), empty=False) == 1
     assert len([text for text in heard.said if text.startswith("UPDATE")]) == 2
     assert not [text for text in heard.said if text.startswith("SELECT count(*)")]
 
@@ -320,7 +321,7 @@ def test_updates_put_files_together_that_change_the_same_columns_and_never_set_a
     request, staged = memory.staged(
         rows((1, at(1), "a")), theirs, rows((2, at(1), "b")), rows((3, at(1)), schema=NARROW)
     )
-    assert loading._updates(request, staged, ("id", "color")) == [
+    assert merge._updates(request, staged, ("id", "color")) == [
         Update(("update_at", "note"), ("color",), (0, 2)),
         Update(("update_at",), (), (1,)),
         Update(("update_at",), ("color", "note"), (3,)),
@@ -336,8 +337,8 @@ def test_files_that_may_lose_are_put_together_by_whether_they_lose_ties(memory: 
         made[3],
         replace(made[4], loses_ties=True),
     )
-    assert loading._not_replacing(request, staged) == [((0, 3), False), ((1, 4), True)]
-    assert loading._not_replacing(request, replace(staged, marks=(0, 1, 2, 0, 1))) == [((0,), False), ((1,), True)]
+    assert merge._not_replacing(request, staged) == [((0, 3), False), ((1, 4), True)]
+    assert merge._not_replacing(request, replace(staged, marks=(0, 1, 2, 0, 1))) == [((0,), False), ((1,), True)]
 
 
 # The target's shape.
@@ -352,18 +353,18 @@ def test_columns_that_the_target_lacks_are_added_and_told(memory: Memory) -> Non
 
 def test_columns_are_added_ahead_of_the_merge_where_there_is_a_target_that_lacks_them(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a")))
-    assert loading.add_columns(memory.session, request, staged) == ()
-    assert loading.count_rows(memory.session, TARGET) is None
+    assert merge.add_columns(memory.session, request, staged) == ()
+    assert merge.count_rows(memory.session, TARGET) is None
     memory.load(rows((1, at(1), "a")))
     request, staged = memory.staged(rows((2, at(1), "b")), token=2)
-    assert loading.add_columns(memory.session, request, staged) == ()
+    assert merge.add_columns(memory.session, request, staged) == ()
     request, staged = memory.staged(rows((2, at(1), "b", "red"), schema=WIDE), token=2)
-    assert loading.add_columns(memory.session, request, staged) == ("color",)
-    assert loading.add_columns(memory.session, request, staged) == ()
-    result = loading.merge(memory.session, request, staged)
+    assert merge.add_columns(memory.session, request, staged) == ("color",)
+    assert merge.add_columns(memory.session, request, staged) == ()
+    result = merge.merge(memory.session, request, staged)
     assert result.added == ()
-    assert loading.with_added(result, ("color",)) == replace(result, added=("color",))
-    assert loading.with_added(replace(result, added=("b",)), ("a",)).added == ("a", "b")
+    assert merge.with_added(result, ("color",)) == replace(result, added=("color",))
+    assert merge.with_added(replace(result, added=("b",)), ("a",)).added == ("a", "b")
 
 
 def test_a_column_that_another_load_adds_at_the_same_moment_is_no_error_and_not_told(
@@ -374,16 +375,16 @@ def test_a_column_that_another_load_adds_at_the_same_moment_is_no_error_and_not_
     seen = memory.session.columns(TARGET)
     memory.query(f"ALTER TABLE {TARGET} ADD COLUMN color VARCHAR")
     monkeypatch.setattr(memory.session, "columns", lambda _: seen)
-    assert loading.add_columns(memory.session, request, staged) == ()
+    assert merge.add_columns(memory.session, request, staged) == ()
     monkeypatch.undo()
     asked: list[str] = []
     monkeypatch.setattr(memory.session, "execute", lambda statement, *_: asked.append(statement) or [])
     monkeypatch.setattr(memory.session, "columns", lambda _: {**seen, "color": "VARCHAR"})
-    assert loading.add_columns(memory.session, request, staged) == ()
+    assert merge.add_columns(memory.session, request, staged) == ()
     monkeypatch.setattr(memory.session, "columns", lambda _: {})
-    assert loading.add_columns(memory.session, request, staged) == ()
+    assert merge.add_columns(memory.session, request, staged) == ()
     monkeypatch.setattr(memory.session, "columns", lambda _: seen)
-    assert loading.add_columns(memory.session, request, replace(staged, target={})) == ()
+    assert merge.add_columns(memory.session, request, replace(staged, target={})) == ()
     assert asked == []
 
 
@@ -399,43 +400,43 @@ def test_a_target_that_changed_while_files_were_staged_is_refused(memory: Memory
     request, staged = memory.staged(rows((1, at(2), "b")), token=2)
     memory.query(change)
     with pytest.raises(Conflict, match="changed while files were staged"):
-        loading.apply(memory.session, request, staged, ())
+        merge.apply(memory.session, request, staged, ())
 
 
 def test_a_target_that_came_into_being_while_files_were_staged_takes_what_fits(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a")))
     memory.query(f"CREATE TABLE {TARGET} (id BIGINT, update_at TIMESTAMP, note VARCHAR, judged VARCHAR)")
-    assert loading.apply(memory.session, request, staged, ()) == ((), 1)
+    assert merge.apply(memory.session, request, staged, ()) == ((), 1)
     assert memory.target() == [(1, at(1), "a", None)]
 
     request, staged = memory.staged(rows((1, at(1), "a")), target="other")
     memory.query("CREATE TABLE other (id BIGINT, update_at TIMESTAMP)")
     with pytest.raises(Conflict):
-        loading.apply(memory.session, request, staged, ())
+        merge.apply(memory.session, request, staged, ())
 
 
 def test_a_column_that_earlier_loads_carried_and_somebody_dropped_since_is_not_asked_for(memory: Memory) -> None:
     memory.load(rows((1, at(1), "a", "red"), schema=WIDE))
     memory.query(f"ALTER TABLE {TARGET} DROP COLUMN color")
     request, staged = memory.staged(rows((1, at(2), "b")), token=2)
-    assert loading.apply(memory.session, request, staged, ("id", "color", "note")) == ((), 0)
+    assert merge.apply(memory.session, request, staged, ("id", "color", "note")) == ((), 0)
     assert memory.target() == [(1, at(2), "b")]
 
 
 def test_rows_in_a_target_are_counted_and_no_target_has_no_count(memory: Memory) -> None:
-    assert loading.count_rows(memory.session, TARGET) is None
+    assert merge.count_rows(memory.session, TARGET) is None
     memory.load(rows((1, at(1), "a"), (2, at(1), "b")))
-    assert loading.count_rows(memory.session, TARGET) == 2
+    assert merge.count_rows(memory.session, TARGET) == 2
 
 
 def test_a_layout_names_the_targets_columns_and_one_that_it_does_not_have_is_refused(memory: Memory) -> None:
     layout = Layout("key", "id", ("note", "update_at"))
     request, staged = memory.staged(rows((1, at(1), "a")), naming=Naming({"note": "remark"}), layout=layout)
-    assert loading.target_layout(request, staged) == Layout("key", "id", ("remark", "update_at"))
-    assert loading.target_layout(replace(request, layout=Layout()), staged) == Layout()
+    assert merge.target_layout(request, staged) == Layout("key", "id", ("remark", "update_at"))
+    assert merge.target_layout(replace(request, layout=Layout()), staged) == Layout()
     for setting, wrong in [("distkey", Layout(distkey="gone")), ("sortkey", Layout(sortkey=("id", "gone")))]:
         with pytest.raises(TableError, match=r"shop.orders has no column gone") as refused:
-            loading.target_layout(replace(request, layout=wrong), staged)
+            merge.target_layout(replace(request, layout=wrong), staged)
         assert refused.value.why == f"tables.yaml names it as {setting}; there are id, update_at, remark"
 
 
@@ -467,7 +468,7 @@ def test_a_target_that_takes_no_row_is_noticed(memory: Memory, primary_key: tupl
     request, staged = memory.staged(rows((1, at(1), "a"), (2, at(1), "b")), primary_key=primary_key, token=2)
     deaf: Any = Deaf(memory.session, "INSERT", keeps=False)
     with pytest.raises(TableError) as refused:
-        loading.merge_rows(deaf, request, staged, (), empty=not full)
+        merge.merge_rows(deaf, request, staged, (), empty=not full)
     assert refused.value.what == ("orders did not take every row: 2 were staged, 0 inserted and 0 updated")
 
 
@@ -475,7 +476,7 @@ def test_a_target_that_takes_updates_and_counts_them_as_none_is_right_when_every
     memory.load(rows((1, at(1), "a"), (2, at(1), "b")))
     request, staged = memory.staged(rows((1, at(2), "new"), (3, at(2), "c")), token=2)
     silent: Any = Deaf(memory.session, "UPDATE", keeps=True)
-    assert loading.merge_rows(silent, request, staged, (), empty=False) == 1
+    assert merge.merge_rows(silent, request, staged, (), empty=False) == 1
     assert memory.target() == [(1, at(2), "new"), (2, at(1), "b"), (3, at(2), "c")]
 
 
@@ -484,10 +485,10 @@ def test_an_update_that_the_target_ignored_is_noticed_with_its_counts(memory: Me
     request, staged = memory.staged(rows((1, at(2), "new"), (3, at(2), "c"), (2, at(0), "older")), token=2)
     deaf: Any = Deaf(memory.session, "UPDATE", keeps=False)
     with pytest.raises(TableError, match="2 were staged, 1 inserted and 0 updated"):
-        loading.merge_rows(deaf, request, staged, (), empty=False)
+        merge.merge_rows(deaf, request, staged, (), empty=False)
 
 
 def test_counts_of_thousands_are_told_readably() -> None:
     with pytest.raises(TableError, match="1,000 were staged, 2,000 inserted and 3,000 updated"):
-        loading._require_all("orders", 1000, 2000, 3000)
-    loading._require_all("orders", 5, 2, 3)
+        merge._require_all("orders", 1000, 2000, 3000)
+    merge._require_all("orders", 5, 2, 3)

@@ -10,16 +10,16 @@ import pytest
 from msgspec.structs import replace
 
 from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
+from wmtui.column_types import INSTANT, TIMESTAMP
 from wmtui.errors import TableError, TargetMisfit
 from wmtui.model import As
-from wmtui.types import INSTANT, TIMESTAMP
 from wmtui.warehouses import Layout, Limits, Naming, TargetColumn, TargetTable
-from wmtui.warehouses.conversions import convert, converted
-from wmtui.warehouses.landing import Target, land
-from wmtui.warehouses.misfits import Wanted, find_misfits, refuse_misfits
-from wmtui.warehouses.redshift_sql import RedshiftStatements
-from wmtui.warehouses.sql import Statements
-from wmtui.warehouses.types import carried_field
+from wmtui.warehouses.load.columns import Target, land
+from wmtui.warehouses.load.conversions import convert, converted
+from wmtui.warehouses.load.misfits import Wanted, find_misfits, refuse_misfits
+from wmtui.warehouses.load.statements import Statements
+from wmtui.warehouses.load.types import carried_field
+from wmtui.warehouses.redshift.statements import RedshiftStatements
 
 POSTGRES = Limits(name_bytes=63, system_names=frozenset({"xmin", "ctid"}))
 ID, UPDATED = pa.field("id", pa.int64(), nullable=False), pa.field("update_at", TIMESTAMP)

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from wmtui.warehouses import LoadFile, Naming
-from wmtui.warehouses.landing import Target, land
-from wmtui.warehouses.parts import expanding_columns, staging_batches
-from wmtui.warehouses.sql import FILE, ROW, Statements
-from wmtui.warehouses.types import carried_schema
+from wmtui.warehouses.load.columns import Target, land
+from wmtui.warehouses.load.part_reader import expanding_columns, staging_batches
+from wmtui.warehouses.load.statements import FILE, ROW, Statements
+from wmtui.warehouses.load.types import carried_schema
 
 MIB = 2**20
 

@@ -11,7 +11,7 @@ from tests.warehouses.conftest import NOWHERE, postgres_config
 from wmtui.errors import Conflict, TableError
 from wmtui.model import Level, utc_now
 from wmtui.warehouses import LoadFile, Warehouse, open_warehouse
-from wmtui.warehouses.postgres import PostgresSession
+from wmtui.warehouses.postgres.warehouse import PostgresSession
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_pooler_that_does_not_show_is_noticed_by_its_missing_staging(
 def test_what_a_killed_load_left_is_removed_by_the_next(pooled: Bench) -> None:
     pooled.load(rows((0, at(0), "z")))
     with pooled.warehouse._session() as session:  # type: ignore[attr-defined]
-        from wmtui.warehouses.sql import staging_name
+        from wmtui.warehouses.load.statements import staging_name
 
         session.create_staging(staging_name(pooled.request().place, "killed"))
     assert len(staging(pooled)) == 1

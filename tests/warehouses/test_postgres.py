@@ -12,9 +12,10 @@ from tests.warehouses.proxy import CommitBreaker
 from wmtui.config import Secret
 from wmtui.errors import UnsupportedValue, WarehouseError
 from wmtui.model import Level
-from wmtui.warehouses import LoadRequest, LoadResult, postgres
-from wmtui.warehouses.postgres import PostgresWarehouse
-from wmtui.warehouses.sql import Statements
+from wmtui.warehouses import LoadRequest, LoadResult
+from wmtui.warehouses.load.statements import Statements
+from wmtui.warehouses.postgres import warehouse
+from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
@@ -99,18 +100,18 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     pg_db: Database, pg_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pg_bench.load(rows((0, at(0), "z")))
-    monkeypatch.setattr(postgres, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
+    monkeypatch.setattr(warehouse, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
     awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
-    merge = postgres.merge
+    merge = warehouse.merge
 
     def sleep(_session: object, asleep: LoadRequest, _staged: object) -> LoadResult:
-        monkeypatch.setattr(postgres, "merge", merge)
+        monkeypatch.setattr(warehouse, "merge", merge)
         awake.load(request, pg_bench.open_part, lambda _file, _rows: None)
         return LoadResult((), asleep.files, 0)
 
-    monkeypatch.setattr(postgres, "merge", sleep)
+    monkeypatch.setattr(warehouse, "merge", sleep)
     with pytest.raises(WarehouseError, match="fell asleep"):
         pg_bench.load(rows((2, at(1), "b")))
     assert [row[0] for row in pg_bench.target()] == [0, 1]

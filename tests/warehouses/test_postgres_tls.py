@@ -12,7 +12,7 @@ from tests.servers.postgres import Postgres
 from tests.warehouses.conftest import postgres_config
 from wmtui.errors import WarehouseError
 from wmtui.model import Level
-from wmtui.warehouses.postgres import PostgresWarehouse
+from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

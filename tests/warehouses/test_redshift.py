@@ -17,13 +17,14 @@ from tests.servers.redshift_rules import SCHEMA as STAND_IN
 from tests.servers.s3 import S3Server
 from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
+from wmtui.column_types import MAX_BYTES
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
 from wmtui.model import Level
-from wmtui.types import MAX_BYTES
-from wmtui.warehouses import Layout, Naming, redshift_sql
+from wmtui.warehouses import Layout, Naming
 from wmtui.warehouses.base import LoadFile
-from wmtui.warehouses.sql import Losing, Staging, Update
+from wmtui.warehouses.load.statements import Losing, Staging, Update
+from wmtui.warehouses.redshift import statements as redshift_statements
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -134,10 +135,13 @@ class TestBlanksAtTheEnd:
     def test_tell_keys_apart(self, session: "psycopg.Connection[Any]") -> None:
         session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old'), ('a  ', %s, 'older')", [at(1), at(1)])
         self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"), ("a  ", at(1), "one"))
-        statements, newest = redshift_sql.RedshiftStatements("public"), Staging("newest", '"newest"', self.COLUMNS)
-        assert session.execute(redshift_sql.find_twice(self.STAGING, ("id",)).encode()).fetchall()
+        statements, newest = (
+            redshift_statements.RedshiftStatements("public"),
+            Staging("newest", '"newest"', self.COLUMNS),
+        )
+        assert session.execute(statements.find_twice(self.STAGING, ("id",)).encode()).fetchall()
         for statement in (
-            redshift_sql.create_newest(self.STAGING, newest, ("id",), "update_at"),
+            statements.create_newest(self.STAGING, newest, ("id",), "update_at"),
             statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
             statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
             statements.insert_absent(TARGET, newest, ("id",)),
@@ -171,7 +175,7 @@ class TestBlanksAtTheEnd:
         def found(find: Callable[..., str]) -> bool:
             return bool(session.execute(find(self.STAGING, ("id",), "update_at").encode()).fetchall())
 
-        assert (found(redshift_sql.find_tie), found(redshift_sql.find_dispute)) == (tie, dispute)
+        assert (found(redshift_statements.find_tie), found(redshift_statements.find_dispute)) == (tie, dispute)
 
 
 def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Bench, s3: S3Server) -> None:
@@ -186,7 +190,7 @@ def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Be
 def test_a_manifest_wants_every_file_in_its_length() -> None:
     file = LoadFile("k", "s3://b/k", "e", 123, 4)
 
-    assert json.loads(redshift_sql.manifest([file])) == {
+    assert json.loads(redshift_statements.manifest([file])) == {
         "entries": [{"url": "s3://b/k", "mandatory": True, "meta": {"content_length": 123}}]
     }
 
@@ -376,7 +380,7 @@ def connect_directly(stand_in: RedshiftStandIn) -> Callable[[], "psycopg.Connect
 def test_names_and_roles_are_only_names() -> None:
     config = RedshiftConfig(host="h", database="d", user="u", password=Secret("p"), iam_role="arn'; DROP TABLE t; --")
 
-    assert redshift_sql.copy(1, "s3://b/it's", config) == (
+    assert redshift_statements.copy(1, "s3://b/it's", config) == (
         "COPY \"wmtui_landing\" (\"c0\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
         " FORMAT AS PARQUET MANIFEST"
     )
@@ -448,7 +452,7 @@ def test_a_server_that_never_answers_is_given_up(
     rs_bench: Bench, stand_in: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rs_bench.load(rows((1, at(1), "a")))
-    monkeypatch.setattr("wmtui.warehouses.postgres.PostgresSession._patience", 0.5)
+    monkeypatch.setattr("wmtui.warehouses.postgres.warehouse.PostgresSession._patience", 0.5)
     stand_in.silent_on = "COPY"
     with pytest.raises(WarehouseError, match="no answer within"):
         rs_bench.load(rows((1, at(2), "b")))

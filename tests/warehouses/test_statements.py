@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from wmtui.warehouses import sql
 from wmtui.warehouses.base import Layout, Place
-from wmtui.warehouses.sql import Losing, Staging, Statements, Update
+from wmtui.warehouses.load import statements
+from wmtui.warehouses.load.statements import Losing, Staging, Statements, Update
 
 DW = Statements("dw")
 STAGING = Staging("staged", '"staged"', {"id": "bigint", "update_at": "timestamp", "note": "text"})
@@ -25,21 +25,21 @@ def test_a_target_is_found_in_the_warehouses_schema_unless_it_names_its_own() ->
 
 def test_staging_is_named_by_place_and_load_so_that_no_two_loads_share_it() -> None:
     place = Place("s", "shop.orders", "orders")
-    prefix = sql.staging_prefix(place)
+    prefix = statements.staging_prefix(place)
     assert prefix == "wmtui_staging_9f8ea95d_"
-    assert sql.staging_name(place, "load-1") == f"{prefix}load-1"
+    assert statements.staging_name(place, "load-1") == f"{prefix}load-1"
     others = [
         Place("t", "shop.orders", "orders"),
         Place("s", "shop.items", "orders"),
         Place("s", "shop.orders", "items"),
     ]
-    assert len({prefix, *map(sql.staging_prefix, others)}) == 4
+    assert len({prefix, *map(statements.staging_prefix, others)}) == 4
 
 
 def test_staging_numbers_its_columns_so_that_no_name_is_in_the_way() -> None:
     assert STAGING.places(["note", "id"]) == ['"staged"."c2"', '"staged"."c0"']
     assert STAGING.file == '"staged"."file"'
-    assert sql.into_staging(STAGING, ("note", "id")) == '"staged" ("c2", "c0", "file", "row")'
+    assert statements.into_staging(STAGING, ("note", "id")) == '"staged" ("c2", "c0", "file", "row")'
 
 
 def test_a_target_is_made_with_its_key() -> None:
@@ -71,11 +71,11 @@ ALTER = 'ALTER TABLE "dw"."orders"'
             lambda: DW.create_staging("s", lasting=True),
             'CREATE UNLOGGED TABLE s ("file" integer NOT NULL, "row" bigint NOT NULL)',
         ),
-        (lambda: sql.extend_staging("s", 2, "text"), 'ALTER TABLE s ADD COLUMN "c2" text'),
-        (lambda: sql.widen_staging("s", 2, "text"), 'ALTER TABLE s ALTER COLUMN "c2" TYPE text'),
-        (lambda: sql.drop_staging("s"), "DROP TABLE IF EXISTS s"),
-        (lambda: sql.count_staged("s"), 'SELECT "file", count(*) FROM s GROUP BY "file"'),
-        (lambda: sql.unstage("s"), 'DELETE FROM s WHERE "file" = $1'),
+        (lambda: statements.extend_staging("s", 2, "text"), 'ALTER TABLE s ADD COLUMN "c2" text'),
+        (lambda: statements.widen_staging("s", 2, "text"), 'ALTER TABLE s ALTER COLUMN "c2" TYPE text'),
+        (lambda: statements.drop_staging("s"), "DROP TABLE IF EXISTS s"),
+        (lambda: statements.count_staged("s"), 'SELECT "file", count(*) FROM s GROUP BY "file"'),
+        (lambda: statements.unstage("s"), 'DELETE FROM s WHERE "file" = $1'),
         (
             lambda: DW.insert_all("orders", STAGING),
             'INSERT INTO "dw"."orders" ("id", "update_at", "note")'
@@ -88,13 +88,13 @@ def test_tables_and_columns_are_named_in_quotes(statement: Callable[[], str], te
 
 
 def test_of_a_key_staged_twice_the_newest_cursor_stays_then_the_last_file_then_the_last_row() -> None:
-    assert sql.keep_newest(STAGING, KEY, CURSOR) == (
+    assert statements.keep_newest(STAGING, KEY, CURSOR) == (
         'DELETE FROM "staged" WHERE ("file", "row") IN (SELECT "file", "row" FROM (SELECT "file", "row",'
         ' row_number() OVER (PARTITION BY "staged"."c0"'
         ' ORDER BY "staged"."c1" DESC NULLS LAST, "file" DESC, "row" DESC) AS "rank"'
         ' FROM "staged") AS ranked WHERE "rank" > 1)'
     )
-    assert 'PARTITION BY "staged"."c0", "staged"."c2" ORDER' in sql.keep_newest(STAGING, ("id", "note"), CURSOR)
+    assert 'PARTITION BY "staged"."c0", "staged"."c2" ORDER' in statements.keep_newest(STAGING, ("id", "note"), CURSOR)
 
 
 def test_a_staged_row_loses_to_a_newer_one_of_the_target_and_without_a_cursor_to_any_that_has_one() -> None:

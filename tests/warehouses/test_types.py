@@ -9,10 +9,10 @@ from wmtui.errors import ConfigError, TableError
 from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
 from wmtui.warehouses.base import Naming
-from wmtui.warehouses.landing import Target, land, match
+from wmtui.warehouses.load.columns import Target, land, match
+from wmtui.warehouses.load.statements import Statements
+from wmtui.warehouses.load.types import carried_type, landing_type, wider
 from wmtui.warehouses.quoting import quote
-from wmtui.warehouses.sql import Statements
-from wmtui.warehouses.types import carried_type, landing_type, wider
 
 CARRIED = [pa.bool_(), pa.int8(), pa.uint8(), pa.uint32(), pa.uint64(), pa.float32(), pa.decimal128(38, 10)]
 CARRIED += [pa.large_string(), pa.large_binary(), pa.date32(), pa.timestamp("ns"), pa.timestamp("ms", "Asia/Shanghai")]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wmtui.files.names import table_prefix
 from wmtui.model import TableName
+from wmtui.runs.file_names import table_prefix
 from wmtui.watermarks.store import WatermarkStore
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operator import KINDS, Operator, new_operator
+from tests.shell import KINDS, Operator, new_operator
 
 
 @pytest.fixture(params=KINDS)

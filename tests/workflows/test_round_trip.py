@@ -16,9 +16,9 @@ from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 from tests.stack import Stack, ago, server_stack
-from wmtui.pipeline.events import Stop
-from wmtui.pipeline.verify import Verification
-from wmtui.types import SOURCE_TYPES
+from wmtui.column_types import SOURCE_TYPES
+from wmtui.events import Stop
+from wmtui.verify import Verification
 
 TEXTS = [
     "",

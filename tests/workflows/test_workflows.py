@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.operator import Operator
+from tests.shell import Operator
 
 
 def seed(operator: Operator, *, hours: float = 3, first: int = 1, count: int = 10, name: str = "orders") -> None:

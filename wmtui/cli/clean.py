@@ -9,7 +9,7 @@ from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.service import Found
-from wmtui.service.wording import ABSENT, count
+from wmtui.words.values import ABSENT, count
 
 COLUMNS = ("table", "size", "key", "why")
 

@@ -14,11 +14,11 @@ import click
 import msgspec
 
 from wmtui.errors import OutputFailed, UsageError, WmtuiError
+from wmtui.events import Severity
 from wmtui.model import utc_now
-from wmtui.pipeline.events import Severity
 from wmtui.secrets import redacted
-from wmtui.service.wording import in_one_line, printable
 from wmtui.watermarks.timestamps import format_instant
+from wmtui.words.values import in_one_line, printable
 
 SCHEMA_VERSION = 1
 """Of every JSON document; greater when a field goes away or means something else."""

@@ -9,7 +9,7 @@ from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ExitCode, combine
 from wmtui.model import Check, Level, TableName
-from wmtui.service.wording import status
+from wmtui.words.values import status
 
 COLUMNS = ("level", "subject", "finding", "next step")
 

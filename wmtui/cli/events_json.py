@@ -6,8 +6,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from wmtui.errors import ExitCode
+from wmtui.events import Event, Message, Progress, TableResult
 from wmtui.model import utc_now
-from wmtui.pipeline.events import Event, Message, Progress, TableResult
 from wmtui.watermarks.timestamps import format_instant
 
 _KINDS = {Message: "message", Progress: "progress", TableResult: "result"}

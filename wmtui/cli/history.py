@@ -11,7 +11,7 @@ from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
 from wmtui.service.history import diff_lines
-from wmtui.service.wording import ABSENT
+from wmtui.words.values import ABSENT
 
 
 @click.command(

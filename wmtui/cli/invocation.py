@@ -11,8 +11,8 @@ from wmtui.cli.next_step import next_command
 from wmtui.cli.options import Options
 from wmtui.config import DEFAULT_PATH, Settings, load
 from wmtui.errors import UsageError, WmtuiError
+from wmtui.events import Severity
 from wmtui.model import Clock, TableName, utc_now
-from wmtui.pipeline.events import Severity
 from wmtui.service import Service
 
 

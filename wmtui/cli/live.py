@@ -12,9 +12,9 @@ from rich.text import Text
 
 from wmtui.cli.console import Console, Lasting
 from wmtui.cli.progress import tell
-from wmtui.pipeline.events import Event, Progress, TableResult
+from wmtui.events import Event, Progress, TableResult
 from wmtui.service.progress import TableProgress
-from wmtui.service.wording import printable
+from wmtui.words.values import printable
 
 _REFRESH_SECONDS = 0.1
 

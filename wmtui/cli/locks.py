@@ -8,8 +8,8 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
-from wmtui.service.wording import ABSENT, span
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.words.values import ABSENT, span
 
 COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen", "batch")
 

@@ -15,9 +15,9 @@ from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import Bug, ExitCode, Interrupted, OutputFailed, UsageError, WmtuiError, told
-from wmtui.pipeline.events import Severity
+from wmtui.events import Severity
 from wmtui.secrets import know_environment
-from wmtui.service.wording import printable
+from wmtui.words.values import printable
 
 
 def run() -> None:

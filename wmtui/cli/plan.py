@@ -6,9 +6,10 @@ from typing import Any
 from wmtui.cli import files
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import ExitCode
-from wmtui.service import Preview, Request, describe
-from wmtui.service.wording import count, point
+from wmtui.service import Preview, Request
 from wmtui.watermarks.timestamps import format_wall
+from wmtui.words import watermarks
+from wmtui.words.values import count, point
 
 
 def exit_code(preview: Preview, request: Request) -> ExitCode:
@@ -46,7 +47,7 @@ def _show(invocation: Invocation, preview: Preview) -> None:
         console.data("load:" if plan is None else "load, besides the parts still to be written:")
         files.show_files(invocation, preview.selection)
         if plan is not None and preview.selection.held_back:
-            left = describe.left_behind(preview.selection)
+            left = watermarks.left_behind(preview.selection)
             console.data(f"this sync leaves behind {left}: no later one takes them by itself")
     console.data("")
 

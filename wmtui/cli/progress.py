@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from wmtui.cli.console import Console
-from wmtui.pipeline.events import Event, Message, Progress, Severity, Status, TableResult
+from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
 from wmtui.service.progress import TableProgress, ending
-from wmtui.service.wording import count
+from wmtui.words.values import count
 
 _LINE_SECONDS = 5.0
 """A table's progress lines are at least so far apart where they cannot replace each other."""

@@ -11,8 +11,9 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
 from wmtui.errors import ExitCode, combine
-from wmtui.service import Look, Severity, TableStatus, wording
-from wmtui.service.verified import as_json, in_words
+from wmtui.service import Look, Severity, TableStatus
+from wmtui.words import values
+from wmtui.words.last_verified import as_json, in_words
 
 COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last success", "verified", "running")
 
@@ -51,21 +52,21 @@ def _code(table: TableStatus) -> ExitCode:
 def _total(found: Sequence[TableStatus]) -> str:
     """`3 tables: 1 ok, 1 warn, 1 error`."""
     counts = Counter(table.severity for table in found)
-    return f"{wording.count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
+    return f"{values.count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
 
 
 def _row(table: TableStatus) -> tuple[str, ...]:
-    running = f"▸ {table.phase}, {wording.count(table.rows, 'row')}, {table.owner}" if table.phase else wording.ABSENT
+    running = f"▸ {table.phase}, {values.count(table.rows, 'row')}, {table.owner}" if table.phase else values.ABSENT
     manual, run_age = table.judgement.manual, table.judgement.run_age
-    since = f" since {wording.instant(manual.since)}" if manual and manual.since and table.state == "manual" else ""
+    since = f" since {values.instant(manual.since)}" if manual and manual.since and table.state == "manual" else ""
     return (
         str(table.table),
-        wording.state(f"{table.state}{since}", table.severity),
-        wording.status(table.mysql_status),
-        wording.status(table.redshift_status),
-        wording.span(table.judgement.age),
-        wording.span(table.lag),
-        "never" if run_age is None else f"{wording.span(run_age)} ago",
+        values.state(f"{table.state}{since}", table.severity),
+        values.status(table.mysql_status),
+        values.status(table.redshift_status),
+        values.span(table.judgement.age),
+        values.span(table.lag),
+        "never" if run_age is None else f"{values.span(run_age)} ago",
         in_words(table.verified),
         running,
     )
@@ -104,7 +105,7 @@ def _as_json(look: Look) -> dict[str, Any]:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else wording.instant(at)
+    return None if at is None else values.instant(at)
 
 
 def _seconds(span: timedelta | None) -> float | None:

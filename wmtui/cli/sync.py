@@ -15,10 +15,10 @@ from wmtui.cli.progress import tell
 from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, Pinned, UsageError, combine
+from wmtui.events import Event, Message, Status, TableResult
 from wmtui.model import Strategy
-from wmtui.pipeline.events import Event, Message, Status, TableResult
 from wmtui.service import Request
-from wmtui.service.wording import status
+from wmtui.words.values import status
 
 COLUMNS = ("table", "status", "extracted", "loaded", "files written", "files loaded", "seconds")
 

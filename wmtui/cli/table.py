@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from wmtui.cli.console import Console, Lasting
-from wmtui.service.wording import STYLES, in_one_line
+from wmtui.words.values import STYLES, in_one_line
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,8 +13,8 @@ from wmtui.cli.table import show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
-from wmtui.pipeline.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
-from wmtui.service.wording import ABSENT
+from wmtui.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
+from wmtui.words.values import ABSENT
 
 COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "left out")
 _VERDICTS = {Result.RIGHT: "✓ right", Result.LEFT_OUT: "! left out", Result.NOT_RIGHT: "✗ not right"}

@@ -14,7 +14,7 @@ from wmtui.cli import ending
 from wmtui.cli.console import Console
 from wmtui.cli.progress import Display, open_display
 from wmtui.errors import ExitCode, Interrupted
-from wmtui.pipeline.events import Emit, Event, Message, Severity, Stop
+from wmtui.events import Emit, Event, Message, Severity, Stop
 
 _Result_co = TypeVar("_Result_co", covariant=True)
 _TICK_SECONDS = 0.1

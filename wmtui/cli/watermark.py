@@ -11,10 +11,10 @@ from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
-from wmtui.service import describe
-from wmtui.service.wording import count
-from wmtui.service.wording import point as in_words
 from wmtui.watermarks.timestamps import format_wall
+from wmtui.words import watermarks
+from wmtui.words.values import count
+from wmtui.words.values import point as in_words
 
 _FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"
 
@@ -59,7 +59,7 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return
-    console.data(*describe.document(service, mark))
+    console.data(*watermarks.document(service, mark))
     if files is not None:
         console.data("", f"{count(len(files), 'file')} loaded in epoch {mark.epoch}")
         show_table(console, ("loaded at", "load", "key"), [(f["loaded_at"], f["load_id"], f["key"]) for f in files])

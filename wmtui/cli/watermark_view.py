@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 from wmtui.errors import ExitCode
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
-from wmtui.service import Look, wording
-from wmtui.service.describe import mode
-from wmtui.service.verified import as_json, in_words
+from wmtui.service import Look
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
+from wmtui.words import values
+from wmtui.words.last_verified import as_json, in_words
+from wmtui.words.watermarks import mode
 
 LIST_COLUMNS = (
     "table", "state", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success", "verified",
@@ -52,35 +53,35 @@ def list_entry(look: Look) -> dict[str, Any]:
         "lag_seconds": None if status.lag is None else status.lag.total_seconds(),
         "waiting": look.waiting,
         "held_back": None if look.waiting is None else status.held_back,
-        "last_success": None if status.last_success is None else wording.instant(status.last_success),
+        "last_success": None if status.last_success is None else values.instant(status.last_success),
         "verified": None if verified is None else as_json(verified),
-        "listed_at": None if look.listed_at is None else wording.instant(look.listed_at),
+        "listed_at": None if look.listed_at is None else values.instant(look.listed_at),
         "document": None if mark is None else mark.fields,
     }
 
 
 def _waiting(look: Look) -> str:
     """Files that the next load takes, and those it leaves although nobody gave them up."""
-    waiting = wording.ABSENT if look.waiting is None else str(look.waiting)
+    waiting = values.ABSENT if look.waiting is None else str(look.waiting)
     return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
 
 
 def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
     """A table's line in the list. zone: the profile's."""
     status = look.status
-    state = wording.state(status.state, status.severity)
+    state = values.state(status.state, status.severity)
     if look.mark is None:
-        return (str(look.table), state, *[wording.ABSENT] * (len(LIST_COLUMNS) - 2))
+        return (str(look.table), state, *[values.ABSENT] * (len(LIST_COLUMNS) - 2))
     point, run_age = wall_of(look.mark, zone), status.judgement.run_age
     return (
         str(look.table),
         state,
         mode(look.mark, now, zone),
-        wording.status(status.mysql_status),
-        wording.status(status.redshift_status),
-        format_wall(point) if point else wording.ABSENT,
-        wording.span(status.lag),
+        values.status(status.mysql_status),
+        values.status(status.redshift_status),
+        format_wall(point) if point else values.ABSENT,
+        values.span(status.lag),
         _waiting(look),
-        "never synced" if run_age is None else f"{wording.span(run_age)} ago",
+        "never synced" if run_age is None else f"{values.span(run_age)} ago",
         in_words(status.verified),
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from wmtui.demo import open_demo
 from wmtui.demo.proof import Comparison, both_sides, compare
 from wmtui.errors import Bug, ExitCode, WmtuiError, combine
+from wmtui.events import Event, Stop, TableResult
 from wmtui.model import Strategy
-from wmtui.pipeline.events import Event, Stop, TableResult
 from wmtui.service import Request, Service
 from wmtui.watermarks.timestamps import to_wall
 

@@ -11,8 +11,8 @@ from wmtui.config import DuckDBConfig, Settings
 from wmtui.demo.outage import DroppedSource, RefusingWarehouse
 from wmtui.demo.tables import TABLES, State
 from wmtui.errors import SourceError, StoreError, WarehouseError, WmtuiError
+from wmtui.events import Event, Stop
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline.events import Event, Stop
 from wmtui.service import Author, Request, Service
 
 MOMENT = datetime(2025, 8, 14, 15, 30, 45, tzinfo=UTC)

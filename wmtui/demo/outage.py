@@ -9,9 +9,9 @@ from wmtui.config import DuckDBConfig
 from wmtui.errors import WmtuiError
 from wmtui.model import Clock, Span
 from wmtui.sources.base import SourceTable
-from wmtui.sources.embedded import EmbeddedConnection, EmbeddedSource
+from wmtui.sources.duckdb.source import EmbeddedConnection, EmbeddedSource
 from wmtui.warehouses.base import LoadRequest, LoadResult, OnStaged, OpenPart
-from wmtui.warehouses.duckdb import DuckDBWarehouse
+from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 
 class DroppedSource(EmbeddedSource):

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from wmtui.errors import ObjectMissing
-from wmtui.files.names import parse_part, table_prefix
-from wmtui.files.runs import Run, RunState, RunStore
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.conditions import PROBES
+from wmtui.runs.file_names import parse_part, table_prefix
+from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.warehouses.base import MANIFESTS
 from wmtui.watermarks.model import Watermark
 

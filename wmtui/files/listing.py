@@ -7,11 +7,11 @@ from datetime import date
 
 from msgspec import Struct, field
 
-from wmtui.files.names import FLAT_PREFIX, ROOT, FlatNames, day_folder, in_staging_area, parse_part, table_prefix
-from wmtui.files.runs import Run, RunStore
 from wmtui.files.verdicts import Candidate, Kind, PartOf
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore
+from wmtui.runs.file_names import FLAT_PREFIX, ROOT, FlatNames, day_folder, in_staging_area, parse_part, table_prefix
+from wmtui.runs.run_document import Run, RunStore
 
 _READERS = 16
 

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from wmtui.errors import UsageError
 from wmtui.files import decisions
 from wmtui.files.decisions import Decisions
-from wmtui.files.footers import same_content
 from wmtui.files.listing import Lister, Listing
-from wmtui.files.loads import Destination, LoadRecords, loaded_files
-from wmtui.files.runs import RunStore, is_run_id, run_started
 from wmtui.files.summary import Summary, explain, summarise
-from wmtui.files.verdicts import Basis, Candidate, Kind, Loads, Reason, Reprocess, Verdict, judge
+from wmtui.files.verdicts import Basis, Candidate, Kind, Reason, Reprocess, Verdict, judge
 from wmtui.objects import ObjectStore
+from wmtui.runs.footers import same_content
+from wmtui.runs.load_records import Destination, LoadRecords, Loads, loaded_files
+from wmtui.runs.run_document import RunStore, is_run_id, run_started
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, parse_instant

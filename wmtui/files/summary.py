@@ -8,18 +8,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.files.verdicts import (
-    HELD_BACK,
-    SELECTED,
-    TIMED_OUT,
-    Basis,
-    Decided,
-    Loads,
-    Reason,
-    Reprocess,
-    Verdict,
-    judge,
-)
+from wmtui.files.verdicts import HELD_BACK, SELECTED, TIMED_OUT, Basis, Decided, Reason, Reprocess, Verdict, judge
+from wmtui.runs.load_records import Loads
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 
 

@@ -26,7 +26,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
-from wmtui.files.runs import RunState
+from wmtui.runs.load_records import Loads
+from wmtui.runs.run_document import RunState
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, to_instant, to_wall
 from wmtui.watermarks.zones import instant_of, zone_of
@@ -37,18 +38,6 @@ SESSION = timedelta(hours=10)
 
 class _Record(msgspec.Struct, frozen=True, gc=False):
     """A value of which there may be millions: it holds no cycles, so the garbage collector need not walk it."""
-
-
-class Load(_Record, frozen=True):
-    """How a file was last loaded: with which content, when (aware UTC), and by which load."""
-
-    etag: str
-    at: datetime
-    load_id: str
-
-
-Loads = Mapping[str, Load]
-"""Key → how that file was last loaded into this target. A file of other content was loaded before, not this one."""
 
 
 class PartOf(_Record, frozen=True):

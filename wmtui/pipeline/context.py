@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import TableConfig
-from wmtui.files.loads import Destination
+from wmtui.events import Emit, Message, Phase, Progress, Severity, Stop
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
-from wmtui.pipeline.events import Emit, Message, Phase, Progress, Severity, Stop
+from wmtui.runs.load_records import Destination
 from wmtui.sources import Source
 from wmtui.warehouses import Place, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from wmtui.config import TableConfig
+from wmtui.events import Emit, Stop, TableResult
 from wmtui.model import Strategy, TableName
 from wmtui.pipeline.context import Backend, Options
-from wmtui.pipeline.events import Emit, Stop, TableResult
-from wmtui.pipeline.runner import sync_table
+from wmtui.pipeline.sync import sync_table
 
 
 def sync_tables(

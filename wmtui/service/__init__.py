@@ -25,8 +25,8 @@ from wmtui.service.workspace import Workspace
 from wmtui.watermarks.store import Author
 
 if TYPE_CHECKING:
-    from wmtui.pipeline.events import Emit, Stop
-    from wmtui.pipeline.verify import Verification
+    from wmtui.events import Emit, Stop
+    from wmtui.verify import Verification
 
 
 class Service:

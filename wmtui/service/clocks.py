@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from wmtui.model import Check, Clock, Level
-from wmtui.service.wording import span
+from wmtui.words.values import span
 
 WARN, ERROR = timedelta(seconds=5), timedelta(seconds=60)
 """How far two clocks may be apart."""

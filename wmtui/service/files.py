@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from wmtui.errors import UsageError
 from wmtui.files import decisions
-from wmtui.files.runs import RunState, RunStore
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.verdicts import Decision, Reason, Will
 from wmtui.model import TableName
+from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
 
@@ -88,8 +88,8 @@ class Files:
         self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: str
     ) -> None:
         """Under the lease, because a run judges files by what stands when it begins. Raises LeaseHeld."""
-        from wmtui.files.runs import new_run_id
         from wmtui.files.selection import earlier_runs
+        from wmtui.runs.run_document import new_run_id
 
         w = self._workspace
         w.watermarks.require_conditions()

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Freshness
-from wmtui.service import wording
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.timestamps import parse_instant
 from wmtui.watermarks.zones import instant_of, is_foreign, written_in
+from wmtui.words import values
 
 AHEAD = timedelta(minutes=5)
 """How far in the future a moment may lie that was noted by another clock."""
@@ -139,7 +139,7 @@ def _states(
     if read_to(mark, heartbeat, facts.zone) is None:
         yield ("reset" if mark.epoch > 1 else "never read"), bad, "nothing was read since"
     if _lacks_files(facts):
-        files = wording.count(facts.files.held_back, "file")
+        files = values.count(facts.files.held_back, "file")
         yield "held back", bad, f"no load takes {files}; see `wmtui files -t {mark.table}`"
     if age is None:
         yield "not loaded", bad, "what was read has never been loaded"
@@ -177,8 +177,8 @@ def _ahead(facts: Facts) -> str:
         noted.append(("the data timestamp", instant_of(facts.mark, facts.zone)))
     for what, at in noted:
         if at is not None and at > facts.now + AHEAD:
-            by = wording.span(at - facts.now)
-            return f"{what} is {wording.instant(at)}, {by} from now: a clock is wrong; see `wmtui doctor`"
+            by = values.span(at - facts.now)
+            return f"{what} is {values.instant(at)}, {by} from now: a clock is wrong; see `wmtui doctor`"
     return ""
 
 
@@ -199,13 +199,13 @@ def _never_synced(mark: Watermark, heartbeat: Heartbeat) -> bool:
 
 def _by_age(age: timedelta, warn: timedelta, error: timedelta) -> tuple[str, Severity, str]:
     if age > error:
-        return "stale", Severity.ERROR, f"its data is {wording.span(age)} old, over {wording.span(error)}"
+        return "stale", Severity.ERROR, f"its data is {values.span(age)} old, over {values.span(error)}"
     if age > warn:
-        return "late", Severity.WARN, f"its data is {wording.span(age)} old, over {wording.span(warn)}"
+        return "late", Severity.WARN, f"its data is {values.span(age)} old, over {values.span(warn)}"
     return "ok", Severity.OK, ""
 
 
 def in_words(manual: Manual) -> str:
     """`manual since … by …`, as far as it was noted."""
-    since = f" since {wording.instant(manual.since)}" if manual.since else ""
+    since = f" since {values.instant(manual.since)}" if manual.since else ""
     return f"manual{since}{f' by {manual.by}' if manual.by else ''}"

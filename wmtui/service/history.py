@@ -9,13 +9,13 @@ from msgspec import Struct
 from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
-from wmtui.service.wording import ABSENT, in_one_line
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import documents, entries
 from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Json, Watermark, patch_undo
 from wmtui.watermarks.zones import instant_of
+from wmtui.words.values import ABSENT, in_one_line
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
 BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})

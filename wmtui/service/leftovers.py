@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from wmtui.errors import WmtuiError, told
 from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, unfinished_writes
-from wmtui.files.loads import LoadRecords
-from wmtui.files.runs import new_run_id
 from wmtui.model import TableName
-from wmtui.pipeline.ownership import key_of
+from wmtui.pipeline.load.ownership import key_of
+from wmtui.runs.load_records import LoadRecords
+from wmtui.runs.run_document import new_run_id
 from wmtui.service.workspace import Workspace
 from wmtui.warehouses import Place
 from wmtui.watermarks import lease

@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from wmtui.pipeline.events import Progress, TableResult
-from wmtui.service.wording import count
+from wmtui.events import Progress, TableResult
+from wmtui.words.values import count
 
 
 class TableProgress(Struct):

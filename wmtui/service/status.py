@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Failure, StoreIncomplete, Unreadable, WatermarkGone, WmtuiError
-from wmtui.files.runs import refuse_incomplete_copy
 from wmtui.model import TableName
+from wmtui.runs.run_document import refuse_incomplete_copy
 from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace

@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
-from wmtui.files.runs import refuse_incomplete_copy
 from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
+from wmtui.runs.run_document import refuse_incomplete_copy
 from wmtui.secrets import redact
 from wmtui.service.process import process_age
 from wmtui.service.workspace import Workspace
@@ -20,9 +20,9 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 if TYPE_CHECKING:
+    from wmtui.events import Emit, Stop, TableResult
     from wmtui.pipeline.context import Backend, Options, Scope
-    from wmtui.pipeline.events import Emit, Stop, TableResult
-    from wmtui.pipeline.plan import Plan
+    from wmtui.pipeline.extract.plan import Plan
 
 
 _LONGEST_BATCH = 100
@@ -143,7 +143,7 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract import preview_extraction
+        from wmtui.pipeline.extract.stage import preview_extraction
 
         found = preview_extraction(scope, mark)
         mark, plan, estimate = found.mark, found.plan, found.estimate
@@ -242,9 +242,9 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
-    from wmtui.pipeline.ledger import read_ledger, refuse_unknown_loads, tell_or_refuse
-    from wmtui.pipeline.load import select
-    from wmtui.pipeline.lost import refuse_lost, refuse_replaced
+    from wmtui.pipeline.load.ledger_check import read_ledger, refuse_unknown_loads, tell_or_refuse
+    from wmtui.pipeline.load.lost_files import refuse_lost, refuse_replaced
+    from wmtui.pipeline.load.stage import select
 
     ledger = read_ledger(scope, mark)
     tell_or_refuse(scope, ledger.findings)

@@ -10,7 +10,7 @@ from wmtui.service.workspace import Workspace
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Scope
     from wmtui.warehouses import TargetTable
-    from wmtui.warehouses.misfits import Wanted
+    from wmtui.warehouses.load.misfits import Wanted
 
 
 def check_target(workspace: Workspace, table: TableName) -> list[Check]:
@@ -18,7 +18,7 @@ def check_target(workspace: Workspace, table: TableName) -> list[Check]:
 
     A source or warehouse that does not answer is a finding of its own, elsewhere.
     """
-    from wmtui.pipeline.target import wanted
+    from wmtui.pipeline.target_check import wanted
 
     try:
         scope = _scope(workspace, table)
@@ -40,7 +40,7 @@ def _scope(workspace: Workspace, table: TableName) -> "Scope":
 
 
 def _misfits(subject: str, wish: "Wanted", found: "TargetTable | None") -> Iterator[Check]:
-    from wmtui.warehouses.misfits import find_misfits
+    from wmtui.warehouses.load.misfits import find_misfits
 
     misfits = find_misfits(wish, found)
     for misfit in misfits:
@@ -86,7 +86,7 @@ def folded_keys(
 
     collations: of the source's columns.
     """
-    from wmtui.warehouses.landing import match
+    from wmtui.warehouses.load.columns import match
 
     for column, wish in key.items():
         place, own = match(wish, found.types), collations.get(column, "")

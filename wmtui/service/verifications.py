@@ -12,9 +12,9 @@ from wmtui.watermarks import verified
 from wmtui.watermarks.verified import LastVerified
 
 if TYPE_CHECKING:
+    from wmtui.events import Emit, Stop
     from wmtui.pipeline.context import Scope
-    from wmtui.pipeline.events import Emit, Stop
-    from wmtui.pipeline.verify import Verification
+    from wmtui.verify import Verification
 
 
 def verify(
@@ -34,7 +34,7 @@ def verify(
     examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Options, Scope
-    from wmtui.pipeline.verify.compare import verify_table
+    from wmtui.verify.compare import verify_table
 
     backend = open_backend(workspace)
     results: list[tuple[TableName, Verification | WmtuiError]] = []
@@ -57,8 +57,8 @@ def _note(
     """Leave in the store how it ended, for status and list, and the loads that it lacks records of, for previews. A
     store that refuses changes nothing about the result.
     """
-    from wmtui.pipeline.events import Severity
-    from wmtui.pipeline.ledger import read_ledger, repair_records
+    from wmtui.events import Severity
+    from wmtui.pipeline.load.ledger_check import read_ledger, repair_records
 
     author = workspace.author
     said = LastVerified(

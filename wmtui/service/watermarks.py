@@ -11,10 +11,10 @@ from typing import Any
 from msgspec import Struct
 
 from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
-from wmtui.files.runs import RunStore, new_run_id, run_started
 from wmtui.files.selection import Choice, FileFilter, Selection
-from wmtui.files.settle import settle_for_edit
 from wmtui.model import TableName
+from wmtui.runs.run_document import RunStore, new_run_id, run_started
+from wmtui.runs.settle import settle_for_edit
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import documents
 from wmtui.watermarks.lease import Heartbeat

@@ -15,11 +15,11 @@ from msgspec import Struct
 from wmtui.config import Settings, TableConfig
 from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, told
 from wmtui.files.listing import Lister
-from wmtui.files.loads import Destination
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.objects import ObjectStore, open_store
 from wmtui.objects.clock import StoreClock
+from wmtui.runs.load_records import Destination
 from wmtui.sources import Source, open_source
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease

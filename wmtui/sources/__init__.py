@@ -10,10 +10,10 @@ from wmtui.sources.base import CursorCounts, Source, SourceClock, SourceConnecti
 def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
     """The source a profile names; connects on first use. `clock` is the embedded source's; a server has its own."""
     if isinstance(config, MySQLConfig):
-        from wmtui.sources.mysql import MySQLSource
+        from wmtui.sources.mysql.source import MySQLSource
 
         return MySQLSource(config, zone)
-    from wmtui.sources.embedded import EmbeddedSource
+    from wmtui.sources.duckdb.source import EmbeddedSource
 
     return EmbeddedSource(config, zone, clock)
 

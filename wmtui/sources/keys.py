@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from wmtui.column_types import UNSIGNED_64
 from wmtui.model import Key, KeyValue
-from wmtui.types import UNSIGNED_64
 
 if TYPE_CHECKING:
     from wmtui.sources.base import SourceTable

@@ -22,30 +22,31 @@ from textual.widget import Widget
 from textual.widgets import Footer, Input
 
 from wmtui.errors import ConfigError, ExitCode, WmtuiError
+from wmtui.events import Event, Message, Phase, Progress, Severity, TableResult
 from wmtui.model import TableName
-from wmtui.pipeline.events import Event, Message, Phase, Progress, Severity, TableResult
 from wmtui.service import Service
 from wmtui.service.progress import TableProgress
-from wmtui.tui import detail, themes
-from wmtui.tui.actions import ACTIONS, CHANGES
-from wmtui.tui.board import Board, Order
-from wmtui.tui.cells import Line, Plate, plain, set_title
-from wmtui.tui.crew import Crew, Failure, Ready
-from wmtui.tui.detail import DetailPane
-from wmtui.tui.drawing import LogLine, table_header, table_line
-from wmtui.tui.edits import Edits
-from wmtui.tui.equal import Equal
-from wmtui.tui.guide import Guide, Step
-from wmtui.tui.keyboard import Typist
-from wmtui.tui.lines import LineList
-from wmtui.tui.log import LogPane, as_line
-from wmtui.tui.operations import Operations
-from wmtui.tui.palette import Commands
-from wmtui.tui.preferences import keymap, remembered_theme
-from wmtui.tui.reading import TYPED_SECONDS, Reader
-from wmtui.tui.runs import Runs
-from wmtui.tui.status_bar import Situation, status_line
-from wmtui.tui.syncs import Syncs
+from wmtui.tui import themes
+from wmtui.tui.commands.edits import Edits
+from wmtui.tui.commands.operations import Operations
+from wmtui.tui.commands.palette import Commands
+from wmtui.tui.commands.reading import TYPED_SECONDS, Reader
+from wmtui.tui.commands.syncs import Syncs
+from wmtui.tui.dialogs.cli_equivalent import Equal
+from wmtui.tui.keys.actions import ACTIONS, CHANGES
+from wmtui.tui.keys.type_ahead import Typist
+from wmtui.tui.panes import detail
+from wmtui.tui.panes.detail import DetailPane
+from wmtui.tui.panes.log import LogPane, as_line
+from wmtui.tui.panes.status_bar import Situation, status_line
+from wmtui.tui.state.background import Crew, Failure, Ready
+from wmtui.tui.state.guide import Guide, Step
+from wmtui.tui.state.preferences import keymap, remembered_theme
+from wmtui.tui.state.sync_queue import Runs
+from wmtui.tui.state.table_list import Board, Order
+from wmtui.tui.widgets.cells import Line, Plate, plain, set_title
+from wmtui.tui.widgets.drawing import LogLine, table_header, table_line
+from wmtui.tui.widgets.lines import LineList
 
 COLLECT_SECONDS = 30.0
 """How often garbage is collected while nobody types."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from textual.theme import Theme
 
 from wmtui.errors import ConfigError
-from wmtui.tui.preferences import folder
+from wmtui.tui.state.preferences import folder
 
 SHIPPED = Path(__file__).parent / "shipped"
 """The `themes` folder; in an installed package a copy of it."""

@@ -33,14 +33,14 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
                 f"the profile's store is {manifests.uri('')}",
                 "use a store s3://…, or a warehouse of type postgres or duckdb",
             )
-        from wmtui.warehouses.redshift import RedshiftWarehouse
+        from wmtui.warehouses.redshift.warehouse import RedshiftWarehouse
 
         return RedshiftWarehouse(config, manifests)
     if isinstance(config, DuckDBConfig):
-        from wmtui.warehouses.duckdb import DuckDBWarehouse
+        from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
 
         return DuckDBWarehouse(config, clock)
-    from wmtui.warehouses.postgres import PostgresWarehouse
+    from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
     return PostgresWarehouse(config)
 

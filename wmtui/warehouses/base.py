@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from wmtui.warehouses.sql import Statements
+    from wmtui.warehouses.load.statements import Statements
 
 
 class LoadFile(Struct, frozen=True):

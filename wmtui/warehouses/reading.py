@@ -6,8 +6,8 @@ import pyarrow as pa
 from msgspec import Struct
 
 from wmtui.errors import TargetUnreadable
-from wmtui.warehouses.landing import Columns, match
-from wmtui.warehouses.types import JSON_TYPES, arrow_type
+from wmtui.warehouses.load.columns import Columns, match
+from wmtui.warehouses.load.types import JSON_TYPES, arrow_type
 
 
 class ReadColumn(Struct, frozen=True):

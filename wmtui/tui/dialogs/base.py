@@ -14,9 +14,9 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
-from wmtui.tui.cells import Line, set_title
-from wmtui.tui.crew import Crew, Failure, words
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.state.background import Crew, Failure, words
+from wmtui.tui.widgets.cells import Line, set_title
+from wmtui.tui.widgets.paragraphs import Paragraphs
 
 _T = TypeVar("_T")
 

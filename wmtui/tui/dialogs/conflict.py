@@ -3,10 +3,10 @@
 from textual.app import ComposeResult
 
 from wmtui.service import Draft
-from wmtui.tui.cells import Line
-from wmtui.tui.crew import Failure, words
 from wmtui.tui.dialogs.base import Dialog
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.state.background import Failure, words
+from wmtui.tui.widgets.cells import Line
+from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.watermarks.entries import difference
 from wmtui.watermarks.model import Watermark
 

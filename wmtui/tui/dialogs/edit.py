@@ -13,17 +13,18 @@ from textual.widgets import Button, Input
 
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
-from wmtui.service import Changed, Draft, Service, describe, wording
-from wmtui.tui.cells import Line
-from wmtui.tui.crew import Failure, words
+from wmtui.service import Changed, Draft, Service
 from wmtui.tui.dialogs.base import Dialog, Reason, Tick, several
+from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.dialogs.plan import Column, PlanTable, Row
-from wmtui.tui.equal import Equal
-from wmtui.tui.lines import LineList
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.state.background import Failure, words
+from wmtui.tui.widgets.cells import Line
+from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, preset_names
 from wmtui.watermarks.zones import wall_of
+from wmtui.words import values, watermarks
 
 COLUMNS = (Column("table"), Column("from", 19), Column("files", -6), Column("rows", -10), Column("lost", 16))
 SETTLE_SECONDS = 0.15
@@ -253,26 +254,26 @@ class Move(Struct, frozen=True):
 
     seen: Watermark
     wall: datetime | None
-    effect: describe.Effect
+    effect: watermarks.Effect
 
 
 def _effect(service: Service, draft: Draft, point: str, force: bool) -> Move:
     now, then = draft.now(), draft.set(point, force=force)
     zone = service.workspace.zone
-    effect = describe.effect(draft.seen, now.selection, then.mark, then.selection, zone)
+    effect = watermarks.effect(draft.seen, now.selection, then.mark, then.selection, zone)
     return Move(draft.seen, then.mark.data_timestamp, effect)
 
 
 def _meaning(moves: Sequence[Move], zone: ZoneInfo) -> Line:
     """From where to where; several tables are at many points."""
-    whence = describe.point(moves[0].seen, zone) if len(moves) == 1 else f"{len(moves)} tables"
-    return [(f"{whence} → ", "dim"), (wording.point(moves[0].wall, zone), "strong")]
+    whence = watermarks.point(moves[0].seen, zone) if len(moves) == 1 else f"{len(moves)} tables"
+    return [(f"{whence} → ", "dim"), (values.point(moves[0].wall, zone), "strong")]
 
 
 def _lines(move: Move) -> list[Line]:
     """The effect on one table, losses first."""
     lines: list[Line] = [[(f"✗ {loss}", "bad")] for loss in move.effect.losses]
-    lines += [[(line, "good" if line.startswith("+") else "")] for line in describe.effect_lines(move.effect)]
+    lines += [[(line, "good" if line.startswith("+") else "")] for line in watermarks.effect_lines(move.effect)]
     if not move.seen.is_manual:
         lines.append([("it becomes manual: runs of cron only load it, until a full sync", "dim")])
     return lines
@@ -287,19 +288,19 @@ def _totals(moves: Sequence[Move]) -> list[Line]:
     losing = [effect for effect in effects if effect.loses]
     if losing:
         files, furthest = sum(effect.leaving for effect in losing), max(effect.moved for effect in losing)
-        lost = [f"{wording.count(files, 'file')} waiting now not loaded any more"] if files else []
-        lost += [f"rows of up to {wording.span(furthest)} never read"] if furthest > timedelta(0) else []
+        lost = [f"{values.count(files, 'file')} waiting now not loaded any more"] if files else []
+        lost += [f"rows of up to {values.span(furthest)} never read"] if furthest > timedelta(0) else []
         loses = "loses" if len(losing) == 1 else "lose"
-        lines.append([(f"✗ {wording.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
+        lines.append([(f"✗ {values.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
     entering, size = sum(effect.entering for effect in effects), sum(effect.size for effect in effects)
     rows = sum(effect.rows for effect in effects)
     least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
-    about = f", {wording.size(size)}, {least}{wording.count(rows, 'row')}" if entering else ""
-    lines.append([(f"+{wording.count(entering, 'file')}{about}", "good" if entering else "")])
+    about = f", {values.size(size)}, {least}{values.count(rows, 'row')}" if entering else ""
+    lines.append([(f"+{values.count(entering, 'file')}{about}", "good" if entering else "")])
     if again := sum(effect.moved < timedelta(0) for effect in effects):
-        lines.append([(f"{wording.count(again, 'table')} read rows again", "")])
+        lines.append([(f"{values.count(again, 'table')} read rows again", "")])
     if automated := sum(not move.seen.is_manual for move in moves):
-        lines.append([(f"{wording.count(automated, 'table')} become manual, until a full sync", "dim")])
+        lines.append([(f"{values.count(automated, 'table')} become manual, until a full sync", "dim")])
     return lines
 
 
@@ -310,10 +311,10 @@ def _rows(moves: Sequence[Move]) -> list[Row]:
 
 def _row(move: Move) -> Row:
     effect, at = move.effect, move.seen.data_timestamp
-    files = f"+{effect.entering:,}" if effect.entering else wording.ABSENT
-    rows = f"{effect.rows:,}" if effect.rows_known else wording.ABSENT
-    lost = [f"{wording.count(effect.leaving, 'file')}"] if effect.leaving else []
-    lost += [wording.span(effect.moved)] if effect.moved > timedelta(0) else []
-    whence = wording.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
-    cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or wording.ABSENT)
+    files = f"+{effect.entering:,}" if effect.entering else values.ABSENT
+    rows = f"{effect.rows:,}" if effect.rows_known else values.ABSENT
+    lost = [f"{values.count(effect.leaving, 'file')}"] if effect.leaving else []
+    lost += [values.span(effect.moved)] if effect.moved > timedelta(0) else []
+    whence = values.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+    cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or values.ABSENT)
     return Row(cells, "bad" if effect.loses else "")

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from wmtui.tui.cells import Line
 from wmtui.tui.dialogs.base import Dialog
-from wmtui.tui.lines import LineList
+from wmtui.tui.widgets.cells import Line
+from wmtui.tui.widgets.lines import LineList
 
 Choice = tuple[str, str]
 """What is chosen, and a word about it."""

@@ -6,8 +6,8 @@ from textual.widgets import Input
 
 from wmtui.model import TableName
 from wmtui.tui.dialogs.base import Dialog
-from wmtui.tui.equal import Equal
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.dialogs.cli_equivalent import Equal
+from wmtui.tui.widgets.paragraphs import Paragraphs
 
 
 class PinDialog(Dialog[tuple[str, str]]):

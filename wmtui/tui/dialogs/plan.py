@@ -6,9 +6,9 @@ from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from wmtui.tui.cells import Line, Plate, columns, fit_middle
-from wmtui.tui.lines import LineList
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.widgets.cells import Line, Plate, columns, fit_middle
+from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.paragraphs import Paragraphs
 
 SHOWN = 8
 """Lines of tables in sight."""

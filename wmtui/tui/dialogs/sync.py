@@ -8,15 +8,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
+from wmtui.events import Event
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline.events import Event
-from wmtui.service import Preview, Request, Service, describe, wording
-from wmtui.tui.cells import Line
+from wmtui.service import Preview, Request, Service
 from wmtui.tui.dialogs.base import Dialog, Reason, several
+from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.dialogs.plan import Column, PlanTable, Row
-from wmtui.tui.equal import Equal
-from wmtui.tui.lines import LineList
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.widgets.cells import Line
+from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.paragraphs import Paragraphs
+from wmtui.words import values, watermarks
 
 COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("left behind", 28))
 
@@ -160,16 +161,16 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
     lines: list[Line] = []
     if preview.plan is not None:
         plan = preview.plan
-        low = "the beginning" if plan.low is None else wording.point(plan.low, zone)
+        low = "the beginning" if plan.low is None else values.point(plan.low, zone)
         lines.append([(f"reads from {low}, {plan.origin}", "")])
         lines.append(
-            [(f"  to {wording.point(plan.high, zone)}, about {wording.count(preview.estimate or 0, 'row')}", "")]
+            [(f"  to {values.point(plan.high, zone)}, about {values.count(preview.estimate or 0, 'row')}", "")]
         )
     if preview.selection is not None:
         summary = preview.selection.summary
-        lines.append([(f"loads {wording.count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
+        lines.append([(f"loads {values.count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
         if summary.held_back:
-            lines.append([(f"leaves behind {describe.left_behind(preview.selection)}", "warn")])
+            lines.append([(f"leaves behind {watermarks.left_behind(preview.selection)}", "warn")])
             lines.append([(summary.hint, "warn")])
     return lines
 
@@ -178,16 +179,16 @@ def totals(previews: Sequence[Preview]) -> list[Line]:
     """What syncs of several tables come to, what goes wrong or is left first."""
     lines: list[Line] = []
     if failed := sum(preview.error is not None for preview in previews):
-        lines.append([(f"✗ {wording.count(failed, 'table')} cannot be synced", "bad")])
+        lines.append([(f"✗ {values.count(failed, 'table')} cannot be synced", "bad")])
     selections = [preview.selection for preview in previews if preview.selection is not None]
     if leaving := [selection for selection in selections if selection.held_back]:
-        files = wording.count(sum(selection.held_back for selection in leaving), "file")
-        lines.append([(f"! {wording.count(len(leaving), 'table')} leave behind {files}", "warn")])
+        files = values.count(sum(selection.held_back for selection in leaving), "file")
+        lines.append([(f"! {values.count(len(leaving), 'table')} leave behind {files}", "warn")])
     if reading := [preview.estimate or 0 for preview in previews if preview.plan is not None]:
-        tables = wording.count(len(reading), "table")
-        lines.append([(f"reads about {wording.count(sum(reading), 'row')} of {tables}", "")])
+        tables = values.count(len(reading), "table")
+        lines.append([(f"reads about {values.count(sum(reading), 'row')} of {tables}", "")])
     if selections:
-        files = wording.count(sum(selection.summary.selected for selection in selections), "file")
+        files = values.count(sum(selection.summary.selected for selection in selections), "file")
         lines.append([(f"loads {files} that are in the store", "")])
     return lines
 
@@ -205,11 +206,11 @@ def _loudness(preview: Preview) -> int:
 def _row(preview: Preview) -> Row:
     if preview.error is not None:
         return Row((str(preview.table), "", "", preview.error.in_one_line), "bad")
-    reads = wording.ABSENT if preview.plan is None else f"{preview.estimate or 0:,}"
+    reads = values.ABSENT if preview.plan is None else f"{preview.estimate or 0:,}"
     selection = preview.selection
-    loads = wording.ABSENT if selection is None else f"{selection.summary.selected:,}"
-    left = describe.left_behind(selection) if selection is not None else ""
-    return Row((str(preview.table), reads, loads, left or wording.ABSENT), "warn" if left else "")
+    loads = values.ABSENT if selection is None else f"{selection.summary.selected:,}"
+    left = watermarks.left_behind(selection) if selection is not None else ""
+    return Row((str(preview.table), reads, loads, left or values.ABSENT), "warn" if left else "")
 
 
 def _unheard(_: Event) -> None:

@@ -6,13 +6,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from wmtui.service import Service, wording
-from wmtui.tui.crew import Failure
+from wmtui.service import Service
 from wmtui.tui.dialogs.base import Dialog, Reason
+from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.dialogs.edit import SETTLE_SECONDS
-from wmtui.tui.equal import Equal
-from wmtui.tui.paragraphs import Paragraphs
+from wmtui.tui.state.background import Failure
+from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.watermarks.timestamps import format_wall
+from wmtui.words import values
 
 
 class SystemDialog(Dialog[str]):
@@ -46,7 +47,7 @@ class SystemDialog(Dialog[str]):
 
     def _show(self, wall: datetime | None) -> None:
         zone = self._service.workspace.zone
-        text = f"now: {wording.point(wall, zone)}"
+        text = f"now: {values.point(wall, zone)}"
         self.query_one("#meaning", Paragraphs).show([[(text, "dim")]])
 
     @on(Input.Changed, "#point")
@@ -69,7 +70,7 @@ class SystemDialog(Dialog[str]):
 
     def _understood(self, wall: datetime) -> None:
         self._good = True
-        self.say(f"→ {wording.point(wall, self._service.workspace.zone)}", "strong")
+        self.say(f"→ {values.point(wall, self._service.workspace.zone)}", "strong")
         self._check()
 
     def failed(self, failure: Failure) -> None:

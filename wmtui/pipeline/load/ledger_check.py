@@ -1,0 +1,174 @@
+"""What the warehouse's ledger says is loaded, and the store's copy of it made good."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from msgspec import Struct
+
+from wmtui.errors import TargetDoubtful
+from wmtui.events import Severity
+from wmtui.files.selection import Known
+from wmtui.files.verdicts import Candidate
+from wmtui.pipeline.context import Job, Scope
+from wmtui.pipeline.load.ownership import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
+from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords
+from wmtui.warehouses import KnownLoads, Place
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import parse_instant
+
+
+class Ledger(Struct, frozen=True):
+    """What a warehouse has of one table's loads. known: all it says of the target; mine: what of it is this store's.
+
+    findings: what does not fit.
+    """
+
+    known: KnownLoads
+    mine: Owned
+    facts: Facts
+    findings: tuple[Finding, ...]
+
+    def carried(self, place: Place) -> tuple[str, ...]:
+        """Columns of the target that loads of a store's table ever brought."""
+        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (place.store, place.table))
+        return next((fence.columns for fence in mine), ())
+
+    def files(self, scope: Scope, epoch: int) -> Known:
+        """Every file loaded in this epoch or a later one, as it was loaded last, and the ids of all loads."""
+        loads = {
+            key_of(entry, scope.table): Load(entry.etag, entry.loaded_at, entry.load_id)
+            for entry in self.mine.entries
+            if entry.epoch >= epoch
+        }
+        return Known(loads, frozenset(entry.load_id for entry in self.mine.entries))
+
+
+def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
+    """Ask the warehouse, and compare what it says with what the store remembers. Raises WarehouseError."""
+    backend, config, options = scope.backend, scope.config, scope.options
+    identity = backend.watermarks.known_identity()
+    known = backend.warehouse.loads(scope.place)
+    root = backend.objects.uri("")
+    mine = owned(known, scope.place, root, _recorded(scope, known))
+    facts = Facts(
+        table=scope.table,
+        target=config.target,
+        root=root,
+        keyless=not config.primary_key,
+        epoch=mark.epoch,
+        token=scope.heartbeat.token if isinstance(scope, Job) else max(mark.fence, scope.heartbeat.token),
+        known_root=identity is None or identity.knows(root),
+        reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
+        may_shrink=config.target_may_shrink,
+    )
+    return Ledger(known, mine, facts, tuple(doubts(facts, mine, known)))
+
+
+def _recorded(scope: Scope, known: KnownLoads) -> frozenset[str]:
+    """Ids of loads that the store remembers, as far as the ledger has loads of nobody's store."""
+    loose = [entry for entry in known.entries if not entry.store]
+    if not loose:
+        return frozenset()
+    first = min(entry.loaded_at for entry in loose).date() - timedelta(days=1)
+    return frozenset(record.load_id for record in LoadRecords(scope.backend.objects, scope.table).since(first))
+
+
+def refuse_root(scope: Scope) -> None:
+    """Raises TableError for a table without primary key in a store that was never written from where it is now."""
+    identity, root = scope.backend.watermarks.known_identity(), scope.backend.objects.uri("")
+    if identity is None or identity.knows(root) or scope.config.primary_key:
+        return
+    finding = new_root(root, keyless=True)
+    raise TargetDoubtful(finding.what, finding.why, finding.next_step)
+
+
+def tell_or_refuse(scope: Scope, findings: Sequence[Finding]) -> None:
+    """Raises TableError for the first doubt that is refused; tells of the others."""
+    for finding in findings:
+        if finding.refused:
+            raise TargetDoubtful(finding.what, finding.why, finding.next_step)
+        scope.tell(str(finding), Severity.WARNING)
+
+
+def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: Sequence[Candidate]) -> None:
+    """Files to load of which a record says that this very warehouse has them: without a primary key a refusal, because
+    nobody knows whether their rows are in the target.
+    """
+    if not files or scope.options.reprocess:
+        return
+    since = min(file.last_modified for file in files).date() - timedelta(days=1)
+    wanted = {file.key for file in files}
+    doubted = [key for key in unknown_keys(scope, ledger, mark, since) if key in wanted]
+    if doubted:
+        finding = unknown_loads(ledger.facts, doubted)
+        if finding.refused:
+            raise TargetDoubtful(finding.what, finding.why, finding.next_step)
+        scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
+
+
+def unknown_keys(scope: Scope, ledger: Ledger, mark: Watermark, since: date | None) -> list[str]:
+    """Files that the records of loads into this warehouse have, and its ledger has not. since: the first day of records
+    that are read; None: all of them.
+    """
+    if ledger.known.warehouse is None:
+        return []
+    accepted = mark.loads_into(ledger.known.warehouse).get("accepted_at")
+    destination = Destination(ledger.known.warehouse, scope.config.target)
+    loads = ledger.files(scope, mark.epoch).loads
+    recorded = {
+        file.key: record
+        for record in LoadRecords(scope.backend.objects, scope.table).since(since)
+        if record.warehouse is not None and destination.has(record) and record.epoch >= mark.epoch
+        for file in record.files
+    }
+    return [key for key, record in recorded.items() if key not in loads and not _before(record, accepted)]
+
+
+def _before(record: LoadRecord, accepted: object) -> bool:
+    return isinstance(accepted, str) and record.ended <= parse_instant(accepted)
+
+
+def repair_records(scope: Scope, mark: Watermark, ledger: Ledger, *, recorded: str | None) -> LoadRecord | None:
+    """Record the loads that the ledger has and the store does not, because a crash came between commit and record.
+
+    Of all epochs, because `undo` may go back to an earlier one. recorded: the newest load up to which that was done
+    before; None: everything is looked at. Returns the last load of this epoch as the ledger has it. Raises Conflict,
+    Unreadable.
+    """
+    entries = ledger.mine.entries
+    ids = list(dict.fromkeys(entry.load_id for entry in entries))
+    unsure = set(ids[ids.index(recorded) + 1 :] if recorded in ids else ids)
+    if unsure:
+        records = LoadRecords(scope.backend.objects, scope.table)
+        first = min(entry.loaded_at for entry in entries if entry.load_id in unsure)
+        # The warehouse dates the entry, the host dated the record: their days may differ by one.
+        known = {record.load_id for record in records.since(first.date() - timedelta(days=1))}
+        for load_id in ids:
+            if load_id in unsure - known:
+                scope.tell(f"load {load_id} was committed but not recorded; recording it now")
+                records.add(_record_of(scope, mark, ledger, load_id))
+    last = next((entry.load_id for entry in reversed(entries) if entry.epoch >= mark.epoch), None)
+    return None if last is None else _record_of(scope, mark, ledger, last)
+
+
+def _record_of(scope: Scope, mark: Watermark, ledger: Ledger, load_id: str) -> LoadRecord:
+    files = [entry for entry in ledger.mine.entries if entry.load_id == load_id]
+    last = files[-1]
+    return LoadRecord(
+        load_id=load_id,
+        target=scope.config.target,
+        epoch=last.epoch,
+        token=mark.fence,
+        started=last.loaded_at,
+        ended=last.loaded_at,
+        files=tuple(LoadedFile(key_of(e, scope.table), e.uri, e.etag, e.rows) for e in files),
+        warehouse=ledger.known.warehouse,
+    )
+
+
+def recorded_loads(heartbeat: Heartbeat) -> dict[str, str]:
+    """By the id of a warehouse, the newest load up to which every load into it is recorded in the store."""
+    found = heartbeat.fields.get("recorded_in")
+    known = found if isinstance(found, dict) else {}
+    return {warehouse: load_id for warehouse, load_id in known.items() if isinstance(load_id, str)}

@@ -1,0 +1,121 @@
+"""Files that a load would have to take and that are gone, or are not what was written: refused before it begins.
+
+A load that went on without them would leave rows out, and every later one would look right.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from wmtui.errors import FileGone, FileReplaced, NotAStore, ObjectMissing
+from wmtui.files.decisions import Decisions
+from wmtui.files.selection import Selection, settled_run
+from wmtui.files.verdicts import Reason
+from wmtui.objects import ObjectStore
+from wmtui.pipeline.context import Scope
+from wmtui.pipeline.load.ledger_check import Ledger
+from wmtui.pipeline.load.ownership import key_of
+from wmtui.runs.run_document import Part, RunState, RunStore, run_started
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
+from wmtui.watermarks.zones import zone_of
+
+
+def refuse_replaced(selection: Selection) -> None:
+    """Raises TableError when a listed part is no longer what its run wrote."""
+    for verdict in selection.verdicts:
+        if verdict.reason is Reason.REPLACED:
+            raise FileReplaced(
+                f"{verdict.file.key} was replaced",
+                selection.explain(verdict),
+                "restore the object's version that the run wrote; or give its rows up: "
+                f"`wmtui files -t … --skip {verdict.file.key} --reason …`",
+            )
+
+
+def refuse_lost(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+    """Raises TableError when a file is gone that would have to be loaded: its rows would be missing, and every later
+    load would look right.
+    """
+    if job.options.reprocess and not job.options.keys:
+        _refuse_gone(job, selection, ledger)
+    if selection.basis.session is not None:
+        _refuse_missing(job, mark, selection, ledger)
+
+
+def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
+    """Of files that were loaded, and are to be loaded again."""
+    after = selection.basis.after
+    present = {file.key for file in selection.listing.candidates}
+    gone = {
+        key_of(entry, job.table): entry.rows
+        for entry in ledger.mine.entries
+        if entry.epoch >= selection.basis.epoch and (after is None or entry.loaded_at > after)
+    }
+    loaded = len(gone)
+    gone = {key: rows for key, rows in gone.items() if key not in present}
+    if gone:
+        shown = ", ".join(sorted(gone)[:3]) + (", …" if len(gone) > 3 else "")
+        raise FileGone(
+            f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
+            "loading the others again would not bring their rows back",
+            f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
+        )
+
+
+def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+    """Of parts that a committed run lists, and that are neither in the store nor in the ledger."""
+    store = RunStore(job.backend.objects, job.table)
+    present = {file.key for file in selection.listing.candidates}
+    known = ledger.files(job, mark.epoch)
+    loading, decided = job.loading(ledger.known.warehouse), selection.decisions
+    lying = {key.rpartition("/")[2]: key for key in present}
+    settled = settled_run(mark, job.heartbeat, loading, decided, known)
+    # The run that the watermark stands on is known without a listing, which may be old.
+    for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
+        found = store.read(name)
+        if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
+            continue
+        for part in found[0].parts:
+            if part.key in present or part.key in selection.loaded or _given_up(decided, part):
+                continue
+            if not _read_again(job, mark, name, part):
+                _refuse_unlisted(job.backend.objects, part)
+                point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
+                at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
+                moved = lying.get(part.key.rpartition("/")[2])
+                restore = f"move {moved} back to where it was" if moved else "restore it"
+                raise FileGone(
+                    f"{part.key} is gone",
+                    f"run {name} committed it with {part.rows} rows, and it was never loaded",
+                    f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
+                    f"{point}; or give them up: `wmtui files -t {job.table} --write-off --key {part.key} --reason …`",
+                )
+
+
+def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
+    """Raises NotAStore for a part that is there although no listing shows it."""
+    with suppress(ObjectMissing):
+        objects.head(part.key)
+        what = f"{objects.root} does not list {part.key}"
+        why = "the file is there, so the listing is old, or of another place"
+        raise NotAStore(what, why, "sync again; if it lasts, look for a proxy or cache in front of the store")
+
+
+def _given_up(decided: Decisions, part: Part) -> bool:
+    """Whether somebody decided to do without a part that is gone."""
+    decision = decided.files.get(part.key)
+    return decision is not None and decision.etag == part.etag
+
+
+def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
+    """Whether somebody placed the watermark before a part after its run: its rows were read again since."""
+    if mark.placed is None or mark.load_floor is None or run_started(run) >= mark.placed:
+        return False
+    point = to_wall(mark.load_floor, zone_of(mark.timezone, job.backend.zone))
+    return point < part.min_cursor or (point == part.min_cursor and bool(job.config.primary_key))
+
+
+def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:
+    """A run's wall clock as `set` takes it: of another zone than the profile's, with the zone."""
+    return format_wall(wall) if zone in (None, own.key) else f"'{format_instant(to_instant(wall, zone_of(zone, own)))}'"

@@ -1,0 +1,279 @@
+"""The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
+
+import time
+from contextlib import closing
+
+from msgspec.structs import replace
+
+from wmtui.config import TableConfig
+from wmtui.errors import (
+    Bug,
+    Conflict,
+    ExitCode,
+    Interrupted,
+    LeaseHeld,
+    LeaseLost,
+    NothingSelected,
+    Pinned,
+    StoreError,
+    TableError,
+    TargetMisfit,
+    UsageError,
+    WarehouseError,
+    WmtuiError,
+    told,
+)
+from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
+from wmtui.files.selection import earlier_runs
+from wmtui.files.summary import format_distance
+from wmtui.model import TableName
+from wmtui.objects.clock import StoreClock
+from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
+from wmtui.pipeline.extract.run_writer import Extracted
+from wmtui.pipeline.extract.stage import extract_table
+from wmtui.pipeline.load.ledger_check import read_ledger, refuse_root, tell_or_refuse
+from wmtui.pipeline.load.stage import load_table
+from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
+from wmtui.watermarks import lease
+from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.model import Json, Watermark, loaded_into
+from wmtui.watermarks.timestamps import format_instant, to_instant
+from wmtui.watermarks.validity import shortened
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at a lease that is waited for."""
+
+
+def sync_table(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> TableResult:
+    """Extract and load one table under its lease; a failure of any kind is a result, never an exception."""
+    began = time.monotonic()
+    account = Account()
+    error: WmtuiError | None = None
+    try:
+        stop.check()
+        held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
+        _under_lease(Job(table, config, backend, options, found, emit, held, stop, account))
+    except Exception as failure:  # noqa: BLE001 - the other tables go on
+        error = told(failure)
+    result = _result(table, account, error, time.monotonic() - began)
+    if error is not None and not isinstance(error, Interrupted | NothingSelected):
+        done = f"{account} and committed; then it failed: " if str(account) else ""
+        emit(Message(str(table), Severity.ERROR, f"{done}{result.error}"))
+    if isinstance(error, Bug):
+        emit(Message(str(table), Severity.DEBUG, error.trace))
+    emit(result)
+    return result
+
+
+def _wait_and_acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+) -> tuple[Lease, Heartbeat]:
+    """Take the table's lease, as soon as whoever holds it lets it go, if that is soon enough."""
+    until = time.monotonic() + options.wait.total_seconds()
+    told: str | None = None
+    while True:
+        try:
+            return _acquire(backend, table, config, options, emit)
+        except LeaseHeld as held:
+            if time.monotonic() >= until:
+                raise
+            if told != held.what:
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+            told = held.what
+            _wait(backend, table, options, until, stop)
+
+
+def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+    """Look every second whether the table may be taken, until it may or the time is over."""
+    while (left := until - time.monotonic()) > 0:
+        stop.wait(min(left, _LOOK_SECONDS))
+        if lease.read(backend.objects, table).open_to(options.batch):
+            return
+
+
+def _acquire(
+    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+) -> tuple[Lease, Heartbeat]:
+    backend.watermarks.identity()
+    mark = backend.watermarks.read(table).watermark
+    found = lease.read(backend.objects, table)
+    if not found.open_to(options.batch):
+        raise found.refusal()
+    scope = Scope(table, config, backend, options, found, emit)
+    if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
+        scope.tell(complaint, Severity.WARNING)
+    fence = max(mark.fence, _look(scope, mark))
+    run = new_run_id(backend.clock(), *earlier_runs(found))
+    author, batch = backend.author, options.batch
+    held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+    # What the store knew before this run: the run itself raises the watermark's fence.
+    return held, replace(found, fields={**found.fields, "token": max(found.token, mark.fence)})
+
+
+def _look(scope: Scope, mark: Watermark) -> int:
+    """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
+    being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+
+    Raises TableError, before anything is written, where reading would double rows because the store is not what the
+    warehouse was loaded from.
+    """
+    refuse_root(scope)
+    if not scope.options.load:
+        return 0
+    try:
+        ledger = read_ledger(scope, mark)
+    except WarehouseError:
+        return 0
+    tell_or_refuse(scope, [finding for finding in ledger.findings if finding.harmful_read])
+    return ledger.mine.token
+
+
+def _under_lease(job: Job) -> None:
+    """Sync, note a failure in the watermark, and release the lease with what happened."""
+    outcome, error = "failed", None
+    try:
+        _extract_and_load(job)
+        outcome = "success"
+    except Exception as failure:
+        outcome = _outcome(failure)
+        error = shortened(told(failure).in_one_line)
+        raise
+    finally:
+        now = format_instant(job.backend.clock())
+        rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
+        last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
+        success = {"last_success": now} if outcome == "success" else {}
+        job.lease.release({"last_run": last_run, **success})
+
+
+def _outcome(failure: Exception) -> str:
+    """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
+    if isinstance(failure, Interrupted):
+        return "interrupted"
+    return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
+
+
+def _extract_and_load(job: Job) -> None:
+    stage = "mysql_status" if job.options.extract else "redshift_status"
+    try:
+        mark = job.backend.watermarks.current(job.table)
+        refuse_incomplete_copy(job.backend.objects, mark)
+        if job.options.extract and leaves_manual(job, mark):
+            job = replace(job, options=replace(job.options, extract=False))
+        if job.options.extract:
+            mark = _extract(job, mark)
+        stage = "redshift_status"
+        if job.options.load:
+            load_table(job, mark)
+    except TargetMisfit as failure:
+        if job.options.load:
+            _load_nevertheless(job, mark)
+        _note_failure(job, stage, failure)
+        raise
+    except _QUIET:
+        raise
+    except Exception as failure:
+        _note_failure(job, stage, told(failure))
+        raise
+
+
+def _load_nevertheless(job: Job, mark: Watermark) -> None:
+    """Load what earlier runs committed: it is not concerned by columns that changed since."""
+    try:
+        load_table(job, mark)
+    except TableError as error:
+        job.tell(f"what was extracted earlier could not be loaded either: {error.in_one_line}", Severity.WARNING)
+
+
+def _extract(job: Job, mark: Watermark) -> Watermark:
+    with closing(extract_table(job, mark)) as runs:
+        for extracted in runs:
+            mark = _extracted(job, extracted)
+    return mark
+
+
+def _extracted(job: Job, extracted: Extracted) -> Watermark:
+    """Tell what a run extracted, and note how far it read; the watermark after it."""
+    mark = extracted.mark
+    if extracted.run is not None:
+        job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
+    else:
+        job.tell("no news in the source")
+    if extracted.run is None and extracted.complete:
+        mark = _recovered(job, mark)
+    elif not extracted.complete and job.options.limit is not None:
+        job.tell("stopped at the limit; more is waiting in the source")
+    if extracted.complete:  # Else what an earlier run noted of this position holds: it may have come less far.
+        zone = job.backend.zone
+        job.lease.note(
+            extracted_to=format_instant(to_instant(extracted.high, zone)),
+            extracted_from=format_instant(to_instant(extracted.seen_from or extracted.high, zone)),
+            extracted_behind=lease.place(mark),
+        )
+    return mark
+
+
+def _recovered(job: Job, mark: Watermark) -> Watermark:
+    """A run without news changes nothing, but the failure of an earlier one is over."""
+    if mark.fields["mysql_status"] in ("success", "pending"):
+        return mark
+    status = "success" if mark.position else "pending"
+    patch = {"mysql_status": status, "last_error": None}
+    return job.backend.watermarks.change(job.table, "recovered", lambda _: patch, based_on=mark)
+
+
+_QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
+"""Failures that are no state of the table: the operator's, another run's, or of the very store that would note them."""
+
+
+def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
+    """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
+    writes none: the document is another run's by then.
+    """
+
+    text = shortened(failure.in_one_line)
+
+    def patch(mark: Watermark) -> Json:
+        if stage == "mysql_status":
+            return {stage: "failed", "last_error": text}
+        noted = {"status": "failed", "error": text, "profile": job.backend.profile}
+        warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
+        return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
+
+    try:
+        mark = job.backend.watermarks.read(job.table).watermark
+        if any(mark.fields[name] != value for name, value in patch(mark).items()):
+            job.lease.renew()
+            job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
+    except Exception as error:  # noqa: BLE001 - the failure itself is what is told
+        job.tell(f"could not note the failure: {told(error)}", Severity.WARNING)
+
+
+def _result(table: TableName, account: Account, error: WmtuiError | None, seconds: float) -> TableResult:
+    return TableResult(
+        table=str(table),
+        status=_status(error),
+        exit_code=error.exit_code if error else ExitCode.DONE,
+        rows_extracted=account.rows_extracted,
+        rows_loaded=account.rows_loaded,
+        files_written=account.files_written,
+        files_loaded=account.files_loaded,
+        seconds=round(seconds, 3),
+        error=error.failure if error else None,
+    )
+
+
+_STATUSES: tuple[tuple[type[WmtuiError], Status], ...] = (
+    (Interrupted, Status.INTERRUPTED),
+    (NothingSelected, Status.NOTHING_SELECTED),
+    (Pinned, Status.PINNED),
+    (LeaseLost, Status.FAILED),
+    (LeaseHeld, Status.HELD),
+    (WmtuiError, Status.FAILED),
+)
+
+
+def _status(error: WmtuiError | None) -> Status:
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Status.SUCCESS)

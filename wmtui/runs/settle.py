@@ -1,0 +1,94 @@
+"""What becomes of a run that began and whose end the watermark has not seen."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from wmtui.errors import Unreadable
+from wmtui.model import Order, Strategy
+from wmtui.objects import ObjectStore
+from wmtui.runs.run_document import Run, RunState, RunStore, is_run_id, run_started
+from wmtui.watermarks import lease, reach
+from wmtui.watermarks.model import Json, Watermark, pending_everywhere
+from wmtui.watermarks.store import WatermarkStore
+from wmtui.watermarks.timestamps import format_instant, format_wall
+
+
+def patch_extracted(
+    mark: Watermark, run: Run, now: datetime, digits: int | None = None, read_to: datetime | None = None
+) -> Json:
+    """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column.
+
+    read_to: up to where the source had been read before.
+    """
+    if run.final is None:
+        raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
+    zone = {"timezone": run.timezone} if run.timezone else {}
+    return {
+        **pending_everywhere(mark, read_to),
+        **zone,
+        "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
+        "last_processed_key": list(run.final.key) if run.final.key else None,
+        "last_mysql_extraction_time": format_instant(now.replace(microsecond=0)),
+        "mysql_status": "success",
+        "backup_strategy": run.strategy.value,
+        "mysql_rows_extracted": run.rows,
+        "s3_file_count": len(run.parts),
+        "last_error": None,
+        "pending_extraction": None,
+        "extracted_run": run.run,
+    }
+
+
+def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Watermark, now: datetime) -> Watermark:
+    """Before an operator moves a watermark: a committed run is taken over, a running one abandoned.
+
+    Returns the watermark as it is then. Raises LeaseHeld while a live run holds the table: editing under a run would
+    be undone by it, or undo it.
+    """
+    heartbeat = lease.read(objects, mark.table)
+    if heartbeat.held:
+        raise heartbeat.refusal()
+    if mark.pending_extraction is None:
+        return mark
+    store = RunStore(objects, mark.table)
+    found = store.read(mark.pending_extraction)
+    if found is None:
+        bury(store, mark, mark.pending_extraction)
+    elif found[0].state is RunState.COMMITTED:
+        run, before = found[0], reach.read_to(mark, heartbeat, watermarks.zone)
+        patch = lambda seen: patch_extracted(seen, run, now, read_to=before)  # noqa: E731
+        return watermarks.change(mark.table, "extracted", patch, based_on=mark, by_hand=True)
+    elif found[0].state is RunState.RUNNING:
+        store.save(replace(found[0], state=RunState.ABANDONED), found[1])
+    forgotten = {"pending_extraction": None}
+    return watermarks.change(mark.table, "run abandoned", lambda _: forgotten, based_on=mark, by_hand=True)
+
+
+def bury(store: RunStore, mark: Watermark, run: str) -> None:
+    """Write the document of a run that began and has none, as abandoned: its process, if it lives, can never commit.
+
+    Raises Conflict when it has one by now.
+    """
+    if not is_run_id(run):
+        return
+    started = run_started(run)
+    store.create(
+        Run(
+            table=str(mark.table),
+            run=run,
+            token=mark.fence,
+            epoch=mark.epoch,
+            started=started,
+            strategy=Strategy.SEQUENTIAL,
+            order=Order.NONE,
+            low=None,
+            high=started.replace(tzinfo=None),
+            ranges=(),
+            schema=(),
+            cursor="",
+            primary_key=(),
+            state=RunState.ABANDONED,
+            timezone=mark.timezone,
+        )
+    )

@@ -1,0 +1,44 @@
+"""Which columns of a MySQL table are read: all but those that the settings exclude, or none at all."""
+
+from msgspec.structs import replace
+
+from wmtui.config import TableConfig
+from wmtui.errors import PrivilegeMissing
+from wmtui.model import TableName
+from wmtui.sources.mysql.account import grant
+from wmtui.sources.mysql.catalog import columns
+from wmtui.sources.mysql.column_types import Column
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.settings_check import kept, narrowed
+from wmtui.sources.span_query import MYSQL
+
+
+def kept_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
+    """The columns that the account may read and the settings do not exclude.
+
+    An account with SELECT on some columns is not shown the others: a narrower table must be what somebody wants, and
+    an `exclude` with a column that is not shown says so. Raises ConfigError; SourceError where it may read none.
+    """
+    found = {column.name: column for column in columns(session, table)}
+    denied = _denied(session, table)
+    if denied is None:
+        return [found[name] for name in kept(table, list(found), config)]
+    needed = grant(session, "SELECT", MYSQL.table(table))
+    readable = {name: column for name, column in found.items() if column.readable}
+    if not readable:
+        raise PrivilegeMissing(denied.what, denied.why, needed) from denied
+    folded = {name.casefold() for name in readable}
+    hidden = [name for name in config.exclude if name.casefold() not in folded]
+    if not hidden:
+        raise narrowed(table, list(readable), needed)
+    visible = replace(config, exclude=tuple(name for name in config.exclude if name not in hidden))
+    return [readable[name] for name in kept(table, list(readable), visible)]
+
+
+def _denied(session: Session, table: TableName) -> PrivilegeMissing | None:
+    """The refusal to show every column, None if there is none. No row is read; MySQL does not count INVISIBLE ones."""
+    try:
+        session.query(MYSQL.select("*", table, "FALSE"))
+    except PrivilegeMissing as error:
+        return error
+    return None

@@ -1,0 +1,53 @@
+"""How a MySQL table stands, by look-ups in its indexes: what incremental reading misses, and single rows."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from wmtui.model import Key, Position
+from wmtui.sources.base import FUTURE, CursorCounts, SourceTable
+from wmtui.sources.cursor import column_time, from_utc
+from wmtui.sources.keys import timestamp_text
+from wmtui.sources.mysql.session import Session
+from wmtui.sources.span_query import MYSQL, Parameters, equals
+
+
+def cursor_counts(session: Session, zone: ZoneInfo, table: SourceTable, now: datetime) -> CursorCounts | None:
+    """See SourceConnection.cursor_counts. Raises SourceError."""
+    if table.cursor_index is None:
+        return None
+    column = table.schema.field(table.cursor).type
+    parameters = Parameters(MYSQL)
+    ahead = parameters.bind(timestamp_text(column_time(now + FUTURE, column, zone)), column)
+    name = MYSQL.name(table.cursor)
+    nulls = MYSQL.select("COUNT(*)", table.table, f"{name} IS NULL") if table.nullable_cursor else "SELECT 0"
+    future = MYSQL.select("COUNT(*)", table.table, f"{name} > {ahead}")
+    newest = MYSQL.select(name, table.table, f"{name} <= {ahead}", f"{name} DESC LIMIT 1")
+    sql = f"SELECT ({nulls}) AS nulls, ({future}) AS future, ({newest}) AS newest"
+    row = session.query(sql, parameters.values)[0]
+    return CursorCounts(int(row["nulls"]), int(row["future"]), _wall(row["newest"], zone, table))
+
+
+def cursor_of(session: Session, zone: ZoneInfo, table: SourceTable, key: Key) -> datetime | None:
+    """See SourceConnection.cursor_of. Raises SourceError."""
+    parameters = Parameters(MYSQL)
+    where = equals(parameters, table, key)
+    rows = session.query(MYSQL.select(f"{MYSQL.name(table.cursor)} AS at", table.table, where), parameters.values)
+    return _wall(rows[0]["at"], zone, table) if rows else None
+
+
+def newest_key(session: Session, zone: ZoneInfo, table: SourceTable) -> Position | None:
+    """See SourceConnection.newest_key; only of a key that the server counts up. Raises SourceError."""
+    key, cursor = (MYSQL.name(column) for column in (table.primary_key[0], table.cursor))
+    sql = MYSQL.select(f"{key} AS number, {cursor} AS at", table.table, "TRUE", f"{key} DESC LIMIT 1")
+    rows = session.query(sql)
+    at = _wall(rows[0]["at"], zone, table) if rows else None
+    return None if at is None else Position(at, (int(rows[0]["number"]),))
+
+
+def _wall(value: Any, zone: ZoneInfo, table: SourceTable) -> datetime | None:
+    """A cursor as the driver shows it, in UTC where the column has a zone; it shows a zero date as None."""
+    if value is None:
+        return None
+    in_utc = table.schema.field(table.cursor).type.tz is not None
+    return from_utc(value, zone) if in_utc else value

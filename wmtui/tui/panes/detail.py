@@ -1,0 +1,395 @@
+"""One table: its watermark, its files with their verdicts, its history."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.events import Click, Resize
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher
+
+from wmtui.errors import Unreadable
+from wmtui.files.verdicts import Verdict
+from wmtui.model import TableName
+from wmtui.service import Draft, Entry, Look, Selection, Service, Severity
+from wmtui.service.history import diff_lines
+from wmtui.service.workspace import LoadNote
+from wmtui.tui.state.background import Failure, words
+from wmtui.tui.widgets.cells import Line, Plate, bars, fit_middle, kind_of, set_title
+from wmtui.tui.widgets.drawing import file_line, lag_bar
+from wmtui.tui.widgets.histogram import Histogram
+from wmtui.tui.widgets.lines import LineList
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
+from wmtui.words import values, watermarks
+from wmtui.words.last_verified import in_words
+from wmtui.words.values import printable
+
+TABS = ("fields", "files", "history")
+KEPT = ("all", "kept", "dropped")
+_LABEL = 14
+PATIENCE_SECONDS = 0.3
+"""So long the table before stays in sight while another is read, which spares the eye and slow connections."""
+WHOLE_LINE = "\0"
+"""The label of a text that begins at the left."""
+_SHOWN = {
+    "table_name", "last_mysql_data_timestamp", "timezone", "mode", "mysql_status", "redshift_status",
+    "mysql_rows_extracted", "redshift_rows_loaded", "last_error", "pin", "warehouses",
+}  # fmt: skip
+"""Fields that have a line in words."""
+HISTORY_SHOWN = 200
+"""Newest changes read; `wmtui watermark history` shows all."""
+
+
+Fields = list[tuple[str, str, str]]
+"""Label, text and kind of each."""
+
+
+class Field(Struct, frozen=True):
+    """A line of the watermark. value: what is copied."""
+
+    label: str
+    text: str
+    value: str
+    kind: str = ""
+    whole: bool = False
+
+
+class Change(Struct, frozen=True):
+    """A line of the history: of which entry, and what it says."""
+
+    entry: Entry | Unreadable
+    line: Line
+
+
+class Detail(Struct, frozen=True):
+    """What was read of a table, and what takes long to derive from it. look: as the list shows it."""
+
+    look: Look
+    draft: Draft
+    selection: Selection
+    shown: Mapping[str, Sequence[Verdict]]
+    histogram: Histogram | None
+    fields: Sequence[tuple[str, str, str]]
+
+
+def read(service: Service, table: TableName) -> Detail:
+    """Everything but the history. Raises Unreadable and StoreError."""
+    draft = service.draft(table)
+    now = draft.now()
+    newest = sorted(now.selection.verdicts, key=lambda v: v.file.last_modified, reverse=True)
+    kept = [verdict for verdict in newest if verdict.selected]
+    dropped = [verdict for verdict in newest if not verdict.selected]
+    shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
+    look = service.overview.counted(service.overview.look(table), now.selection)
+    return Detail(look, draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+
+
+_KINDS = {Severity.OK: "", Severity.WARN: "warn", Severity.ERROR: "bad"}
+
+
+def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
+    """The watermark in words: label, text, kind."""
+    mark, heartbeat, zone = look.mark, look.heartbeat, service.workspace.zone
+    assert mark is not None
+    assert heartbeat is not None
+    f, status = mark.fields, look.status
+    limit, verified = service.workspace.config(mark.table).freshness.error, in_words(status.verified)
+    loads, *rest = watermarks.consequence(service, mark, selection)
+    own, *others = service.workspace.loads(mark)
+    glyphs = [values.status(f["mysql_status"]), values.status(own.status)]
+    shown = [
+        ("data up to", watermarks.point(mark, zone), "strong"),
+        ("mode", watermarks.mode(mark, service.workspace.clock(), zone), ""),
+        ("MySQL", f"{glyphs[0]}, {values.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
+        ("Redshift", f"{glyphs[1]}, {values.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
+        *_elsewhere(others),
+        ("lag", _lag(look, limit), ""),
+        ("last success", values.instant(status.last_success), ""),
+        ("next load", loads.removeprefix("loading now would say: "), ""),
+        *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
+    ]
+    if status.judgement.why and status.state != "failed":
+        shown.append(("state", status.judgement.why, _KINDS[status.severity]))
+    shown.append(("last verified", verified, kind_of(verified)))
+    if status.held_by:
+        shown.insert(1, ("reading", status.held_by, "warn"))
+    if f["last_error"]:
+        shown.insert(1, ("last error", f["last_error"], "bad"))
+    if look.status.phase:
+        shown.insert(1, ("running", _run(look, heartbeat), "busy"))
+    if f["pin"] is not None:
+        shown.insert(1, ("pin", watermarks.pin(mark), "warn"))
+    return [*shown, ("", "", ""), *_bookkeeping(service, mark)]
+
+
+def aged(shown: Sequence[tuple[str, str, str]], look: Look, limit: timedelta, since: timedelta) -> Fields:
+    """The same fields some time after they were read: ages grow."""
+    texts = {"lag": _lag(look, limit, since)}
+    if look.heartbeat is not None and look.status.phase:
+        texts["running"] = _run(look, look.heartbeat, since)
+    return [(label, texts.get(label, text), kind) for label, text, kind in shown]
+
+
+def _lag(look: Look, limit: timedelta, since: timedelta = timedelta(0)) -> str:
+    lag, age = (None if found is None else found + since for found in (look.status.lag, look.status.judgement.age))
+    return f"{values.span(lag)}  {lag_bar(age, limit, 8)}"
+
+
+def _run(look: Look, heartbeat: Heartbeat, since: timedelta = timedelta(0)) -> str:
+    status, age = look.status, values.span(heartbeat.age + since)
+    return f"▸ {status.phase}, {status.rows:,} rows, {status.owner}, heard of {age} ago, lock {heartbeat.lease_id}"
+
+
+def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
+    """Loads by other profiles that share the store."""
+    for note in others:
+        glyph = values.status(note.status)
+        yield "", f"{glyph}, {values.count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
+
+
+def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
+    """The document's other fields, those of other tools too: the whole line is the text."""
+    for line in watermarks.document(service, mark):
+        name, _, value = line.partition(" ")
+        if name not in _SHOWN:
+            yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
+
+
+class Tabs(Plate):
+    """The names of the tabs; a click chooses one."""
+
+    class Chosen(Message):
+        """Somebody clicked a tab."""
+
+        def __init__(self, tab: str) -> None:
+            super().__init__()
+            self.tab = tab
+
+    def mark(self, current: str, names: Sequence[str]) -> None:
+        """Show which one is open."""
+        line: Line = [(" ", "")]
+        for tab, name in zip(TABS, names, strict=True):
+            line += [(f"[{name}]" if tab == current else f" {name} ", "strong" if tab == current else "dim"), (" ", "")]
+        self._names = list(names)
+        self.show([line])
+
+    def on_click(self, event: Click) -> None:
+        """Which name is there?"""
+        left = 1
+        for tab, name in zip(TABS, self._names, strict=True):
+            if left <= event.x < left + len(name) + 2:
+                self.post_message(self.Chosen(tab))
+            left += len(name) + 3
+
+
+class DetailPane(Vertical):
+    """The pane of one table."""
+
+    def __init__(self) -> None:
+        super().__init__(id="detail", classes="pane")
+        self.table: TableName | None = None
+        self.detail: Detail | None = None
+        self._since = timedelta(0)
+        self.entries: list[Entry | Unreadable] | None = None
+        self._waiting: Timer | None = None
+        self._selection: Selection | None = None
+        self.kept = "all"
+        self.tab = "fields"
+
+    def compose(self) -> ComposeResult:
+        """Tabs above, one of three lists below."""
+        yield Tabs(id="tabs")
+        with ContentSwitcher(initial="fields"):
+            yield LineList(_field_line, empty="reading…", id="fields")
+            with Vertical(id="files"):
+                yield Plate(id="file-summary")
+                yield LineList(self._file_line, empty="no files", id="file-list")
+            with Vertical(id="history"):
+                yield Plate(id="history-summary")
+                yield LineList(_change_line, empty="reading…", id="changes")
+
+    def on_mount(self) -> None:
+        """Nothing is known yet."""
+        self._head()
+
+    def on_resize(self, _: Resize) -> None:
+        """Long values are wrapped, and pictures are as wide as the pane."""
+        self._draw()
+
+    @property
+    def lines(self) -> LineList:
+        """The list that is shown."""
+        return self.query_one({"fields": "#fields", "files": "#file-list", "history": "#changes"}[self.tab], LineList)
+
+    @property
+    def _width(self) -> int:
+        """Cells of a line in any of the lists, also in those that are not shown: their scrollbar takes one."""
+        return self.content_size.width - 1
+
+    def begin(self, table: TableName | None) -> None:
+        """Another table: what is shown of the one before goes when this one is read, or soon if that takes long."""
+        if table != self.table:
+            self.table, self.detail, self.entries = table, None, None
+            self._say("reading…" if table else "no table")
+            self._stop_waiting()
+            if table is None:
+                self._draw()
+            else:
+                self._waiting = self.set_timer(PATIENCE_SECONDS, self._draw)
+
+    def take(self, detail: Detail) -> None:
+        """What was read of the table."""
+        self.detail, self._since = detail, timedelta(0)
+        self._head()
+        self._draw_fields()
+        self._draw_files()
+        if self.tab != "history" or self.entries is not None:
+            self._draw()
+
+    def grow_older(self, since: timedelta, limit: timedelta) -> None:
+        """Let the ages grow. since: how long ago the table was read; limit: of its lag."""
+        if self.detail is None or since == self._since:
+            return
+        self._since = since
+        older = aged(self.detail.fields, self.detail.look, limit, since)
+        if older != self.detail.fields:
+            self.detail = replace(self.detail, fields=older)
+            self._draw_fields()
+
+    def take_history(self, entries: "list[Entry | Unreadable]") -> None:
+        """The table's changes, oldest first."""
+        self.entries = entries
+        self._draw()
+
+    def fail(self, failure: Failure) -> None:
+        """It cannot be read."""
+        self.detail = None
+        self._say(words(failure))
+        self._draw()
+
+    def open(self, tab: str) -> None:
+        """Show a tab and give its list the focus."""
+        self.tab = tab
+        self.query_one(ContentSwitcher).current = tab
+        self._head()
+        self.lines.focus()
+
+    def toggle_kept(self) -> None:
+        """All files, only those that are loaded next, only the others."""
+        self.kept = KEPT[(KEPT.index(self.kept) + 1) % len(KEPT)]
+        self._draw_files()
+
+    def _say(self, text: str) -> None:
+        for identity in ("#fields", "#file-list", "#changes"):
+            lines = self.query_one(identity, LineList)
+            lines.empty = printable(text)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+
+    def _draw(self) -> None:
+        self._stop_waiting()
+        self._head()
+        self._draw_fields()
+        self._draw_files()
+        self._draw_history()
+
+    def _head(self) -> None:
+        s = self.detail.selection.summary if self.detail else None
+        files = f"Files {s.selected:,}/{s.found:,}" if s else "Files"
+        self.query_one(Tabs).mark(self.tab, ("Watermark", files, "History"))
+        name = str(self.table or "Watermark")
+        room = max(_LABEL, self.size.width - 8)
+        set_title(self, f"2 {fit_middle(name, room).rstrip() if len(name) > room else name}")
+
+    def _draw_fields(self) -> None:
+        lines = self.query_one("#fields", LineList)
+        width = max(10, self._width - _LABEL - 1)
+        items = []
+        for label, text, kind in self.detail.fields if self.detail else ():
+            if label == WHOLE_LINE:
+                items.append(Field("", text, text.split(None, 1)[-1], kind, whole=True))
+                continue
+            name = label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
+            for number, piece in enumerate(textwrap.wrap(text, width) or [""]):
+                items.append(Field(name if number == 0 else "", piece, text, kind))
+        lines.show(items)
+
+    def _draw_files(self) -> None:
+        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", Plate)
+        if self.detail is None:
+            lines.show(())
+            head.show(())
+            return
+        self._selection = self.detail.selection
+        summary, width = self.detail.selection.summary, max(10, self._width)
+        text = f"{summary}" + (f"; {summary.hint}" if summary.hint else "")
+        shown: list[Line] = [[(piece, "strong" if summary.held_back else "")] for piece in textwrap.wrap(text, width)]
+        if self.detail.histogram is not None:
+            shown += self.detail.histogram.lines(width)
+        head.styles.height = len(shown)
+        head.show(shown)
+        lines.empty = f"no files are {self.kept}" if self.kept != "all" else "no files of this table are in the store"
+        lines.show(self.detail.shown[self.kept])
+
+    def _draw_history(self) -> None:
+        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", Plate)
+        if self.entries is None:
+            head.show(())
+            lines.show(())
+            return
+        lines.empty = "nobody has changed it yet"
+        lines.show([change for entry in reversed(self.entries) for change in _changes(entry, self._width)])
+        head.show([sparkline(self.entries, self._width)])
+
+    def _file_line(self, verdict: Verdict, width: int) -> Line:
+        return file_line(verdict, self._selection, width) if self._selection else []
+
+
+def _field_line(field: Field, width: int) -> Line:
+    if field.whole:
+        return [(field.text[:width], field.kind)]
+    return [(field.label.ljust(_LABEL + 1)[: _LABEL + 1], "dim"), (field.text[:width], field.kind)]
+
+
+def _change_line(change: Change, _: int) -> Line:
+    return change.line
+
+
+def _changes(entry: Entry | Unreadable, width: int) -> list[Change]:
+    if isinstance(entry, Unreadable):
+        return [Change(entry, [(f"✗ {entry}", "bad")])]
+    who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
+    number = f"{entry.serial or values.ABSENT:>4} "
+    at = (entry.at or values.ABSENT).replace("T", " ").removesuffix("Z")[:19]
+    head: Line = [(number, "dim"), (f"{at} ", ""), (f"{entry.action} ", "strong"), (who, "dim")]
+    why = [Change(entry, [(f"     “{entry.reason}”", "")])] if entry.reason else []
+    diff = []
+    for name, change in diff_lines(entry.diff):
+        if len(name) + len(change) + 6 <= width:
+            diff.append(Change(entry, [(f"     {name} ", "dim"), (change, "")]))
+        else:
+            diff += [Change(entry, [(f"     {name}", "dim")]), Change(entry, [(f"       {change}", "")])]
+    return [Change(entry, head), *why, *diff]
+
+
+def sparkline(entries: Sequence[Entry | Unreadable], width: int) -> Line:
+    """Rows extracted per run, the newest at the right."""
+    rows = [
+        int(entry.diff["mysql_rows_extracted"][1] or 0)
+        for entry in entries
+        if isinstance(entry, Entry) and "mysql_rows_extracted" in entry.diff and entry.action != "reset"
+    ]
+    label = "rows per run "
+    shown = rows[-max(1, width - len(label) - 14) :]
+    if not any(shown):
+        return [("no run has changed it yet", "dim")]
+    return [(label, "dim"), (bars(shown), "busy"), (f" max {max(shown):,}", "dim")]

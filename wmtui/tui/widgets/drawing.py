@@ -1,0 +1,179 @@
+"""How tables, files, changes and log lines look as lines of text, so many cells wide."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec import Struct
+from rich.cells import cell_len
+
+from wmtui.events import Severity
+from wmtui.files.selection import Selection
+from wmtui.files.summary import word
+from wmtui.files.verdicts import Verdict
+from wmtui.model import TableName
+from wmtui.service.progress import TableProgress
+from wmtui.tui.state.table_list import Board
+from wmtui.tui.widgets.cells import Line, columns, fit, fit_middle, kind_of
+from wmtui.words import values
+
+WIDE, WIDEST = 50, 88
+"""From so many cells on a line of the table list has a word for how the table is, then a word for each side too."""
+
+
+class _Cells(NamedTuple):
+    """The texts of a line of the table list."""
+
+    name: str = "Table"
+    mysql: str = "MySQL"
+    redshift: str = "Redshift"
+    how: str = "State"
+    lag: str = "Lag"
+    bar: str = ""
+    files: str = "Files"
+    success: str = "Last success"
+
+
+_HEADING = _Cells()
+
+
+def table_header(width: int) -> Line:
+    """The names of the columns of `table_line`."""
+    cells = _layout(width, _HEADING)
+    return columns([(text, cell, "dim") for text, cell, _ in cells])
+
+
+def table_line(board: Board, table: TableName, clock: float, width: int) -> Line:
+    """One table of the list. clock: monotonic seconds."""
+    name = ("● " if table in board.marked else "") + str(table)
+    progress, look = board.running.get(table), board.looks.get(table)
+    if progress is not None:
+        return _busy(name, _how_far(progress, clock), width)
+    if table in board.queued:
+        return _busy(name, "· waiting for its turn", width)
+    if look is None:
+        return _busy(name, "…", width, "dim")
+    status = look.status
+    if look.mark is None:
+        words = "✗ gone, u brings it back" if status.problem == "gone" else f"✗ {status.problem}"
+        return _busy(name, words, width, "bad")
+    if status.phase:
+        return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
+    limit = board.settings.tables[table].freshness.error
+    mysql = "! interrupted" if status.problem == "interrupted" else values.status(status.mysql_status)
+    run_age, age = status.judgement.run_age, status.judgement.age
+    success = "never" if run_age is None else values.span(run_age)
+    waiting = "" if look.waiting is None else f"{look.waiting:,}"
+    lag, bar = short_span(status.lag), lag_bar(age, limit)
+    redshift = values.status(status.redshift_status)
+    cells = _Cells(name, mysql, redshift, values.state(status.state, status.severity), lag, bar, waiting, success)
+    late = age is not None and age >= limit
+    return columns(
+        [(text, cell, "warn" if late and text == bar and bar else kind) for text, cell, kind in _layout(width, cells)]
+    )
+
+
+def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
+    """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
+    c, wide, widest = cells, width >= WIDE, width >= WIDEST
+    sides = (c.mysql, c.redshift) if widest else ("M", "R") if c is _HEADING else (c.mysql[:1], c.redshift[:1])
+    found = [(side, 13 if widest else 1, kind_of(side)) for side in sides]
+    found.append((c.how if wide else c.how[:1], 14 if wide else 1, kind_of(c.how)))
+    found += [
+        (c.lag, -3, ""),
+        (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"),
+        (c.files, -5, ""),
+    ]
+    if widest:
+        found.append((c.success, -12, ""))
+    rest = width - sum(abs(cell) + 1 for _, cell, _ in found)
+    return [(fit_middle(c.name, rest), rest, ""), *found]
+
+
+def _name_width(width: int) -> int:
+    return _layout(width, _HEADING)[0][1]
+
+
+def _busy(name: str, text: str, width: int, kind: str = "busy") -> Line:
+    first = _name_width(width)
+    return columns([(fit_middle(name, first), first, ""), (text, max(0, width - first - 1), kind)])
+
+
+_TELLING_SECONDS = 1.0
+"""A speed says nothing before."""
+
+
+def _how_far(progress: TableProgress, clock: float) -> str:
+    p = progress.progress
+    tells = clock - progress.phase_began >= _TELLING_SECONDS and progress.rate(clock)
+    rate = f" {progress.rate(clock):,}/s" if tells else ""
+    return f"▸ {p.phase.value} {p.rows:,}{rate} {clock - progress.began:.0f}s"
+
+
+def short_span(length: timedelta | None) -> str:
+    """A length of time in at most three cells: `45s`, `12m`, `5h`, `4d`."""
+    if length is None:
+        return values.ABSENT
+    seconds = int(length.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{min(seconds // size, 99)}{unit}"
+    return f"{seconds}s"
+
+
+def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
+    """How much of the allowed age the lag is; full: at the limit or over it."""
+    if lag is None or not limit:
+        return ""
+    halves = min(int(lag / limit * width * 2) + 1, width * 2)
+    return "━" * (halves // 2) + "╸" * (halves % 2)
+
+
+_SIGNS = {"next": ("✓", "good"), "loaded": ("·", "dim"), "held back": ("!", "warn"), "out": ("·", "dim")}
+_NARROW_FILE = 50
+"""Below, a file's size gives way to the reason."""
+
+
+def file_line(verdict: Verdict, selection: Selection, width: int) -> Line:
+    """A file with its verdict: next, loaded, held back or out, when, why, and as much of its name as fits."""
+    why = selection.explain(verdict)
+    at = values.instant(verdict.file.last_modified)[5:-1].replace("T", " ")
+    what = word(verdict)
+    name = verdict.file.key.rsplit("/", 1)[-1]
+    sign, kind = _SIGNS[what]
+    if width < _NARROW_FILE:
+        return columns([(sign, 1, kind), (at, 14, ""), (why, width - 17, "")])
+    head = [(f"{sign} {what}", 11, kind), (at, 14, ""), (values.size(verdict.file.size), -8, "")]
+    used = sum(abs(cell) + 1 for _, cell, _ in head)
+    if width - used < 60:
+        return columns([*head, (why, width - used, "")])
+    reason = min(46, (width - used) // 2)
+    return columns(
+        [*head, (why, reason, ""), (fit_middle(name, width - used - reason - 1), width - used - reason - 1, "dim")]
+    )
+
+
+class LogLine(Struct, frozen=True):
+    """A line of the sync log. at: aware UTC."""
+
+    at: datetime
+    severity: Severity
+    table: str
+    text: str
+
+    def __str__(self) -> str:
+        about = f"{self.table}: " if self.table else ""
+        return f"{values.instant(self.at)} {self.severity.value.upper():7} {about}{self.text}"
+
+
+_KIND_OF_SEVERITY = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.DEBUG: "dim", Severity.INFO: ""}
+
+
+def log_line(line: LogLine, width: int) -> Line:
+    """A line of the sync log."""
+    kind = _KIND_OF_SEVERITY[line.severity]
+    name = line.table.rsplit(".", 1)[-1] if width < 90 else line.table
+    cells = [(f"{line.at:%H:%M:%S}", 8, "dim"), (line.severity.value, 7, kind)]
+    if name:
+        cells.append((fit_middle(name, min(cell_len(name), 34)), min(cell_len(name), 34), "dim"))
+    used = sum(cell + 1 for _, cell, _ in cells)
+    return columns([*cells, (fit(line.text, max(0, width - used)), max(0, width - used), kind)])

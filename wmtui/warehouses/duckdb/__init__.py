@@ -1,0 +1,1 @@
+"""DuckDB: one file on this host, for demos and tests."""

@@ -1,0 +1,205 @@
+"""Ledger and fence of a warehouse: who has loaded what into which target; read, made, and kept inside a load."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from msgspec.structs import replace
+
+from wmtui.errors import LedgerBroken, Superseded, TableError, TargetHandedOver
+from wmtui.warehouses.base import Fence, KnownLoads, LedgerEntry, LoadFile, LoadRequest, Place, TargetState
+from wmtui.warehouses.ledger.statements import FORMAT, LEDGER, WAREHOUSE
+from wmtui.warehouses.load.session import Session
+
+
+def read_loads(session: Session, place: Place) -> KnownLoads:
+    """What was loaded into a target, and by whom, also by a ledger that was not brought to this format yet."""
+    warehouse = warehouse_id(session)
+    if warehouse is None:
+        if has_first_ledger(session):
+            try:
+                return _read_first(session, place)
+            except Exception:  # Whatever it is, once another process has taken the ledger over meanwhile.
+                if has_first_ledger(session):
+                    raise
+        warehouse = warehouse_id(session)
+    target = session.state(place.target)
+    if warehouse is None:
+        return KnownLoads(target=target)
+    statements, whole = session.statements, session.statements.whole(place.target)
+    entries = session.execute(statements.select_ledger(place.target), place.store, place.table, whole)
+    fences = session.execute(statements.select_fences(place.target), whole)
+    return KnownLoads(warehouse, tuple(map(_entry, entries)), tuple(map(_fence, fences)), target)
+
+
+def _read_first(session: Session, place: Place) -> KnownLoads:
+    statements = session.statements
+    entries = session.execute(statements.select_first_ledger(), place.table, place.target)
+    fences = session.execute(statements.select_first_fence(), place.target)
+    return KnownLoads(None, tuple(map(_entry, entries)), tuple(map(_fence, fences)), session.state(place.target))
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    store, key, uri, etag, size, footer, rows, load_id, epoch, at = row
+    return LedgerEntry(store, key, uri, etag, rows, load_id, epoch, at.replace(tzinfo=UTC), size, footer)
+
+
+def _fence(row: Sequence[Any]) -> Fence:
+    store, table, token, run, target_id, rows, columns, moved_to = row
+    return Fence(store, table, int(token), run, target_id, rows, tuple(json.loads(columns or "[]")), moved_to)
+
+
+def warehouse_id(session: Session) -> str | None:
+    """The id that the first load gave the warehouse; None before it. Raises TableError for a newer format."""
+    if not session.columns(WAREHOUSE):
+        return None
+    rows = session.execute(session.statements.select_warehouse())
+    if not rows:
+        raise LedgerBroken(
+            "this warehouse has lost its id",
+            f"{session.statements.own(WAREHOUSE)} has no row, and nobody knows which loads it has",
+            f"put the id back that `wmtui store show` has for this profile: {session.statements.insert_warehouse()}",
+        )
+    found, version = rows[0]
+    if version > FORMAT:
+        raise LedgerBroken(
+            f"the ledger of this warehouse has format {version}",
+            f"this wmtui knows formats up to {FORMAT}",
+            "upgrade wmtui on this host; nothing was changed",
+        )
+    return str(found)
+
+
+def has_first_ledger(session: Session) -> bool:
+    """Whether an older wmtui loaded into this warehouse, and no newer one yet."""
+    return bool(session.columns(LEDGER)) and not session.columns(WAREHOUSE)
+
+
+def make_ledger(session: Session, *, first: bool) -> str:
+    """Make ledger, fence and id of a warehouse, to be called at the beginning of a transaction. Returns the id.
+
+    first: there is a ledger of the first format, which is taken over, unless another process did so meanwhile.
+    """
+    statements = session.statements
+    targets = []
+    if first:
+        session.lock_first_ledger()
+        if known := warehouse_id(session):
+            return known
+        targets = [target for (target,) in session.execute(statements.first_format_targets())]
+    *tables, ledger, fence = statements.create_ledger()
+    session.execute_all(tables)
+    for target in targets:
+        for statement in statements.take_over_first_format(target):
+            session.execute(statement, target)
+    session.execute_all([*(statements.drop_first_format() if first else ()), ledger, fence])
+    made = uuid.uuid4().hex
+    session.execute(statements.insert_warehouse(), made, FORMAT, session.now())
+    return made
+
+
+def in_the_way(schema: str, error: Exception) -> TableError:
+    """The ledger cannot be made, and nobody else makes it."""
+    return LedgerBroken(
+        f"the ledger cannot be made in {schema}",
+        " ".join(str(error).split()),
+        f"tables or views wmtui_… are left of a ledger that is not whole: restore {WAREHOUSE} too, or drop them",
+    )
+
+
+def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | None:
+    """What an earlier load of this place left. Raises Conflict when a newer run has passed, or another with this token,
+    and TableError when the target was handed over to another table.
+    """
+    whole = session.statements.whole(place.target)
+    fences = [_fence(row) for row in session.execute(session.statements.select_fences(place.target), whole)]
+    mine = [f for f in fences if (f.store, f.table) == (place.store, place.table)]
+    known = max(mine, key=lambda f: f.token, default=None)
+    if known is None:
+        return None
+    if known.moved_to is not None:
+        raise TargetHandedOver(
+            f"{place.target} is the target of {known.moved_to} now",
+            f"{place.table} loaded into it before, and it was handed over",
+            f"give {place.table} another target in tables.yaml",
+        )
+    if known.token > token or (known.token == token and known.run not in ("", run)):
+        raise Superseded(
+            f"a newer run has taken over {place.table}",
+            f"run {known.run or 'of an older wmtui'} loaded with token {known.token}, this one has {token}",
+            "nothing was loaded by this run; the newer one goes on",
+        )
+    return known
+
+
+def passed(request: LoadRequest, known: Fence | None) -> Fence:
+    """What a load leaves that changed nothing of the target. known: what an earlier one left."""
+    return replace(known or Fence(request.place.store, request.table, 0, ""), token=request.token, run=request.run)
+
+
+def raise_fence(session: Session, request: LoadRequest, known: Fence | None, left: Fence) -> None:
+    """Leave what this load left of the target for the next one."""
+    statements, place = session.statements, request.place
+    statement = statements.update_fence if known is not None else statements.insert_fence
+    session.execute(
+        statement(place.target),
+        *(place.store, place.table, statements.whole(place.target)),
+        *(left.token, left.run, left.target_id, left.target_rows, json.dumps(left.columns, ensure_ascii=False)),
+    )
+
+
+def claim(session: Session, place: Place) -> None:
+    """Give what the ledger has of no store for this table and target to this store."""
+    for statement in session.statements.claim(place.target):
+        session.execute(statement, place.store, place.table, session.statements.whole(place.target))
+
+
+def loaded_before(session: Session, request: LoadRequest) -> set[LoadFile]:
+    """Files of a request that are loaded in this epoch or a later one, none if they are to be loaded again. A part of
+    our own counts by its key, whatever its ETag is now; another file as it was loaded last.
+    """
+    if request.reprocess:
+        return set()
+    statements, place = session.statements, request.place
+    rows = session.execute(
+        statements.select_ledger(place.target), place.store, place.table, statements.whole(place.target)
+    )
+    entries = [_entry(row) for row in rows]
+    mine = [entry for entry in entries if entry.store == place.store and entry.epoch >= request.epoch]
+    last = {entry.key or entry.uri: entry.etag for entry in mine}  # Rows of the first format have no key.
+    etags = {file: last.get(file.key, last.get(file.uri)) for file in request.files}
+    return {file for file, etag in etags.items() if etag is not None and (file.rows is not None or etag == file.etag)}
+
+
+def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+    """A row for each file, with its rows."""
+    statements, place = session.statements, request.place
+    whole, now = statements.whole(place.target), session.now()
+    rows: Sequence[Sequence[object]] = [
+        (
+            *(place.store, place.table, whole, file.key, file.etag, file.size, file.footer, file.uri, count),
+            *(request.load_id, request.run, request.epoch, request.token, now),
+        )
+        for file, count in fresh.items()
+    ]
+    session.execute_many(statements.insert_ledger(place.target), rows)
+
+
+def accept_target(
+    session: Session, place: Place, state: TargetState, *, token: int, run: str, moved_from: str | None
+) -> None:
+    """Transaction of `accept`, the ledger locked: the target as it is now is what this table's loads left."""
+    statements, whole = session.statements, session.statements.whole(place.target)
+    session.execute(statements.take_back(place.target), place.store, place.table, whole)
+    if moved_from is not None:
+        session.execute(statements.hand_over(place.target), moved_from, whole, place.table)
+    claim(session, place)
+    mine = f"{place.table} of store {place.store[:8]}"
+    session.execute(statements.retire_others(place.target), place.store, place.table, whole, mine)
+    known = pass_fence(session, place, token, run)
+    rows = state.rows if state.exists else 0
+    left = Fence(place.store, place.table, token, run, state.id, rows, known.columns if known else ())
+    request = LoadRequest("", place, 0, token, run, "", (), ())
+    raise_fence(session, request, known, left)

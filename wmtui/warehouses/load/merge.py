@@ -1,0 +1,229 @@
+"""Transaction 2 of a load, the same for every warehouse: proof of staging, fence, merge and ledger."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from wmtui.errors import FileMisfit, RowsMissing, TargetChanged
+from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses.ledger.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
+from wmtui.warehouses.load.columns import Columns, match
+from wmtui.warehouses.load.session import Session
+from wmtui.warehouses.load.staging import Staged
+from wmtui.warehouses.load.statements import Losing, Update, count_staged, drop_staging, unstage
+from wmtui.warehouses.load.types import arrow_type
+
+
+def count_rows(session: Session, target: str) -> int | None:
+    """Rows in the target, None when there is no such table."""
+    if not session.columns(target):
+        return None
+    return int(session.execute(session.statements.count(target))[0][0])
+
+
+def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
+    """Transaction 2, to be called inside it, the target's ledger locked.
+
+    Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen or
+    staging is not this load's.
+    """
+    prove_staging(session, request, staged)
+    known = enter(session, request)
+    loaded = loaded_before(session, request)
+    fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if file not in loaded}
+    for mark, file in zip(staged.marks, request.files, strict=True):
+        if file not in fresh:
+            session.execute(unstage(staged.staging.table), mark)
+    return finish(session, request, staged, known, fresh)
+
+
+def enter(session: Session, request: LoadRequest) -> Fence | None:
+    """Pass the fence; what an earlier load of this place left. Raises Conflict when the ledger went back meanwhile."""
+    if request.claim:
+        claim(session, request.place)
+    known = pass_fence(session, request.place, request.token, request.run)
+    after = request.after
+    if after is not None and not session.execute(session.statements.select_load(request.target), after):
+        raise TargetChanged(
+            f"the ledger of {request.target} does not know load {after} any more",
+            "the warehouse was put back to an earlier moment while files were staged",
+            "nothing was loaded; run it again: it loads what the warehouse lost too",
+        )
+    return known
+
+
+def finish(
+    session: Session, request: LoadRequest, staged: Staged, known: Fence | None, fresh: Mapping[LoadFile, int]
+) -> LoadResult:
+    """Merge what is fresh, write the ledger and raise the fence."""
+    added: tuple[str, ...] = ()
+    left = passed(request, known)
+    if fresh:
+        before = left.columns
+        added, inserted = apply(session, request, staged, before)
+        write_ledger(session, request, fresh)
+        left = replace(
+            left,
+            target_id=session.state(request.target, count=False).id,
+            target_rows=None if request.target_rows is None else request.target_rows + inserted,
+            columns=tuple(dict.fromkeys((*before, *staged.columns))),
+        )
+    raise_fence(session, request, known, left)
+    session.execute(drop_staging(staged.staging.table))
+    already = tuple(file for file in request.files if file not in fresh)
+    return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
+
+
+def add_columns(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
+    """Give an existing target the columns it lacks, ahead of the transaction that holds the ledger: the statement waits
+    for everybody who reads the target. Returns those that this load added.
+    """
+    if not staged.target or not staged.added:
+        return ()
+    current, added = session.columns(request.target), []
+    for column in staged.added:
+        if current and column not in current:
+            with suppress(*session.exists_errors):  # Another load was quicker.
+                statement = session.statements.add_column(request.target, column, staged.columns[column])
+                session.execute(statement)
+                added.append(column)
+    return tuple(added)
+
+
+def with_added(result: LoadResult, added: tuple[str, ...]) -> LoadResult:
+    """The result of a load for which columns were added before."""
+    return replace(result, added=(*added, *result.added))
+
+
+def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> None:
+    """Raises Conflict unless staging, which bears this load's id, holds what was staged.
+
+    A pooler may give this transaction another connection than the one that staged; that connection does not have it.
+    """
+    try:
+        found = dict(session.execute(count_staged(staged.staging.table)))
+    except session.missing_errors:
+        found = {}
+    promised: dict[int, int] = {}
+    for mark, rows in zip(staged.marks, staged.rows, strict=True):
+        promised[mark] = promised.get(mark, 0) + rows
+    if found != {mark: rows for mark, rows in promised.items() if rows}:
+        raise TargetChanged(
+            f"staging of load {request.load_id} does not hold what was staged",
+            f"it has {sum(found.values()):,} rows of {sum(promised.values()):,}",
+            "nothing was loaded; if a pooler stands before the warehouse, give wmtui a session of its own",
+        )
+
+
+def apply(session: Session, request: LoadRequest, staged: Staged, before: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Bring staging into the target, which is created if there is none. before: columns that earlier loads carried.
+
+    Returns the columns it was given beside its own, NULL in the rows that were there, and how many rows are new.
+    """
+    statements, target = session.statements, request.target
+    current = session.columns(target)
+    added: tuple[str, ...] = ()
+    if not current:
+        layout = target_layout(request, staged)
+        session.execute(statements.create_target(target, staged.columns, staged.primary_key, layout))
+    else:
+        added = tuple(column for column in staged.added if column not in current) if staged.target else ()
+        for column in added:
+            session.execute(statements.add_column(target, column, staged.columns[column]))
+        current = {**current, **{column: staged.columns[column] for column in added}}
+        if current != staged.target and not _holds(current, staged.columns):
+            raise TargetChanged(
+                f"the columns of {target} changed while files were staged",
+                "another process altered or created the target",
+                "nothing was loaded; run it again",
+            )
+    empty = not current or not session.execute(statements.select_any(target))
+    kept = [column for column in before if column in current]
+    return added, merge_rows(session, request, staged, kept, empty=empty)
+
+
+def merge_rows(session: Session, request: LoadRequest, staged: Staged, before: Sequence[str], *, empty: bool) -> int:
+    """Bring staging into a target: of every key its newest row, and never an older row over a newer one.
+
+    A row changes the columns that its own file carries; of one of our own parts also those that earlier loads carried,
+    which become NULL: the source has them no more. What the target alone has is left as it is. Returns how many rows
+    are new. Raises TableError when the target did not take what was staged.
+    """
+    statements, target = session.statements, request.target
+    key, cursor = staged.primary_key, staged.cursor
+    staging, left = session.newest(staged.staging, key, cursor) if key else (staged.staging, _count(session, staged))
+    if not key or empty:
+        inserted = session.change(statements.insert_all(target, staging))
+        _require_all(target, left, inserted, 0)
+        return inserted
+    for marks, ties in _not_replacing(request, staged):
+        left -= session.change(statements.drop_losers(target, staging, key, cursor, Losing(marks, ties)))
+    updated = 0
+    for update in _updates(request, staged, before):
+        updated += session.change(statements.update_rows(target, staging, key, update))
+    inserted = session.change(statements.insert_absent(target, staging, key))
+    if updated + inserted != left and session.execute(statements.count_absent(target, staging, key, cursor))[0][0]:
+        _require_all(target, left, inserted, updated)
+    return inserted
+
+
+def _count(session: Session, staged: Staged) -> int:
+    return sum(rows for _, rows in session.execute(count_staged(staged.staging.table)))
+
+
+def _require_all(target: str, staged: int, inserted: int, updated: int) -> None:
+    if staged == inserted + updated:
+        return
+    raise RowsMissing(
+        f"{target} did not take every row: {staged:,} were staged, {inserted:,} inserted and {updated:,} updated",
+        "a trigger, a rule or row-level security of the target keeps rows from being written",
+        "nothing was loaded; `wmtui doctor -t` names what the target has of these",
+    )
+
+
+def _not_replacing(request: LoadRequest, staged: Staged) -> list[tuple[tuple[int, ...], bool]]:
+    """Files whose rows may lose to rows of the target, by whether they lose ties."""
+    groups: dict[bool, dict[int, None]] = {}
+    for mark, file in zip(staged.marks, request.files, strict=True):
+        if not file.replaces:
+            groups.setdefault(file.loses_ties, {})[mark] = None
+    return [(tuple(marks), ties) for ties, marks in groups.items()]
+
+
+def _updates(request: LoadRequest, staged: Staged, before: Sequence[str]) -> list[Update]:
+    """What rows of each file change: files that carry the same columns together. No column of the key is ever set."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, None]] = {}
+    known = dict.fromkeys(before)
+    for file, carried, mark in zip(request.files, staged.carried, staged.marks, strict=True):
+        emptied = tuple(c for c in known if file.rows is not None and c not in (*carried, *staged.primary_key))
+        changed = tuple(c for c in carried if c not in staged.primary_key)
+        groups.setdefault((changed, emptied), {})[mark] = None
+        known |= dict.fromkeys(carried)
+    return [Update(changed, emptied, tuple(marks)) for (changed, emptied), marks in groups.items()]
+
+
+def target_layout(request: LoadRequest, staged: Staged) -> Layout:
+    """The layout by the names of the target's columns. Raises TableError for a column that it does not have."""
+    layout = request.layout
+
+    def place(column: str, setting: str) -> str:
+        found = match(request.naming.of(column) or column, staged.columns)
+        if found is None:
+            raise FileMisfit(
+                f"{request.table} has no column {column}",
+                f"tables.yaml names it as {setting}; there are {', '.join(staged.columns)}",
+                f"correct {setting} in tables.yaml",
+            )
+        return found
+
+    return Layout(
+        layout.diststyle,
+        layout.distkey and place(layout.distkey, "distkey"),
+        tuple(place(column, "sortkey") for column in layout.sortkey),
+    )
+
+
+def _holds(current: Columns, staged: Columns) -> bool:
+    """Whether a table has all staged columns in their types, whatever words it has for them."""
+    return all(name in current and arrow_type(current[name]) == arrow_type(kind) for name, kind in staged.items())

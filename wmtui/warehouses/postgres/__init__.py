@@ -1,0 +1,1 @@
+"""PostgreSQL: parts are streamed through the client by COPY."""

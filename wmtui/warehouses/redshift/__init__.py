@@ -1,0 +1,1 @@
+"""Amazon Redshift: it reads the parts itself, from S3."""

@@ -1,0 +1,268 @@
+"""Transaction 1 on Redshift: it copies the files from the store itself, by a manifest for those of equal columns."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wmtui.column_types import max_bytes
+from wmtui.config import RedshiftConfig
+from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
+from wmtui.model import As
+from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
+from wmtui.warehouses.load import statements
+from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.load.staging import (
+    Staged,
+    keep_promise,
+    merge_columns,
+    named,
+    narrow_columns_named,
+    refuse_additions,
+)
+from wmtui.warehouses.load.statements import Staging, staging_name
+from wmtui.warehouses.load.types import carried_schema
+from wmtui.warehouses.quoting import quote
+from wmtui.warehouses.redshift import statements as redshift_statements
+from wmtui.warehouses.redshift.session import RedshiftSession
+
+
+class _Part(Struct, frozen=True):
+    """A file to be staged. ordinal: its place in the request. rows: those of its footer, which are those promised."""
+
+    ordinal: int
+    file: LoadFile
+    schema: pa.Schema
+    rows: int
+
+
+class _Group(Struct, frozen=True):
+    """Files of equal columns, where these land, and the target's names of key and cursor."""
+
+    parts: Sequence[_Part]
+    schema: pa.Schema
+    landings: Sequence[Landing]
+    primary_key: tuple[str, ...]
+    cursor: str
+
+    @property
+    def mark(self) -> int:
+        """The number by which staging knows these files: of the last of them."""
+        return self.parts[-1].ordinal
+
+
+class Stager:
+    """Transaction 1: the files by COPY, a manifest for those of equal columns."""
+
+    def __init__(
+        self,
+        session: RedshiftSession,
+        request: LoadRequest,
+        manifests: Manifests,
+        config: RedshiftConfig,
+        on_staged: OnStaged,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._manifests = manifests
+        self._config = config
+        self._on_staged = on_staged
+        self._target = Target(request.target, session.columns(request.target), session.statements)
+        self._copies = 0
+
+    def stage(self, open_part: OpenPart) -> Staged:
+        """Raises TableError when a file does not fit the target or does not have the rows it promised."""
+        parts = [self._part(ordinal, file, open_part(file)) for ordinal, file in enumerate(self._request.files)]
+        self._widen(parts)
+        lacking = self._lacking(parts)
+        target = self._target.with_columns(lacking)
+        groups = [self._group(group, target) for group in _of_equal_columns(parts)]
+        columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
+        try:
+            with self._session.transaction():
+                staging = self._create(columns)
+                for group in groups:
+                    self._stage_group(staging, group)
+                    for part in group.parts:
+                        self._on_staged(part.file, part.rows)
+                if len(parts) > 1 and self._file_decides(staging, groups[-1]):
+                    self._session.execute(redshift_statements.clear_staging(staging))
+                    groups = [self._group([part], target) for part in parts]
+                    for group in groups:
+                        self._stage_group(staging, group)
+        except _CopyFailed as failed:
+            raise self._explained(failed) from failed.error
+        last, of = groups[-1], {part.ordinal: group for group in groups for part in group.parts}
+        return Staged(
+            staging,
+            self._target.columns,
+            tuple(lacking.names),
+            last.primary_key,
+            last.cursor,
+            tuple(part.rows for part in parts),
+            tuple(tuple(landing.column for landing in of[part.ordinal].landings) for part in parts),
+            tuple(of[part.ordinal].mark for part in parts),
+        )
+
+    def _create(self, columns: Columns) -> Staging:
+        name = staging_name(self._request.place, self._request.load_id)
+        self._session.execute(
+            statements.drop_staging(quote(name))
+        )  # Of the same files, before one of them was left out.
+        staging = replace(self._session.create_staging(name), columns=columns)
+        for number, kind in enumerate(columns.values()):
+            self._session.execute(statements.extend_staging(staging.table, number, kind))
+        return staging
+
+    def _explained(self, failed: "_CopyFailed") -> TableError:
+        place, why = self._session.why_copy_failed(failed.columns)
+        said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
+        names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
+        return LoadRefused(
+            f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
+        )
+
+    def _part(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> _Part:
+        with named(file):
+            schema: pa.Schema = part.schema_arrow
+            carried = carried_schema(schema)
+            for field in schema:
+                _refuse_what_redshift_misreads(field)
+            footer: int = part.metadata.num_rows
+        if file.rows is not None:
+            keep_promise([file], footer, file.rows)
+        return _Part(ordinal, file, carried, footer)
+
+    def _widen(self, parts: Sequence[_Part]) -> None:
+        """Make text columns of the target as long as those of the files: Redshift does that in no transaction. What it
+        does not change (binary, text in a key, with a default or in some encodings) is left until a value does not fit.
+        """
+        altered = False
+        for field in common_schema([renamed(part.schema, self._request.naming) for part in parts]):
+            column = match(field.name, self._target.columns)
+            if column is None or max_bytes(field) is None or not pa.types.is_string(field.type):
+                continue
+            if statement := self._target.widening(column, field):
+                with suppress(psycopg.Error):
+                    self._session.execute(statement)
+                    altered = True
+        if altered:
+            self._target = replace(self._target, columns=self._session.columns(self._request.target))
+
+    def _lacking(self, parts: Sequence[_Part]) -> pa.Schema:
+        """What the files have beside the target's columns, all of them where it is to be created."""
+        lacking = {part.ordinal: self._target.lacking(renamed(part.schema, self._request.naming)) for part in parts}
+        for part in parts:
+            refuse_additions(self._request, self._target, [part.file], lacking[part.ordinal])
+        return common_schema(lacking.values())
+
+    def _group(self, parts: Sequence[_Part], target: Target) -> _Group:
+        schema = common_schema([part.schema for part in parts])
+        with named(parts[0].file):
+            landings = land(schema, target, self._request.naming)
+            return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
+
+    def _file_decides(self, staging: Staging, group: _Group) -> bool:
+        """Whether two rows of one key and cursor differ: the later file is right, and a COPY of many tells no files."""
+        order = (group.primary_key, group.cursor)
+        return bool(
+            group.primary_key
+            and self._session.execute(redshift_statements.find_tie(staging, *order))
+            and self._session.execute(redshift_statements.find_dispute(staging, *order))
+        )
+
+    def _stage_group(self, staging: Staging, group: _Group) -> None:
+        session, parts = self._session, group.parts
+        sources = {landing.column: landing.source for landing in group.landings}
+        self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
+        self._refuse_no_truth(group)
+        with narrow_columns_named(session, self._target, group.schema, group.landings, self._request.naming):
+            session.execute(redshift_statements.stage_landed(staging, group.schema, group.landings, group.mark))
+        session.execute(redshift_statements.drop_landing())
+
+    def _refuse_no_truth(self, group: _Group) -> None:
+        """Raises UnsupportedValue for a number that is no truth value, where the target keeps it as one."""
+        for landing in group.landings:
+            if landing.how is not As.BOOLEAN or not pa.types.is_integer(landing.carried):
+                continue
+            number = group.schema.get_field_index(landing.source)
+            if found := self._session.execute(redshift_statements.find_no_truth(number)):
+                raise UnsupportedValue(
+                    f"column {landing.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
+                    f"{landing.how}",
+                    f"{found[0][0]} is neither 0 nor 1",
+                    "correct `as` in tables.yaml, or rewrite the file",
+                )
+
+    def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
+        """Files into a new landing table: all of their rows, or an error."""
+        session = self._session
+        self._copies += 1
+        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
+        session.execute(redshift_statements.create_landing(schema))
+        self._manifests.put(name, redshift_statements.manifest([part.file for part in group]))
+        try:
+            session.execute(redshift_statements.copy(len(schema), self._manifests.uri(name), self._config))
+        except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+            raise _CopyFailed(error, [part.file for part in group], schema.names) from error
+        finally:
+            self._manifests.delete(name)
+        landed = int(session.execute(redshift_statements.count_landed())[0][0])
+        keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
+        for column in key:
+            if session.execute(redshift_statements.find_null(schema.get_field_index(column))):
+                raise FileMisfit(
+                    f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
+                    "a row without a key cannot be merged",
+                    "rewrite the file without it, or configure the table without primary_key",
+                )
+
+
+def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
+    """The parts by names and types of their columns, because COPY of Parquet goes by position, and by what the merge
+    does with them.
+    """
+    groups: dict[tuple[object, ...], list[_Part]] = {}
+    for part in parts:
+        columns = tuple((field.name, field.type) for field in part.schema)
+        groups.setdefault((columns, part.file.loses_ties, part.file.replaces, part.file.rows is None), []).append(part)
+    return list(groups.values())
+
+
+def _refuse_what_redshift_misreads(field: pa.Field) -> None:
+    """Raises UnsupportedValue. Source: Redshift has no numbers without sign, takes other units for microseconds, and
+    says nothing of some types of Parquet.
+    """
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if any(is_of(kind) for is_of in (pa.types.is_null, pa.types.is_fixed_size_binary, pa.types.is_float16)):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "nobody says how Redshift reads that from Parquet files",
+            "rewrite the file, with binary or double, or without a column that is always NULL",
+        )
+    if pa.types.is_timestamp(kind) and kind.unit != "us":
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift reads timestamps of Parquet files rightly in microseconds only",
+            "rewrite the file, timestamps in microseconds",
+        )
+    if pa.types.is_unsigned_integer(kind):
+        raise UnsupportedValue(
+            f"column {field.name} has type {field.type}",
+            "Redshift has no numbers without sign",
+            "rewrite the file with the next larger type, or decimal(20,0)",
+        )
+
+
+class _CopyFailed(Exception):
+    """To be explained once the transaction has ended: until then Redshift answers nothing."""
+
+    def __init__(self, error: psycopg.Error, files: Sequence[LoadFile], columns: Sequence[str]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.files = files
+        self.columns = columns

@@ -1,0 +1,22 @@
+"""When a table was last compared with its source, and with what result, in words."""
+
+from typing import Any
+
+from wmtui.watermarks.verified import LastVerified
+from wmtui.words import values
+
+_FINE = ("right", "left_out")
+"""Results with which nothing is wrong; in the second, what somebody left out on purpose is missing."""
+
+
+def in_words(verified: LastVerified | None) -> str:
+    """The result and when it was found; `never`."""
+    if verified is None:
+        return f"{values.ABSENT} never"
+    glyph = "✓" if verified.result in _FINE else "✗"
+    return f"{glyph} {verified.result.replace('_', ' ')}, {values.instant(verified.at)}"
+
+
+def as_json(verified: LastVerified) -> dict[str, Any]:
+    """When, the result, and what was not right or left out."""
+    return {"at": values.instant(verified.at), "result": verified.result, "reasons": list(verified.reasons)}

@@ -1,0 +1,89 @@
+"""Values as people read them; nothing here knows of terminals or streams."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from wmtui.events import Status
+from wmtui.files.summary import format_distance
+from wmtui.model import Level
+from wmtui.secrets import redact
+from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+
+ABSENT = "-"
+
+_GLYPHS = {
+    "success": "✓",
+    "failed": "✗",
+    "pending": "·",
+    "in_progress": "▸",
+    Status.NOTHING_SELECTED: "!",
+    Status.INTERRUPTED: "!",
+    Status.PINNED: "!",
+    Status.HELD: "!",
+    Level.OK: "✓",
+    Level.WARNING: "!",
+    Level.ERROR: "✗",
+}
+_SEVERITIES = {"ok": "✓", "warn": "!", "error": "✗"}
+STYLES = {"✓": "green", "✗": "red", "!": "yellow", "▸": "cyan", "·": "dim", "?": "yellow"}
+"""The colour of a text that begins with one of the glyphs."""
+
+
+def status(value: str) -> str:
+    """A status as glyph and word; one that nobody knows is shown as it is."""
+    return f"{_GLYPHS.get(value, '?')} {value}"
+
+
+def state(word: str, severity: str) -> str:
+    """How a table is, as glyph and words. severity: ok, warn or error."""
+    return f"{_SEVERITIES[severity]} {word}" if severity != "ok" or word == "ok" else f"· {word}"
+
+
+def span(length: timedelta | None) -> str:
+    """A length of time in its two largest units."""
+    return ABSENT if length is None else format_distance(length)
+
+
+def instant(at: datetime | None) -> str:
+    """An instant in UTC, to the second."""
+    return ABSENT if at is None else format_instant(at.replace(microsecond=0))
+
+
+def point(wall: datetime | None, zone: ZoneInfo) -> str:
+    """A wall clock time of the profile's zone, and in UTC too where that differs."""
+    if wall is None:
+        return ABSENT
+    in_utc = to_instant(wall, zone)
+    if in_utc.replace(tzinfo=None) == wall:
+        return f"{format_wall(wall)} UTC"
+    return f"{format_wall(wall)} {zone.key} ({format_instant(in_utc)})"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """A number of bytes in the largest decimal unit that gives at least 1: `1.2 GB`."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
+
+
+def in_one_line(text: str) -> str:
+    """The same where a line end from outside would begin a line of its own."""
+    return printable(text).replace("\n", " ")
+
+
+def printable(text: str) -> str:
+    """Text from outside, safe to show: without known secrets, and with every character that could steer a terminal or
+    turn the reading direction spelled out, but the end of a line.
+    """
+    text = redact(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
