@@ -90,10 +90,10 @@ class Document:
         node, line = self._root, 1
         for key in at:
             pairs = node.value if isinstance(node, yaml.MappingNode) else []
-            found = next(((k, v) for k, v in pairs if k.value == str(key)), None)
-            if found is None:
+            pair = next(((k, v) for k, v in pairs if k.value == str(key)), None)
+            if pair is None:
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = pair[0].start_mark.line + 1, pair[1]
         return line
 
     def check_keys(self, kind: Any, at: At) -> None:

@@ -21,7 +21,7 @@ from wmtui.errors import (
     UsageError,
     WarehouseError,
     WmtuiError,
-    told,
+    as_wmtui_error,
 )
 from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.files.selection import earlier_runs
@@ -56,7 +56,7 @@ def sync_table(
         held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop, account))
     except Exception as failure:  # noqa: BLE001 - the other tables go on
-        error = told(failure)
+        error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)
     if error is not None and not isinstance(error, Interrupted | NothingSelected):
         done = f"{account} and committed; then it failed: " if str(account) else ""
@@ -138,7 +138,7 @@ def _under_lease(job: Job) -> None:
         outcome = "success"
     except Exception as failure:
         outcome = _outcome(failure)
-        error = shortened(told(failure).in_one_line)
+        error = shortened(as_wmtui_error(failure).in_one_line)
         raise
     finally:
         now = format_instant(job.backend.clock())
@@ -175,7 +175,7 @@ def _extract_and_load(job: Job) -> None:
     except _QUIET:
         raise
     except Exception as failure:
-        _note_failure(job, stage, told(failure))
+        _note_failure(job, stage, as_wmtui_error(failure))
         raise
 
 
@@ -248,7 +248,7 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
             job.lease.renew()
             job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
     except Exception as error:  # noqa: BLE001 - the failure itself is what is told
-        job.tell(f"could not note the failure: {told(error)}", Severity.WARNING)
+        job.tell(f"could not note the failure: {as_wmtui_error(error)}", Severity.WARNING)
 
 
 def _result(table: TableName, account: Account, error: WmtuiError | None, seconds: float) -> TableResult:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, told
+from wmtui.errors import RowsWouldDouble, Unreadable, UsageError, WmtuiError, as_wmtui_error
 from wmtui.files.selection import Selection
 from wmtui.model import Strategy, TableName
 from wmtui.runs.run_document import refuse_incomplete_copy
@@ -138,7 +138,7 @@ class Syncs:
             if options.load:
                 preview = replace(preview, selection=_preview_load(scope, mark))
         except Exception as error:  # noqa: BLE001 - the other tables are planned
-            return Preview(table, "unknown", error=told(error))
+            return Preview(table, "unknown", error=as_wmtui_error(error))
         return preview
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:

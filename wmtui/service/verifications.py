@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, told
+from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, as_wmtui_error
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
@@ -47,7 +47,7 @@ def verify(
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are compared
-            results.append((table, told(error)))
+            results.append((table, as_wmtui_error(error)))
     return results
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, told
+from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, as_wmtui_error
 from wmtui.files.listing import Lister
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
@@ -183,7 +183,7 @@ class Workspace:
                 return error
             except Exception as error:  # noqa: BLE001 - it is this item's result
                 reached.set()
-                return told(error)
+                return as_wmtui_error(error)
             reached.set()
             return found
 
