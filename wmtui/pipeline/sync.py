@@ -28,10 +28,10 @@ from wmtui.files.selection import earlier_runs
 from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
+from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.extract.run_writer import Extracted
-from wmtui.pipeline.extract.stage import extract_table
-from wmtui.pipeline.load.ledger_check import read_ledger, refuse_root, tell_or_refuse
-from wmtui.pipeline.load.stage import load_table
+from wmtui.pipeline.load.load_table import load_table
+from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
 from wmtui.watermarks import lease
