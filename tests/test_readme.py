@@ -11,7 +11,8 @@ import pytest
 
 from tests import type_page
 from wmtui.demo import open_demo
-from wmtui.tui.keys.actions import ACTIONS, format_key
+from wmtui.tui.keys.actions import ACTIONS
+from wmtui.tui.shell import format_key
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

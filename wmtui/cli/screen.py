@@ -14,7 +14,7 @@ import click
 from wmtui.cli import ending
 from wmtui.cli.invocation import Invocation
 from wmtui.config import DEFAULT_PATH, load
-from wmtui.errors import ExitCode, UsageError, WmtuiError
+from wmtui.errors import ExitCode, UsageError
 from wmtui.service import Service
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def save_picture(
     check(path)
     app = _make(invocation, table, theme, ascii_only, path)
     code = app.run(headless=True, size=size)
-    if isinstance(app.failure, WmtuiError):
+    if app.failure is not None:
         raise app.failure
     invocation.console.tell(f"saved {path}")
     _end(app)
@@ -88,7 +88,8 @@ def _make(
     os.environ.setdefault("TEXTUAL_FPS", str(_FRAMES_PER_SECOND))
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
-    from wmtui.tui.app import Start, WmtuiApp
+    from wmtui.tui.app import WmtuiApp
+    from wmtui.tui.start import Start
 
     path = options.config or DEFAULT_PATH
 
