@@ -197,10 +197,6 @@ OnStaged = Callable[[LoadFile, int], None]
 """Called after each staged file with its row count; may raise Interrupted to stop between files."""
 
 
-MANIFESTS = "watermark/manifests/"
-"""Where manifests are."""
-
-
 class Manifests(Protocol):
     """Where manifests are put for the time of a COPY: the part of a store that is needed."""
 

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui import layout
 from wmtui.column_types import max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
+from wmtui.warehouses.base import LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
 from wmtui.warehouses.load import statements
 from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.load.staging import (
@@ -202,7 +203,7 @@ class Stager:
         """Files into a new landing table: all of their rows, or an error."""
         session = self._session
         self._copies += 1
-        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
+        name = layout.manifest_key(self._request.load_id, self._copies)
         session.execute(redshift_statements.create_landing(schema))
         self._manifests.put(name, redshift_statements.manifest([part.file for part in group]))
         try:
