@@ -381,13 +381,13 @@ def test_a_misspelt_time_zone_is_told_the_nearest(configuration: Configuration) 
 @pytest.mark.parametrize("store", ["ftp://x/y", "s3://", "https://bucket"])
 def test_a_store_is_a_bucket_or_a_folder(configuration: Configuration, store: str) -> None:
     error = configuration.error(STAGING.replace("./lake", store) + TABLES)
-    assert "store is not a place" in error.what
+    assert "store is not an address" in error.what
     assert line_of(error) == 5
 
 
 def test_a_home_folder_of_nobody_is_refused(configuration: Configuration) -> None:
     error = configuration.error(STAGING.replace("dw.duckdb", "~no-such-user/dw.duckdb") + TABLES)
-    assert "path is not a place" in error.what
+    assert "path is not a path" in error.what
     assert line_of(error) == 7
 
 

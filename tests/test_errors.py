@@ -10,7 +10,7 @@ import pytest
 import wmtui
 from tests import error_page, json_page, schemas
 from wmtui import errors
-from wmtui.errors import Bug, ExitCode, Kind, WmtuiError, combine, every_error, told
+from wmtui.errors import Bug, ExitCode, Kind, WmtuiError, as_wmtui_error, combine, every_error
 
 _NOT_FOR_USERS = ("_AlreadyLoaded", "_CopyFailed")
 SOURCES = sorted(Path(wmtui.__file__).parent.rglob("*.py"))
@@ -92,14 +92,14 @@ def test_an_unexpected_exception_is_a_bug_whose_text_is_not_told() -> None:
         errors.combine([object()])  # type: ignore[list-item]
         raise KeyError("s3cr3t-word")
     except KeyError as error:
-        bug = told(error)
+        bug = as_wmtui_error(error)
 
     assert isinstance(bug, Bug)
     assert (bug.code, bug.kind, bug.exit_code) == ("bug", Kind.BUG, ExitCode.TABLE_FAILED)
     assert "KeyError" in bug.what
     assert "s3cr3t-word" not in bug.in_one_line
     assert "s3cr3t-word" in bug.trace
-    assert told(bug) is bug
+    assert as_wmtui_error(bug) is bug
 
 
 def test_a_failure_reads_as_its_error() -> None:

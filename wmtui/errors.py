@@ -57,7 +57,7 @@ class Kind(StrEnum):
     RETRY = "retry"
     """The same command may succeed later."""
     REFUSAL = "refusal"
-    """Nothing is broken: wmtui declines until somebody decides or changes something."""
+    """Nothing is broken: wmtui declines until an operator decides or changes something."""
     INTEGRITY = "integrity"
     """What is stored is damaged, lost, or not what was written."""
     BUG = "bug"
@@ -79,12 +79,12 @@ class Failure(Struct, frozen=True):
 
 def in_one_line(what: str, why: str, next_step: str) -> str:
     """What, why and the next step, whatever lines a driver's words come in."""
-    told = f"{what}: {why}" if why else what
-    return " ".join((told + (f" — {next_step}" if next_step else "")).split())
+    failure = f"{what}: {why}" if why else what
+    return " ".join((failure + (f" — {next_step}" if next_step else "")).split())
 
 
 class WmtuiError(Exception):
-    """A failure told to the user: what happened, why, and the next step. Only its subclasses are raised.
+    """A failure that the user reads: what happened, why, and the next step. Only its subclasses are raised.
 
     The three texts are plain (no markup); a known secret in them, such as a library's words may hold, is left out.
     """
@@ -129,7 +129,7 @@ class UnknownName(UsageError):
 
 
 class ConfirmationNeeded(UsageError):
-    """The effect is wide and nobody said yes; nothing was done."""
+    """The effect is wide and was not confirmed; nothing was done."""
 
     code = "confirmation-needed"
     kind = Kind.REFUSAL
@@ -224,7 +224,7 @@ class WarehouseError(Unreachable):
 
 
 class Conflict(WmtuiError):
-    """Somebody else changed what this change was based on."""
+    """Another process changed what this change was based on."""
 
     code = "conflict"
     kind = Kind.RETRY
@@ -291,7 +291,7 @@ class Unreadable(TableError):
 
 
 class NotWritten(TableError):
-    """A document was not written because nobody could read it again; nothing was changed."""
+    """A document was not written because it could not be read again; nothing was changed."""
 
     code = "document-not-written"
     kind = Kind.INTEGRITY
@@ -431,10 +431,10 @@ class Bug(WmtuiError):
     kind = Kind.BUG
 
     def __init__(self, cause: BaseException) -> None:
-        """The cause's own text is not told: nobody vouches for it."""
+        """The cause's own text is left out: it may hold a secret that is not known."""
         super().__init__(
             f"this is a bug in wmtui ({type(cause).__name__})",
-            _place(cause),
+            _own_frame(cause),
             "run it again with --debug and report the traceback",
         )
         self.__cause__ = cause
@@ -464,7 +464,7 @@ class Interrupted(WmtuiError):
         self.exit_code = exit_code
 
 
-def _place(cause: BaseException) -> str:
+def _own_frame(cause: BaseException) -> str:
     """The innermost line of wmtui that the exception came through."""
     frames = traceback.extract_tb(cause.__traceback__)
     own = [frame for frame in frames if "/wmtui/" in frame.filename.replace("\\", "/")]
@@ -474,8 +474,8 @@ def _place(cause: BaseException) -> str:
     return f"at wmtui/{name}:{own[-1].lineno}"
 
 
-def told(error: Exception) -> WmtuiError:
-    """The same error where it is one to tell; any other is a bug."""
+def as_wmtui_error(error: Exception) -> WmtuiError:
+    """A WmtuiError itself; any other exception as a Bug."""
     return error if isinstance(error, WmtuiError) else Bug(error)
 
 

@@ -14,7 +14,7 @@ from wmtui.cli import ending
 from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
-from wmtui.errors import Bug, ExitCode, Interrupted, OutputFailed, UsageError, WmtuiError, told
+from wmtui.errors import Bug, ExitCode, Interrupted, OutputFailed, UsageError, WmtuiError, as_wmtui_error
 from wmtui.events import Severity
 from wmtui.secrets import know_environment
 from wmtui.words.values import printable
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         failure = Interrupted(ending.code())
     except Exception as error:  # noqa: BLE001 - the one place that has the last word
-        failure = told(error)
+        failure = as_wmtui_error(error)
     return _fail(invocation, failure, as_json=bool(invocation.given.get("json")) or "--json" in argv)
 
 

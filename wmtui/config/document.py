@@ -1,6 +1,5 @@
 """A YAML file whose errors name their line and never echo an expanded value."""
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ import yaml
 
 from wmtui.config.schema import Duration, Secret
 from wmtui.errors import ConfigError
+from wmtui.texts import did_you_mean
 
 At = tuple[object, ...]
 """The keys that lead to a value, from the top of the file."""
@@ -90,10 +90,10 @@ class Document:
         node, line = self._root, 1
         for key in at:
             pairs = node.value if isinstance(node, yaml.MappingNode) else []
-            found = next(((k, v) for k, v in pairs if k.value == str(key)), None)
-            if found is None:
+            pair = next(((k, v) for k, v in pairs if k.value == str(key)), None)
+            if pair is None:
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = pair[0].start_mark.line + 1, pair[1]
         return line
 
     def check_keys(self, kind: Any, at: At) -> None:
@@ -226,8 +226,7 @@ def blank_in(value: str) -> str | None:
 
 def nearest(word: str, valid: Iterable[str]) -> str:
     """What to write instead of a word that is not among the valid ones."""
-    near = difflib.get_close_matches(word, valid, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else "use one of them"
+    return did_you_mean(word, valid, "use one of them", cutoff=0.5, quoted="{!r}")
 
 
 def _plain(problem: str) -> str:

@@ -1,6 +1,5 @@
-"""Choosing and reading a profile: environment variables, time zone, places."""
+"""Choosing and reading a profile: environment variables, time zone, paths."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from wmtui.config.document import VARIABLE, At, Document, blank_in, nearest
 from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
+from wmtui.texts import did_you_mean
 
 
 def choose(document: Document, top: TopLevel, named: str | None) -> str:
@@ -39,7 +39,7 @@ def choose(document: Document, top: TopLevel, named: str | None) -> str:
 
 
 def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
-    """The profile with `${ENV}` expanded and its places made absolute; raises ConfigError."""
+    """The profile with `${ENV}` expanded and its paths made absolute; raises ConfigError."""
     at = ("profiles", name)
     expanded = _expand(document, document.value(at), at, env)
     profile = document.convert(expanded, Profile, at)
@@ -59,8 +59,8 @@ def literal_passwords(document: Document, names: Mapping[str, object]) -> Iterat
     for name in names:
         at_profile = ("profiles", name)
         secrets = ("source", "password"), ("warehouse", "password"), ("warehouse", "access_keys", "secret")
-        for place in secrets:
-            at = (*at_profile, *place)
+        for keys in secrets:
+            at = (*at_profile, *keys)
             password = document.value(at)
             if password and not VARIABLE.search(str(password)):
                 know(str(password))
@@ -96,11 +96,11 @@ def _refuse_credentials_in_addresses(document: Document, profile: Profile, at: A
         ("warehouse", "host"): getattr(profile.warehouse, "host", None),
         ("warehouse", "iam_login", "endpoint_url"): login and login.endpoint_url,
     }
-    found = [place for place, address in addresses.items() if address and know_address(address)]
-    for place in found:
+    with_secrets = [keys for keys, address in addresses.items() if address and know_address(address)]
+    for keys in with_secrets:
         why = "what stands before the @ is taken for credentials, and an address is shown in messages"
         next_step = "write the address without them, and credentials where they belong"
-        raise document.error(f"{'.'.join(place)} holds credentials", why, (*at, *place), next_step)
+        raise document.error(f"{'.'.join(keys)} holds credentials", why, (*at, *keys), next_step)
 
 
 def _check_aws_variables(env: Mapping[str, str]) -> None:
@@ -121,12 +121,11 @@ def _check_zone(document: Document, zone: str, at: At) -> None:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         where = (*at, "timezone")
-        near = difflib.get_close_matches(zone, available_timezones(), 1)
         raise document.error(
             "unknown time zone" if VARIABLE.search(str(document.value(where))) else f"unknown time zone {zone!r}",
             "it is not an IANA name",
             where,
-            f"did you mean {near[0]}?" if near else "write it like Asia/Shanghai or UTC",
+            did_you_mean(zone, available_timezones(), "write it like Asia/Shanghai or UTC"),
         ) from None
 
 
@@ -163,36 +162,36 @@ def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:
 
 
 def _absolute(document: Document, profile: Profile, at: At) -> Profile:
-    """Relative places count from the file's folder, so that cron finds them from anywhere."""
+    """Relative paths count from the file's folder, so that cron finds them from anywhere."""
     base = document.path.absolute().parent
 
-    def place(text: str, *keys: str) -> str:
+    def absolute(text: str, *keys: str) -> str:
         try:
             return str((base / Path(text).expanduser()).resolve())
         except (RuntimeError, ValueError):
             why = "it names an unknown ~user, or has a character that no path has"
-            raise document.error(f"{keys[-1]} is not a place", why, (*at, *keys), "write the whole path") from None
+            raise document.error(f"{keys[-1]} is not a path", why, (*at, *keys), "write the whole path") from None
 
     return msgspec.structs.replace(
         profile,
-        store=_store_root(document, profile.store, at, place),
-        source=_placed(profile.source, "source", place),
-        warehouse=_placed(profile.warehouse, "warehouse", place),
+        store=_store_root(document, profile.store, at, absolute),
+        source=_files_absolute(profile.source, "source", absolute),
+        warehouse=_files_absolute(profile.warehouse, "warehouse", absolute),
     )
 
 
-def _store_root(document: Document, root: str, at: At, place: Callable[..., str]) -> str:
+def _store_root(document: Document, root: str, at: At, absolute: Callable[..., str]) -> str:
     scheme, separator, rest = root.partition("://")
     if not separator:
-        return place(root, "store")
+        return absolute(root, "store")
     if scheme != "s3" or not rest.strip("/"):
         why = "it is neither s3://bucket[/prefix] nor a folder"
-        raise document.error("store is not a place", why, (*at, "store"), "mend the address")
+        raise document.error("store is not an address", why, (*at, "store"), "mend the address")
     return root
 
 
-def _placed(config: Any, part: str, place: Callable[..., str]) -> Any:
+def _files_absolute(config: Any, part: str, absolute: Callable[..., str]) -> Any:
     if isinstance(config, DuckDBConfig):
-        return msgspec.structs.replace(config, path=place(config.path, part, "path"))
+        return msgspec.structs.replace(config, path=absolute(config.path, part, "path"))
     files = {name: getattr(config, name, None) for name in ("ca", "cert", "key")}
-    return msgspec.structs.replace(config, **{name: place(text, part, name) for name, text in files.items() if text})
+    return msgspec.structs.replace(config, **{name: absolute(text, part, name) for name, text in files.items() if text})

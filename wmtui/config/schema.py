@@ -91,7 +91,8 @@ class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):
 class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     """A PostgreSQL server as warehouse.
 
-    statement_timeout: how long one statement may take. lock_timeout: how long a load waits for whoever has the target.
+    statement_timeout: how long one statement may take. lock_timeout: how long a load waits until no other session has
+    the target locked.
     """
 
     host: str
@@ -194,7 +195,7 @@ class TableConfig(_Strict, frozen=True):
     diststyle, distkey, sortkey: how Redshift stores a target that a load creates, by names of the source.
     zero_dates: what becomes of dates that no calendar has, null (as YAML reads it, None) or error. too_long: of text
     that the warehouse cannot hold. wide_decimals: of numbers of more digits than any warehouse has. target_may_shrink:
-    somebody removes rows of the target on purpose, so that fewer than after the last load are no alarm.
+    rows of the target are removed on purpose, so that fewer than after the last load are no alarm.
     list_all_every: how often runs list the folders of all days and not only of their window; at most 10 hours, or a
     file in an old folder could leave the session window before any run saw it.
     """

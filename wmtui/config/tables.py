@@ -32,10 +32,10 @@ def read(document: Document, top: TopLevel, home: str) -> dict[TableName, TableC
         settings = (plain if is_plain else None) or _settings(document, top.defaults, name, at)
         plain = settings if is_plain else plain
         schema = None if settings.schema == home else settings.schema
-        place = settings.target or name.name
-        tables[name] = replace(settings, target=str(TargetName(place, schema)))
+        target = settings.target or name.name
+        tables[name] = replace(settings, target=str(TargetName(target, schema)))
         # Redshift and DuckDB fold the case of names.
-        first = targets.setdefault(((settings.schema or home).lower(), place.lower()), name)
+        first = targets.setdefault(((settings.schema or home).lower(), target.lower()), name)
         if first != name:
             raise document.error(
                 f"{first} and {name} have the same target {tables[name].target}",
@@ -102,22 +102,22 @@ def _settings(document: Document, defaults: dict[str, Any], name: TableName, at:
 def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """A table's settings over the defaults; of `freshness` it may say one of the two."""
     merged = {**defaults, **own}
-    usual, said = defaults.get("freshness"), own.get("freshness")
-    if isinstance(usual, dict) and isinstance(said, dict):
-        merged["freshness"] = usual | said
+    usual, own_freshness = defaults.get("freshness"), own.get("freshness")
+    if isinstance(usual, dict) and isinstance(own_freshness, dict):
+        merged["freshness"] = usual | own_freshness
     return merged
 
 
 def _freshness(document: Document, name: TableName, table: TableConfig, merged: Any, at: At) -> TableConfig:
-    """Refuse a warning that comes after the error. One that nobody wrote comes no later than it."""
-    ages, said = table.freshness, (merged or {}).get("freshness") or {}
+    """Refuse a warning that comes after the error. A default one comes no later than it."""
+    ages, written = table.freshness, (merged or {}).get("freshness") or {}
     if ages.warn <= ages.error:
         return table
-    if "warn" not in said:
+    if "warn" not in written:
         return replace(table, freshness=replace(ages, warn=ages.error))
     raise document.error(
         f"{name} is called late after it is called stale",
-        f"freshness.warn is {said['warn']}, and freshness.error is {said.get('error', '6h')}",
+        f"freshness.warn is {written['warn']}, and freshness.error is {written.get('error', '6h')}",
         (*at, "freshness") if document.value((*at, "freshness")) else ("defaults", "freshness"),
         "make warn the shorter of the two",
     )
@@ -145,7 +145,7 @@ def _check_order(document: Document, name: TableName, table: TableConfig, at: At
                 f"{name} keeps {column} as {form}",
                 "it is its cursor, or in its key, and its values would compare otherwise",
                 (*at, "as", column),
-                f"of a key or cursor only `{As.UTC_TIMESTAMP}` may be said",
+                f"of a key or cursor only `{As.UTC_TIMESTAMP}` is possible",
             )
 
 

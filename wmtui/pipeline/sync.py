@@ -21,19 +21,19 @@ from wmtui.errors import (
     UsageError,
     WarehouseError,
     WmtuiError,
-    told,
+    as_wmtui_error,
 )
 from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.files.selection import earlier_runs
-from wmtui.files.summary import format_distance
 from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
+from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.extract.run_writer import Extracted
-from wmtui.pipeline.extract.stage import extract_table
-from wmtui.pipeline.load.ledger_check import read_ledger, refuse_root, tell_or_refuse
-from wmtui.pipeline.load.stage import load_table
+from wmtui.pipeline.load.load_table import load_table
+from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
+from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
@@ -56,7 +56,7 @@ def sync_table(
         held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
         _under_lease(Job(table, config, backend, options, found, emit, held, stop, account))
     except Exception as failure:  # noqa: BLE001 - the other tables go on
-        error = told(failure)
+        error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)
     if error is not None and not isinstance(error, Interrupted | NothingSelected):
         done = f"{account} and committed; then it failed: " if str(account) else ""
@@ -80,7 +80,7 @@ def _wait_and_acquire(
             if time.monotonic() >= until:
                 raise
             if told != held.what:
-                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_duration(options.wait)}: {held}"))
             told = held.what
             _wait(backend, table, options, until, stop)
 
@@ -138,7 +138,7 @@ def _under_lease(job: Job) -> None:
         outcome = "success"
     except Exception as failure:
         outcome = _outcome(failure)
-        error = shortened(told(failure).in_one_line)
+        error = shortened(as_wmtui_error(failure).in_one_line)
         raise
     finally:
         now = format_instant(job.backend.clock())
@@ -175,7 +175,7 @@ def _extract_and_load(job: Job) -> None:
     except _QUIET:
         raise
     except Exception as failure:
-        _note_failure(job, stage, told(failure))
+        _note_failure(job, stage, as_wmtui_error(failure))
         raise
 
 
@@ -248,7 +248,7 @@ def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
             job.lease.renew()
             job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
     except Exception as error:  # noqa: BLE001 - the failure itself is what is told
-        job.tell(f"could not note the failure: {told(error)}", Severity.WARNING)
+        job.tell(f"could not note the failure: {as_wmtui_error(error)}", Severity.WARNING)
 
 
 def _result(table: TableName, account: Account, error: WmtuiError | None, seconds: float) -> TableResult:

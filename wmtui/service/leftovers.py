@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
-from wmtui.errors import WmtuiError, told
+from wmtui.errors import WmtuiError, as_wmtui_error
 from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, unfinished_writes
 from wmtui.model import TableName
-from wmtui.pipeline.load.ownership import key_of
+from wmtui.pipeline.load.ledger_findings import key_of
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import new_run_id
 from wmtui.service.workspace import Workspace
@@ -61,14 +61,14 @@ class Leftovers:
             elif found.table is None:
                 self._remove_of_store(found.leftovers, removed)
         except Exception as error:  # noqa: BLE001 - what was removed is told
-            return Found(found.table, tuple(removed), told(error))
+            return Found(found.table, tuple(removed), as_wmtui_error(error))
         return Found(found.table, tuple(removed))
 
     def _explained(self, table: TableName | None) -> Found:
         try:
             return Found(table, tuple(self._of_store() if table is None else self.of_table(table)))
         except Exception as error:  # noqa: BLE001 - the others are looked through
-            return Found(table, error=told(error))
+            return Found(table, error=as_wmtui_error(error))
 
     def _of_store(self) -> list[Leftover]:
         objects = self._workspace.objects

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreachable, WmtuiError, told
+from wmtui.errors import Unreachable, WmtuiError, as_wmtui_error
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
 from wmtui.service.freshness import Files
@@ -64,7 +64,7 @@ class Overview:
         except Unreachable:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are shown
-            return Look(self._statuses.unreadable(table, told(error)))
+            return Look(self._statuses.unreadable(table, as_wmtui_error(error)))
 
     def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> list[Look]:
         """Tables with their files counted, in order. max_age: of their data; None: each table's own `freshness.error`.
@@ -87,7 +87,7 @@ class Overview:
         except Unreachable:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are counted
-            return Look(self._statuses.unreadable(look.table, told(error)))
+            return Look(self._statuses.unreadable(look.table, as_wmtui_error(error)))
 
     def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
         """The same, given its files."""

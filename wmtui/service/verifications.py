@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, told
+from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, as_wmtui_error
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
@@ -34,7 +34,7 @@ def verify(
     examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Options, Scope
-    from wmtui.verify.compare import verify_table
+    from wmtui.verify.verify_table import verify_table
 
     backend = open_backend(workspace)
     results: list[tuple[TableName, Verification | WmtuiError]] = []
@@ -47,7 +47,7 @@ def verify(
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are compared
-            results.append((table, told(error)))
+            results.append((table, as_wmtui_error(error)))
     return results
 
 
@@ -58,7 +58,7 @@ def _note(
     store that refuses changes nothing about the result.
     """
     from wmtui.events import Severity
-    from wmtui.pipeline.load.ledger_check import read_ledger, repair_records
+    from wmtui.pipeline.load.table_ledger import read_ledger, repair_records
 
     author = workspace.author
     said = LastVerified(

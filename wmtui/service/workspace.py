@@ -1,6 +1,5 @@
 """One profile, opened: its adapters, connected on first use, and what is derived from its settings."""
 
-import difflib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
-from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, told
+from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, as_wmtui_error
 from wmtui.files.listing import Lister
 from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
@@ -21,6 +20,7 @@ from wmtui.objects import ObjectStore, open_store
 from wmtui.objects.clock import StoreClock
 from wmtui.runs.load_records import Destination
 from wmtui.sources import Source, open_source
+from wmtui.texts import did_you_mean
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
@@ -135,8 +135,7 @@ class Workspace:
         known = {str(table): table for table in self.settings.tables}
         if text in known:
             return known[text]
-        near = difflib.get_close_matches(text, known, 3, 0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
+        hint = did_you_mean(text, known, "see `wmtui watermark list` for the names", most=3, cutoff=0.4)
         raise UnknownName(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
 
     def config(self, table: TableName) -> TableConfig:
@@ -183,7 +182,7 @@ class Workspace:
                 return error
             except Exception as error:  # noqa: BLE001 - it is this item's result
                 reached.set()
-                return told(error)
+                return as_wmtui_error(error)
             reached.set()
             return found
 

@@ -7,6 +7,7 @@ from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Changed, Entry, WayBack
 from wmtui.service.history import diff_lines
+from wmtui.texts import count
 from wmtui.tui.commands.permission import Asking
 from wmtui.tui.dialogs.base import Ask, texts
 from wmtui.tui.dialogs.conflict import ConflictDialog
@@ -18,7 +19,7 @@ from wmtui.tui.state.guide import Step
 from wmtui.tui.widgets.cells import Line
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
-from wmtui.words import values, watermarks
+from wmtui.words import watermarks
 
 
 class Edits(Asking):
@@ -65,7 +66,7 @@ class Edits(Asking):
         )
         doubled = [table for table in tables if not settings.tables[table].primary_key]
         if doubled:
-            whose = f"{values.count(len(doubled), 'table')} without primary key: "
+            whose = f"{count(len(doubled), 'table')} without primary key: "
             effect += texts(f"! {whose}reading again appends the same rows once more", kind="warn")
 
         def command(reason: str) -> str:

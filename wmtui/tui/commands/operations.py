@@ -11,6 +11,7 @@ from wmtui.files.verdicts import Verdict
 from wmtui.secrets import redact
 from wmtui.service import Entry
 from wmtui.service import Severity as State
+from wmtui.texts import count
 from wmtui.tui import picture, themes
 from wmtui.tui.commands.permission import Asking
 from wmtui.tui.dialogs.base import texts
@@ -48,7 +49,7 @@ class Operations(Asking):
         app = self._app
         for cause, tables in app.board.causes():
             kind = "bad" if any(app.board.looks[t].status.severity is State.ERROR for t in tables) else "warn"
-            first, *rest = textwrap.wrap(f"{values.count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
+            first, *rest = textwrap.wrap(f"{count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
             number, _, said = first.partition(": ")
             lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]
             lines += [[(f"  {table}", "")] for table in tables]
@@ -177,11 +178,11 @@ class Operations(Asking):
                 if what == "abort":
                     app.runs.cancel_all()
                 left = len(app.runs.running)
-                app.say(f"leaving once {values.count(left, 'sync')} {'has' if left == 1 else 'have'} ended")
+                app.say(f"leaving once {count(left, 'sync')} {'has' if left == 1 else 'have'} ended")
                 app.set_interval(0.1, lambda: None if app.runs.busy else app.leave(ExitCode.DONE))
 
         running = len(app.runs.running) + len(app.runs.waiting)
-        app.push_screen(Pick(f"{values.count(running, 'sync')} under way", choices), chosen)
+        app.push_screen(Pick(f"{count(running, 'sync')} under way", choices), chosen)
 
     def _stamp(self) -> str:
         workspace = self._app.service.workspace

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Changed, Service
+from wmtui.texts import count
 from wmtui.tui.dialogs.base import Ask, texts
 from wmtui.tui.state.background import Failure, words
 from wmtui.watermarks.model import Watermark
-from wmtui.words import values
 
 if TYPE_CHECKING:
     from wmtui.tui.app import WmtuiApp
@@ -32,8 +32,8 @@ class Asking:
         """The table under the cursor, for what is done to one table at a time; while others are marked it says so."""
         app = self._app
         if app.board.marked - {app.current}:
-            count = values.count(len(app.board.marked), "marked table")
-            app.say(f"{what} is done to one table at a time, and there are {count}: Esc unmarks", Severity.WARNING)
+            marked = count(len(app.board.marked), "marked table")
+            app.say(f"{what} is done to one table at a time, and there are {marked}: Esc unmarks", Severity.WARNING)
             return None
         return app.current
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from wmtui.events import Severity, Status, TableResult
 from wmtui.model import TableName
 from wmtui.service import Request
+from wmtui.texts import count
 from wmtui.tui.dialogs.base import Ask, texts
 from wmtui.tui.dialogs.sync import SyncDialog
 from wmtui.tui.state.guide import Step
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.words import values
 
 if TYPE_CHECKING:
     from wmtui.tui.app import WmtuiApp
@@ -59,8 +59,8 @@ class Syncs(Asking):
         if good:
             rows = sum(result.rows_loaded for result in good)
             extracted = sum(result.rows_extracted for result in good)
-            about = f"{values.count(extracted, 'row')} extracted, {rows:,} loaded"
-            self._app.notify(f"✓ {values.count(len(good), 'table')} synced, {about}")
+            about = f"{count(extracted, 'row')} extracted, {rows:,} loaded"
+            self._app.notify(f"✓ {count(len(good), 'table')} synced, {about}")
             if rows:
                 self._app.guide(Step.SYNCED)
 

@@ -14,6 +14,7 @@ from textual.widgets import Button, Input
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
 from wmtui.service import Changed, Draft, Service
+from wmtui.texts import count
 from wmtui.tui.dialogs.base import Dialog, Reason, Tick, several
 from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.dialogs.plan import Column, PlanTable, Row
@@ -288,19 +289,19 @@ def _totals(moves: Sequence[Move]) -> list[Line]:
     losing = [effect for effect in effects if effect.loses]
     if losing:
         files, furthest = sum(effect.leaving for effect in losing), max(effect.moved for effect in losing)
-        lost = [f"{values.count(files, 'file')} waiting now not loaded any more"] if files else []
+        lost = [f"{count(files, 'file')} waiting now not loaded any more"] if files else []
         lost += [f"rows of up to {values.span(furthest)} never read"] if furthest > timedelta(0) else []
         loses = "loses" if len(losing) == 1 else "lose"
-        lines.append([(f"✗ {values.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
+        lines.append([(f"✗ {count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
     entering, size = sum(effect.entering for effect in effects), sum(effect.size for effect in effects)
     rows = sum(effect.rows for effect in effects)
     least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
-    about = f", {values.size(size)}, {least}{values.count(rows, 'row')}" if entering else ""
-    lines.append([(f"+{values.count(entering, 'file')}{about}", "good" if entering else "")])
+    about = f", {values.size(size)}, {least}{count(rows, 'row')}" if entering else ""
+    lines.append([(f"+{count(entering, 'file')}{about}", "good" if entering else "")])
     if again := sum(effect.moved < timedelta(0) for effect in effects):
-        lines.append([(f"{values.count(again, 'table')} read rows again", "")])
+        lines.append([(f"{count(again, 'table')} read rows again", "")])
     if automated := sum(not move.seen.is_manual for move in moves):
-        lines.append([(f"{values.count(automated, 'table')} become manual, until a full sync", "dim")])
+        lines.append([(f"{count(automated, 'table')} become manual, until a full sync", "dim")])
     return lines
 
 
@@ -313,7 +314,7 @@ def _row(move: Move) -> Row:
     effect, at = move.effect, move.seen.data_timestamp
     files = f"+{effect.entering:,}" if effect.entering else values.ABSENT
     rows = f"{effect.rows:,}" if effect.rows_known else values.ABSENT
-    lost = [f"{values.count(effect.leaving, 'file')}"] if effect.leaving else []
+    lost = [f"{count(effect.leaving, 'file')}"] if effect.leaving else []
     lost += [values.span(effect.moved)] if effect.moved > timedelta(0) else []
     whence = values.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
     cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or values.ABSENT)

@@ -19,6 +19,7 @@ from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, Severity
 from wmtui.service.history import diff_lines
 from wmtui.service.workspace import LoadNote
+from wmtui.texts import count
 from wmtui.tui.state.background import Failure, words
 from wmtui.tui.widgets.cells import Line, Plate, bars, fit_middle, kind_of, set_title
 from wmtui.tui.widgets.drawing import file_line, lag_bar
@@ -106,8 +107,8 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     shown = [
         ("data up to", watermarks.point(mark, zone), "strong"),
         ("mode", watermarks.mode(mark, service.workspace.clock(), zone), ""),
-        ("MySQL", f"{glyphs[0]}, {values.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
-        ("Redshift", f"{glyphs[1]}, {values.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
+        ("MySQL", f"{glyphs[0]}, {count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
+        ("Redshift", f"{glyphs[1]}, {count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
         *_elsewhere(others),
         ("lag", _lag(look, limit), ""),
         ("last success", values.instant(status.last_success), ""),
@@ -150,7 +151,7 @@ def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
     """Loads by other profiles that share the store."""
     for note in others:
         glyph = values.status(note.status)
-        yield "", f"{glyph}, {values.count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
+        yield "", f"{glyph}, {count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
 
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.config import Settings
+from wmtui.texts import count
 from wmtui.tui.state.table_list import URGENCY, Board
 from wmtui.tui.widgets.cells import Line
 from wmtui.words import values
@@ -36,7 +37,7 @@ def status_line(settings: Settings, board: Board, now: Situation, width: int, ho
     right = _right(settings, now, host_and_time)
 
     def left() -> Line:
-        return [*head, *place, (values.count(len(board.tables), "table"), ""), *found, *tail]
+        return [*head, *place, (count(len(board.tables), "table"), ""), *found, *tail]
 
     room = width - _width(right)
     while _width(left()) > room and (place or found):

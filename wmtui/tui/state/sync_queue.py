@@ -102,7 +102,7 @@ class Runs:
                 if not told:
                     emit(result)
         except Exception as failure:  # noqa: BLE001 - a thread's exception would vanish
-            error = errors.told(failure)
+            error = errors.as_wmtui_error(failure)
         finally:
             if error is not None:
                 emit(Message(str(job.table), Severity.ERROR, error.in_one_line))
