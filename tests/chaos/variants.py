@@ -16,10 +16,10 @@ from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
 from wmtui.pipeline import sync as runner
 from wmtui.pipeline.context import Scope
+from wmtui.pipeline.extract import extract_table as extract
 from wmtui.pipeline.extract import run_writer as extraction
-from wmtui.pipeline.extract import stage as extract
-from wmtui.pipeline.load import lost_files as lost
-from wmtui.pipeline.load import stage as load
+from wmtui.pipeline.load import load_table as load
+from wmtui.pipeline.load import missing_files as lost
 from wmtui.runs import run_document as runs
 from wmtui.service import watermarks
 from wmtui.sources.mysql.source import MySQLConnection

@@ -81,8 +81,8 @@ def test_a_bug_in_one_table_does_not_hide_that_it_holds_no_lease(wmtui: Wmtui, m
     [
         (("watermark", "list"), "wmtui.watermarks.lease.read"),
         (("status",), "wmtui.watermarks.lease.read"),
-        (("verify", *ORDERS, *ITEMS), "wmtui.verify.compare.verify_table"),
-        (("sync", *ORDERS, *ITEMS, "--dry-run"), "wmtui.pipeline.load.ledger_check.read_ledger"),
+        (("verify", *ORDERS, *ITEMS), "wmtui.verify.verify_table.verify_table"),
+        (("sync", *ORDERS, *ITEMS, "--dry-run"), "wmtui.pipeline.load.table_ledger.read_ledger"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
 )

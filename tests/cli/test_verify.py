@@ -14,7 +14,7 @@ import pytest
 from tests.cli.conftest import Start, Wmtui
 from tests.cli.test_watermark import corrupt
 from tests.stack import Stack, ago
-from wmtui.verify.judge import Comparison
+from wmtui.verify.row_differences import Comparison
 from wmtui.watermarks.verified import LastVerified, last_verified
 
 ORDERS = ("-t", "shop.orders")

@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack
 from wmtui.errors import LeaseHeld, SourceError, StoreError
 from wmtui.pipeline.extract import run_writer
-from wmtui.pipeline.load import stage
+from wmtui.pipeline.load import load_table
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service import watermarks as edits
 from wmtui.watermarks import lease
@@ -221,13 +221,13 @@ def test_a_load_without_news_does_not_write_over_what_changed_meanwhile(
     stack.sync_one()
     watermarks = stack.service.workspace.watermarks
     watermarks.change(stack.table(), "test", lambda _: {"redshift_status": "failed"})
-    judge = stage._report
+    judge = load_table._report
 
     def overtaken(*args: Any) -> None:
         judge(*args)
         watermarks.change(stack.table(), "test", lambda _: {"pending_extraction": HEIR})
 
-    monkeypatch.setattr(stage, "_report", overtaken)
+    monkeypatch.setattr(load_table, "_report", overtaken)
 
     (result,) = stack.sync(redshift_only=True)
 

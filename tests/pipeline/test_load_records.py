@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.test_verify import verify
 from tests.stack import Stack, embedded_stack
+from tests.verify.test_verify_table import verify
 from wmtui.errors import StoreError
 from wmtui.files.verdicts import Reason
 from wmtui.runs.load_records import LoadRecords

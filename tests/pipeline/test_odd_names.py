@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.pipeline.test_verify import verify
 from tests.stack import Stack, ago
+from tests.verify.test_verify_table import verify
 from wmtui.verify import Result
 
 COLUMNS = (

@@ -12,7 +12,7 @@ import pytest
 from tests.stack import Stack
 from wmtui.errors import ExitCode, StoreIncomplete, UsageError
 from wmtui.events import TableResult
-from wmtui.pipeline.load import stage
+from wmtui.pipeline.load import load_table
 from wmtui.service import Request
 from wmtui.watermarks import identity
 
@@ -243,14 +243,14 @@ def test_a_warehouse_put_back_while_files_are_staged_gets_again_what_it_lost(
     embedded.sync_one()
     embedded.let_pass(hours=30)
     seed(embedded, 200, 3, minutes=20)
-    execute = stage._execute
+    execute = load_table._execute
 
     def put_back(*args: Any) -> Any:
         shutil.copy(tmp_path / "snapshot.duckdb", tmp_path / "warehouse.duckdb")
         return execute(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_execute", put_back)
+        patch.setattr(load_table, "_execute", put_back)
         (result,) = embedded.sync()
     assert result.exit_code is ExitCode.CONFLICT
     assert "was put back to an earlier moment while files were staged" in str(result.error)

@@ -3,7 +3,7 @@
 import pytest
 
 from wmtui.model import Level
-from wmtui.pipeline.load.causes import hidden_rows
+from wmtui.pipeline.load.refused_rows import hidden_rows
 from wmtui.service.targets import folded_keys, tells_apart
 from wmtui.warehouses.target import TargetColumn, TargetTable
 

@@ -89,7 +89,7 @@ def test_a_harmed_row_is_found_by_verify(stack: Stack) -> None:
 
 
 def test_of_large_files_only_the_footers_are_read_here(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmtui.pipeline.load.open_files.FOOTER_BYTES", 3_000)
+    monkeypatch.setattr("wmtui.pipeline.load.file_reader.FOOTER_BYTES", 3_000)
     stack.insert(*((number, "9.50", uuid4().hex, ago(minutes=30)) for number in range(1, 2_001)))
     stack.sync_one(backup_only=True)
     (part,) = stack.service.workspace.objects.list("incremental/")

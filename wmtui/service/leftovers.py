@@ -7,7 +7,7 @@ from msgspec import Struct
 from wmtui.errors import WmtuiError, as_wmtui_error
 from wmtui.files.leftovers import Leftover, forgotten_objects, leftover_parts, unfinished_writes
 from wmtui.model import TableName
-from wmtui.pipeline.load.ownership import key_of
+from wmtui.pipeline.load.ledger_findings import key_of
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import new_run_id
 from wmtui.service.workspace import Workspace

@@ -16,8 +16,8 @@ from wmtui.watermarks.timestamps import format_instant
 
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Scope
-    from wmtui.pipeline.load.ledger_check import Ledger
-    from wmtui.pipeline.load.ownership import Finding
+    from wmtui.pipeline.load.ledger_findings import Finding
+    from wmtui.pipeline.load.table_ledger import Ledger
 
 
 class Store(Struct, frozen=True):
@@ -116,8 +116,8 @@ class Ownership:
         return Scope(table, w.config(table), open_backend(w), Options(), w.heartbeat(table), lambda _: None)
 
     def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], Ledger]":
-        from wmtui.pipeline.load.ledger_check import read_ledger, unknown_keys
-        from wmtui.pipeline.load.ownership import Doubt, unknown_loads
+        from wmtui.pipeline.load.ledger_findings import Doubt, unknown_loads
+        from wmtui.pipeline.load.table_ledger import read_ledger, unknown_keys
 
         ledger = read_ledger(scope, mark)
         found = [finding for finding in ledger.findings if finding.doubt is not Doubt.NEW_ROOT]
@@ -133,7 +133,7 @@ def _require_reason(reason: str, why: str) -> None:
 
 def _check_moved_from(scope: "Scope", ledger: "Ledger", found: "Sequence[Finding]", moved_from: str | None) -> None:
     """Raises UsageError unless the table whose rows the target has is named, and no other."""
-    from wmtui.pipeline.load.ownership import Doubt
+    from wmtui.pipeline.load.ledger_findings import Doubt
 
     others = sorted({f.table for f in ledger.mine.others if f.moved_to is None and f.table != str(scope.table)})
     mixed = any(finding.doubt is Doubt.OTHER_TABLE for finding in found)

@@ -143,7 +143,7 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract.stage import preview_extraction
+        from wmtui.pipeline.extract.extract_table import preview_extraction
 
         found = preview_extraction(scope, mark)
         mark, plan, estimate = found.mark, found.plan, found.estimate
@@ -242,9 +242,9 @@ def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, 
 
 
 def _preview_load(scope: "Scope", mark: Watermark) -> Selection:
-    from wmtui.pipeline.load.ledger_check import read_ledger, refuse_unknown_loads, tell_or_refuse
-    from wmtui.pipeline.load.lost_files import refuse_lost, refuse_replaced
-    from wmtui.pipeline.load.stage import select
+    from wmtui.pipeline.load.load_table import select
+    from wmtui.pipeline.load.missing_files import refuse_lost, refuse_replaced
+    from wmtui.pipeline.load.table_ledger import read_ledger, refuse_unknown_loads, tell_or_refuse
 
     ledger = read_ledger(scope, mark)
     tell_or_refuse(scope, ledger.findings)

@@ -34,7 +34,7 @@ def verify(
     examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Options, Scope
-    from wmtui.verify.compare import verify_table
+    from wmtui.verify.verify_table import verify_table
 
     backend = open_backend(workspace)
     results: list[tuple[TableName, Verification | WmtuiError]] = []
@@ -58,7 +58,7 @@ def _note(
     store that refuses changes nothing about the result.
     """
     from wmtui.events import Severity
-    from wmtui.pipeline.load.ledger_check import read_ledger, repair_records
+    from wmtui.pipeline.load.table_ledger import read_ledger, repair_records
 
     author = workspace.author
     said = LastVerified(

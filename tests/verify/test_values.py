@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.stack import Stack, ago
 from wmtui.events import Stop
 from wmtui.verify import Verification
-from wmtui.verify.cells import decode, decode_key, encode
+from wmtui.verify.row_encoding import decode, decode_key, encode
 
 TEXTS = [
     "",

@@ -17,20 +17,20 @@ from wmtui.events import Phase, Progress, Severity, Stop
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract.limits import Fit
 from wmtui.pipeline.extract.part_writer import Background
-from wmtui.pipeline.load.ledger_check import read_ledger
-from wmtui.pipeline.load.open_files import open_part
+from wmtui.pipeline.load.file_reader import open_part
+from wmtui.pipeline.load.table_ledger import read_ledger
 from wmtui.pipeline.target_check import naming
 from wmtui.sources import SourceConnection
-from wmtui.verify import cells
-from wmtui.verify.blame import explain, journal_entries
-from wmtui.verify.expected import FIRST_GAP, Expectation, gaps
-from wmtui.verify.forms import Forms
-from wmtui.verify.inputs import Inputs, read_inputs
-from wmtui.verify.judge import Comparison, Kind, Outcome, open_comparison
+from wmtui.verify import row_encoding
+from wmtui.verify.comparison_inputs import Inputs, read_inputs
+from wmtui.verify.expected_rows import FIRST_GAP, Expectation, gaps
+from wmtui.verify.gap_causes import explain, journal_entries
+from wmtui.verify.problems import FIRST_FILES, Case, left_out, problems
 from wmtui.verify.result import Example, Verification
+from wmtui.verify.row_differences import Comparison, Kind, Outcome, open_comparison
 from wmtui.verify.spool import told_in_words
-from wmtui.verify.unloaded import Unloaded, still
-from wmtui.verify.verdict import FIRST_FILES, Case, left_out, problems
+from wmtui.verify.target_forms import Forms
+from wmtui.verify.unloaded_files import Unloaded, still
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.timestamps import format_wall
 
@@ -126,7 +126,7 @@ class _Pass:
         self._stop = stop
         self._forms = Forms(naming(scope))
         self._schema = self._forms.schema(inputs.table.schema)
-        self._keys = cells.key_schema(self._schema, inputs.table.primary_key)
+        self._keys = row_encoding.key_schema(self._schema, inputs.table.primary_key)
         self._fit = Fit(inputs.table, scope.config, scope.backend.warehouse.limits)
         self.rows = dict.fromkeys(Kind, 0)
         self.gone: set[str] = set()
@@ -150,7 +150,7 @@ class _Pass:
         if wanted is None or not self._keys.names:
             yield from source.scan(table, BATCH_ROWS)
             return
-        keys = [key for row in wanted if (key := cells.decode_key(row, self._keys)) is not None]
+        keys = [key for row in wanted if (key := row_encoding.decode_key(row, self._keys)) is not None]
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             yield from source.scan(table, BATCH_ROWS, keys[start : start + _KEYS_AT_ONCE])
 
@@ -191,9 +191,9 @@ class _Pass:
             kinds, parts = kind.kinds(batch), kind.parts(batch.column(self._inputs.table.cursor))
             cursor = batch.column(self._inputs.table.cursor).cast(pa.int64())
         batch = self._forms.kept(batch) if kind is Kind.WAREHOUSE else self._forms.converted(batch)
-        keys = cells.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
+        keys = row_encoding.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
         only_key = self._keys.names and kind in (Kind.BEYOND, Kind.WAITING)
-        encoded = pa.nulls(rows, pa.binary()) if only_key else cells.encode(batch, self._schema)
+        encoded = pa.nulls(rows, pa.binary()) if only_key else row_encoding.encode(batch, self._schema)
         names = ["kind", "part", "key", "cursor", "cells"]
         self._comparison.add(pa.record_batch([kinds, parts, keys, cursor, encoded], names=names))
         for counted in kinds.value_counts().to_pylist():
@@ -219,11 +219,11 @@ def _example(
     inputs: Inputs, schema: pa.Schema, finding: str, key: bytes, rows: tuple[list[bytes], list[bytes]]
 ) -> Example:
     source, warehouse = rows
-    keys = cells.key_schema(schema, inputs.table.primary_key)
+    keys = row_encoding.key_schema(schema, inputs.table.primary_key)
     if not keys.names:
         here, there = (_named(schema, rows[0]) if rows else None for rows in (source, warehouse))
         return Example(finding, {}, here, there)
-    values = cells.decode_key(key, keys) or cells.decode(key, keys)
+    values = row_encoding.decode_key(key, keys) or row_encoding.decode(key, keys)
     named = dict(zip(keys.names, values, strict=True))
     if finding != "differing":
         return Example(finding, named, None, None)
@@ -233,7 +233,7 @@ def _example(
 
 
 def _named(schema: pa.Schema, row: bytes) -> dict[str, str | None]:
-    return dict(zip(schema.names, cells.decode(row, schema), strict=True))
+    return dict(zip(schema.names, row_encoding.decode(row, schema), strict=True))
 
 
 def _warn_of_motion(scope: Scope, inputs: Inputs) -> None:

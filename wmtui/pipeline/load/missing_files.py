@@ -13,8 +13,8 @@ from wmtui.files.selection import Selection, settled_run
 from wmtui.files.verdicts import Reason
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.load.ledger_check import Ledger
-from wmtui.pipeline.load.ownership import key_of
+from wmtui.pipeline.load.ledger_findings import key_of
+from wmtui.pipeline.load.table_ledger import Ledger
 from wmtui.runs.run_document import Part, RunState, RunStore, run_started
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall

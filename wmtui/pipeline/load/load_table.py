@@ -22,8 +22,10 @@ from wmtui.files.selection import (
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Reason
 from wmtui.pipeline.context import Job, Scope
-from wmtui.pipeline.load.causes import tell_added, with_cause
-from wmtui.pipeline.load.ledger_check import (
+from wmtui.pipeline.load.file_reader import open_footer, open_part
+from wmtui.pipeline.load.missing_files import refuse_lost, refuse_replaced
+from wmtui.pipeline.load.refused_rows import tell_added, with_cause
+from wmtui.pipeline.load.table_ledger import (
     Ledger,
     read_ledger,
     recorded_loads,
@@ -31,8 +33,6 @@ from wmtui.pipeline.load.ledger_check import (
     repair_records,
     tell_or_refuse,
 )
-from wmtui.pipeline.load.lost_files import refuse_lost, refuse_replaced
-from wmtui.pipeline.load.open_files import open_footer, open_part
 from wmtui.pipeline.target_check import layout, naming, remember_loaded
 from wmtui.runs.file_names import parse_part
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords, Loads

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.test_verify import keyless, left_out, problem, verify
 from tests.stack import Stack, embedded_stack
+from tests.verify.test_verify_table import keyless, left_out, problem, verify
 from wmtui.model import Position
 from wmtui.verify import Reason, Result
-from wmtui.verify.blame import SYSTEM, explain
-from wmtui.verify.expected import Gap, Stretch, gaps
+from wmtui.verify.expected_rows import Gap, Stretch, gaps
+from wmtui.verify.gap_causes import SYSTEM, explain
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from wmtui.runs.run_document import Range, Run
 from wmtui.sources import SourceTable
 from wmtui.sources.base import FUTURE
 from wmtui.sources.cursor import column_time
-from wmtui.verify.judge import NOWHERE, Kind
+from wmtui.verify.row_differences import NOWHERE, Kind
 
 
 class Stretch(Struct, frozen=True):

@@ -10,11 +10,11 @@ from wmtui.config import TableConfig
 from wmtui.model import TableName
 from wmtui.sources import SourceTable
 from wmtui.sources.cursor import from_utc
-from wmtui.verify.blame import SYSTEM, Placed
-from wmtui.verify.expected import FIRST_GAP, Gap
-from wmtui.verify.judge import NOWHERE, Outcome
+from wmtui.verify.expected_rows import FIRST_GAP, Gap
+from wmtui.verify.gap_causes import SYSTEM, Placed
 from wmtui.verify.result import LeftOut, Problem, Reason
-from wmtui.verify.unloaded import FileState, Unloaded
+from wmtui.verify.row_differences import NOWHERE, Outcome
+from wmtui.verify.unloaded_files import FileState, Unloaded
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 FIRST_FILES = 2**15

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from wmtui.errors import SourceError
 from wmtui.files.selection import Choice, Loading
 from wmtui.pipeline.context import Scope
+from wmtui.pipeline.extract.extract_table import clock_of, last_run, plan_table
 from wmtui.pipeline.extract.plan import high_of
 from wmtui.pipeline.extract.run_writer import known_rows
-from wmtui.pipeline.extract.stage import clock_of, last_run, plan_table
-from wmtui.pipeline.load.ledger_check import Ledger, read_ledger
+from wmtui.pipeline.load.table_ledger import Ledger, read_ledger
 from wmtui.runs.load_records import Destination
 from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.sources import SourceConnection, SourceTable
-from wmtui.verify.expected import Point, overlap_of, stretches
-from wmtui.verify.unloaded import Unloaded, unloaded
+from wmtui.verify.expected_rows import Point, overlap_of, stretches
+from wmtui.verify.unloaded_files import Unloaded, unloaded
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign

@@ -10,7 +10,7 @@ from wmtui.events import Severity
 from wmtui.files.selection import Known
 from wmtui.files.verdicts import Candidate
 from wmtui.pipeline.context import Job, Scope
-from wmtui.pipeline.load.ownership import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
+from wmtui.pipeline.load.ledger_findings import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords
 from wmtui.warehouses import KnownLoads, Place
 from wmtui.watermarks.lease import Heartbeat
