@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from wmtui.config import Freshness
 from wmtui.texts import count
+from wmtui.watermarks.changes import Action
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.timestamps import parse_instant
@@ -20,7 +21,7 @@ from wmtui.words import values
 AHEAD = timedelta(minutes=5)
 """How far in the future a moment may lie that was noted by another clock."""
 
-_PLACING = ("set", "import", "undo", "external")
+_PLACING = frozenset({Action.SET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
 """Changes of a watermark that may leave it manual."""
 
 
@@ -102,7 +103,7 @@ def loaded_to(facts: Facts) -> datetime | None:
     """Up to which instant the source has been read and loaded; None: nothing was."""
     mark, loads = facts.mark, facts.loads
     reached = read_to(mark, facts.heartbeat, facts.zone)
-    if loads.status == "success" or mark.is_manual or mark.position is None or reached is None:
+    if loads.status == SideStatus.SUCCESS or mark.is_manual or mark.position is None or reached is None:
         return reached  # All of it was loaded, or there was no row to load.
     loaded = loads.to or loads.at
     return None if loaded is None else min(loaded, reached)
@@ -131,7 +132,7 @@ def _states(
         yield "failed", bad, failure
     if is_foreign(mark, facts.zone):
         yield "other time zone", bad, f"the watermark is {written_in(mark, facts.zone)}"
-    if "in_progress" in (mark.fields["mysql_status"], facts.loads.status) and not heartbeat.held:
+    if SideStatus.IN_PROGRESS in (mark.extraction_status, facts.loads.status) and not heartbeat.held:
         yield "interrupted", bad, "the run that was at work is gone; the next sync goes on after it"
     if ahead := _ahead(facts):
         yield "clock", bad, ahead
@@ -152,7 +153,7 @@ def _states(
         yield word, severity, why
     if pin_at(mark, facts.now):
         yield "pinned", severity, ""
-    if facts.loads.status == "pending":
+    if facts.loads.status == SideStatus.PENDING:
         yield "pending", severity, "what was read waits to be loaded"
     yield word, severity, ""
 
@@ -160,7 +161,7 @@ def _states(
 def _failure(facts: Facts) -> str:
     """Why the last run failed, "" if it did not. A failure that the watermark could not be told counts too."""
     error = str(facts.mark.fields["last_error"] or "no reason was noted")
-    if "failed" in (facts.mark.fields["mysql_status"], facts.loads.status):
+    if SideStatus.FAILED in (facts.mark.extraction_status, facts.loads.status):
         return error
     last, changed = facts.heartbeat.fields["last_run"], facts.mark.fields["metadata"].get("updated_at")
     if not isinstance(last, dict) or last.get("outcome") != "failed":

@@ -7,15 +7,16 @@ from wmtui.events import Status
 from wmtui.model import Level
 from wmtui.secrets import redact
 from wmtui.texts import format_duration
+from wmtui.watermarks.model import SideStatus
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 ABSENT = "-"
 
-_GLYPHS = {
-    "success": "✓",
-    "failed": "✗",
-    "pending": "·",
-    "in_progress": "▸",
+_GLYPHS: dict[str, str] = {
+    SideStatus.SUCCESS: "✓",
+    SideStatus.FAILED: "✗",
+    SideStatus.PENDING: "·",
+    SideStatus.IN_PROGRESS: "▸",
     Status.NOTHING_SELECTED: "!",
     Status.INTERRUPTED: "!",
     Status.PINNED: "!",
