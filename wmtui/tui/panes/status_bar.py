@@ -7,10 +7,12 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.config import Settings
+from wmtui.service import State, TableSeverity
 from wmtui.texts import count
-from wmtui.tui.state.table_list import URGENCY, Board
+from wmtui.tui.state.table_list import Board
 from wmtui.tui.widgets.cells import Line
 from wmtui.words import values
+from wmtui.words.styled import Tone
 
 
 class Situation(Struct, frozen=True):
@@ -54,9 +56,9 @@ def _width(line: Line) -> int:
 
 def _problems(board: Board) -> Line:
     counts, line = board.problems(), []
-    for problem in URGENCY:
+    for problem in (*State, TableSeverity.WARN):
         if problem in counts:
-            kind = "warn" if problem == "warn" else "bad"
+            kind = Tone.WARN if problem is TableSeverity.WARN else Tone.BAD
             line += [(" · ", "dim"), (f"{counts[problem]:,} {problem}", kind)]
     return line
 
