@@ -8,8 +8,8 @@ import pytest
 
 from tests.servers.s3 import S3Server, refuse
 from tests.stack import Stack, embedded_stack
-from wmtui.words.states import why
 from wmtui.model import Check, Level
+from wmtui.words.states import why
 
 DENIED = refuse(403, "AccessDenied")
 

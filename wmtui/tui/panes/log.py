@@ -11,8 +11,8 @@ from textual.containers import Vertical
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
 from wmtui.texts import count
 from wmtui.tui.widgets.cells import set_title
-from wmtui.tui.widgets.drawing import LogLine, log_line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
+from wmtui.tui.widgets.list_items import LogLine, log_line
 from wmtui.words.progress import ending
 from wmtui.words.values import in_one_line
 
