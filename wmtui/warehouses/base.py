@@ -14,9 +14,6 @@ if TYPE_CHECKING:  # Slow to import, and not needed before a load.
 
     from wmtui.warehouses.load.statements import Statements
 
-MANIFESTS = "watermark/manifests/"
-"""Where manifests are."""
-
 
 class Manifests(Protocol):
     """Where manifests are put for the time of a COPY: the part of a store that is needed."""

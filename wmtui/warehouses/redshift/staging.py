@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui import layout
 from wmtui.column_types import max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import MANIFESTS, Manifests
+from wmtui.warehouses.base import Manifests
 from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.load.staging import (
     Staged,
@@ -202,7 +203,7 @@ class Stager:
         """Files into a new landing table: all of their rows, or an error."""
         session = self._session
         self._copies += 1
-        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
+        name = layout.manifest_key(self._request.load_id, self._copies)
         session.execute(copy_statements.create_landing(schema))
         self._manifests.put(name, copy_statements.manifest([part.file for part in group]))
         try:
