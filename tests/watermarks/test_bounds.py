@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from tests.clock import NOON, HandClock
 from wmtui.errors import TableError, Unreadable, UsageError, WmtuiError
+from wmtui.layout import lock_key, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.watermarks import lease
+from wmtui.watermarks import changes, lease
 from wmtui.watermarks.documents import decode, is_deeper
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set, patch_undo
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_instant, parse_point, parse_wall, to_instant
 from wmtui.watermarks.validity import LONGEST_TEXT
@@ -72,10 +73,10 @@ def test_whatever_is_written_can_be_read_and_gone_back_to(steps: list[Any]) -> N
 def patch(seen: Watermark, step: Any) -> Any:
     """What an operation changes."""
     if step == "set":
-        return patch_set(seen, parse_wall("2025-08-10 00:00:00"), NOON, NOON)
+        return changes.set_point(seen, parse_wall("2025-08-10 00:00:00"), NOON, NOON)
     if step == "reset":
-        return patch_reset(seen)
-    return patch_undo(seen, Watermark.new(TABLE)) if isinstance(step, str) else step
+        return changes.reset(seen)
+    return changes.undo(seen, Watermark.new(TABLE)) if isinstance(step, str) else step
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_change_that_nobody_could_read_again_is_refused_and_nothing_is_written
 
 def test_a_serial_without_room_is_refused(folder: ObjectStore, clock: HandClock, table: TableName) -> None:
     document = {"table_name": str(table), "metadata": {"serial": 10**12 - 1}}
-    folder.put(WatermarkStore.key(table), json.dumps(document).encode())
+    folder.put(watermark_key(table), json.dumps(document).encode())
 
     with pytest.raises(TableError, match="serial is 1000000000000"):
         WatermarkStore(folder, clock, ANA).change(table, "note", lambda _: {"x": 1})
@@ -107,7 +108,7 @@ def test_a_serial_without_room_is_refused(folder: ObjectStore, clock: HandClock,
 def test_a_token_without_room_is_refused_before_it_is_written(
     folder: ObjectStore, clock: HandClock, table: TableName, token: int, fence: int
 ) -> None:
-    folder.put(lease.key(table), json.dumps({"token": token}).encode())
+    folder.put(lock_key(table), json.dumps({"token": token}).encode())
 
     with pytest.raises(TableError, match="the next token is"):
         lease.acquire(folder, clock, ANA, table, "run-1", fence=fence)
@@ -116,7 +117,7 @@ def test_a_token_without_room_is_refused_before_it_is_written(
 
 
 def test_a_lock_with_a_token_that_no_run_can_have_is_unreadable(folder: ObjectStore, table: TableName) -> None:
-    folder.put(lease.key(table), json.dumps({"token": 10**12}).encode())
+    folder.put(lock_key(table), json.dumps({"token": 10**12}).encode())
 
     with pytest.raises(Unreadable, match="token is 1000000000000"):
         lease.read(folder, table)
@@ -149,11 +150,11 @@ def test_a_document_that_could_not_be_written_again_is_not_read(
     folder: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
-    folder.put(WatermarkStore.key(table), json.dumps({"table_name": str(table), "x_deep": nested(95)}).encode())
+    folder.put(watermark_key(table), json.dumps({"table_name": str(table), "x_deep": nested(95)}).encode())
     mark = watermarks.change(table, "note", lambda _: {"x_deep": nested(94)})
     assert watermarks.read(table).watermark == mark
 
-    folder.put(WatermarkStore.key(table), json.dumps({"table_name": str(table), "x_deep": nested(120)}).encode())
+    folder.put(watermark_key(table), json.dumps({"table_name": str(table), "x_deep": nested(120)}).encode())
     with pytest.raises(Unreadable, match="nested too deeply"):
         watermarks.read(table)
 

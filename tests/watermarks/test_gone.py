@@ -11,11 +11,13 @@ from tests.clock import NOON, HandClock
 from tests.servers.s3 import S3Server
 from wmtui.config import S3Config
 from wmtui.errors import Conflict, Unreadable, WatermarkGone
+from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
+from wmtui.watermarks import changes
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -23,11 +25,11 @@ ANA = Author("ana", "host-1")
 POINT = parse_wall("2025-08-10 00:00:00")
 
 
-def run(watermarks: WatermarkStore, table: TableName, changes: int = 60) -> Watermark:
+def run(watermarks: WatermarkStore, table: TableName, count: int = 60) -> Watermark:
     """A table with a history in which epoch, fence and fields of other tools moved."""
-    watermarks.change(table, "reset", patch_reset)
+    watermarks.change(table, "reset", changes.reset)
     watermarks.change(table, "note", lambda _: {"fence": 7, "x_team": {"name": "a"}, "pin": {"owner": "ana"}})
-    for number in range(3, changes + 1):
+    for number in range(3, count + 1):
         mark = watermarks.change(table, "note", lambda _, n=number: {"x": n, "pending_extraction": f"run-{n}"})
     return mark
 
@@ -36,7 +38,7 @@ def test_a_deleted_document_is_gone_and_no_new_table(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 3)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
     before = list(objects.list(""))
 
     for attempt in (watermarks.read, watermarks.current, watermarks.unadopted):
@@ -49,19 +51,19 @@ def test_a_deleted_document_is_gone_and_no_new_table(
         "the watermark of shop.orders is gone: its document was deleted; the journal has serial 3 — "
         "`wmtui watermark undo -t shop.orders` brings it back; `wmtui watermark set` or `reset` decides otherwise"
     )
-    assert gone.value.key == WatermarkStore.key(table)
+    assert gone.value.key == watermark_key(table)
     assert list(objects.list("")) == before
 
 
-@pytest.mark.parametrize("changes", [1, 3, 49, 50, 51, 60])
+@pytest.mark.parametrize("count", [1, 3, 49, 50, 51, 60])
 def test_it_comes_back_exactly_under_a_serial_of_its_own(
-    folder: ObjectStore, clock: HandClock, table: TableName, changes: int
+    folder: ObjectStore, clock: HandClock, table: TableName, count: int
 ) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
-    watermarks.change(table, "reset", patch_reset)
-    mark = run(watermarks, table, changes) if changes > 1 else watermarks.read(table).watermark
+    watermarks.change(table, "reset", changes.reset)
+    mark = run(watermarks, table, count) if count > 1 else watermarks.read(table).watermark
     clock.advance(hours=1)
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
 
     back = watermarks.restore(table, reason="deleted by mistake")
 
@@ -80,9 +82,9 @@ def test_to_decide_otherwise_keeps_what_no_decision_is_about(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 4)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
 
-    mark = watermarks.change(table, "set", lambda seen: patch_set(seen, POINT, NOON, NOON), by_hand=True)
+    mark = watermarks.change(table, "set", lambda seen: changes.set_point(seen, POINT, NOON, NOON), by_hand=True)
 
     assert (mark.serial, mark.epoch, mark.fence, mark.data_timestamp) == (5, 2, 7, POINT)
     assert mark.fields["x_team"] == {"name": "a"}
@@ -93,9 +95,9 @@ def test_a_reset_of_one_that_is_gone_uses_no_epoch_again(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 4)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
 
-    assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
+    assert watermarks.change(table, "reset", changes.reset, by_hand=True).epoch == 3
 
 
 def test_with_a_gap_in_the_journal_it_is_not_guessed_but_somebody_may_decide(
@@ -105,11 +107,11 @@ def test_with_a_gap_in_the_journal_it_is_not_guessed_but_somebody_may_decide(
     run(watermarks, table, 6)
     journal = Journal(folder, table)
     folder.delete(journal.key(4))
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
 
     with pytest.raises(Unreadable, match="missing") as refused:
         watermarks.restore(table)
-    mark = watermarks.change(table, "reset", patch_reset, by_hand=True)
+    mark = watermarks.change(table, "reset", changes.reset, by_hand=True)
 
     assert refused.value.key == journal.key(4)
     assert (mark.serial, mark.epoch, mark.fence) == (7, 3, 7)
@@ -130,12 +132,12 @@ def test_a_journal_that_is_gone_too_is_a_new_table(
 def test_one_that_is_there_again_is_not_overwritten(folder: ObjectStore, clock: HandClock, table: TableName) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
     run(watermarks, table, 3)
-    data = folder.get(WatermarkStore.key(table)).data
+    data = folder.get(watermark_key(table)).data
 
     with pytest.raises(Conflict, match="there again"):
         watermarks.restore(table)
 
-    assert folder.get(WatermarkStore.key(table)).data == data
+    assert folder.get(watermark_key(table)).data == data
 
 
 class Between(S3Store):
@@ -191,7 +193,7 @@ def test_a_stray_key_in_the_journal_is_in_nobodys_way(
     assert mark.fields["x"] == 11
     assert folder.get(stray).data == data
     assert Journal(folder, table).left_by(mark.serial)[0] == mark.content
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
     assert watermarks.restore(table).content == mark.content
 
 

@@ -5,13 +5,16 @@ import os
 from pathlib import Path
 
 from wmtui.config import Settings
-from wmtui.watermarks.identity import KEY
+from wmtui.layout import STORE
 
 
 def update_address(settings: Settings, old: Path, new: Path) -> None:
     """Replace the address in the store after a move from `old` to `new`; a second time changes nothing."""
     _replace(
-        Path(settings.store.root, KEY), _json_start(f"{old}/"), _json_start(f"{new}/"), settings.path.parent / "moving"
+        Path(settings.store.root, STORE),
+        _json_start(f"{old}/"),
+        _json_start(f"{new}/"),
+        settings.path.parent / "moving",
     )
 
 

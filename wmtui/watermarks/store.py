@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from wmtui import layout
 from wmtui.errors import (
     Conflict,
     NotWritten,
@@ -27,9 +27,10 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
 from wmtui.watermarks import adoption, documents, entries, system
 from wmtui.watermarks import identity as identities
+from wmtui.watermarks.changes import Action, MakePatch, Patch, keep_highest_epoch
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, complete, digest_of, keep_highest_epoch
+from wmtui.watermarks.model import Watermark, complete, digest_of
 from wmtui.watermarks.timestamps import format_instant
 from wmtui.watermarks.validity import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.zones import is_foreign
@@ -38,9 +39,6 @@ _UTC = ZoneInfo("UTC")
 _SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
-
-Edit = Callable[[Watermark], Mapping[str, Any]]
-"""Computes the patch from the document as it is; called anew after every lost race."""
 
 
 class Stored(Struct, frozen=True):
@@ -87,11 +85,6 @@ class WatermarkStore:
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
-    @staticmethod
-    def key(table: TableName) -> str:
-        """Where a table's document is."""
-        return f"watermark/tables/{table.key}.json"
-
     def read(self, table: TableName) -> Stored:
         """The document as it is, of a new table when there is none. A table without document costs a second request.
 
@@ -105,7 +98,7 @@ class WatermarkStore:
             return Stored(found.watermark, None, used)
         found = self._get(table)
         if found.etag is None:  # Else the first change of a new table landed in between.
-            raise WatermarkGone(str(table), self.key(table), newest["serial"])
+            raise WatermarkGone(str(table), layout.watermark_key(table), newest["serial"])
         return found
 
     def standing(self, table: TableName) -> Watermark:
@@ -141,7 +134,7 @@ class WatermarkStore:
         Raises Unreadable where the journal does not tell all of it, and Conflict when there is one again.
         """
         self.require_conditions()
-        written = self._write(self._rebuilt(table, exact=True), "restored", {}, reason)
+        written = self._write(self._rebuilt(table, exact=True), Action.RESTORED, {}, reason)
         if written is None:
             raise Conflict(
                 f"the watermark of {table} is there again",
@@ -153,8 +146,8 @@ class WatermarkStore:
     def change(
         self,
         table: TableName,
-        action: str,
-        edit: Edit,
+        action: Action,
+        patch: Patch | MakePatch,
         *,
         reason: str | None = None,
         based_on: Watermark | None = None,
@@ -176,7 +169,8 @@ class WatermarkStore:
                 if not _is_seen(based_on, found, adopted=stored.watermark is not found.watermark):
                     raise _conflict(based_on, stored.watermark)
                 based_on = stored.watermark
-            written = self._write(stored, action, edit(stored.watermark), reason)
+            fields = patch if isinstance(patch, Mapping) else patch(stored.watermark)
+            written = self._write(stored, action, fields, reason)
             if written is not None:
                 return written
             documents.pause(attempt)
@@ -237,7 +231,7 @@ class WatermarkStore:
 
     def _get(self, table: TableName) -> Stored:
         """The document; of a new table when there is none, whatever the journal says."""
-        key = self.key(table)
+        key = layout.watermark_key(table)
         try:
             found = self._objects.get(key)
         except ObjectMissing:
@@ -296,14 +290,14 @@ class WatermarkStore:
         adopted = Stored(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
-        written = self._write(adopted, "external", {}, reason, before=before, known=known, previous=previous)
+        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
         return stored if written is None else self._get(table)
 
     def _write(
         self,
         stored: Stored,
-        action: str,
-        patch: Mapping[str, Any],
+        action: Action,
+        patch: Patch,
         reason: str | None,
         *,
         before: Json | None = None,
@@ -327,11 +321,11 @@ class WatermarkStore:
             "previous": mark.serial if previous is None else previous,
             "changed": entries.changed_fields(before, content) if before else {},
         }
-        whole = action == "external" or stored.etag is None
+        whole = action is Action.EXTERNAL or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         _refuse_unreadable(changed, changed.problem)
         try:
-            documents.write(self._objects, self.key(mark.table), changed.encode(), stored.etag)
+            documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
@@ -381,7 +375,7 @@ def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
         raise NotWritten(
             f"the watermark of {mark.table} was not changed",
             f"nobody could read it again: {problem}",
-            f"look at {WatermarkStore.key(mark.table)} and restore an earlier version",
+            f"look at {layout.watermark_key(mark.table)} and restore an earlier version",
         )
 
 

@@ -2,13 +2,14 @@
 
 import textwrap
 
-from wmtui.service import Severity
+from wmtui.service import TableSeverity
 from wmtui.texts import count
 from wmtui.tui.dialogs.base import texts
 from wmtui.tui.dialogs.pick import TEXT_WIDTH, PickDialog, PickItem, TextDialog
 from wmtui.tui.shell import Shell
 from wmtui.tui.state.table_list import SortOrder, find_table
 from wmtui.tui.widgets.cells import Line
+from wmtui.words.styled import Tone
 
 TYPED_SECONDS = 0.4
 """A table is read once its name has stayed under the cursor for so long: a pattern moves it with every key."""
@@ -85,9 +86,10 @@ async def show_problems(shell: Shell) -> None:
     lines: list[Line] = []
     state = shell.table_state
     for cause, tables in state.causes():
-        kind = "bad" if any(state.looks[t].status.severity is Severity.ERROR for t in tables) else "warn"
-        first, *rest = textwrap.wrap(f"{count(len(tables), 'table')}: {cause}", TEXT_WIDTH) or [""]
-        number, _, text = first.partition(": ")
-        lines += [[(f"{number}: ", "strong"), (text, kind)], *([(line, kind)] for line in rest)]
+        severities = {state.looks[table].status.severity for table in tables}
+        kind: str = Tone.BAD if TableSeverity.ERROR in severities else Tone.WARN
+        number = f"{count(len(tables), 'table')}: "
+        first, *rest = textwrap.wrap(cause, TEXT_WIDTH, initial_indent=" " * len(number)) or [number]
+        lines += [[(number, "strong"), (first[len(number) :], kind)], *([(line, kind)] for line in rest)]
         lines += [[(f"  {table}", "")] for table in tables]
     await shell.open_dialog(TextDialog("Problems by cause", lines or texts("✓ nothing is wrong", kind="good")))

@@ -3,7 +3,6 @@
 import textwrap
 
 from wmtui.files.selection import Selection
-from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.secrets import redact
 from wmtui.service import Entry
@@ -57,7 +56,7 @@ def _full_text(item: object, selection: Selection | None) -> tuple[str, str]:
     """A title, and every word of the item."""
     if isinstance(item, Verdict) and selection is not None:
         file = item.file
-        lines = [f"{file.uri}", "", f"{word(item)}: {selection.explain(item)}"]
+        lines = [f"{file.uri}", "", f"{item.outcome}: {selection.explain(item)}"]
         lines += [f"modified {values.instant(file.last_modified)}, {values.size(file.size)}, ETag {file.etag}"]
         return "File", values.printable("\n".join(lines))
     if isinstance(item, Change) and isinstance(item.entry, Entry):

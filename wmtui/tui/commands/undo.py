@@ -6,7 +6,6 @@ from wmtui.errors import UsageError
 from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Entry, WayBack
-from wmtui.service.history import diff_lines
 from wmtui.tui.commands.profile import permitted
 from wmtui.tui.commands.reports import failures_reported, report_change, report_failure
 from wmtui.tui.commands.selected_tables import only_current
@@ -15,6 +14,7 @@ from wmtui.tui.panes.detail import Change
 from wmtui.tui.shell import Shell
 from wmtui.tui.state.walkthrough import Step
 from wmtui.tui.widgets.cells import Line
+from wmtui.words.changes import differences
 
 
 async def undo(shell: Shell) -> None:
@@ -77,7 +77,7 @@ async def _go_back(shell: Shell, table: TableName, way: WayBack, title: str) -> 
 
 
 def _effect(way: WayBack) -> list[Line]:
-    fields: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
+    fields: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in differences(way.diff)]
     notes = texts("what was extracted and loaded meanwhile stays", kind="dim")
     if way.doubles:
         notes += texts("! no primary key: reading again appends the same rows once more", kind="warn")
