@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from tests.clock import NOON
 from tests.files.conftest import UTC_ZONE, automated, manual
-from wmtui.files.summary import explain, format_distance, summarise
+from wmtui.files.summary import explain, summarise
 from wmtui.files.verdicts import RULES, SELECTED, SESSION, Basis, Candidate, PartOf, Reason, Reprocess, Verdict, judge
 from wmtui.runs.load_records import Load, Loads
 from wmtui.runs.run_document import RunState
+from wmtui.texts import format_duration
 from wmtui.watermarks.model import Watermark, patch_set
 from wmtui.watermarks.timestamps import parse_point, to_instant
 
@@ -527,13 +528,13 @@ def test_a_verdict_is_explained_in_words(candidate: Candidate, basis: Basis, loa
     ],
 )
 def test_a_distance_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
-    assert format_distance(timedelta(seconds=seconds)) == words
+    assert format_duration(timedelta(seconds=seconds)) == words
 
 
 @given(st.integers(0, 10**9))
 def test_a_distance_in_words_is_never_longer_than_the_distance_nor_a_unit_shorter(seconds: int) -> None:
     sizes = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-    words = format_distance(timedelta(seconds=seconds)).split()
+    words = format_duration(timedelta(seconds=seconds)).split()
     amounts = list(zip(words[::2], words[1::2], strict=True))
 
     told = sum(int(amount) * sizes[unit] for amount, unit in amounts)

@@ -9,7 +9,8 @@ from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.service import Found
-from wmtui.words.values import ABSENT, count
+from wmtui.texts import count
+from wmtui.words.values import ABSENT
 
 COLUMNS = ("table", "size", "key", "why")
 

@@ -13,8 +13,9 @@ from wmtui.files.summary import word
 from wmtui.files.verdicts import Will
 from wmtui.model import TableName
 from wmtui.service.files import Decided
+from wmtui.texts import count
 from wmtui.words import watermarks
-from wmtui.words.values import count, instant
+from wmtui.words.values import instant
 
 COLUMNS = ("verdict", "last modified", "size", "reason", "key")
 _WORDS = {"next": "✓ next", "loaded": "· loaded", "held back": "! held back", "out": "· out"}

@@ -1,6 +1,5 @@
 """Options that every command takes, before or after its name, merged into one value."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from msgspec import Struct
 
 from wmtui.config import DEFAULT_PATH, Duration
 from wmtui.errors import UnknownName, UsageError
+from wmtui.texts import nearest
 
 
 class Options(Struct, frozen=True):
@@ -137,8 +137,7 @@ class Group(_Documented, click.Group):
             if isinstance(found, click.Group)
             for each in found.list_commands(ctx)
         }
-        near = difflib.get_close_matches(name, own, 1)
-        near = near or [words for words, each in deeper.items() if difflib.get_close_matches(name, [each], 1)]
+        near = nearest(name, own) or [words for words, each in deeper.items() if nearest(name, [each])]
         hint = f"did you mean `{path} {near[0]}`?" if near else f"see `{path} --help`"
         return UnknownName(f"no command `{path} {name}`", f"there are {', '.join(own)}", hint)
 

@@ -7,9 +7,10 @@ from wmtui.cli import files
 from wmtui.cli.invocation import Invocation
 from wmtui.errors import ExitCode
 from wmtui.service import Preview, Request
+from wmtui.texts import count
 from wmtui.watermarks.timestamps import format_wall
 from wmtui.words import watermarks
-from wmtui.words.values import count, point
+from wmtui.words.values import point
 
 
 def exit_code(preview: Preview, request: Request) -> ExitCode:

@@ -10,7 +10,7 @@ from typing import Protocol
 from wmtui.cli.console import Console
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
 from wmtui.service.progress import TableProgress, ending
-from wmtui.words.values import count
+from wmtui.texts import count
 
 _LINE_SECONDS = 5.0
 """A table's progress lines are at least so far apart where they cannot replace each other."""

@@ -12,6 +12,7 @@ from wmtui.cli.options import Command, parse_duration
 from wmtui.cli.table import show_table
 from wmtui.errors import ExitCode, combine
 from wmtui.service import Look, Severity, TableStatus
+from wmtui.texts import count
 from wmtui.words import values
 from wmtui.words.last_verified import as_json, in_words
 
@@ -52,11 +53,11 @@ def _code(table: TableStatus) -> ExitCode:
 def _total(found: Sequence[TableStatus]) -> str:
     """`3 tables: 1 ok, 1 warn, 1 error`."""
     counts = Counter(table.severity for table in found)
-    return f"{values.count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
+    return f"{count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
 
 
 def _row(table: TableStatus) -> tuple[str, ...]:
-    running = f"▸ {table.phase}, {values.count(table.rows, 'row')}, {table.owner}" if table.phase else values.ABSENT
+    running = f"▸ {table.phase}, {count(table.rows, 'row')}, {table.owner}" if table.phase else values.ABSENT
     manual, run_age = table.judgement.manual, table.judgement.run_age
     since = f" since {values.instant(manual.since)}" if manual and manual.since and table.state == "manual" else ""
     return (

@@ -11,9 +11,9 @@ from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
+from wmtui.texts import count
 from wmtui.watermarks.timestamps import format_wall
 from wmtui.words import watermarks
-from wmtui.words.values import count
 from wmtui.words.values import point as in_words
 
 _FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"

@@ -1,6 +1,5 @@
 """A YAML file whose errors name their line and never echo an expanded value."""
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ import yaml
 
 from wmtui.config.schema import Duration, Secret
 from wmtui.errors import ConfigError
+from wmtui.texts import did_you_mean
 
 At = tuple[object, ...]
 """The keys that lead to a value, from the top of the file."""
@@ -226,8 +226,7 @@ def blank_in(value: str) -> str | None:
 
 def nearest(word: str, valid: Iterable[str]) -> str:
     """What to write instead of a word that is not among the valid ones."""
-    near = difflib.get_close_matches(word, valid, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else "use one of them"
+    return did_you_mean(word, valid, "use one of them", cutoff=0.5, quoted="{!r}")
 
 
 def _plain(problem: str) -> str:

@@ -1,6 +1,5 @@
 """Choosing and reading a profile: environment variables, time zone, paths."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from wmtui.config.document import VARIABLE, At, Document, blank_in, nearest
 from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
+from wmtui.texts import did_you_mean
 
 
 def choose(document: Document, top: TopLevel, named: str | None) -> str:
@@ -121,12 +121,11 @@ def _check_zone(document: Document, zone: str, at: At) -> None:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         where = (*at, "timezone")
-        near = difflib.get_close_matches(zone, available_timezones(), 1)
         raise document.error(
             "unknown time zone" if VARIABLE.search(str(document.value(where))) else f"unknown time zone {zone!r}",
             "it is not an IANA name",
             where,
-            f"did you mean {near[0]}?" if near else "write it like Asia/Shanghai or UTC",
+            did_you_mean(zone, available_timezones(), "write it like Asia/Shanghai or UTC"),
         ) from None
 
 

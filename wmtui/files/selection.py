@@ -3,7 +3,6 @@
 Preview, run, explanation and screen all go through `FileFilter.select`.
 """
 
-import difflib
 from collections.abc import Container, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from wmtui.objects import ObjectStore
 from wmtui.runs.footers import same_content
 from wmtui.runs.load_records import Destination, LoadRecords, Loads, loaded_files
 from wmtui.runs.run_document import RunStore, is_run_id, run_started
+from wmtui.texts import did_you_mean
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, parse_instant
@@ -287,7 +287,6 @@ def _named(candidates: Sequence[Candidate], keys: Sequence[str]) -> list[Candida
     by_key = {c.key: c for c in candidates}
     for key in keys:
         if key not in by_key:
-            near = difflib.get_close_matches(key, by_key, 1)
-            hint = f"did you mean {near[0]}?" if near else "see `wmtui files` for the keys"
+            hint = did_you_mean(key, by_key, "see `wmtui files` for the keys")
             raise UsageError(f"no file {key}", "it is not a file of this table", hint)
     return [by_key[key] for key in dict.fromkeys(keys)]

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from wmtui.files.verdicts import HELD_BACK, SELECTED, TIMED_OUT, Basis, Decided, Reason, Reprocess, Verdict, judge
 from wmtui.runs.load_records import Loads
+from wmtui.texts import format_duration
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 
 
@@ -113,7 +114,7 @@ def word(verdict: Verdict) -> str:
 def explain(verdict: Verdict, loaded: Loads, decided: Decided = MappingProxyType({})) -> str:
     """The reason in words, e.g. `outside the session window by 3 h 12 m`."""
     reason, file, distance = verdict.reason, verdict.file, verdict.distance
-    by = format_distance(distance) if distance is not None else ""
+    by = format_duration(distance) if distance is not None else ""
     if reason is Reason.LOADED:
         known = loaded[file.key]
         since = "" if known.etag == file.etag else "; its content is not what was loaded"
@@ -145,14 +146,3 @@ def explain(verdict: Verdict, loaded: Loads, decided: Decided = MappingProxyType
         Reason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
         Reason.NO_WATERMARK: "no watermark excludes it",
     }[reason]
-
-
-def format_distance(distance: timedelta) -> str:
-    """A length of time in its two largest units, e.g. `3 h 12 m`."""
-    seconds = int(distance.total_seconds())
-    amounts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        amount, seconds = divmod(seconds, size)
-        if amount or amounts:
-            amounts.append((amount, unit))
-    return " ".join(f"{amount} {unit}" for amount, unit in amounts[:2] if amount) or "0 s"

@@ -25,7 +25,6 @@ from wmtui.errors import (
 )
 from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.files.selection import earlier_runs
-from wmtui.files.summary import format_distance
 from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
@@ -34,6 +33,7 @@ from wmtui.pipeline.extract.run_writer import Extracted
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
+from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.model import Json, Watermark, loaded_into
@@ -80,7 +80,7 @@ def _wait_and_acquire(
             if time.monotonic() >= until:
                 raise
             if told != held.what:
-                emit(Message(str(table), Severity.INFO, f"waiting up to {format_distance(options.wait)}: {held}"))
+                emit(Message(str(table), Severity.INFO, f"waiting up to {format_duration(options.wait)}: {held}"))
             told = held.what
             _wait(backend, table, options, until, stop)
 

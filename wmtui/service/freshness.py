@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Freshness
+from wmtui.texts import count
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
@@ -139,7 +140,7 @@ def _states(
     if read_to(mark, heartbeat, facts.zone) is None:
         yield ("reset" if mark.epoch > 1 else "never read"), bad, "nothing was read since"
     if _lacks_files(facts):
-        files = values.count(facts.files.held_back, "file")
+        files = count(facts.files.held_back, "file")
         yield "held back", bad, f"no load takes {files}; see `wmtui files -t {mark.table}`"
     if age is None:
         yield "not loaded", bad, "what was read has never been loaded"

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from wmtui.events import Progress, TableResult
-from wmtui.words.values import count
+from wmtui.texts import count
 
 
 class TableProgress(Struct):

@@ -1,6 +1,5 @@
 """One profile, opened: its adapters, connected on first use, and what is derived from its settings."""
 
-import difflib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from wmtui.objects import ObjectStore, open_store
 from wmtui.objects.clock import StoreClock
 from wmtui.runs.load_records import Destination
 from wmtui.sources import Source, open_source
+from wmtui.texts import did_you_mean
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
@@ -135,8 +135,7 @@ class Workspace:
         known = {str(table): table for table in self.settings.tables}
         if text in known:
             return known[text]
-        near = difflib.get_close_matches(text, known, 3, 0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `wmtui watermark list` for the names"
+        hint = did_you_mean(text, known, "see `wmtui watermark list` for the names", most=3, cutoff=0.4)
         raise UnknownName(f"unknown table {text!r}", f"it is not in {self.settings.path}", hint)
 
     def config(self, table: TableName) -> TableConfig:

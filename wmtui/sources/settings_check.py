@@ -1,6 +1,5 @@
 """Whether a table fits its settings, and how to say that it does not; the same words for every source."""
 
-import difflib
 from collections.abc import Collection, Sequence
 
 import pyarrow as pa
@@ -10,6 +9,7 @@ from wmtui.errors import ConfigError
 from wmtui.model import TableName
 from wmtui.sources.base import SourceTable
 from wmtui.sources.keys import is_key_field
+from wmtui.texts import did_you_mean
 
 
 def missing_schema(table: TableName, schemas: Collection[str], grant: str = "grant SELECT on it") -> ConfigError:
@@ -17,7 +17,7 @@ def missing_schema(table: TableName, schemas: Collection[str], grant: str = "gra
     return ConfigError(
         f"the source has no schema {table.schema}",
         f"{table} is configured, and the user sees {', '.join(sorted(schemas)) or 'no schema at all'}",
-        _nearest(table.schema, schemas, f"correct the name in tables.yaml, or {grant}"),
+        did_you_mean(table.schema, schemas, f"correct the name in tables.yaml, or {grant}", most=3, cutoff=0.5),
     )
 
 
@@ -26,7 +26,7 @@ def missing_table(table: TableName, names: Collection[str], grant: str = "grant 
     return ConfigError(
         f"the source has no table {table}",
         f"the user sees {len(names)} other tables in {table.schema}",
-        _nearest(table.name, names, f"correct the name in tables.yaml, or {grant}"),
+        did_you_mean(table.name, names, f"correct the name in tables.yaml, or {grant}", most=3, cutoff=0.5),
     )
 
 
@@ -93,7 +93,7 @@ def _missing_column(table: TableName, column: str, setting: str, columns: Collec
     return ConfigError(
         f"{table} has no column {column}",
         f"tables.yaml names it as {setting}; there are {', '.join(columns)}",
-        _nearest(column, columns, f"correct {setting} in tables.yaml"),
+        did_you_mean(column, columns, f"correct {setting} in tables.yaml", most=3, cutoff=0.5),
     )
 
 
@@ -129,8 +129,3 @@ def _check_key(
 
 def _source_type(field: pa.Field) -> str:
     return str(field.metadata[b"source_type"].decode())
-
-
-def _nearest(name: str, names: Collection[str], otherwise: str) -> str:
-    near = difflib.get_close_matches(name, names, 3, 0.5)
-    return f"did you mean {' or '.join(near)}?" if near else otherwise

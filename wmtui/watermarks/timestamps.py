@@ -4,13 +4,13 @@ Three forms, converted here and nowhere else: an *instant* is an aware UTC datet
 in the profile's time zone (MySQL DATETIME, the data timestamp); text is what people and documents write.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from wmtui.errors import UsageError
+from wmtui.texts import did_you_mean
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """A point later than this from now needs --force: one typing error would stop all loading."""
@@ -169,7 +169,7 @@ def _absolute(text: str, zone: ZoneInfo, presets: Mapping[str, str]) -> datetime
 def _unknown(text: str, presets: Mapping[str, str]) -> UsageError:
     if re.fullmatch(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*", text) and not re.match(r"\d{4}", text):
         names = preset_names(presets)
-        near = difflib.get_close_matches(text, names, 1)
-        hint = f"did you mean {near[0]}?" if near else _FORMS
-        return UsageError(f"unknown preset {text!r}", f"presets are {', '.join(names)}", hint)
+        return UsageError(
+            f"unknown preset {text!r}", f"presets are {', '.join(names)}", did_you_mean(text, names, _FORMS)
+        )
     return UsageError(f"{text!r} is not a time", "no form of a timestamp fits it", _FORMS)

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from wmtui.events import Status
-from wmtui.files.summary import format_distance
 from wmtui.model import Level
 from wmtui.secrets import redact
+from wmtui.texts import format_duration
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 
 ABSENT = "-"
@@ -41,7 +41,7 @@ def state(word: str, severity: str) -> str:
 
 def span(length: timedelta | None) -> str:
     """A length of time in its two largest units."""
-    return ABSENT if length is None else format_distance(length)
+    return ABSENT if length is None else format_duration(length)
 
 
 def instant(at: datetime | None) -> str:
@@ -57,11 +57,6 @@ def point(wall: datetime | None, zone: ZoneInfo) -> str:
     if in_utc.replace(tzinfo=None) == wall:
         return f"{format_wall(wall)} UTC"
     return f"{format_wall(wall)} {zone.key} ({format_instant(in_utc)})"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 file`, `2,000 files`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(number: int) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
+from wmtui.texts import count
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import describe, pin_at
 from wmtui.watermarks.zones import is_foreign, wall_of, written_in
@@ -71,10 +72,10 @@ def left_behind(selection: Selection) -> str:
     """What a load leaves although nobody gave it up: `3 files, 1.2 MB, 9,216 rows`; "" for nothing."""
     files = selection.held_back_files
     if not files:
-        return f"{values.count(selection.held_back, 'file')} of older days" if selection.held_back else ""
+        return f"{count(selection.held_back, 'file')} of older days" if selection.held_back else ""
     rows = [file.part.rows for file in files if file.part is not None and file.part.rows is not None]
-    known = "" if not rows else f", {'' if len(rows) == len(files) else 'at least '}{values.count(sum(rows), 'row')}"
-    return f"{values.count(len(files), 'file')}, {values.size(sum(file.size for file in files))}{known}"
+    known = "" if not rows else f", {'' if len(rows) == len(files) else 'at least '}{count(sum(rows), 'row')}"
+    return f"{count(len(files), 'file')}, {values.size(sum(file.size for file in files))}{known}"
 
 
 class Effect(Struct, frozen=True):
@@ -100,14 +101,14 @@ class Effect(Struct, frozen=True):
     def rows_in_words(self) -> str:
         """How many rows enter, as far as files say."""
         least = "at least " if self.rows_known < self.entering else ""
-        return f"{least}{values.count(self.rows, 'row')}" if self.rows_known else ""
+        return f"{least}{count(self.rows, 'row')}" if self.rows_known else ""
 
     @property
     def losses(self) -> list[str]:
         """What would never come, in words."""
         found = []
         if self.leaving:
-            found.append(f"{values.count(self.leaving, 'file')} waiting now would not be loaded any more")
+            found.append(f"{count(self.leaving, 'file')} waiting now would not be loaded any more")
         if self.moved > timedelta(0):
             found.append(f"rows of {values.span(self.moved)} are passed over: they are not read any more")
         return found
@@ -138,7 +139,7 @@ def effect_lines(found: Effect) -> list[str]:
     lines = ["no file enters"]
     if found.entering:
         about = f", {found.rows_in_words}" if found.rows_known else ""
-        lines = [f"+{values.count(found.entering, 'file')}, {values.size(found.size)}{about}"]
+        lines = [f"+{count(found.entering, 'file')}, {values.size(found.size)}{about}"]
     if found.loaded:
         lines.append(f"{found.loaded:,} already loaded {'is' if found.loaded == 1 else 'are'} skipped")
     if found.moved < timedelta(0):

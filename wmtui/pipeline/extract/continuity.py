@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from wmtui.config import TableConfig
 from wmtui.errors import SourceError, SourceWentBack, TableError
 from wmtui.events import Severity
-from wmtui.files.summary import format_distance
 from wmtui.model import Position
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.extract.plan import BLIND_LOOKBACK, LOOKBACK, high_of, lookback_of
 from wmtui.runs.run_document import Range, Run
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
+from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
@@ -66,7 +66,7 @@ def check_source(
         text = f"{where} is gone, and {also}: it was deleted, or the source went back; `wmtui verify -t` tells which"
         scope.tell(text, Severity.WARNING)
     elif short:
-        text = f"{where} has an earlier {table.cursor} now, by {format_distance(short)}"
+        text = f"{where} has an earlier {table.cursor} now, by {format_duration(short)}"
         why = "a host whose clock is late changed it, and the target keeps the row of the later time"
         scope.tell(f"{text}: {why}", Severity.WARNING)
     elif changed:
@@ -115,7 +115,7 @@ def check_stamps(
         return
     raise SourceWentBack(
         f"stamps of {scope.table} went back: the row with {_key(newest)} is new, and its {table.cursor} "
-        f"{format_wall(newest.cursor)} lies {format_distance(short)} before what is read again",
+        f"{format_wall(newest.cursor)} lies {format_duration(short)} before what is read again",
         "a clock or a time zone of the source or the application went back, or rows are written with an old stamp; "
         "they are below the watermark and would never be read",
         f"correct the zone or the rows; `wmtui watermark set -t {scope.table} --timestamp "
@@ -155,7 +155,7 @@ def note_clock(
     """
     behind = _back(clock, reached, job.backend.zone)
     if behind > timedelta(0):
-        what = f"the source's clock is {format_distance(behind)} before the point up to which {job.table} was read"
+        what = f"the source's clock is {format_duration(behind)} before the point up to which {job.table} was read"
         if not table.primary_key:
             job.lease.note(clock_back=lease.standing(mark))
             job.lease.renew()

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from wmtui.errors import CursorsDoubtful, Interrupted, UsageError
 from wmtui.events import Phase, Severity
-from wmtui.files.summary import format_distance
 from wmtui.model import Order, Span, Strategy
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.extract import continuity
@@ -30,6 +29,7 @@ from wmtui.pipeline.target_check import check_target
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.runs.settle import bury, patch_extracted
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
+from wmtui.texts import format_duration
 from wmtui.warehouses import TargetTable
 from wmtui.watermarks import pins
 from wmtui.watermarks.model import Watermark
@@ -137,7 +137,7 @@ def plan_table(
         job.lease.note(clock_read=format_instant(backend.clock()))
     if made.ahead is not None:
         job.tell(
-            f"the watermark is {format_distance(made.ahead)} ahead of what may be read now: nothing is extracted",
+            f"the watermark is {format_duration(made.ahead)} ahead of what may be read now: nothing is extracted",
             Severity.WARNING,
         )
     if job.options.limit is not None and not made.commits_early:

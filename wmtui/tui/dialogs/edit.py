@@ -14,13 +14,14 @@ from textual.widgets import Button, Input
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
 from wmtui.service import Changed, Draft, Service
-from wmtui.tui.dialogs.base import Dialog, Reason, Tick, several
-from wmtui.tui.dialogs.cli_equivalent import Equal
-from wmtui.tui.dialogs.plan import Column, PlanTable, Row
-from wmtui.tui.state.background import Failure, words
+from wmtui.texts import count
+from wmtui.tui.background import Failure, words
+from wmtui.tui.cli_equivalent import CliEquivalent
+from wmtui.tui.dialogs.base import Dialog, Reason, Toggle, several
 from wmtui.tui.widgets.cells import Line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
+from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, preset_names
 from wmtui.watermarks.zones import wall_of
@@ -45,18 +46,18 @@ class ConflictFound(Struct, frozen=True):
     point: str
 
 
-class Edit(Dialog[Edited | ConflictFound]):
+class EditDialog(Dialog[Edited | ConflictFound]):
     """The watermark of one table or of several. point: what the input begins with. hidden: tables out of sight."""
 
     DEFAULT_CSS = """
-    Edit {
+    EditDialog {
         #presets { height: 5; margin-top: 1; }
         #effects { height: auto; max-height: 12; margin: 1 0; }
     }
     """
 
     def __init__(
-        self, service: Service, tables: Sequence[TableName], equal: Equal, point: str = "", *, hidden: int = 0
+        self, service: Service, tables: Sequence[TableName], equal: CliEquivalent, point: str = "", *, hidden: int = 0
     ) -> None:
         name = str(tables[0]) if len(tables) == 1 else several(tables, hidden)
         super().__init__(f"Edit the watermark of {name}", yes="Save")
@@ -85,7 +86,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         if len(self._tables) > 1:
             yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
         yield Reason(self._service.workspace.settings.profile.protected)
-        yield Tick("force: accept a point in the future, and doubled rows", id="force")
+        yield Toggle("force: accept a point in the future, and doubled rows", id="force")
 
     def begin(self) -> None:
         """Read what is there now, and what the presets mean."""
@@ -110,7 +111,7 @@ class Edit(Dialog[Edited | ConflictFound]):
     @property
     def force(self) -> bool:
         """Somebody ticked it."""
-        return self.query_one("#force", Tick).on
+        return self.query_one("#force", Toggle).on
 
     def _take(self, drafts: list[Draft]) -> None:
         self._drafts = drafts
@@ -142,7 +143,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         point.focus()
 
     @on(Input.Changed, "#point")
-    @on(Tick.Changed)
+    @on(Toggle.Changed)
     def _typed_something(self) -> None:
         self._good = False
         if self.point != self._awaited:
@@ -288,19 +289,19 @@ def _totals(moves: Sequence[Move]) -> list[Line]:
     losing = [effect for effect in effects if effect.loses]
     if losing:
         files, furthest = sum(effect.leaving for effect in losing), max(effect.moved for effect in losing)
-        lost = [f"{values.count(files, 'file')} waiting now not loaded any more"] if files else []
+        lost = [f"{count(files, 'file')} waiting now not loaded any more"] if files else []
         lost += [f"rows of up to {values.span(furthest)} never read"] if furthest > timedelta(0) else []
         loses = "loses" if len(losing) == 1 else "lose"
-        lines.append([(f"✗ {values.count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
+        lines.append([(f"✗ {count(len(losing), 'table')} {loses}: {', '.join(lost)}", "bad")])
     entering, size = sum(effect.entering for effect in effects), sum(effect.size for effect in effects)
     rows = sum(effect.rows for effect in effects)
     least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
-    about = f", {values.size(size)}, {least}{values.count(rows, 'row')}" if entering else ""
-    lines.append([(f"+{values.count(entering, 'file')}{about}", "good" if entering else "")])
+    about = f", {values.size(size)}, {least}{count(rows, 'row')}" if entering else ""
+    lines.append([(f"+{count(entering, 'file')}{about}", "good" if entering else "")])
     if again := sum(effect.moved < timedelta(0) for effect in effects):
-        lines.append([(f"{values.count(again, 'table')} read rows again", "")])
+        lines.append([(f"{count(again, 'table')} read rows again", "")])
     if automated := sum(not move.seen.is_manual for move in moves):
-        lines.append([(f"{values.count(automated, 'table')} become manual, until a full sync", "dim")])
+        lines.append([(f"{count(automated, 'table')} become manual, until a full sync", "dim")])
     return lines
 
 
@@ -313,7 +314,7 @@ def _row(move: Move) -> Row:
     effect, at = move.effect, move.seen.data_timestamp
     files = f"+{effect.entering:,}" if effect.entering else values.ABSENT
     rows = f"{effect.rows:,}" if effect.rows_known else values.ABSENT
-    lost = [f"{values.count(effect.leaving, 'file')}"] if effect.leaving else []
+    lost = [f"{count(effect.leaving, 'file')}"] if effect.leaving else []
     lost += [values.span(effect.moved)] if effect.moved > timedelta(0) else []
     whence = values.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
     cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or values.ABSENT)

@@ -11,12 +11,13 @@ from textual.widgets import Input
 from wmtui.events import Event
 from wmtui.model import Strategy, TableName
 from wmtui.service import Preview, Request, Service
+from wmtui.texts import count
+from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason, several
-from wmtui.tui.dialogs.cli_equivalent import Equal
-from wmtui.tui.dialogs.plan import Column, PlanTable, Row
 from wmtui.tui.widgets.cells import Line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
+from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
 from wmtui.words import values, watermarks
 
 COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("left behind", 28))
@@ -50,7 +51,7 @@ class SyncDialog(Dialog[Request]):
         service: Service,
         tables: Sequence[TableName],
         manual: Sequence[TableName],
-        equal: Equal,
+        equal: CliEquivalent,
         *,
         hidden: int = 0,
     ) -> None:
@@ -163,12 +164,10 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
         plan = preview.plan
         low = "the beginning" if plan.low is None else values.point(plan.low, zone)
         lines.append([(f"reads from {low}, {plan.origin}", "")])
-        lines.append(
-            [(f"  to {values.point(plan.high, zone)}, about {values.count(preview.estimate or 0, 'row')}", "")]
-        )
+        lines.append([(f"  to {values.point(plan.high, zone)}, about {count(preview.estimate or 0, 'row')}", "")])
     if preview.selection is not None:
         summary = preview.selection.summary
-        lines.append([(f"loads {values.count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
+        lines.append([(f"loads {count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
         if summary.held_back:
             lines.append([(f"leaves behind {watermarks.left_behind(preview.selection)}", "warn")])
             lines.append([(summary.hint, "warn")])
@@ -179,16 +178,16 @@ def totals(previews: Sequence[Preview]) -> list[Line]:
     """What syncs of several tables come to, what goes wrong or is left first."""
     lines: list[Line] = []
     if failed := sum(preview.error is not None for preview in previews):
-        lines.append([(f"✗ {values.count(failed, 'table')} cannot be synced", "bad")])
+        lines.append([(f"✗ {count(failed, 'table')} cannot be synced", "bad")])
     selections = [preview.selection for preview in previews if preview.selection is not None]
     if leaving := [selection for selection in selections if selection.held_back]:
-        files = values.count(sum(selection.held_back for selection in leaving), "file")
-        lines.append([(f"! {values.count(len(leaving), 'table')} leave behind {files}", "warn")])
+        files = count(sum(selection.held_back for selection in leaving), "file")
+        lines.append([(f"! {count(len(leaving), 'table')} leave behind {files}", "warn")])
     if reading := [preview.estimate or 0 for preview in previews if preview.plan is not None]:
-        tables = values.count(len(reading), "table")
-        lines.append([(f"reads about {values.count(sum(reading), 'row')} of {tables}", "")])
+        tables = count(len(reading), "table")
+        lines.append([(f"reads about {count(sum(reading), 'row')} of {tables}", "")])
     if selections:
-        files = values.count(sum(selection.summary.selected for selection in selections), "file")
+        files = count(sum(selection.summary.selected for selection in selections), "file")
         lines.append([(f"loads {files} that are in the store", "")])
     return lines
 

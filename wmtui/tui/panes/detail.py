@@ -19,11 +19,12 @@ from wmtui.model import TableName
 from wmtui.service import Draft, Entry, Look, Selection, Service, Severity
 from wmtui.service.history import diff_lines
 from wmtui.service.workspace import LoadNote
-from wmtui.tui.state.background import Failure, words
-from wmtui.tui.widgets.cells import Line, Plate, bars, fit_middle, kind_of, set_title
-from wmtui.tui.widgets.drawing import file_line, lag_bar
+from wmtui.texts import count
+from wmtui.tui.background import Failure, words
+from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, kind_of, set_title
 from wmtui.tui.widgets.histogram import Histogram
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
+from wmtui.tui.widgets.list_items import file_line, lag_bar
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.words import values, watermarks
@@ -106,8 +107,8 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     shown = [
         ("data up to", watermarks.point(mark, zone), "strong"),
         ("mode", watermarks.mode(mark, service.workspace.clock(), zone), ""),
-        ("MySQL", f"{glyphs[0]}, {values.count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
-        ("Redshift", f"{glyphs[1]}, {values.count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
+        ("MySQL", f"{glyphs[0]}, {count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
+        ("Redshift", f"{glyphs[1]}, {count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
         *_elsewhere(others),
         ("lag", _lag(look, limit), ""),
         ("last success", values.instant(status.last_success), ""),
@@ -150,7 +151,7 @@ def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
     """Loads by other profiles that share the store."""
     for note in others:
         glyph = values.status(note.status)
-        yield "", f"{glyph}, {values.count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
+        yield "", f"{glyph}, {count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
 
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
@@ -161,7 +162,7 @@ def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, 
             yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
 
 
-class Tabs(Plate):
+class Tabs(StaticLines):
     """The names of the tabs; a click chooses one."""
 
     class Chosen(Message):
@@ -208,10 +209,10 @@ class DetailPane(Vertical):
         with ContentSwitcher(initial="fields"):
             yield LineList(_field_line, empty="reading…", id="fields")
             with Vertical(id="files"):
-                yield Plate(id="file-summary")
+                yield StaticLines(id="file-summary")
                 yield LineList(self._file_line, empty="no files", id="file-list")
             with Vertical(id="history"):
-                yield Plate(id="history-summary")
+                yield StaticLines(id="history-summary")
                 yield LineList(_change_line, empty="reading…", id="changes")
 
     def on_mount(self) -> None:
@@ -324,7 +325,7 @@ class DetailPane(Vertical):
         lines.show(items)
 
     def _draw_files(self) -> None:
-        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", Plate)
+        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", StaticLines)
         if self.detail is None:
             lines.show(())
             head.show(())
@@ -341,7 +342,7 @@ class DetailPane(Vertical):
         lines.show(self.detail.shown[self.kept])
 
     def _draw_history(self) -> None:
-        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", Plate)
+        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", StaticLines)
         if self.entries is None:
             head.show(())
             lines.show(())
