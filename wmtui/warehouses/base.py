@@ -280,10 +280,6 @@ class Warehouse(Protocol):
         """The warehouse's clock, aware UTC."""
         ...
 
-    def row_count(self, target: str) -> int | None:
-        """Rows in the target, None when there is no such table."""
-        ...
-
     def check(self) -> list[Check]:
         """Findings for `doctor` about connection and privileges; a dead server is a finding."""
         ...
