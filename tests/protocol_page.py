@@ -43,7 +43,7 @@ def table(text: str) -> list[list[str]]:
     lines = re.search(r"(?m)(?:^\|.*\n)+", text)
     assert lines
     rows = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in lines[0].splitlines()]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
+    return [[cell.strip().replace("\\|", "|") for cell in row] for row in rows[2:]]
 
 
 def quoted(text: str) -> list[str]:

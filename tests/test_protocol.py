@@ -32,7 +32,7 @@ from wmtui.runs.run_document import Run, RunStore
 from wmtui.service.verifications import verify
 from wmtui.warehouses import LoadFile
 from wmtui.warehouses.ledger import statements as ledger
-from wmtui.warehouses.redshift import statements as redshift
+from wmtui.warehouses.redshift import copy_statements
 from wmtui.watermarks import documents, entries, identity, journal, lease, system, timestamps, validity
 from wmtui.watermarks.identity import Root
 from wmtui.watermarks.journal import Journal
@@ -359,7 +359,7 @@ def test_the_example_of_a_manifest_is_what_redshift_gets() -> None:
     (text,) = (text for key, text in EXAMPLES.items() if key.startswith("watermark/manifests/"))
     (entry,) = json.loads(text)["entries"]
     size = entry["meta"]["content_length"]
-    assert json.loads(redshift.manifest([LoadFile("k", entry["url"], "e", size, None)])) == json.loads(text)
+    assert json.loads(copy_statements.manifest([LoadFile("k", entry["url"], "e", size, None)])) == json.loads(text)
     assert {field.path.rpartition(".")[2] for field in page.fields("Manifest")} == {
         "entries", "entries[]", "url", "mandatory", "meta", "content_length",
     } - {"entries[]"}  # fmt: skip
