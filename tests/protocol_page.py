@@ -163,8 +163,8 @@ def steps() -> set[str]:
     return set(filter(_is_step, quoted(section("Orders of writes", 2))))
 
 
-def statements(language: str) -> list[str]:
-    """The lines of one block of SQL."""
-    found = re.search(rf"(?ms)^```sql {language}\n(.*?)^```", PAGE)
+def statements(title: str) -> list[str]:
+    """The lines of the block of SQL whose first line is this comment."""
+    found = re.search(rf"(?ms)^```sql\n-- {title}\n(.*?)^```", PAGE)
     assert found
     return found[1].strip().splitlines()

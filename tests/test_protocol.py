@@ -8,7 +8,7 @@ that was changed without its page, and against a page that describes what nobody
 import json
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -52,7 +52,7 @@ EXAMPLES = page.examples()
 
 
 class Written:
-    """What a pipeline wrote. steps: by operation, the names of its steps; versions: every document, in every version."""
+    """What a pipeline wrote. steps: by operation, the names of its steps. versions: of every document, by key."""
 
     def __init__(self) -> None:
         self.steps: dict[str, str] = {}
@@ -119,7 +119,7 @@ class RecordingConnection:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Every operation on one table of a pipeline, in a folder."""
     found = Written()
     with pytest.MonkeyPatch.context() as patch:
@@ -141,7 +141,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
         patch.setattr(run_writer, "BATCH_ROWS", 1)
         patch.setattr(part_writer, "PART_BYTES", 1)
         _do_everything(embedded_stack(tmp_path_factory.mktemp("store")), found)
-    yield found
+    return found
 
 
 def _do_everything(stack: Stack, found: Written) -> None:
@@ -231,9 +231,9 @@ def test_values_have_the_types_that_the_page_says(written: Written, title: str) 
 
 
 def _fits(value: Any, field: Field) -> bool:
-    kind, _, null = field.type.partition(" or null")
+    kind = field.type.removesuffix(" or null")
     if value is None:
-        return field.type.endswith(" or null") or kind == "any"
+        return kind == "any" or kind != field.type
     if kind.endswith(' or ""'):
         return value == "" or _fits(value, Field(field.path, kind.removesuffix(' or ""')))
     return _TYPES[kind](value)
@@ -304,7 +304,10 @@ def test_the_example_of_a_watermark_is_as_its_own_change_left_it_and_takes_anoth
     assert json.loads(stored.watermark.encode()) == json.loads(EXAMPLES[key])
     assert store.unadopted(TABLE) is None
     changed = store.change(TABLE, "note", lambda _: {"x_team": 1})
-    assert (changed.serial, changed.fields["metadata"]["store"]) == (4, json.loads(EXAMPLES["watermark/store.json"])["id"])
+    assert (changed.serial, changed.fields["metadata"]["store"]) == (
+        4,
+        json.loads(EXAMPLES["watermark/store.json"])["id"],
+    )
 
 
 def test_the_examples_of_journal_entries_add_up_to_the_example_of_the_watermark(objects: DirectoryStore) -> None:
@@ -374,7 +377,7 @@ def test_the_example_of_the_system_watermark_is_what_the_product_writes(objects:
     assert objects.get(system.KEY).data == before
 
 
-def test_the_examples_of_the_page_are_of_one_store(objects: DirectoryStore) -> None:
+def test_the_examples_of_the_page_are_of_one_store() -> None:
     """Ids, keys, ETags and tokens of one agree with those of the others."""
     of = {title: next(json.loads(t) for k, t in EXAMPLES.items() if k.startswith(p)) for title, p in TITLES.items()}
     mark, run, record = of["Watermark"], of["Run document"], of["Load records"]["loads"][0]
@@ -406,7 +409,11 @@ def test_the_versions_are_those_of_the_code() -> None:
 
 
 def test_every_action_of_a_change_is_on_the_page_and_no_other(written: Written) -> None:
-    named = {action for row in page.table(page.section("Watermark").split("Which change")[1]) for action in page.quoted(row[0])}
+    named = {
+        action
+        for row in page.table(page.section("Watermark").split("Which change")[1])
+        for action in page.quoted(row[0])
+    }
     root = Path(__file__).parent.parent / "wmtui"
     code = "".join(path.read_text(encoding="utf-8") for path in root.rglob("*.py"))
     assert [action for action in named if f'"{action}"' not in code] == []

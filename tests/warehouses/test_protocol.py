@@ -18,9 +18,14 @@ from tests.warehouses.bench import Bench, at, rows
 from wmtui.model import TargetName
 
 SCHEMAS = r'(?:"main_db"\."main"|"public")'
+NAMES = {"postgres": "PostgreSQL", "redshift": "Redshift", "duckdb": "DuckDB"}
 COLUMNS = {"postgres": 1, "redshift": 2, "duckdb": 3}
 """Of the table that says in what warehouses differ."""
-CATALOGUE = re.compile(r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)")
+CATALOGUE = re.compile(
+    r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)"
+)
+    r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)"
+)
 
 
 class Recorded:
@@ -84,7 +89,7 @@ def test_a_load_sends_the_statements_of_the_page_in_their_order(bench: Bench, se
     file = bench.file(rows((2, at(1), "a")))
     sent.clear()
     bench.load(file, token=2, load_id="load2")
-    assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements(bench.kind)
+    assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements(NAMES[bench.kind])
 
 
 def _shown(statement: str) -> bool:
@@ -123,7 +128,7 @@ def _created(kind: str) -> Iterator[str]:
     words = "wmtui on this host is too old for this warehouse: upgrade it"
     (refusal,) = page.quoted(differences["`{refusal}`"])
     after = " ".join(page.quoted(differences["after each CREATE TABLE"]))
-    blocks = " ".join("\n".join(page.statements("ddl")).split())
+    blocks = " ".join("\n".join(page.statements("tables")).split())
     warehouse, ledger, fence, view, fence_view = (each.strip() for each in blocks.split(";") if each.strip())
     lines = [re.sub(r"\( ", "(", each) for each in (warehouse, ledger, fence)]
     tables = [f"{each} {after}".strip() for each in lines]
