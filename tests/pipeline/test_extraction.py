@@ -33,6 +33,7 @@ from wmtui.errors import (
     WriteContended,
 )
 from wmtui.events import Event, Message, Phase, Progress, Severity, Stop
+from wmtui.layout import parse_part
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -41,7 +42,6 @@ from wmtui.pipeline.extract import part_writer, run_writer
 from wmtui.pipeline.extract.overlap import digests
 from wmtui.pipeline.extract.plan import Plan
 from wmtui.pipeline.extract.run_writer import Extraction, abandon, begin, known_rows, new_run, put_part, take_over
-from wmtui.runs.file_names import parse_part
 from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Range, Run, RunState, RunStore, new_run_id
 from wmtui.sources import SourceTable

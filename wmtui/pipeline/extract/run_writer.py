@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.events import Phase, Severity
+from wmtui.layout import part_key
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import refuses_always
@@ -28,7 +29,6 @@ from wmtui.pipeline.extract.part_writer import Background, Chunk, ChunkBuilder, 
 from wmtui.pipeline.extract.pending_run import columns_of
 from wmtui.pipeline.extract.plan import Plan, is_overlap
 from wmtui.pipeline.target_check import required_columns
-from wmtui.runs.file_names import part_key
 from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.runs.settle import patch_extracted

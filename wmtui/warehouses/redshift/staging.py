@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui import layout
 from wmtui.column_types import max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.base import Manifests
+from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.load.staging import (
     Staged,
     keep_promise,
@@ -25,10 +26,12 @@ from wmtui.warehouses.load.staging import (
 )
 from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name
 from wmtui.warehouses.load.types import carried_schema
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, OnStaged, OpenPart
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.session import RedshiftSession
 from wmtui.warehouses.redshift.statements import clear_staging, find_dispute, find_tie
+from wmtui.warehouses.target import Columns
 
 
 class _Part(Struct, frozen=True):
@@ -200,7 +203,7 @@ class Stager:
         """Files into a new landing table: all of their rows, or an error."""
         session = self._session
         self._copies += 1
-        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
+        name = layout.manifest_key(self._request.load_id, self._copies)
         session.execute(copy_statements.create_landing(schema))
         self._manifests.put(name, copy_statements.manifest([part.file for part in group]))
         try:
