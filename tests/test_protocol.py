@@ -9,7 +9,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests import protocol_page as page
 from tests.chaos.steps import REDSHIFT_STEPS, STEPS, kind_of
 from tests.protocol_page import Field
 from tests.stack import Stack, embedded_stack
+from wmtui import layout
 from wmtui.events import Stop
 from wmtui.files import decisions, verdicts
 from wmtui.model import TableName, utc_now
@@ -40,13 +41,13 @@ from wmtui.watermarks.store import Author, WatermarkStore
 
 TABLE = TableName("shop", "orders")
 TITLES = {
-    "Identity of the store": "watermark/store.json",
-    "Watermark": "watermark/tables/",
-    "Journal entry": "watermark/journal/",
-    "Lock document": "watermark/locks/",
-    "Run document": "watermark/runs/",
-    "Load records": "watermark/loads/",
-    "Decisions": "watermark/decisions/",
+    "Identity of the store": layout.STORE,
+    "Watermark": layout.WATERMARKS,
+    "Journal entry": layout.JOURNALS,
+    "Lock document": layout.LOCKS,
+    "Run document": layout.RUNS,
+    "Load records": layout.LOADS,
+    "Decisions": layout.DECISIONS,
 }
 EXAMPLES = page.examples()
 
@@ -284,6 +285,45 @@ def test_every_key_that_is_written_fits_one_pattern_and_every_pattern_of_our_own
     }
 
 
+def test_the_patterns_of_keys_are_those_that_the_code_builds() -> None:
+    at = datetime(2025, 8, 14, tzinfo=UTC)
+    odd, run, load = TableName("shöp", "v1.2"), "0198a77cf1006b1794", "0" * 32
+    built = {
+        "watermark/store.json": layout.STORE,
+        "watermark/last_run_timestamp.txt": layout.SYSTEM_WATERMARK,
+        "watermark/tables/<table>.json": layout.watermark_key(odd),
+        "watermark/journal/<table>/<serial>.json": layout.journal_key(odd, 7),
+        "watermark/locks/<table>.json": layout.lock_key(odd),
+        "watermark/runs/<table>/<run>.json": layout.run_key(odd, run),
+        "watermark/loads/<table>/<day>.json": layout.loads_key(odd, at.date()),
+        "watermark/decisions/<table>.json": layout.decisions_key(odd),
+        "watermark/manifests/<id>-<number>.json": layout.manifest_key(load, 12),
+        "watermark/probe/<id>.json": layout.new_probe_key(),
+        "<prefix>_doctor/probe": f"{layout.WATERMARKS}{layout.PERMISSION_PROBES}probe",
+        "incremental/<table>/year=YYYY/month=MM/day=DD/<table>_<time>_<run>_<token>_<part>.parquet": layout.part_key(
+            odd, at, run, 3, 123456
+        ),
+    }
+    foreign = {
+        "incremental/<table>/….parquet": f"{layout.data_folder(odd)}any/name.parquet",
+        "incremental/year=…/<schema_table>_<YYYYMMDD_HHMMSS>_batch_….parquet": (
+            f"{layout.FLAT_DATA}2025/month=08/day=09/shop_orders_20250809_194729_batch_1.parquet"
+        ),
+    }
+    assert layout.FlatNames([TABLE]).owners(foreign[max(foreign, key=len)]) == [TABLE]
+    patterns = page.key_patterns()
+    assert set(patterns) == set(built) | set(foreign)
+    for name, key in (built | foreign).items():
+        assert patterns[name].fullmatch(key), (name, key)
+    reserved = page.quoted(page.section("What is in a store", 2).split("are reserved")[0])[-2:]
+    assert reserved == [layout.BACKFILLS, layout.ALERTS]
+    builders = {name for name in vars(layout) if name.endswith("_key") and not name.startswith("is_")}
+    assert builders - {"older_watermark_key"} == {
+        "watermark_key", "journal_key", "lock_key", "run_key", "loads_key", "decisions_key", "manifest_key",
+        "new_probe_key", "part_key",
+    }  # fmt: skip
+
+
 # Examples
 
 
@@ -298,7 +338,7 @@ def test_the_example_of_the_stores_identity_is_read_and_written_back(objects: Di
 def test_the_example_of_a_watermark_is_as_its_own_change_left_it_and_takes_another(objects: DirectoryStore) -> None:
     store = WatermarkStore(objects, utc_now, Author("a", "h"))
     stored = store.read(TABLE)
-    key = WatermarkStore.key(TABLE)
+    key = layout.watermark_key(TABLE)
     assert stored.watermark.is_as_left
     assert stored.watermark.position is not None
     assert json.loads(stored.watermark.encode()) == json.loads(EXAMPLES[key])
@@ -315,18 +355,18 @@ def test_the_examples_of_journal_entries_add_up_to_the_example_of_the_watermark(
     found = Journal(objects, TABLE, mark.change)
     assert found.left_by(3) == (mark.content, {"created_at": mark.fields["metadata"]["created_at"]})
     for serial in (1, 2):
-        assert found.get(serial) == json.loads(EXAMPLES[found.key(serial)])
+        assert found.get(serial) == json.loads(EXAMPLES[layout.journal_key(TABLE, serial)])
         assert documents.decode("", documents.encode(found.get(serial) or {})) == found.get(serial)
 
 
 def test_the_example_of_a_lock_document_is_free_and_a_lease_on_it_keeps_what_it_notes(objects: DirectoryStore) -> None:
-    before = json.loads(EXAMPLES[lease.key(TABLE)])
+    before = json.loads(EXAMPLES[layout.lock_key(TABLE)])
     found = lease.read(objects, TABLE)
     assert (found.held, found.token) == (False, before["token"])
     assert found.extracted_to(WatermarkStore(objects, utc_now, Author("a", "h")).read(TABLE).watermark) is not None
     held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
     held.release({})
-    after = json.loads(objects.get(lease.key(TABLE)).data)
+    after = json.loads(objects.get(layout.lock_key(TABLE)).data)
     assert after == {**before, "token": before["token"] + 1, "write_id": after["write_id"], "renewed": after["renewed"]}
 
 
@@ -351,7 +391,7 @@ def test_the_example_of_load_records_is_read_and_another_is_written_beside_it(ob
 
 
 def test_the_example_of_decisions_is_read_and_written_back(objects: DirectoryStore) -> None:
-    key = decisions.key(TABLE)
+    key = layout.decisions_key(TABLE)
     decisions.change(objects, TABLE, {})
     after, before = json.loads(objects.get(key).data), json.loads(EXAMPLES[key])
     assert after == {**before, "serial": before["serial"] + 1}
@@ -369,12 +409,12 @@ def test_the_example_of_a_manifest_is_what_redshift_gets() -> None:
 
 
 def test_the_example_of_the_system_watermark_is_what_the_product_writes(objects: DirectoryStore) -> None:
-    before = objects.get(system.KEY).data
+    before = objects.get(layout.SYSTEM_WATERMARK).data
     wall = system.read(objects)
     assert wall is not None
     system.move(objects, wall + timedelta(days=1))
     system.move(objects, wall)
-    assert objects.get(system.KEY).data == before
+    assert objects.get(layout.SYSTEM_WATERMARK).data == before
 
 
 def test_the_examples_of_the_page_are_of_one_store() -> None:

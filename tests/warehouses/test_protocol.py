@@ -24,8 +24,6 @@ COLUMNS = {"postgres": 1, "redshift": 2, "duckdb": 3}
 CATALOGUE = re.compile(
     r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)"
 )
-    r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)"
-)
 
 
 class Recorded:
