@@ -374,10 +374,10 @@ def test_the_example_of_a_lock_document_is_free_and_a_lease_on_it_keeps_what_it_
 def test_the_example_of_a_run_document_is_read_and_written_back(objects: DirectoryStore) -> None:
     (key,) = (key for key in EXAMPLES if key.startswith(TITLES["Run document"]))
     text = EXAMPLES[key]
-    run = RunStore(objects, TABLE).read(json.loads(text)["run"])
-    assert run is not None
-    assert json.loads(msgspec.json.encode(run[0])) == json.loads(text)
-    assert run[0].final == run[0].newest
+    stored = RunStore(objects, TABLE).read(json.loads(text)["run"])
+    assert stored is not None
+    assert json.loads(msgspec.json.encode(stored.run)) == json.loads(text)
+    assert stored.run.final == stored.run.newest
 
 
 def test_the_example_of_load_records_is_read_and_another_is_written_beside_it(objects: DirectoryStore) -> None:
