@@ -25,7 +25,7 @@ from wmtui.tui import themes
 from wmtui.tui.background import Background, WorkDone
 from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.commands.list_tables import apply_pattern, end_pattern
-from wmtui.tui.commands.palette import ActionProvider
+from wmtui.tui.commands.palette import ActionProvider, open_palette
 from wmtui.tui.commands.show_detail import open_tab, show_line
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.keys.actions import ACTION_BY_ID, ACTIONS
@@ -297,9 +297,13 @@ class WmtuiApp(KeyQueueApp[int]):
     # Keys, clicks and sizes
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Changes are off, and greyed, where they are refused."""
-        if action == "command" and self.service.workspace.read_only and ACTION_BY_ID[str(parameters[0])].changes:
-            return None
+        """Changes are off, and greyed, where they are refused; the footer offers no palette over a dialog."""
+        if action == "command":
+            chosen = ACTION_BY_ID[str(parameters[0])]
+            if chosen.changes and self.service.workspace.read_only:
+                return None
+            if chosen.command is open_palette and self.screen.is_modal:
+                return False
         return super().check_action(action, parameters)
 
     def action_command(self, action_id: str) -> None:
