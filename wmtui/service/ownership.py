@@ -94,8 +94,8 @@ class Ownership:
         held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=fence)
         held.beat("accepting")
         try:
-            w.warehouse.accept(scope.place, token=held.token, run=held.run, moved_from=moved_from)
-            warehouse = w.warehouse.loads(scope.place).warehouse or ""
+            w.warehouse.accept(scope.feed, token=held.token, run=held.run, moved_from=moved_from)
+            warehouse = w.warehouse.loads(scope.feed).warehouse or ""
             noted = {"accepted_at": format_instant(w.clock()), "accepted": [f.doubt.value for f in found]}
 
             def edit(seen: Watermark) -> Json:
