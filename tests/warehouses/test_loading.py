@@ -252,7 +252,7 @@ class Heard:
         return getattr(self.session, name)
 
 
-@pytest.file_number.parametrize("there", [False, True])
+@pytest.mark.parametrize("there", [False, True])
 def test_nothing_is_compared_with_a_target_that_is_new_or_empty(memory: Memory, there: bool) -> None:
     if there:
         memory.load(rows((1, at(1), "a")))
@@ -388,7 +388,7 @@ def test_a_column_that_another_load_adds_at_the_same_moment_is_no_error_and_not_
     assert asked == []
 
 
-@pytest.file_number.parametrize(
+@pytest.mark.parametrize(
     "change",
     [
         f"ALTER TABLE {TARGET} DROP COLUMN note",
@@ -463,7 +463,7 @@ class Deaf:
         return getattr(self._session, name)
 
 
-@pytest.file_number.parametrize(("primary_key", "full"), [((), True), (("id",), False), (("id",), True)])
+@pytest.mark.parametrize(("primary_key", "full"), [((), True), (("id",), False), (("id",), True)])
 def test_a_target_that_takes_no_row_is_noticed(memory: Memory, primary_key: tuple[str, ...], full: bool) -> None:
     memory.load(rows((7, at(1), "there")), primary_key=primary_key)
     if not full:
