@@ -1,7 +1,6 @@
 """What happened to a watermark, and going back."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,17 +9,16 @@ from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import documents, entries
+from wmtui.watermarks import changes, documents, entries
+from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Json, Watermark, patch_undo
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.zones import instant_of
-from wmtui.words.values import ABSENT, in_one_line
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
-BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})
+BY_HAND = frozenset({Action.SET, Action.RESET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
 """What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
-_VALUE_WIDTH = 40
 RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
 
@@ -147,12 +145,12 @@ class History:
                 f"see `wmtui watermark history -t {table}`, then name a serial with --to",
             )
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             if self._moves_back(mark, earlier):
                 self._watermarks.refuse_doubling(table, force)
-            return patch_undo(mark, earlier)
+            return changes.undo(mark, earlier)
 
-        return self._watermarks.change(table, "undo", edit, reason=reason, seen=seen)
+        return self._watermarks.change(table, Action.UNDO, edit, reason=reason, seen=seen)
 
     def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
         earlier = self._earlier(table, seen, to)
@@ -171,7 +169,7 @@ class History:
 
     @staticmethod
     def _diff(seen: Watermark, earlier: Watermark) -> dict[str, tuple[Any, Any]]:
-        return difference(seen.content, {**seen.content, **patch_undo(seen, earlier)})
+        return difference(seen.content, {**seen.content, **changes.undo(seen, earlier)})
 
     def _outside(self, table: TableName) -> list[Entry | Unreadable]:
         found = self._workspace.watermarks.unadopted(table)
@@ -179,7 +177,7 @@ class History:
             return []
         before, mark = found
         diff = difference(before, mark.content) if before else {}
-        return [Entry(None, None, None, None, "external", OUTSIDE, diff)]
+        return [Entry(None, None, None, None, Action.EXTERNAL, OUTSIDE, diff)]
 
     def _before(self, table: TableName, seen: Watermark) -> Watermark:
         """The document before the last change, which may be one made outside."""
@@ -214,18 +212,6 @@ class History:
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
         key = Journal(self._workspace.objects, table).key(serial)
         return Watermark.decode(table, documents.encode(content), key)
-
-
-def diff_lines(diff: Mapping[str, tuple[Any, Any]]) -> list[tuple[str, str]]:
-    """Each field, and how its value changes, for people; long values are cut, --json has them whole."""
-    return [(name, f"{_value(old)} → {_value(new)}") for name, (old, new) in diff.items()]
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    text = in_one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
 
 
 def _entry(entry: Json) -> Entry:
