@@ -78,11 +78,11 @@ class DuckDBSession(StreamSession):
         return TargetTable(
             columns=tuple(
                 TargetColumn(
-                    column["column_name"],
-                    column["data_type"],
-                    column["is_nullable"],
-                    column["column_default"] is not None,
-                    column.get("is_generated", False),  # From DuckDB 2 on.
+                    name=column["column_name"],
+                    type=column["data_type"],
+                    nullable=column["is_nullable"],
+                    has_default=column["column_default"] is not None,
+                    generated=column.get("is_generated", False),  # From DuckDB 2 on.
                 )
                 for column in sorted(columns, key=lambda column: int(column["column_index"]))
             ),

@@ -44,12 +44,32 @@ def _read_first(session: LedgerSession, feed: Feed) -> KnownLoads:
 
 def _entry(row: Sequence[Any]) -> LedgerEntry:
     store, key, uri, etag, size, footer, rows, load_id, epoch, at = row
-    return LedgerEntry(store, key, uri, etag, rows, load_id, epoch, at.replace(tzinfo=UTC), size, footer)
+    return LedgerEntry(
+        store=store,
+        key=key,
+        uri=uri,
+        etag=etag,
+        rows=rows,
+        load_id=load_id,
+        epoch=epoch,
+        loaded_at=at.replace(tzinfo=UTC),
+        size=size,
+        footer=footer,
+    )
 
 
 def _fence(row: Sequence[Any]) -> Fence:
     store, table, token, run, target_id, rows, columns, moved_to = row
-    return Fence(store, table, int(token), run, target_id, rows, tuple(json.loads(columns or "[]")), moved_to)
+    return Fence(
+        store=store,
+        table=table,
+        token=int(token),
+        run=run,
+        target_id=target_id,
+        target_rows=rows,
+        columns=tuple(json.loads(columns or "[]")),
+        moved_to=moved_to,
+    )
 
 
 def warehouse_id(session: LedgerSession) -> str | None:
@@ -137,7 +157,11 @@ def check_fence(session: LedgerSession, feed: Feed, token: int, run: str) -> Fen
 
 def fence_after(request: LoadRequest, known: Fence | None) -> Fence:
     """What a load leaves that changed nothing of the target. known: what an earlier one left."""
-    return replace(known or Fence(request.feed.store, request.table, 0, ""), token=request.token, run=request.run)
+    return replace(
+        known or Fence(store=request.feed.store, table=request.table, token=0, run=""),
+        token=request.token,
+        run=request.run,
+    )
 
 
 def write_fence(session: LedgerSession, request: LoadRequest, known: Fence | None, left: Fence) -> None:
@@ -200,7 +224,14 @@ def accept_target(
     mine = f"{feed.table} of store {feed.store[:8]}"
     session.execute(statements.retire_others(feed.target), feed.store, feed.table, whole, mine)
     known = check_fence(session, feed, token, run)
-    rows = state.rows if state.exists else 0
-    left = Fence(feed.store, feed.table, token, run, state.id, rows, known.columns if known else ())
+    left = Fence(
+        store=feed.store,
+        table=feed.table,
+        token=token,
+        run=run,
+        target_id=state.id,
+        target_rows=state.rows if state.exists else 0,
+        columns=known.columns if known else (),
+    )
     request = LoadRequest(load_id="", feed=feed, epoch=0, token=token, run=run, cursor="", primary_key=(), files=())
     write_fence(session, request, known, left)

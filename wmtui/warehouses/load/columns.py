@@ -212,7 +212,9 @@ def map_columns(schema: pa.Schema, target: Target, naming: Naming) -> list[Colum
         how = None if has_none else naming.as_types.get(field.name)
         if how is As.JSON and arrow_type(target.columns[column]) is not None:  # There it stays a text.
             how = None
-        mappings[column] = ColumnMapping(field.name, column, kind, field.type, how, naming.zone)
+        mappings[column] = ColumnMapping(
+            source=field.name, column=column, type=kind, carried=field.type, how=how, zone=naming.zone
+        )
     if misfits:
         first, *others = misfits
         next_step = "; ".join([first.way_out, *map(str, others)])

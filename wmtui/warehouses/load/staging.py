@@ -70,14 +70,20 @@ class _Stager:
         self._target = Target(request.target, session.columns(request.target), session.statements)
         self._lacking = pa.schema([])
         staging = session.create_staging(staging_name(request.feed, request.load_id))
-        self.staged = Staged(staging, self._target.columns, (), request.primary_key, request.cursor)
+        self.staged = Staged(
+            staging=staging,
+            target=self._target.columns,
+            added=(),
+            primary_key=request.primary_key,
+            cursor=request.cursor,
+        )
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
         with file_named(file):
             naming = self._request.naming
-            wanted = [field for field in part.schema_arrow if naming.of(field.name) is not None]
-            schema = carried_schema(pa.schema(wanted))
+            included = [field for field in part.schema_arrow if naming.of(field.name) is not None]
+            schema = carried_schema(pa.schema(included))
             target = self._extended(file, schema)
             mappings = map_columns(schema, target, naming)
             key, cursor = merge_columns(self._request, target.columns, mappings)
@@ -87,16 +93,16 @@ class _Stager:
         with widening_advised(self._session, target, schema, mappings, naming):
             rows = self._session.copy(staging, carried, batches)
         check_row_count([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
-        done = self.staged
+        before = self.staged
         self.staged = Staged(
-            staging,
-            self._target.columns,
-            tuple(self._lacking.names),
-            key,
-            cursor,
-            (*done.rows, rows),
-            (*done.carried, carried),
-            (*done.file_numbers, ordinal),
+            staging=staging,
+            target=self._target.columns,
+            added=tuple(self._lacking.names),
+            primary_key=key,
+            cursor=cursor,
+            rows=(*before.rows, rows),
+            carried=(*before.carried, carried),
+            file_numbers=(*before.file_numbers, ordinal),
         )
         return rows
 

@@ -92,7 +92,13 @@ class RedshiftSession(PgSession):
         key = [number for (text,) in self.execute(_KEY, oid) for number in re.findall(r"\d+", str(text))]
         return TargetTable(
             columns=tuple(
-                TargetColumn(column, declared, nullable, has_default, _IDENTITY in (default or ""))
+                TargetColumn(
+                    name=column,
+                    type=declared,
+                    nullable=nullable,
+                    has_default=has_default,
+                    generated=_IDENTITY in (default or ""),
+                )
                 for column, declared, nullable, has_default, default, _ in rows
             ),
             primary_key=tuple(names[int(number)] for number in key),

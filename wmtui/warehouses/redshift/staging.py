@@ -44,7 +44,7 @@ class _Part(Struct, frozen=True):
 
 
 class _Group(Struct, frozen=True):
-    """Files of equal columns, where these land, and the target's names of key and cursor."""
+    """Files of equal columns, where these go in the target, and the target's names of key and cursor."""
 
     parts: Sequence[_Part]
     schema: pa.Schema
@@ -101,14 +101,14 @@ class Stager:
             raise self._explained(failed) from failed.error
         last, of = groups[-1], {part.ordinal: group for group in groups for part in group.parts}
         return Staged(
-            staging,
-            self._target.columns,
-            tuple(lacking.names),
-            last.primary_key,
-            last.cursor,
-            tuple(part.rows for part in parts),
-            tuple(tuple(mapping.column for mapping in of[part.ordinal].mappings) for part in parts),
-            tuple(of[part.ordinal].file_number for part in parts),
+            staging=staging,
+            target=self._target.columns,
+            added=tuple(lacking.names),
+            primary_key=last.primary_key,
+            cursor=last.cursor,
+            rows=tuple(part.rows for part in parts),
+            carried=tuple(tuple(mapping.column for mapping in of[part.ordinal].mappings) for part in parts),
+            file_numbers=tuple(of[part.ordinal].file_number for part in parts),
         )
 
     def _create(self, columns: Columns) -> Staging:
