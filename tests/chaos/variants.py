@@ -133,7 +133,7 @@ def fence_not_raised() -> None:
 
     def begin(job: Any, mark: Any, run: str) -> Any:
         patch = {"pending_extraction": run, "mysql_status": "in_progress"}
-        return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+        return job.backend.watermarks.change(job.table, "run started", patch, based_on=mark)
 
     extraction.begin = begin
     extract.begin = begin

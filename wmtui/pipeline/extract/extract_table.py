@@ -343,5 +343,5 @@ def _split(job: Scope, source: SourceConnection, table: SourceTable, made: Plan)
 def last_run(job: Scope) -> Run | None:
     """The run the last sync of this table committed."""
     name = job.heartbeat.fields.get("committed_run")
-    found = RunStore(job.backend.objects, job.table).read(str(name)) if name else None
-    return found[0] if found else None
+    stored = RunStore(job.backend.objects, job.table).read(str(name)) if name else None
+    return stored.run if stored else None
