@@ -21,7 +21,6 @@ from wmtui.pipeline.extract import run_writer as extraction
 from wmtui.pipeline.load import load_table as load
 from wmtui.pipeline.load import missing_files as lost
 from wmtui.runs import run_document as runs
-from wmtui.service import watermarks
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Place
 from wmtui.warehouses.load import merge as loading
@@ -29,8 +28,7 @@ from wmtui.warehouses.load import staging
 from wmtui.warehouses.load.statements import count_staged
 from wmtui.warehouses.pg_protocol import merge_transaction
 from wmtui.warehouses.postgres.session import PostgresSession
-from wmtui.watermarks import documents, lease
-from wmtui.watermarks.model import patch_set
+from wmtui.watermarks import changes, documents, lease
 
 
 def offset_resume() -> None:
@@ -122,10 +120,12 @@ def probe_that_only_creates() -> None:
 def key_kept_after_set() -> None:
     """Move the time and leave the key of the row that was last."""
 
-    def patch(*args: Any) -> Mapping[str, Any]:
-        return {name: value for name, value in patch_set(*args).items() if name != "last_processed_key"}
+    set_point = changes.set_point
 
-    watermarks.patch_set = patch
+    def patch(*args: Any) -> Mapping[str, Any]:
+        return {name: value for name, value in set_point(*args).items() if name != "last_processed_key"}
+
+    changes.set_point = patch
 
 
 def fence_not_raised() -> None:
@@ -133,7 +133,7 @@ def fence_not_raised() -> None:
 
     def begin(job: Any, mark: Any, run: str) -> Any:
         patch = {"pending_extraction": run, "mysql_status": "in_progress"}
-        return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+        return job.backend.watermarks.change(job.table, "run started", patch, based_on=mark)
 
     extraction.begin = begin
     extract.begin = begin

@@ -115,9 +115,9 @@ class Bench:
 
     @property
     def run(self) -> Run:
-        found = self.runs.read(self.job.lease.run)
-        assert found is not None
-        return found[0]
+        stored = self.runs.read(self.job.lease.run)
+        assert stored is not None
+        return stored.run
 
     def with_options(self, **options: Any) -> Job:
         return replace(self.job, options=Options(**options))
@@ -491,11 +491,12 @@ def test_a_resumed_run_goes_on_behind_the_parts_it_has(bench: Bench) -> None:
     first = bench.extract(FakeSource([batch((1, at(1))), SourceError("lost")]), bench.fresh(planned(MAIN)))
     with pytest.raises(SourceError):
         first.read([(0, MAIN)], frozenset())
-    run, etag = cast(tuple[Run, str], bench.runs.read(bench.job.lease.run))
+    stored = bench.runs.read(bench.job.lease.run)
+    assert stored is not None
     bench.events.clear()
 
-    second = bench.extract(FakeSource([batch((2, at(1)))]), run)
-    second.continue_from(etag)
+    second = bench.extract(FakeSource([batch((2, at(1)))]), stored.run)
+    second.continue_from(stored.etag)
     bench.job.account.rows_extracted, bench.job.account.files_written = 40, 3
     left = Span(Order.CURSOR, Position(at(1), (1,)), Position(HIGH))
     second.read([(0, left)], frozenset())

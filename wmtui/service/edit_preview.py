@@ -11,8 +11,9 @@ from wmtui.service.history import Entry, entry_of
 from wmtui.service.table_documents import Consequence, TableDocuments, consequence
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks import changes
 from wmtui.watermarks.entries import difference
-from wmtui.watermarks.model import Watermark, patch_set
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant
 
 
@@ -56,7 +57,7 @@ class EditPreview:
         """What `set` would leave, and what the next sync would do then. Raises UsageError for a bad point."""
         wall = self._watermarks.point(text, force=force)
         instant = to_instant(wall, self._workspace.zone)
-        return self._with(self.mark.patched(patch_set(self.mark, wall, instant, self._workspace.clock())))
+        return self._with(self.mark.patched(changes.set_point(self.mark, wall, instant, self._workspace.clock())))
 
     def effect(self, after: Consequence) -> Effect:
         """What that changes for the next sync."""

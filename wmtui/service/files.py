@@ -13,6 +13,7 @@ from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service.table_documents import TableDocuments, consequence
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
+from wmtui.watermarks.changes import Action
 
 _SHOWN = 3
 
@@ -61,7 +62,7 @@ class Files:
         for key in keys:
             if key not in known:
                 raise UsageError(f"nothing was decided about {key}", "", f"see `wmtui files -t {table}`")
-        self._write(table, {}, tuple(keys), reason, "files: decision taken back")
+        self._write(table, {}, tuple(keys), reason, Action.FILES_TAKEN_BACK)
         return Decided(None, tuple(keys), self.select(table))
 
     def _decide(
@@ -74,12 +75,12 @@ class Files:
         if chosen:
             by, at = f"{workspace.author.actor}@{workspace.author.host}", workspace.clock().replace(microsecond=0)
             new = {key: Decision(etag, will, by, at, reason) for key, etag in chosen.items()}
-            word = "files: skipped" if will is Will.SKIP else "files: written off"
-            self._write(table, new, (), reason, word)
+            action = Action.FILES_SKIPPED if will is Will.SKIP else Action.FILES_WRITTEN_OFF
+            self._write(table, new, (), reason, action)
         return Decided(will, tuple(chosen), self.select(table))
 
     def _write(
-        self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: str
+        self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: Action
     ) -> None:
         """Under the lease, because a run judges files by what stands when it begins. Raises LeaseHeld."""
         from wmtui.files.selection import earlier_runs
@@ -100,7 +101,7 @@ class Files:
             held.renew()
             keys = (*new, *withdrawn)
             shown = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
-            w.watermarks.change(table, action, lambda _: {}, reason=f"{reason} ({shown})")
+            w.watermarks.change(table, action, {}, reason=f"{reason} ({shown})")
         finally:
             held.release({})
 
@@ -130,8 +131,8 @@ class Files:
         """The ETag of a part that is gone although a committed run lists it: its rows can be given up."""
         store = RunStore(self._workspace.objects, table)
         for name in store.since(""):
-            run = store.read(name)
-            for part in run[0].parts if run is not None and run[0].state is RunState.COMMITTED else ():
+            stored = store.read(name)
+            for part in stored.run.parts if stored is not None and stored.run.state is RunState.COMMITTED else ():
                 if part.key == key:
                     return part.etag
         raise UsageError(f"no file {key}", f"it is not a file of {table}", f"see `wmtui files -t {table}` for the keys")

@@ -31,7 +31,8 @@ from wmtui.runs.settle import bury, patch_extracted
 from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
 from wmtui.texts import format_duration
 from wmtui.warehouses import TargetTable
-from wmtui.watermarks import pins
+from wmtui.watermarks import changes, pins
+from wmtui.watermarks.changes import Action
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
@@ -241,8 +242,7 @@ def _settle(job: Job, mark: Watermark, table: SourceTable, source: SourceConnect
     if pending.kind is PendingKind.LOST:
         if pending.run is None and mark.pending_extraction is not None:
             bury(RunStore(job.backend.objects, job.table), mark, mark.pending_extraction)
-        patch = {"pending_extraction": None}
-        mark = job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
+        mark = job.backend.watermarks.change(job.table, Action.RUN_ABANDONED, changes.abandon_run(), based_on=mark)
     elif pending.kind is PendingKind.COMMITTED and pending.run is not None:
         job.tell(f"run {pending.run.run} was committed but not noted; taking its position over")
         mark = take_over(job, mark, pending.run, table.cursor_digits)
@@ -343,5 +343,5 @@ def _split(job: Scope, source: SourceConnection, table: SourceTable, made: Plan)
 def last_run(job: Scope) -> Run | None:
     """The run the last sync of this table committed."""
     name = job.heartbeat.fields.get("committed_run")
-    found = RunStore(job.backend.objects, job.table).read(str(name)) if name else None
-    return found[0] if found else None
+    stored = RunStore(job.backend.objects, job.table).read(str(name)) if name else None
+    return stored.run if stored else None

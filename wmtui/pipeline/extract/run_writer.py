@@ -35,6 +35,8 @@ from wmtui.runs.settle import patch_extracted
 from wmtui.sources import SourceConnection, SourceTable
 from wmtui.sources.cursor import column_time
 from wmtui.warehouses import TargetTable
+from wmtui.watermarks import changes
+from wmtui.watermarks.changes import Action
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.reach import read_to
 
@@ -268,8 +270,8 @@ def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
 
 def begin(job: Job, mark: Watermark, run: str) -> Watermark:
     """Record that a run has begun under this lease; raises Conflict when the watermark changed since it was read."""
-    patch = {"pending_extraction": run, "fence": job.lease.token, "mysql_status": "in_progress"}
-    return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+    patch = changes.start_run(run, job.lease.token)
+    return job.backend.watermarks.change(job.table, Action.RUN_STARTED, patch, based_on=mark)
 
 
 def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) -> Watermark:
@@ -278,15 +280,14 @@ def take_over(job: Job, mark: Watermark, run: Run, digits: int | None = None) ->
     job.lease.note(committed_run=run.run)
     before = read_to(mark, job.heartbeat, job.backend.zone)
     return job.backend.watermarks.change(
-        job.table, "extracted", lambda seen: patch_extracted(seen, run, now, digits, before), based_on=mark
+        job.table, Action.EXTRACTED, lambda seen: patch_extracted(seen, run, now, digits, before), based_on=mark
     )
 
 
 def abandon(job: Job, mark: Watermark, run: Run, etag: str) -> Watermark:
     """Give a run up: its parts will never be loaded, and the watermark forgets it."""
     RunStore(job.backend.objects, job.table).save(replace(run, state=RunState.ABANDONED), etag)
-    patch = {"pending_extraction": None}
-    return job.backend.watermarks.change(job.table, "run abandoned", lambda _: patch, based_on=mark)
+    return job.backend.watermarks.change(job.table, Action.RUN_ABANDONED, changes.abandon_run(), based_on=mark)
 
 
 def new_run(job: Job, mark: Watermark, table: SourceTable, plan: Plan, server: str) -> Run:

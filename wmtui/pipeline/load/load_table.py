@@ -38,8 +38,9 @@ from wmtui.pipeline.target_check import layout, naming, remember_loaded
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords, Loads
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
-from wmtui.watermarks.model import Json, Watermark, loaded_into
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks import changes
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import SideStatus, Watermark
 
 _KEPT = (
     Reason.LOADED,
@@ -101,7 +102,8 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
         _note_recorded(job, warehouse, request.load_id)
         remember_loaded(job, bool(result.added))
-    mark = _noted(job, mark, result, warehouse)
+    at, fence = job.backend.clock(), job.lease.token
+    mark = _note_loaded(job, mark, warehouse, rows=result.rows, at=at, fence=fence)
     loaded = {f.key for f in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else _newest_load(ledger)
     _note_settled(job, mark, selection, ledger, done=Done(loaded, warehouse, newest))
@@ -171,24 +173,26 @@ def _nothing(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, la
     warehouse = ledger.known.warehouse
     _note_settled(job, mark, selection, ledger, done=Done(set(), warehouse, _newest_load(ledger)))
     status = mark.load_status(warehouse, default=job.backend.is_default)
-    up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
+    up_to_date = status == SideStatus.SUCCESS or (status == SideStatus.PENDING and not selection.summary.found)
     if selection.summary.only_held_back or up_to_date:
         return Loaded(mark, selection)
-    noted: Json = {"status": "success", "error": None, "profile": job.backend.profile}
-    if last is not None:
-        noted |= {"rows": sum(file.rows for file in last.files), "loaded_at": _whole_seconds(last.ended)}
-    return Loaded(_change(job, warehouse, noted, {}, based_on=mark), selection)
+    rows = sum(file.rows for file in last.files) if last is not None else None
+    at = last.ended if last is not None else None
+    return Loaded(_note_loaded(job, mark, warehouse, rows=rows, at=at), selection)
 
 
-def _change(job: Job, warehouse: str | None, noted: Json, also: Json, based_on: Watermark | None = None) -> Watermark:
-    """Note a load for its warehouse."""
-    default = job.backend.is_default
-    return job.backend.watermarks.change(
-        job.table,
-        "loaded",
-        lambda mark: {**loaded_into(mark, warehouse, noted, default=default), **also},
-        based_on=based_on,
-    )
+def _note_loaded(
+    job: Job, mark: Watermark, warehouse: str | None, *, rows: int | None, at: datetime | None, fence: int | None = None
+) -> Watermark:
+    """Note in the watermark what loads into a warehouse came to; the arguments are those of `changes.finish_load`."""
+    backend = job.backend
+
+    def patch(seen: Watermark) -> Patch:
+        return changes.finish_load(
+            seen, warehouse, profile=backend.profile, default=backend.is_default, rows=rows, at=at, fence=fence
+        )
+
+    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark)
 
 
 def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledger) -> LoadRequest:
@@ -266,22 +270,6 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
         files=tuple(LoadedFile(f.key, f.uri, f.etag, f.rows or 0) for f in result.loaded),
         warehouse=warehouse,
     )
-
-
-def _noted(job: Job, mark: Watermark, result: LoadResult, warehouse: str | None) -> Watermark:
-    """The watermark after a load. A manual one stays manual: loading moves no position."""
-    noted: Json = {
-        "status": "success",
-        "rows": result.rows,
-        "loaded_at": _whole_seconds(job.backend.clock()),
-        "error": None,
-        "profile": job.backend.profile,
-    }
-    return _change(job, warehouse, noted, {"fence": job.lease.token}, based_on=mark)
-
-
-def _whole_seconds(instant: datetime) -> str:
-    return format_instant(instant.replace(microsecond=0))
 
 
 def _note_settled(job: Job, mark: Watermark, selection: Selection, ledger: Ledger, *, done: Done) -> None:

@@ -73,15 +73,15 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
     settled = settled_run(mark, job.heartbeat, loading, decided, known)
     # The run that the watermark stands on is known without a listing, which may be old.
     for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
-        found = store.read(name)
-        if found is None or found[0].state is not RunState.COMMITTED or found[0].epoch != mark.epoch:
+        stored = store.read(name)
+        if stored is None or stored.run.state is not RunState.COMMITTED or stored.run.epoch != mark.epoch:
             continue
-        for part in found[0].parts:
+        for part in stored.run.parts:
             if part.key in present or part.key in selection.loaded or _given_up(decided, part):
                 continue
             if not _read_again(job, mark, name, part):
                 _refuse_unlisted(job.backend.objects, part)
-                point = _in_words(part.min_cursor, found[0].timezone, job.backend.zone)
+                point = _in_words(part.min_cursor, stored.run.timezone, job.backend.zone)
                 at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
                 moved = lying.get(part.key.rpartition("/")[2])
                 restore = f"move {moved} back to where it was" if moved else "restore it"
