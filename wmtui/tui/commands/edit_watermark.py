@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from wmtui.errors import WmtuiError
 from wmtui.model import TableName
-from wmtui.service import Changed, Service
+from wmtui.service import Consequence, Service
 from wmtui.texts import count
 from wmtui.tui.commands.profile import permitted
 from wmtui.tui.commands.reports import failures_reported, report_change, report_failure
@@ -25,7 +25,7 @@ async def edit(shell: Shell) -> None:
         return
     outcome = await _ask_edit(shell, tables, "")
     while isinstance(outcome, ConflictFound):
-        point = await shell.open_dialog(ConflictDialog(outcome.draft, outcome.point))
+        point = await shell.open_dialog(ConflictDialog(outcome.preview, outcome.point))
         shell.read_again(tables)
         outcome = None if point is None else await _ask_edit(shell, tables, point)
     if outcome is None:
@@ -70,7 +70,7 @@ async def reset(shell: Shell) -> None:
         outcomes = await shell.background.run(lambda: [_reset(service, table, force, reason) for table in tables])
         shell.table_state.marked.clear()
         for table, outcome in zip(tables, outcomes, strict=True):
-            if isinstance(outcome, Changed):
+            if isinstance(outcome, Consequence):
                 report_change(shell, "reset", outcome)
             else:
                 report_failure(shell, outcome, table)
@@ -87,7 +87,7 @@ def _reset_effect(tables_without_key: int) -> list[Line]:
     return effect
 
 
-def _reset(service: Service, table: TableName, force: bool, reason: str) -> Changed | WmtuiError:
+def _reset(service: Service, table: TableName, force: bool, reason: str) -> Consequence | WmtuiError:
     try:
         seen = service.watermarks.standing(table)
         return service.watermarks.reset(table, force=force, reason=reason or None, seen=seen)

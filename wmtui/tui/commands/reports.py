@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from wmtui.errors import WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.service import Changed
+from wmtui.service import Consequence
 from wmtui.tui.shell import Shell
 
 
-def report_change(shell: Shell, action: str, changed: Changed) -> None:
+def report_change(shell: Shell, action: str, changed: Consequence) -> None:
     """Say what a change lets the next load do, and show the table as it is after it."""
     summary = changed.selection.summary
     report_done(shell, f"{action}: {summary}" + (f"; {summary.hint}" if summary.hint else ""), changed.mark.table)
