@@ -42,7 +42,6 @@ SHIM = """#!/bin/sh
 # With a tables.yaml of its own a page works on that, else on the sandbox.
 if [ -e tables.yaml ]; then exec {python} -m wmtui "$@"; fi
 [ "$1" = --demo ] && shift
-[ "$1" = --profile ] && exec {python} -m wmtui "$@" --demo --demo-dir {sandbox}
 exec {python} -m wmtui --demo --demo-dir {sandbox} "$@"
 """
 
