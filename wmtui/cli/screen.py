@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wmtui.cli import ending
+from wmtui.cli import shutdown
 from wmtui.cli.invocation import Invocation
 from wmtui.config import DEFAULT_PATH, load
 from wmtui.errors import ExitCode, UsageError
@@ -57,9 +57,9 @@ def open_screen(invocation: Invocation, *, table: str | None, theme: str | None,
             "name a command, see `wmtui --help`; `wmtui --screenshot status.png` saves a picture",
         )
     app = _make(invocation, table, theme, ascii_only, None)
-    ending.tell(app.terminated, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    ending.restoring(_RESTORE)
-    ending.when_terminal_is_gone(sys.stdin.fileno(), partial(_abandon, app))
+    shutdown.tell(app.terminated, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    shutdown.restoring(_RESTORE)
+    shutdown.when_terminal_is_gone(sys.stdin.fileno(), partial(_abandon, app))
     code = app.run()
     _end(app)
     return ExitCode.DONE if code is None else code
@@ -127,17 +127,17 @@ def _end(app: "WmtuiApp") -> None:
     _stop_syncs(app)
     if app.background.busy or app.sync_queue.busy:
         code = app.return_value if isinstance(app.return_value, int) else ExitCode.DONE
-        ending.leave(int(code))
+        shutdown.leave(int(code))
 
 
 def _abandon(app: "WmtuiApp", code: int) -> None:
     """Nobody sees the screen any more: end it without drawing anything."""
     _stop_syncs(app)
-    ending.leave(code)
+    shutdown.leave(code)
 
 
 def _stop_syncs(app: "WmtuiApp") -> None:
     app.sync_queue.cancel_all()
-    until = time.monotonic() + ending.GRACE_SECONDS
+    until = time.monotonic() + shutdown.GRACE_SECONDS
     while app.sync_queue.busy and time.monotonic() < until:
         time.sleep(0.05)
