@@ -112,7 +112,7 @@ def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_a_reset_makes_the_sandbox_anew(tmp_path: Path) -> None:
+def test_a_reset_makes_the_sandbox_again(tmp_path: Path) -> None:
     service = _quietly(tmp_path / "demo")
     service.watermarks.set(_TABLE, "2025-08-13", reason="a test")
     del service

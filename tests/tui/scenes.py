@@ -43,7 +43,7 @@ class Scene(Struct, frozen=True):
 
 
 class _Standing:
-    """Monotonic seconds that pass when somebody says so."""
+    """Monotonic seconds that pass when a test says so."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""A running screen and somebody at its keyboard."""
+"""A running screen, its keyboard, and what it shows."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class Screen:
-    """A running screen and somebody at its keyboard."""
+    """Presses keys, and waits until what they start is drawn."""
 
     def __init__(self, app: WmtuiApp, pilot: Pilot[Any]) -> None:
         self.app = app
@@ -62,7 +62,7 @@ class Screen:
             await self.pilot.pause(0.02)
 
     async def settle(self) -> None:
-        """Wait until nobody works in the background, and what was found is drawn."""
+        """Wait until no work is under way in the background, and its results are drawn."""
         app, quiet = self.app, 0
         deadline = time.monotonic() + PATIENCE_SECONDS
         while quiet < 2:

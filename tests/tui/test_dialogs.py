@@ -482,7 +482,7 @@ async def test_a_run_of_another_process_is_shown_and_its_lock_is_broken_by_its_i
 async def test_a_table_that_nobody_runs_has_no_lock_to_break(open_screen: Open) -> None:
     async with open_screen() as screen:
         await screen.press("U")
-        await screen.hear("nobody holds it")
+        await screen.hear("no run holds it")
 
 
 # Profiles
@@ -516,7 +516,7 @@ async def test_a_protected_profile_is_read_only_until_its_name_is_typed(open_scr
     assert stack.service.history.entries(stack.table())[-1].reason == "late files"  # type: ignore[union-attr]
 
 
-async def test_p_switches_the_profile_and_reads_the_configuration_and_environment_anew(
+async def test_p_switches_the_profile_and_reads_the_configuration_and_environment_again(
     open_screen: Open, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = dict(stack.document["profiles"]["test"])

@@ -76,14 +76,14 @@ async def type_at_once(screen: Screen, text: str) -> None:
     await screen.settle()
 
 
-async def test_letters_typed_at_once_behind_a_key_that_moves_the_focus_are_no_commands(open_screen: Open) -> None:
+async def test_letters_typed_at_once_after_a_key_that_moves_the_focus_are_no_commands(open_screen: Open) -> None:
     async with open_screen() as screen:
         await type_at_once(screen, "/jorders")
         await screen.see("/jorders", "no table matches")
         assert not screen.app.screen.is_modal
 
 
-async def test_letters_typed_at_once_behind_a_key_that_opens_a_dialog_are_typed_there(
+async def test_letters_typed_at_once_after_a_key_that_opens_a_dialog_are_typed_there(
     open_screen: Open, stack: Stack
 ) -> None:
     async with open_screen() as screen:
@@ -266,7 +266,7 @@ async def test_enter_shows_the_whole_of_a_line_that_a_pane_is_too_narrow_for(ope
         await screen.see("because: loaded by hand", "load_floor")
 
 
-async def test_ctrl_r_reads_everything_anew(open_screen: Open, stack: Stack) -> None:
+async def test_ctrl_r_reads_everything_again(open_screen: Open, stack: Stack) -> None:
     async with open_screen() as screen:
         stack.service.watermarks.set(stack.table("items"), "2h ago")
         stack.insert((9, "1.00", "x", stack.clock()), name="lines")

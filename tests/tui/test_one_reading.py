@@ -14,7 +14,7 @@ from wmtui.watermarks import lease
 
 @pytest.fixture
 def elsewhere(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Somebody else at the same store; the screen reads every half second."""
+    """Another user of the same store; the screen reads every half second."""
     monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.5)
     monkeypatch.setattr(refresh, "LIVE_SECONDS", 0.5)
     return Service(stack.service.workspace.settings, clock=stack.clock, author=Author("ann", "desk"))

@@ -24,7 +24,7 @@ from wmtui.service import Service
 from wmtui.tui import themes
 from wmtui.tui.background import Background, WorkDone
 from wmtui.tui.cli_equivalent import CliEquivalent
-from wmtui.tui.commands.list_tables import apply_pattern, end_pattern
+from wmtui.tui.commands.browse_tables import apply_pattern, end_pattern
 from wmtui.tui.commands.palette import ActionProvider, open_palette
 from wmtui.tui.commands.show_detail import open_tab, show_line
 from wmtui.tui.dialogs.base import Dialog
@@ -50,7 +50,7 @@ from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.list_items import LogLine
 
 COLLECT_SECONDS = 30.0
-"""How often garbage is collected while nobody types; it stops everything for a moment."""
+"""How often garbage is collected while no key is typed; it stops everything for a moment."""
 _BUSY_FACTOR = 20
 """So much longer it waits while keys are typed."""
 FLUSH_SECONDS = 0.1

@@ -31,7 +31,7 @@ def file_stem(workspace: Workspace) -> str:
 
 
 def portable(svg: str) -> str:
-    """An SVG that loads nothing from anywhere: its fonts are those of whoever looks at it."""
+    """The SVG without links: its fonts are those of the machine that shows it."""
     without_faces = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)
     named = re.sub(r"Fira Code", _FAMILY, without_faces)
     return re.sub(r"font-family:\s*arial", f"font-family: {_FAMILY}, sans-serif", named)

@@ -121,7 +121,7 @@ class TableReader:
                 any_new = True
                 shown = self._shell.main.detail_pane.table == look.table
                 is_other = is_other or (shown and self._shown not in (None, _version(look)))
-        if is_other:  # The pane shows the table as the list does, whoever changed it.
+        if is_other:  # The pane shows the same version of the table as the list.
             self.detail()
         return any_new
 

@@ -38,7 +38,7 @@ class Shell(Protocol):
 
     @property
     def locked(self) -> bool:
-        """The profile is protected, and nobody has typed its name yet: changes need that first."""
+        """The profile is protected and its name was not typed yet, which changes need."""
 
     @property
     def clock(self) -> Callable[[], float]:

@@ -72,7 +72,7 @@ class SyncEvents:
 
 
 def _failures_by_cause(results: list[TableResult]) -> dict[str, list[str]]:
-    """Tables by why they failed; a cause is told without the table's name, so that equal causes are equal texts."""
+    """Tables by why they failed. A cause is without the table's name, so that equal causes are equal texts."""
     causes: dict[str, list[str]] = {}
     for result in results:
         if result.status in (Status.FAILED, Status.PINNED, Status.HELD):

@@ -1,6 +1,6 @@
 """What keys do to the screen as a whole: which pane, zoom, one step back."""
 
-from wmtui.tui.commands.list_tables import end_pattern
+from wmtui.tui.commands.browse_tables import end_pattern
 from wmtui.tui.shell import Shell
 
 

@@ -17,7 +17,7 @@ async def break_lock(shell: Shell) -> None:
         lock = await shell.background.run(lambda: service.workspace.heartbeat(table))
         lease_id = lock.lease_id
         if lease_id is None:
-            shell.say("nobody holds it", Severity.INFO, table)
+            shell.say("no run holds it", Severity.INFO, table)
             return
         dialog = ConfirmDialog(
             f"Break the lock of {table}",

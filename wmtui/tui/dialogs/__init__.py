@@ -1,1 +1,1 @@
-"""Boxes over the screen: what is asked before anything is changed."""
+"""Boxes over the screen, in which an operator confirms a change before it is made. A dialog returns the answer."""

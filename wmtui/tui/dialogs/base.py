@@ -1,4 +1,4 @@
-"""What every dialog has: a title, a body, the equal command, buttons, and Escape, which changes nothing."""
+"""What every dialog has: a title, a body, the equivalent command, buttons, and Escape, which changes nothing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Dialog(ModalScreen[_T | None]):
-    """A box; dismissed with None when somebody leaves it. yes: the label of the button that acts; "" for none."""
+    """A box; dismissed with None on Escape or Cancel. yes: the label of the button that acts; "" for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
@@ -75,7 +75,7 @@ class Dialog(ModalScreen[_T | None]):
             with VerticalScroll(id="body", can_focus=False):
                 yield from self.body()
             yield Paragraphs(id="said")
-            yield Paragraphs(id="equal")
+            yield Paragraphs(id="command")
             with Horizontal(id="buttons"):
                 yield Button(self._no, id="no", compact=True)
                 if self._yes:
@@ -86,30 +86,30 @@ class Dialog(ModalScreen[_T | None]):
         yield from ()
 
     def on_mount(self) -> None:
-        """Textual calls the `on_mount` of every class of a widget; `begin` is called once."""
+        """Begin. Textual calls `on_mount` of every base class too; `begin` is called once."""
         self.begin()
 
     def begin(self) -> None:
-        """Nothing is changed by an Enter too many: Cancel has the focus unless there is something to type."""
+        """Focus the first input, else Cancel: an accidental Enter changes nothing."""
         set_title(self.query_one("#box"), self._title)
         inputs = self.query(Input)
         (inputs.first() if inputs else self.query_one("#no")).focus()
 
     def say(self, text: str, kind: str = "") -> None:
-        """The line above the buttons: an error, or that something is under way."""
+        """Show a line above the buttons: an error, or that work is under way."""
         self.query_one("#said", Paragraphs).show([[(text, kind)]] if text else [])
 
-    def equal(self, command: str) -> None:
-        """The command that does the same."""
-        self.query_one("#equal", Paragraphs).show([[(f"same as: {command}", "dim")]] if command else [])
+    def show_command(self, command: str) -> None:
+        """Show the command that does the same."""
+        self.query_one("#command", Paragraphs).show([[(f"same as: {command}", "dim")]] if command else [])
 
     def ready(self, is_ready: bool) -> None:
-        """Whether the button that acts may be pressed."""
+        """Set whether the button that acts may be pressed."""
         for button in self.query("#yes").results(Button):
             button.disabled = not is_ready
 
     def ask(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Work in the background; only the answer to the newest question counts, and a failure is said."""
+        """Work in the background; only the answer to the newest question is used, and a failure is shown."""
         self._late += 1
         number = self._late
 
@@ -119,7 +119,7 @@ class Dialog(ModalScreen[_T | None]):
         self.background.start(work, current(then), current(self.failed))
 
     def failed(self, error: WmtuiError) -> None:
-        """The work did not succeed."""
+        """Show why the work did not succeed; the button is off."""
         self.say(error.in_one_line, "bad")
         self.ready(False)
 
@@ -145,18 +145,18 @@ class Dialog(ModalScreen[_T | None]):
             self.wait()
 
     def wait(self) -> None:
-        """Enter came before the answer that it is about."""
+        """React to an Enter that came before the button may be pressed; a dialog may remember it."""
 
 
 class Reason(Input):
-    """Why; it goes into the journal."""
+    """Where the reason is typed; it goes into the journal."""
 
     def __init__(self, required: bool) -> None:
         super().__init__(placeholder="reason (required here)" if required else "reason, for the journal", id="reason")
 
 
 class Toggle(Widget, can_focus=True):
-    """Something that is on or off, and says so without colour."""
+    """A checkbox on one line, readable without colour."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]
     DEFAULT_CSS = """
@@ -166,7 +166,7 @@ class Toggle(Widget, can_focus=True):
     on = reactive(False)
 
     class Changed(Message):
-        """Somebody toggled it."""
+        """It was switched."""
 
     def __init__(self, text: str, *, id: str) -> None:
         super().__init__(id=id)
@@ -177,19 +177,19 @@ class Toggle(Widget, can_focus=True):
         return Content(f"[{'x' if self.on else ' '}] {self._text}")
 
     def action_switch(self) -> None:
-        """On, or off."""
+        """Switch it on, or off."""
         self.on = not self.on
         self.post_message(self.Changed())
 
     def on_click(self) -> None:
-        """As a key does."""
+        """Switch it, as a key does."""
         self.action_switch()
 
 
 class ConfirmDialog(Dialog[str]):
     """A question with its effect; dismissed with the reason, "" for none.
 
-    effect: lines of what will happen. typed: what has to be typed first, for what is wide. command: the equal one for
+    effect: lines of what will happen. typed: what has to be typed first, for what is wide. command: the equivalent one for
     a reason.
     """
 
@@ -234,15 +234,15 @@ class ConfirmDialog(Dialog[str]):
     def _check(self) -> None:
         typed = "".join(box.value.strip() for box in self.query("#typed").results(Input))
         self.ready(typed == self._typed and (bool(self.reason) or not self._required))
-        self.equal(self._command(self.reason))
+        self.show_command(self._command(self.reason))
 
     def act(self) -> None:
-        """Answer yes."""
+        """Return the reason."""
         self.dismiss(self.reason)
 
 
 def several(tables: Sequence[object], hidden: int) -> str:
-    """How many tables a dialog is about, and how many of them nobody sees behind it."""
+    """How many tables a dialog is about, and how many of them the filter hides."""
     return f"{len(tables)} tables" + (f", {hidden} of them hidden by the filter" if hidden else "")
 
 

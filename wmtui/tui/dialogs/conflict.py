@@ -1,4 +1,4 @@
-"""Two people edited one watermark: both versions, side by side."""
+"""After a watermark was changed by another writer too: both versions, one above the other."""
 
 from textual.app import ComposeResult
 
@@ -10,7 +10,7 @@ from wmtui.tui.widgets.paragraphs import Paragraphs
 
 
 class ConflictDialog(Dialog[str]):
-    """What somebody else made of the watermark, and what one was about to; dismissed with the point to edit on with."""
+    """The change of the other writer, and the one not saved; dismissed with the point to edit again with."""
 
     def __init__(self, preview: EditPreview, point: str) -> None:
         super().__init__(
@@ -42,9 +42,9 @@ class ConflictDialog(Dialog[str]):
         self.ready(True)
 
     def failed(self, error: WmtuiError) -> None:
-        """Theirs cannot be read."""
+        """Show why theirs cannot be read."""
         self.say(error.in_one_line, "bad")
 
     def act(self) -> None:
-        """Think again, from theirs."""
+        """Edit again, based on theirs."""
         self.dismiss(self._point)

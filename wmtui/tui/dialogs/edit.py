@@ -28,7 +28,7 @@ from wmtui.words import effects, values, watermarks
 
 COLUMNS = (Column("table"), Column("from", 19), Column("files", -6), Column("rows", -10), Column("lost", 16))
 SETTLE_SECONDS = 0.15
-"""A point is judged once nobody typed for so long."""
+"""A point is judged when no key was typed for so long."""
 
 
 class Edited(Struct, frozen=True):
@@ -39,7 +39,7 @@ class Edited(Struct, frozen=True):
 
 
 class ConflictFound(Struct, frozen=True):
-    """The watermark was changed by somebody else while this one thought about it."""
+    """The watermark was changed by another writer after it was shown here."""
 
     preview: EditPreview
     point: str
@@ -56,13 +56,13 @@ class EditDialog(Dialog[Edited | ConflictFound]):
     """
 
     def __init__(
-        self, service: Service, tables: Sequence[TableName], equal: CliEquivalent, point: str = "", *, hidden: int = 0
+        self, service: Service, tables: Sequence[TableName], cli: CliEquivalent, point: str = "", *, hidden: int = 0
     ) -> None:
         name = str(tables[0]) if len(tables) == 1 else several(tables, hidden)
         super().__init__(f"Edit the watermark of {name}", yes="Save")
         self._service = service
         self._tables = tables
-        self._equal = equal
+        self._cli = cli
         self._point = point
         self._previews: list[EditPreview] = []
         self._timer: Timer | None = None
@@ -104,12 +104,12 @@ class EditDialog(Dialog[Edited | ConflictFound]):
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """The reason as typed, for the journal."""
         return self.query_one("#reason", Input).value.strip()
 
     @property
     def force(self) -> bool:
-        """Somebody ticked it."""
+        """Whether the box is ticked."""
         return self.query_one("#force", Toggle).on
 
     def _preview(self, table: TableName) -> EditPreview:
@@ -124,16 +124,16 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         """Names and points that can be chosen: what would let files in, where it is, and the presets."""
         summaries = [preview.current().selection.summary for preview in self._previews]
         openings = [summary.enter_at for summary in summaries if summary.enter_at is not None]
-        found = [("lets files in", format_wall(min(openings)), "good")] if openings else []
+        points = [("lets files in", format_wall(min(openings)), "good")] if openings else []
         zone = self._service.workspace.zone
         if len(self._previews) == 1 and (at := wall_of(self._previews[0].mark, zone)) is not None:
-            found.append(("as it is now", format_wall(at), ""))
+            points.append(("as it is now", format_wall(at), ""))
         for name in preset_names(self._service.workspace.settings.presets):
-            found.append((name, format_wall(self._service.watermarks.point(name, force=True)), "dim"))
-        return found
+            points.append((name, format_wall(self._service.watermarks.point(name, force=True)), "dim"))
+        return points
 
-    def _show_presets(self, found: list[tuple[str, str, str]]) -> None:
-        self.query_one("#presets", LineList).show(found)
+    def _show_presets(self, points: list[tuple[str, str, str]]) -> None:
+        self.query_one("#presets", LineList).show(points)
         self._judge()
 
     @on(LineList.Opened, "#presets")
@@ -161,9 +161,9 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         required = self._service.workspace.settings.profile.protected
         typed = all(box.value.strip() == self._typed for box in self.query("#typed").results(Input))
         self.ready(self._good and typed and (bool(self.reason) or not required))
-        words_ = ("watermark", "set", "--timestamp", self.point or "…")
-        equal = self._equal.command(*words_, tables=self._tables, single=True, reason=self.reason, force=self.force)
-        self.equal(equal)
+        words = ("watermark", "set", "--timestamp", self.point or "…")
+        command = self._cli.command(*words, tables=self._tables, single=True, reason=self.reason, force=self.force)
+        self.show_command(command)
 
     def _judge(self) -> None:
         """Ask what the point would do."""
@@ -190,12 +190,12 @@ class EditDialog(Dialog[Edited | ConflictFound]):
             self.act()
 
     def wait(self) -> None:
-        """The point of one table is saved as soon as it is known to be good; several are looked at first."""
+        """Save the point of one table as soon as it is known to be good; several tables are to be looked at first."""
         if len(self._tables) == 1 and not self._good:
             self._awaited = self.point
 
     def failed(self, error: WmtuiError) -> None:
-        """A point that cannot be read, or a store that does not answer."""
+        """Show why the point cannot be read, or the store does not answer."""
         self._good = self._saving = False
         if self._asked == self.point:
             self._awaited = ""
@@ -203,7 +203,7 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         super().failed(error)
 
     def _show_plan(self, moves: "list[Move]") -> None:
-        """What would happen: to one table in lines, to several in a table of totals, losses and rows."""
+        """Show what would happen: to one table in lines, to several in a table of totals, losses and rows."""
         if len(self._tables) > 1:
             self.query_one(PlanTable).show(_totals(moves), _rows(moves))
         else:

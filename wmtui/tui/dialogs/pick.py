@@ -1,4 +1,4 @@
-"""Choosing one of many: a table, a theme, a profile; and lists that are only looked at."""
+"""Picking one of many, such as a table, a theme or a profile; and lines that are only read."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -44,7 +44,7 @@ class PickDialog(Dialog[str]):
         yield LineList(_item_line, empty="nothing is called so", id="choices")
 
     def begin(self) -> None:
-        """All, the cursor on the current one."""
+        """Show all, the cursor on the current one."""
         super().begin()
         names = [item.name for item in self._items]
         self.lines.styles.height = max(3, min(14, len(names)))
@@ -57,7 +57,7 @@ class PickDialog(Dialog[str]):
         return self.query_one("#choices", LineList)
 
     def action_move(self, by: int) -> None:
-        """Up and down move the cursor also while one types."""
+        """Move the cursor, also while the focus is in the input."""
         self.lines.action_move(by)
 
     @on(Input.Changed, "#pattern")
@@ -84,7 +84,7 @@ class PickDialog(Dialog[str]):
 
 
 TEXT_WIDTH = 75
-"""Cells of a line to look at, at 80 columns."""
+"""Cells of a line in a TextDialog, on a screen of 80 columns."""
 
 
 _FRAME = 4
@@ -92,7 +92,7 @@ _FRAME = 4
 
 
 class TextDialog(Dialog[None]):
-    """Lines to look at."""
+    """Lines to read, which can be scrolled."""
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
         super().__init__(title, no="Close")
@@ -103,7 +103,7 @@ class TextDialog(Dialog[None]):
         yield LineList(lambda line, _: line, id="lines")
 
     def begin(self) -> None:
-        """They can be scrolled."""
+        """Show the lines and focus them, so that keys scroll."""
         super().begin()
         lines = self.query_one("#lines", LineList)
         lines.show(self._lines)
@@ -111,7 +111,7 @@ class TextDialog(Dialog[None]):
         self.on_resize()
 
     def on_resize(self) -> None:
-        """The button stays in sight."""
+        """Leave room for the button."""
         room = self.app.size.height - _FRAME
         self.query_one("#lines", LineList).styles.height = max(1, min(room, len(self._lines)))
 

@@ -1,4 +1,4 @@
-"""Holding a watermark."""
+"""Pinning a watermark: no run and no edit moves it."""
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,17 +11,17 @@ from wmtui.tui.widgets.paragraphs import Paragraphs
 
 
 class PinDialog(Dialog[tuple[str, str]]):
-    """Why, and until when; dismissed with both, "" for no end."""
+    """Asks why, and until when; dismissed with both, "" for no end."""
 
-    def __init__(self, table: TableName, equal: CliEquivalent) -> None:
+    def __init__(self, table: TableName, cli: CliEquivalent) -> None:
         super().__init__(f"Pin the watermark of {table}", yes="Pin")
         self._table = table
-        self._equal = equal
+        self._cli = cli
 
     def body(self) -> ComposeResult:
         """Effect, reason, expiry."""
-        yield Paragraphs([[("no run extracts it and nobody moves it until it is unpinned; loading goes on", "")]])
-        yield Input(placeholder="reason (required): whoever meets the pin wants to know", id="reason")
+        yield Paragraphs([[("no run extracts it and no edit moves it until it is unpinned; loading goes on", "")]])
+        yield Input(placeholder="reason (required), shown to everyone whom the pin stops", id="reason")
         yield Input(placeholder="until: 2h, or a point in time; empty: until it is unpinned", id="until")
 
     @on(Input.Changed)
@@ -29,7 +29,7 @@ class PinDialog(Dialog[tuple[str, str]]):
         reason, until = (self.query_one(f"#{name}", Input).value.strip() for name in ("reason", "until"))
         self.ready(bool(reason))
         more = ("--until", until) if until else ()
-        self.equal(self._equal.command("watermark", "pin", *more, tables=[self._table], reason=reason or "…"))
+        self.show_command(self._cli.command("watermark", "pin", *more, tables=[self._table], reason=reason or "…"))
 
     def act(self) -> None:
         """Pin it."""

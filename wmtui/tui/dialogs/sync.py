@@ -25,7 +25,7 @@ COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("le
 
 
 class Kind(Struct, frozen=True):
-    """A kind of sync. options: of the equal command."""
+    """A kind of sync. options: of the equivalent command."""
 
     title: str
     options: tuple[str, ...]
@@ -41,8 +41,8 @@ KINDS = (
 
 
 class SyncDialog(Dialog[Request]):
-    """Which sync. manual: tables whose watermark somebody placed; a full sync makes them automated. hidden: tables out
-    of sight.
+    """Which sync. manual: tables with a manual watermark; a full sync makes them automated. hidden: how many of the
+    tables the filter hides.
     """
 
     DEFAULT_CSS = "SyncDialog #kinds { height: 4; margin-bottom: 1; }"
@@ -52,7 +52,7 @@ class SyncDialog(Dialog[Request]):
         service: Service,
         tables: Sequence[TableName],
         manual: Sequence[TableName],
-        equal: CliEquivalent,
+        cli: CliEquivalent,
         *,
         hidden: int = 0,
     ) -> None:
@@ -61,7 +61,7 @@ class SyncDialog(Dialog[Request]):
         self._service = service
         self._tables = tables
         self._manual = manual
-        self._equal = equal
+        self._cli = cli
 
     def body(self) -> ComposeResult:
         """The kinds, a warning, the plan."""
@@ -74,8 +74,8 @@ class SyncDialog(Dialog[Request]):
         yield Reason(self._service.workspace.settings.profile.protected)
 
     def begin(self) -> None:
-        """A manual watermark is usually meant to load what is there: that is offered first, unless others would then
-        not be extracted.
+        """Offer Redshift only first where every watermark is manual: such a watermark is usually set to load what is in
+        the store. With others among them, these would not be extracted.
         """
         super().begin()
         kinds = self.query_one("#kinds", LineList)
@@ -119,7 +119,7 @@ class SyncDialog(Dialog[Request]):
             table.show([], [])
         plan.show([[("asking what it would do…", "dim")]])
         request = self._request()
-        self.ask(lambda: self._service.syncs.preview(request, emit=_unheard), self._show_plan)
+        self.ask(lambda: self._service.syncs.preview(request, emit=_ignore), self._show_plan)
 
     @on(Input.Changed)
     def _check(self) -> None:
@@ -127,10 +127,12 @@ class SyncDialog(Dialog[Request]):
         typed = all(box.value.strip() == self._typed for box in self.query("#typed").results(Input))
         self.ready(typed and (bool(self._reason) or not required))
         several = ("-s", "inter-table") if len(self._tables) > 1 and "-s" not in self._kind.options else ()
-        self.equal(self._equal.command("sync", *self._kind.options, *several, tables=self._tables, reason=self._reason))
+        self.show_command(
+            self._cli.command("sync", *self._kind.options, *several, tables=self._tables, reason=self._reason)
+        )
 
     def failed(self, _: object) -> None:
-        """The plan is a courtesy: a sync may be started without it."""
+        """Say that the plan is not known; a sync may be started without it."""
         self.query_one("#plan", Paragraphs).show([[("what it would do is not known", "dim")]])
 
     def _show_plan(self, previews: list[Preview]) -> None:
@@ -176,7 +178,7 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
 
 
 def totals(previews: Sequence[Preview]) -> list[Line]:
-    """What syncs of several tables come to, what goes wrong or is left first."""
+    """Totals of syncs of several tables: failures first, then files left behind."""
     lines: list[Line] = []
     if failed := sum(preview.error is not None for preview in previews):
         lines.append([(f"✗ {count(failed, 'table')} cannot be synced", "bad")])
@@ -194,11 +196,11 @@ def totals(previews: Sequence[Preview]) -> list[Line]:
 
 
 def rows(previews: Sequence[Preview]) -> list[Row]:
-    """A line per table, what goes wrong or is left first."""
-    return [_row(preview) for preview in sorted(previews, key=_loudness)]
+    """A line per table: failures first, then tables that leave files behind."""
+    return [_row(preview) for preview in sorted(previews, key=_rank)]
 
 
-def _loudness(preview: Preview) -> int:
+def _rank(preview: Preview) -> int:
     leaves = preview.selection is not None and preview.selection.held_back
     return 0 if preview.error is not None else 1 if leaves else 2
 
@@ -213,5 +215,5 @@ def _row(preview: Preview) -> Row:
     return Row((str(preview.table), reads, loads, left or values.ABSENT), "warn" if left else "")
 
 
-def _unheard(_: Event) -> None:
-    """A preview's messages are in its result."""
+def _ignore(_: Event) -> None:
+    """Ignore an event: a preview's messages are in its result."""

@@ -17,12 +17,12 @@ from wmtui.words import values
 
 
 class SystemDialog(Dialog[str]):
-    """The point, and the profile's name typed, because many tables may depend on it; dismissed with the point set."""
+    """Asks for the point, and for the profile's name, for many tables may depend on it; dismissed with the point."""
 
-    def __init__(self, service: Service, equal: CliEquivalent) -> None:
+    def __init__(self, service: Service, cli: CliEquivalent) -> None:
         super().__init__("Set the system watermark", yes="Set")
         self._service = service
-        self._equal = equal
+        self._cli = cli
         self._good = False
 
     def body(self) -> ComposeResult:
@@ -34,7 +34,7 @@ class SystemDialog(Dialog[str]):
         yield Reason(self._service.workspace.settings.profile.protected)
 
     def begin(self) -> None:
-        """Read where it is now."""
+        """Read where it stands."""
         super().begin()
         self.ask(self._service.watermarks.system, self._show)
 
@@ -61,7 +61,7 @@ class SystemDialog(Dialog[str]):
         required = self._service.workspace.settings.profile.protected
         reason = self._value("reason")
         self.ready(self._good and self._value("typed") == self._typed and (bool(reason) or not required))
-        self.equal(self._equal.command("watermark", "set", self._value("point") or "…", "--yes", reason=reason))
+        self.show_command(self._cli.command("watermark", "set", self._value("point") or "…", "--yes", reason=reason))
 
     def _judge(self) -> None:
         point = self._value("point")
@@ -74,12 +74,12 @@ class SystemDialog(Dialog[str]):
         self._check()
 
     def failed(self, error: WmtuiError) -> None:
-        """Not a point, or not saved."""
+        """Show that it is no point, or that it was not saved."""
         self._good = False
         super().failed(error)
 
     def act(self) -> None:
-        """Set it."""
+        """Set the system watermark."""
         point, reason = self._value("point"), self._value("reason") or None
         set_system = self._service.watermarks.set_system
         self.ask(lambda: set_system(point, confirmed=True, reason=reason), self._moved)

@@ -1,1 +1,1 @@
-"""Which keys there are, and where keys typed ahead go."""
+"""Which key runs which command, and the queue in which keys typed ahead wait."""

@@ -4,9 +4,7 @@ from functools import partial
 
 from wmtui.tui.commands.arrange_screen import focus_pane, go_back, zoom
 from wmtui.tui.commands.break_lock import break_lock
-from wmtui.tui.commands.choose_theme import choose_theme
-from wmtui.tui.commands.edit_watermark import edit, reset, set_system_watermark
-from wmtui.tui.commands.list_tables import (
+from wmtui.tui.commands.browse_tables import (
     filter_or_search,
     jump,
     mark,
@@ -15,6 +13,8 @@ from wmtui.tui.commands.list_tables import (
     show_problems,
     sort,
 )
+from wmtui.tui.commands.choose_theme import choose_theme
+from wmtui.tui.commands.edit_watermark import edit, reset, set_system_watermark
 from wmtui.tui.commands.palette import open_palette
 from wmtui.tui.commands.pin_watermark import pin
 from wmtui.tui.commands.profile import switch_profile

@@ -1,1 +1,1 @@
-"""The parts of the screen that are always there: the open table, the log, the status bar."""
+"""The parts of the screen that are always there. A pane knows widgets and state, and no command."""

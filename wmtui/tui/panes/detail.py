@@ -35,9 +35,9 @@ TABS = ("fields", "files", "history")
 KEPT = ("all", "kept", "dropped")
 _LABEL = 14
 PATIENCE_SECONDS = 0.3
-"""So long the table before stays in sight while another is read, which spares the eye and slow connections."""
+"""So long the previous table stays in sight while another is read: less flicker, less to send."""
 WHOLE_LINE = "\0"
-"""The label of a text that begins at the left."""
+"""Label of a line that has no label column."""
 _SHOWN = {
     "table_name", "last_mysql_data_timestamp", "timezone", "mode", "mysql_status", "redshift_status",
     "mysql_rows_extracted", "redshift_rows_loaded", "last_error", "pin", "warehouses",
@@ -69,7 +69,7 @@ class Change(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True):
-    """What was read of a table, and what takes long to derive from it. look: as the list shows it."""
+    """What was read of a table, and what is slow to derive from it. look: as the list shows it."""
 
     look: Look
     selection: Selection
@@ -79,7 +79,7 @@ class Detail(Struct, frozen=True):
 
 
 def read(service: Service, table: TableName) -> Detail:
-    """Everything but the history. Raises Unreadable and StoreError."""
+    """Read everything that the pane shows, except the history. Raises Unreadable and StoreError."""
     documents = service.documents(table)
     consequence = service.preview_edit(documents).current()
     selection = consequence.selection
@@ -146,7 +146,7 @@ def aged(shown: Sequence[tuple[str, str, str]], look: Look, limit: timedelta, si
 
 
 def _lag(look: Look, limit: timedelta, since: timedelta = timedelta(0)) -> str:
-    lag, age = (None if found is None else found + since for found in (look.status.lag, look.status.judgement.age))
+    lag, age = (None if length is None else length + since for length in (look.status.lag, look.status.judgement.age))
     return f"{values.span(lag)}  {lag_bar(age, limit, 8)}"
 
 
@@ -173,7 +173,7 @@ class Tabs(StaticLines):
     """The names of the tabs; a click chooses one."""
 
     class Chosen(Message):
-        """Somebody clicked a tab."""
+        """A tab was clicked."""
 
         def __init__(self, tab: str) -> None:
             super().__init__()
@@ -188,7 +188,7 @@ class Tabs(StaticLines):
         self.show([line])
 
     def on_click(self, event: Click) -> None:
-        """Which name is there?"""
+        """Report the tab whose name was clicked."""
         left = 1
         for tab, name in zip(TABS, self._names, strict=True):
             if left <= event.x < left + len(name) + 2:
@@ -197,7 +197,7 @@ class Tabs(StaticLines):
 
 
 class DetailPane(Vertical):
-    """The pane of one table."""
+    """Watermark, files and history of one table, in tabs."""
 
     def __init__(self) -> None:
         super().__init__(id="detail", classes="pane")
@@ -223,11 +223,11 @@ class DetailPane(Vertical):
                 yield LineList(_change_line, empty="reading…", id="changes")
 
     def on_mount(self) -> None:
-        """Nothing is known yet."""
+        """Show titles; no table has been read yet."""
         self._head()
 
     def on_resize(self, _: Resize) -> None:
-        """Long values are wrapped, and pictures are as wide as the pane."""
+        """Draw again: long values are wrapped, and histograms are as wide as the pane."""
         self._draw()
 
     @property
@@ -252,7 +252,7 @@ class DetailPane(Vertical):
                 self._waiting = self.set_timer(PATIENCE_SECONDS, self._draw)
 
     def take(self, detail: Detail) -> None:
-        """What was read of the table."""
+        """Show what was read of the table."""
         self.detail, self._since = detail, timedelta(0)
         self._head()
         self._draw_fields()
@@ -271,12 +271,12 @@ class DetailPane(Vertical):
             self._draw_fields()
 
     def take_history(self, entries: "list[Entry | Unreadable]") -> None:
-        """The table's changes, oldest first."""
+        """Show the table's changes; oldest first."""
         self.entries = entries
         self._draw()
 
     def fail(self, error: WmtuiError) -> None:
-        """It cannot be read."""
+        """Show why the table cannot be read."""
         self.detail = None
         self._say(error.in_one_line)
         self._draw()
@@ -289,7 +289,7 @@ class DetailPane(Vertical):
         self.lines.focus()
 
     def toggle_kept(self) -> None:
-        """All files, only those that are loaded next, only the others."""
+        """Show all files, only those that are loaded next, or only the others, in turn."""
         self.kept = KEPT[(KEPT.index(self.kept) + 1) % len(KEPT)]
         self._draw_files()
 

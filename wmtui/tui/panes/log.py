@@ -1,4 +1,4 @@
-"""What syncs say, as they say it; and what the screen itself has to tell."""
+"""Messages of syncs as they come, and of the screen itself."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ from wmtui.words.values import in_one_line
 KEPT = 20_000
 """Lines remembered; the oldest go first. `--log-file` of a run keeps everything."""
 LEVELS = (Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.DEBUG)
-_LOUDNESS = {Severity.DEBUG: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
+_RANK = {Severity.DEBUG: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
 class LogPane(Vertical):
-    """Follows the newest line until somebody pauses it or goes up."""
+    """Follows the newest line until it is paused or the cursor goes up."""
 
     def __init__(self) -> None:
         super().__init__(id="log", classes="pane")
@@ -39,7 +39,7 @@ class LogPane(Vertical):
         yield LineList(log_line, empty="no sync has run here yet: press s on a table", id="log-lines")
 
     def on_mount(self) -> None:
-        """Nothing was said yet."""
+        """Show the title; there are no lines yet."""
         self._title()
 
     @property
@@ -48,43 +48,43 @@ class LogPane(Vertical):
         return self.query_one(LineList)
 
     def add(self, new: Iterable[LogLine]) -> None:
-        """More lines at the end."""
+        """Add lines at the end."""
         new = [replace(line, table=in_one_line(line.table), text=in_one_line(line.text)) for line in new]
         self._all.extend(new)
-        wanted = [line for line in new if self._wanted(line)]
-        if not wanted:
+        matching = [line for line in new if self._matches(line)]
+        if not matching:
             return
-        self._shown = [*self._shown, *wanted][-KEPT:]
-        self._missed = 0 if self.following else self._missed + len(wanted)
+        self._shown = [*self._shown, *matching][-KEPT:]
+        self._missed = 0 if self.following else self._missed + len(matching)
         self._show()
 
     def follow(self, on: bool) -> None:
-        """Stay at the newest line, or where one is."""
+        """Stay at the newest line; off: at the line under the cursor."""
         self.following = on
         self._missed = 0 if on else self._missed
         self._show()
 
     def raise_level(self) -> None:
-        """The next level: what is less severe is hidden."""
+        """Go to the next level: lines that are less severe are hidden."""
         self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
-        self._again()
+        self._filter()
 
     def search(self, pattern: str) -> None:
-        """Only lines that hold every word."""
+        """Show only lines that hold every word of the pattern."""
         self.pattern = pattern
-        self._again()
+        self._filter()
 
     def text(self) -> str:
-        """Every line that is shown, for a file."""
+        """Every line that is shown, each with its line break."""
         return "".join(f"{line}\n" for line in self._shown)
 
-    def _wanted(self, line: LogLine) -> bool:
+    def _matches(self, line: LogLine) -> bool:
         text = str(line).lower()
-        loud = _LOUDNESS[line.severity] >= _LOUDNESS[self.level]
-        return loud and all(word in text for word in self.pattern.lower().split())
+        severe = _RANK[line.severity] >= _RANK[self.level]
+        return severe and all(word in text for word in self.pattern.lower().split())
 
-    def _again(self) -> None:
-        self._shown = [line for line in self._all if self._wanted(line)]
+    def _filter(self) -> None:
+        self._shown = [line for line in self._all if self._matches(line)]
         self._show()
 
     def _show(self) -> None:
@@ -106,5 +106,5 @@ def as_line(event: Event, at: datetime) -> LogLine | None:
     if isinstance(event, Message):
         return LogLine(at, event.severity, event.table, event.text)
     assert isinstance(event, TableResult)
-    loud = {Status.FAILED: Severity.ERROR, Status.SUCCESS: Severity.INFO}.get(event.status, Severity.WARNING)
-    return LogLine(at, loud, event.table, ending(event))
+    severity = {Status.FAILED: Severity.ERROR, Status.SUCCESS: Severity.INFO}.get(event.status, Severity.WARNING)
+    return LogLine(at, severity, event.table, ending(event))

@@ -1,4 +1,4 @@
-"""The screen under all dialogs: which pane is where, which has the focus, and which is zoomed."""
+"""The screen under all dialogs: access to its panes, which of them has the focus, and which is zoomed."""
 
 from textual import on
 from textual.reactive import Reactive

@@ -1,4 +1,4 @@
-"""The first line: where one is, what is wrong, and how old what is shown is."""
+"""The first line: profile and store, what is wrong, and how long ago the tables were read."""
 
 import os
 from datetime import timedelta
@@ -32,23 +32,23 @@ class StatusBarState(Struct, frozen=True):
 def status_line(
     settings: Settings, table_state: TableListState, now: StatusBarState, width: int, host_and_time: str = ""
 ) -> Line:
-    """The line; the right end says what may be changed. Without room, the place goes first, then lesser problems."""
+    """The line; the right end says what may be changed. Without room, the store goes first, then lesser problems."""
     name = settings.profile_name
     head: Line = [("wmtui ", "strong"), (f" {name} ", "bad" if settings.profile.protected else "good")]
-    place: Line = [(f" {_place(settings.store.root)}  ", "dim")]
-    found = _problems(table_state)
+    store: Line = [(f" {_short_root(settings.store.root)}  ", "dim")]
+    problems = _problems(table_state)
     tail = [*_under_way(table_state), (" · ", "dim"), *_seen(now)]
     right = _right(settings, now, host_and_time)
 
     def left() -> Line:
-        return [*head, *place, (count(len(table_state.tables), "table"), ""), *found, *tail]
+        return [*head, *store, (count(len(table_state.tables), "table"), ""), *problems, *tail]
 
     room = width - _width(right)
-    while _width(left()) > room and (place or found):
-        if place:
-            place.clear()
+    while _width(left()) > room and (store or problems):
+        if store:
+            store.clear()
         else:
-            del found[-2:]
+            del problems[-2:]
     return [*left(), (" " * max(1, room - _width(left())), ""), *right]
 
 
@@ -75,7 +75,7 @@ def _under_way(table_state: TableListState) -> Line:
     return line
 
 
-def _place(root: str) -> str:
+def _short_root(root: str) -> str:
     """Where the store is; the user's home folder is `~`, as in a shell's prompt."""
     home = os.environ.get("HOME") or "/"
     return f"~{root.removeprefix(home)}" if root.startswith(f"{home}/") else root

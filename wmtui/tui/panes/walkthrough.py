@@ -5,7 +5,7 @@ from wmtui.tui.widgets.cells import StaticLines
 
 
 class WalkthroughLine(StaticLines):
-    """Shows the next step until the last one is done, or somebody hides it."""
+    """Shows the next step until it is hidden."""
 
     def __init__(self, *, active: bool) -> None:
         super().__init__(id="walkthrough")

@@ -1,1 +1,1 @@
-"""What the screen knows and does apart from drawing: tables read, syncs queued, work in the background, preferences."""
+"""What the screen knows: tables read, syncs queued, steps of the demo, preferences. Nothing here knows Textual."""

@@ -59,13 +59,13 @@ def keymap(actions: set[str]) -> tuple[dict[str, str], list[str]]:
 
 def _mapping(path: Path) -> dict[Any, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path}", " ".join(str(error).split()), "mend it, or remove it") from None
-    if found is None:
+    if content is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ConfigError(f"cannot use {path}", "it is no mapping of names to values", "mend it, or remove it")
-    return found
+    return content

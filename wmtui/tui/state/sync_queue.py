@@ -89,17 +89,17 @@ class SyncQueue:
                 threading.Thread(target=self._work, args=(queued,), name=f"sync {queued.table}", daemon=True).start()
 
     def _work(self, queued: QueuedSync) -> None:
-        told = False
+        reported = False
 
         def emit(event: Event) -> None:
-            nonlocal told
-            told = told or isinstance(event, TableResult)
+            nonlocal reported
+            reported = reported or isinstance(event, TableResult)
             self.events.append(event)
 
         error: WmtuiError | None = None
         try:
             for result in queued.service.syncs.sync(queued.request, emit=emit, stop=queued.stop):
-                if not told:
+                if not reported:
                     emit(result)
         except Exception as failure:  # noqa: BLE001 - a thread's exception would vanish
             error = errors.as_wmtui_error(failure)
@@ -107,6 +107,6 @@ class SyncQueue:
             if error is not None:
                 emit(Message(str(queued.table), Severity.ERROR, error.in_one_line))
                 emit(TableResult(str(queued.table), Status.FAILED, error.exit_code, error=error.failure))
-            with self._lock:  # Last: a table that no longer runs has told how it ended.
+            with self._lock:  # Last: the end of a table that does not run any more has been reported.
                 del self._running[queued.table]
             self._fill()

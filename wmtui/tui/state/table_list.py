@@ -81,12 +81,12 @@ class TableListState(Struct):
 
     def causes(self) -> list[tuple[str, list[TableName]]]:
         """What went wrong, each cause once with its tables, the commonest first, else in the order of tables.yaml."""
-        found: dict[str, list[TableName]] = {}
+        tables_by_cause: dict[str, list[TableName]] = {}
         for table in self.tables:
             look = self.looks.get(table)
             if look is not None and look.status.problem:
-                found.setdefault(cause(look), []).append(table)
-        return sorted(found.items(), key=lambda group: -len(group[1]))
+                tables_by_cause.setdefault(cause(look), []).append(table)
+        return sorted(tables_by_cause.items(), key=lambda group: -len(group[1]))
 
     def runs_elsewhere(self) -> list[Look]:
         """Tables that another process works on."""

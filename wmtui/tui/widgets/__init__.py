@@ -1,1 +1,1 @@
-"""What panes and dialogs are drawn with."""
+"""What panes and dialogs are made of: lists, paragraphs, tables, and how values look in cells. They know no command."""

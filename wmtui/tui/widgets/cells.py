@@ -112,12 +112,12 @@ class StaticLines(Widget):
         self._lines = list(lines)
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Other lines."""
+        """Show other lines."""
         if self._lines != list(lines):
             self._lines = list(lines)
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
+        """Draw one line."""
         line = self._lines[y] if y < len(self._lines) else []
         return strip(self, line, self.size.width, self.rich_style)

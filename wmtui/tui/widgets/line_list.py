@@ -44,7 +44,7 @@ class LineList(ScrollView, can_focus=True):
     cursor: reactive[int] = reactive(0, repaint=False)
 
     class Moved(Message):
-        """The cursor is on another item, or on another content of it."""
+        """The cursor is on another item, or its item has changed."""
 
         def __init__(self, sender: "LineList") -> None:
             super().__init__()
@@ -56,7 +56,7 @@ class LineList(ScrollView, can_focus=True):
             return self.list
 
     class Opened(Moved):
-        """Somebody pressed enter on an item, or clicked it a second time."""
+        """Enter was pressed on an item, or it was clicked a second time."""
 
     def __init__(self, draw: Draw, *, empty: str = "nothing here", **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -76,7 +76,7 @@ class LineList(ScrollView, can_focus=True):
         return self.scrollable_content_region.width
 
     def show(self, items: Sequence[Any], cursor: int | None = None) -> None:
-        """Other items; the cursor stays where it is unless it is told."""
+        """Show other items. cursor: its new index; None: it stays where it is."""
         self.items = items
         self._fit()
         self.set_reactive(LineList.cursor, max(0, min(self.cursor if cursor is None else cursor, len(items) - 1)))
@@ -84,7 +84,7 @@ class LineList(ScrollView, can_focus=True):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the lines that look otherwise now: a slow connection should carry no more than that."""
+        """Draw only the lines that look different: a slow connection should carry no more than that."""
         for y in range(self.size.height):
             before = self._drawn.get(y)
             if before is None or before != self.render_line(y):
@@ -96,7 +96,7 @@ class LineList(ScrollView, can_focus=True):
         self.virtual_size = Size(self.line_width, max(1, len(self.items), height))
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
+        """Draw one line, and remember it for `redraw`."""
         self._drawn[y] = self._line_at(y)
         return self._drawn[y]
 
@@ -114,34 +114,34 @@ class LineList(ScrollView, can_focus=True):
         return strip(self, self._draw(self.items[index], width), width, base)
 
     def watch_cursor(self, before: int, now: int) -> None:
-        """Draw the two lines anew, and tell."""
+        """Draw the two lines again, and post Moved."""
         for index in (before, now):
             self.refresh(Region(0, index - self.scroll_offset.y, self.size.width, 1))
         self._reveal()
         self.post_message(self.Moved(self))
 
     def validate_cursor(self, cursor: int) -> int:
-        """It never leaves the items."""
+        """Keep it within the items."""
         return max(0, min(cursor, len(self.items) - 1))
 
     def action_move(self, by: int) -> None:
-        """So many items down."""
+        """Move so many items down."""
         self.cursor += by
 
     def action_page(self, by: int) -> None:
-        """So many screenfuls down."""
+        """Move so many screenfuls down."""
         self.cursor += by * max(1, self.size.height - 1)
 
     def action_first(self) -> None:
-        """To the first item."""
+        """Go to the first item."""
         self.cursor = 0
 
     def action_last(self) -> None:
-        """To the last item."""
+        """Go to the last item."""
         self.cursor = len(self.items) - 1
 
     def action_open(self) -> None:
-        """Tell that the current item is to be opened."""
+        """Post Opened for the current item."""
         if self.current is not None:
             self.post_message(self.Opened(self))
 
@@ -155,7 +155,7 @@ class LineList(ScrollView, can_focus=True):
             self.cursor = index
 
     def on_resize(self, _: Resize) -> None:
-        """The items are as wide as the list."""
+        """Draw items as wide as the list."""
         self._fit()
         self._reveal()
 

@@ -77,7 +77,7 @@ def table_line(table_state: TableListState, table: TableName, clock: float, widt
 def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
     """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
     c, wide, widest = cells, width >= WIDE, width >= WIDEST
-    found: list[tuple[str, int, str]] = [
+    layout: list[tuple[str, int, str]] = [
         *(_short_or_long(side, 13 if widest else 1) for side in (c.mysql, c.redshift)),
         _short_or_long(c.state, 14 if wide else 1),
         (c.lag, -3, ""),
@@ -85,9 +85,9 @@ def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
         (c.files, -5, ""),
     ]
     if widest:
-        found.append((c.success, -12, ""))
-    rest = width - sum(abs(cell) + 1 for _, cell, _ in found)
-    return [(fit_middle(c.name, rest), rest, ""), *found]
+        layout.append((c.success, -12, ""))
+    rest = width - sum(abs(cell) + 1 for _, cell, _ in layout)
+    return [(fit_middle(c.name, rest), rest, ""), *layout]
 
 
 def _short_or_long(styled: Styled, width: int) -> tuple[str, int, str]:

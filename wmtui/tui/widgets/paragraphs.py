@@ -22,7 +22,7 @@ class Paragraphs(Static):
         self.show(self._shown)
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Other lines; none: it takes no room."""
+        """Show other lines; none: it takes no room."""
         self._shown = list(lines)
         self.display = bool(lines)
         ascii_only = self.app.has_class("ascii")
