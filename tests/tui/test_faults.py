@@ -15,7 +15,7 @@ from wmtui.tui import refresh
 
 @pytest.fixture
 def remote(tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """shop.orders and shop.items behind S3 over HTTP; the screen tries again at once, and reads again after a second."""
+    """shop.orders and shop.items behind S3 over HTTP; the screen tries again at once, and reads every second."""
     bucket = s3.new_bucket()
     stack = embedded_stack(tmp_path, store=f"s3://{bucket}/lake", s3={"endpoint_url": s3.endpoint_url})
     stack.reload(items={})

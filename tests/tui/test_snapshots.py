@@ -1,4 +1,4 @@
-"""Every screen looks as it did when its picture was last looked at: `pytest tests/tui/test_snapshots.py --snapshot-update`."""
+"""Every screen looks as its picture does; `pytest tests/tui/test_snapshots.py --snapshot-update` draws them again."""
 
 import shutil
 from pathlib import Path

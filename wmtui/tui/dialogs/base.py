@@ -189,8 +189,8 @@ class Toggle(Widget, can_focus=True):
 class ConfirmDialog(Dialog[str]):
     """A question with its effect; dismissed with the reason, "" for none.
 
-    effect: lines of what will happen. typed: what has to be typed first, for what is wide. command: the equivalent one for
-    a reason.
+    effect: lines of what will happen. typed: what has to be typed first, where much changes. command: the same for
+    the command line, with a reason.
     """
 
     def __init__(
