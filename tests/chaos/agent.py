@@ -27,7 +27,7 @@ from wmtui.config import S3Config
 from wmtui.objects import s3_client
 from wmtui.objects.directory import DirectoryStore
 from wmtui.pipeline import strategies
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.watermarks import lease
 
 _TICK_SECONDS = 0.02
@@ -79,7 +79,7 @@ def _become(order: dict[str, Any]) -> None:
         fate = {name: order[name] for name in ("at", "do", "broken", "clock_offset") if order[name]}
         print(model.utc_now().time(), "wmtui", *order["argv"], fate, flush=True)
         random.seed()
-        run_writer.BATCH_ROWS = order["batch_rows"]
+        span_reader.BATCH_ROWS = order["batch_rows"]
         part_writer.PART_BYTES = order["part_bytes"]
         lease.TTL = timedelta(seconds=order["ttl"])
         lease._RENEW_SECONDS = order["renew"]

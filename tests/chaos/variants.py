@@ -14,18 +14,15 @@ from wmtui.files import selection
 from wmtui.files.selection import settled_run
 from wmtui.model import Span
 from wmtui.objects import ObjectStore, conditions
-from wmtui.pipeline import sync as runner
+from wmtui.pipeline import sync
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract import extract_table as extract
-from wmtui.pipeline.extract import run_writer as extraction
-from wmtui.pipeline.load import load_table as load
-from wmtui.pipeline.load import missing_files as lost
+from wmtui.pipeline.extract import extract_table, run_writer
+from wmtui.pipeline.load import load_table, missing_files
 from wmtui.runs import run_document as runs
 from wmtui.service import watermarks
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Place
-from wmtui.warehouses.load import merge as loading
-from wmtui.warehouses.load import staging
+from wmtui.warehouses.load import merge, staging
 from wmtui.warehouses.load.statements import count_staged
 from wmtui.warehouses.postgres import warehouse as postgres
 from wmtui.watermarks import documents, lease
@@ -33,7 +30,7 @@ from wmtui.watermarks.model import patch_set
 
 
 def offset_resume() -> None:
-    """Resume behind as many rows as were read, wherever they are now."""
+    """Resume after as many rows as were read, wherever they are now."""
     skipped: dict[Span, int] = {}
     original = MySQLConnection.read
 
@@ -49,15 +46,15 @@ def offset_resume() -> None:
             left -= batch.num_rows - kept.num_rows
             yield kept
 
-    extract.resumed = resumed
+    extract_table.resumed = resumed
     MySQLConnection.read = read
 
 
 def reusable_part_names() -> None:
     """Name parts by run and number alone, and write over whatever is there."""
-    original = extraction.part_key
-    extraction.part_key = lambda table, started, run, _, part: original(table, started, run, 0, part)
-    extraction.put_part = lambda objects, key, data: objects.put(key, data)
+    original = run_writer.part_key
+    run_writer.part_key = lambda table, started, run, _, part: original(table, started, run, 0, part)
+    run_writer.put_part = lambda objects, key, data: objects.put(key, data)
 
 
 def staging_before_the_lock() -> None:
@@ -78,19 +75,19 @@ def token_from_one() -> None:
     def acquire(*args: Any, **_: Any) -> Any:
         return lease.acquire(*args)
 
-    runner.lease = _Patched(lease, acquire=acquire)
+    sync.lease = _Patched(lease, acquire=acquire)
 
 
 def no_fencing() -> None:
     """Let any token load."""
-    original = loading.pass_fence
-    loading.pass_fence = lambda session, place, _, run: original(session, place, sys.maxsize, run)
+    original = merge.pass_fence
+    merge.pass_fence = lambda session, place, _, run: original(session, place, sys.maxsize, run)
 
 
 def ledger_outside_the_transaction() -> None:
     """Commit the ledger rows, then the data."""
-    write_ledger = loading.write_ledger
-    loading.write_ledger = lambda *_: None
+    write_ledger = merge.write_ledger
+    merge.write_ledger = lambda *_: None
 
     def merge_once(session: Any, request: Any, staged: Any) -> Any:
         with session.transaction():
@@ -130,22 +127,20 @@ def key_kept_after_set() -> None:
 def fence_not_raised() -> None:
     """Begin a run without telling the watermark its token."""
 
-    def begin(job: Any, mark: Any, run: str) -> Any:
-        patch = {"pending_extraction": run, "mysql_status": "in_progress"}
-        return job.backend.watermarks.change(job.table, "run started", lambda _: patch, based_on=mark)
+    def announce(self: Any) -> None:
+        self._patch("run started", {"pending_extraction": self.run.run, "mysql_status": "in_progress"})
 
-    extraction.begin = begin
-    extract.begin = begin
+    run_writer.RunWriter._announce = announce
 
 
 def old_token_kept() -> None:
     """Go on with a run under the token it began with."""
-    extract.replace = lambda run, **changes: replace(run, **{k: v for k, v in changes.items() if k != "token"})
+    run_writer.replace = lambda run, **changes: replace(run, **{k: v for k, v in changes.items() if k != "token"})
 
 
 def resume_without_the_key() -> None:
-    """Go on behind the time of the last row, whichever row of that time it was."""
-    original = extract.resumed
+    """Go on after the time of the last row, whichever row of that time it was."""
+    original = extract_table.resumed
 
     def resumed(run: runs.Run) -> list[tuple[int, Span]]:
         return [
@@ -153,17 +148,17 @@ def resume_without_the_key() -> None:
             for index, span in original(run)
         ]
 
-    extract.resumed = resumed
+    extract_table.resumed = resumed
 
 
 def mark_that_passes_a_pending_run() -> None:
     """Note every run as settled that has no part to load, also one that is to be gone on with."""
-    original = load._note_settled
+    original = load_table._note_settled
 
     def note(job: Any, mark: Any, *found: Any, **done: Any) -> None:
         original(job, mark.patched({"pending_extraction": None}), *found, **done)
 
-    load._note_settled = note
+    load_table._note_settled = note
 
 
 def no_store_id() -> None:
@@ -182,8 +177,8 @@ def mark_that_outlives_its_warehouse() -> None:
         return settled_run(mark, heartbeat, table, decided)
 
     selection.settled_run = settled
-    load.settled_run = settled
-    lost.settled_run = settled
+    load_table.settled_run = settled
+    missing_files.settled_run = settled
 
 
 def no_staging_id() -> None:
@@ -197,7 +192,7 @@ def no_staging_id() -> None:
     postgres.PostgresSession.create_staging = create
     postgres.PostgresSession.pooled = property(lambda _: False, lambda *_: None)
     staging.staging_name = lambda *_: "staged"
-    loading.prove_staging = lambda *_: None
+    merge.prove_staging = lambda *_: None
 
 
 def shared_ledger_lock_forgotten() -> None:
@@ -210,8 +205,8 @@ def high_without_transactions() -> None:
     clock = MySQLConnection.clock
 
     @wraps(clock)
-    def blind(self: MySQLConnection) -> Any:
-        return replace(clock(self), oldest_writer=None)
+    def blind(self: MySQLConnection, *args: Any) -> Any:
+        return replace(clock(self, *args), writer=None)
 
     MySQLConnection.clock = blind
 

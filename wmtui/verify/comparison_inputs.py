@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from wmtui.errors import SourceError
 from wmtui.files.selection import Choice, Loading
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract.extract_table import clock_of, last_run, plan_table
+from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.plan import high_of
-from wmtui.pipeline.extract.run_writer import known_rows
+from wmtui.pipeline.extract.plan_table import clock_of, last_run, plan_table
 from wmtui.pipeline.load.table_ledger import Ledger, read_ledger
 from wmtui.runs.load_records import Destination
 from wmtui.runs.run_document import Run, RunState, RunStore
