@@ -1,4 +1,4 @@
-"""A store whose answers get lost: writes land, and the caller is told otherwise."""
+"""A store whose answers get lost: writes land, and the caller hears of a failure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ class Unreliable:
     """Any store, in which the next writes of some keys go wrong as the test says.
 
     landing: what is raised after a write that landed; refusing: instead of a write, where PreconditionFailed means that
-    somebody else has just written. One error for one write.
+    another writer has just written. One error for one write.
     """
 
     def __init__(self, objects: ObjectStore, part: str = "") -> None:

@@ -24,8 +24,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--source mysql`: the server that every test with a source server runs on."""
-    told = "the one source server of every test; without it tests run on MariaDB, and some on both"
-    parser.addoption("--source", choices=tuple(SOURCES), help=told)
+    purpose = "the one source server of every test; without it tests run on MariaDB, and some on both"
+    parser.addoption("--source", choices=tuple(SOURCES), help=purpose)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

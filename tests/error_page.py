@@ -18,14 +18,14 @@ stand in a document: [JSON](json.md).
 """
 _KINDS = {
     Kind.USAGE: "mend the command or the configuration; the same command fails again",
-    Kind.RETRY: "run it again later: somebody is at work, or something could not be reached",
-    Kind.REFUSAL: "nothing is broken: wmtui declines until somebody decides or changes what `next` says",
+    Kind.RETRY: "run it again later: another process is at work, or something could not be reached",
+    Kind.REFUSAL: "nothing is broken: wmtui declines until an operator decides or changes what `next` says",
     Kind.INTEGRITY: "look at it: what is stored is damaged, lost, or not what was written",
     Kind.BUG: "report it with the traceback, which `--debug` shows and `--log-file` has",
 }
 _CODES = """
 Exit codes of several tables: the first of 130, 143, 3, 4, 1, 5, 6. With `--run` a table that is pinned, and one with
-nothing to load, count for 0 and are told.
+nothing to load, count for 0 and are reported.
 
 | code | kind | exit | |
 |---|---|---|---|

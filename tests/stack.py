@@ -52,7 +52,7 @@ class Stack:
         self.reload()
 
     def reload(self, **tables: Mapping[str, Any]) -> Service:
-        """Read the configuration anew, with settings for tables (by bare name) changed or added."""
+        """Read the configuration again, with settings for tables (by bare name) changed or added."""
         for name, settings in tables.items():
             self.document["tables"][f"{self.schema}.{name}"] = dict(settings)
         self.path.write_text(yaml.safe_dump(self.document, sort_keys=False))

@@ -1,4 +1,4 @@
-"""tables.yaml: what it means, and how every mistake in it is told."""
+"""tables.yaml: what it means, and how every mistake in it is reported."""
 
 import os
 import pickle

@@ -1,7 +1,7 @@
 """The page of guarantees and the suite say the same: every step has a row, every row a test that is there.
 
-Guards against promises that nothing tries any more, steps of the protocol that nobody described, and versions that were
-changed since.
+Guards against promises that nothing tries any more, steps of the protocol that no page describes, and versions that
+were changed since.
 """
 
 import ast

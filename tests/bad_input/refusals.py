@@ -33,7 +33,7 @@ World = dict[str, Any]
 
 
 class Refusals:
-    """Commands that must fail, on one pipeline. contents: reads every object of the store behind its back."""
+    """Commands that must fail, on one pipeline. contents: reads every object of the store directly."""
 
     def __init__(
         self, operator: Operator, contents: Callable[[], Mapping[str, bytes]], monkeypatch: pytest.MonkeyPatch
@@ -52,7 +52,7 @@ class Refusals:
         failed: str | None = None,
         during: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Type commands that must fail, each plainly and with --debug; words: all of them are told.
+        """Type commands that must fail, each plainly and with --debug; words: all of them stand in the error.
 
         failed: the status field of T that notes the failure, the only change besides the freed lease.
         during: what is true only while the commands run.
@@ -61,13 +61,13 @@ class Refusals:
         with during():
             for command in [commands] if isinstance(commands, str) else commands:
                 self.operator.type(command, code=code)
-                told = self.operator.err
+                printed = self.operator.err
                 self._shows_no_secret()
                 self.operator.type(f"{command} --debug --log-file {self._log}", code=code)
                 self._shows_no_secret()
-                assert "Traceback" not in told
-                assert _explains(told), told
-                assert [word for word in words if word not in told] == [], told
+                assert "Traceback" not in printed
+                assert _explains(printed), printed
+                assert [word for word in words if word not in printed] == [], printed
         self._unchanged(before, self._world(), failed)
 
     def doctor_finds(self, code: int, *words: str) -> None:
@@ -140,12 +140,12 @@ class Refusals:
             assert not [key for key, data in self._contents().items() if secret.encode() in data]
 
 
-def _explains(told: str) -> bool:
+def _explains(printed: str) -> bool:
     """What, why and next: of the command in three lines, or of each table that failed in one."""
-    of_command = re.search(r"^wmtui: \S.*\n(  why: \S.*\n)?  next: \S", told, re.MULTILINE)
+    of_command = re.search(r"^wmtui: \S.*\n(  why: \S.*\n)?  next: \S", printed, re.MULTILINE)
     if of_command is not None:
-        return of_command[1] is not None or "see `wmtui" in told
-    return re.search(r"^\S+\.(orders|items): \S.*: .*\S — \S", told, re.MULTILINE) is not None
+        return of_command[1] is not None or "see `wmtui" in printed
+    return re.search(r"^\S+\.(orders|items): \S.*: .*\S — \S", printed, re.MULTILINE) is not None
 
 
 def _facts(lock: bytes | None) -> dict[str, Any]:

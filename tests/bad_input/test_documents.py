@@ -1,4 +1,4 @@
-"""Documents in the store that cannot be read: reported with their key, never overwritten, in nobody else's way."""
+"""Documents in the store that cannot be read: reported with their key, never overwritten, and other tables go on."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Files that are not what their name says, a table that somebody is at work on, and a reader that goes away."""
+"""Files that are not what their name says, a table that another process is at work on, and a reader that goes away."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Source databases that cannot be reached, let nobody in, or hold what cannot be carried."""
+"""Source databases that cannot be reached, refuse the login, or hold what cannot be carried."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Object stores that are not there, let nobody in, do not answer, are full, or cannot be trusted."""
+"""Object stores that are not there, refuse access, do not answer, are full, or cannot be trusted."""
 
 import errno
 import threading

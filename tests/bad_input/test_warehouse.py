@@ -1,4 +1,4 @@
-"""Warehouses that cannot be reached, let nobody in, are locked, or cannot take the rows."""
+"""Warehouses that cannot be reached, refuse the login, are locked, or cannot take the rows."""
 
 import subprocess
 import sys

@@ -14,9 +14,11 @@ from typing import Any
 
 from wmtui.objects.s3 import S3Store
 from wmtui.sources.mysql.source import MySQLConnection
+from wmtui.warehouses.pg_protocol import merge_transaction
 from wmtui.warehouses.postgres import warehouse as postgres
-from wmtui.warehouses.redshift import staging as redshift_staging
-from wmtui.warehouses.redshift import warehouse as redshift
+from wmtui.warehouses.postgres.session import PostgresSession
+from wmtui.warehouses.redshift.session import RedshiftSession
+from wmtui.warehouses.redshift.staging import Stager
 
 
 def _around(*names: str) -> tuple[str, ...]:
@@ -109,13 +111,11 @@ def install(steps: Steps) -> None:
     _wrap(MySQLConnection, "read", read)
     for owner, name, step in (
         (postgres, "stage", "stage"),
-        (postgres.PostgresSession, "lock_ledger", "lock ledger"),
-        (postgres, "merge", "merge"),
-        (postgres, "_merge_once", "merge commit"),
-        (redshift_staging.Stager, "stage", "stage"),
-        (redshift.RedshiftSession, "lock_ledger", "lock ledger"),
-        (redshift, "finish", "merge"),
-        (redshift, "_merge_once", "merge commit"),
+        (Stager, "stage", "stage"),
+        (PostgresSession, "lock_ledger", "lock ledger"),
+        (RedshiftSession, "lock_ledger", "lock ledger"),
+        (merge_transaction, "merge", "merge"),
+        (merge_transaction, "_merge_once", "merge commit"),
     ):
         _wrap(owner, name, _stepping(steps, step))
 

@@ -24,7 +24,8 @@ from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Place
 from wmtui.warehouses.load import merge, staging
 from wmtui.warehouses.load.statements import count_staged
-from wmtui.warehouses.postgres import warehouse as postgres
+from wmtui.warehouses.pg_protocol import merge_transaction
+from wmtui.warehouses.postgres.session import PostgresSession
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.model import patch_set
 
@@ -60,13 +61,13 @@ def reusable_part_names() -> None:
 def staging_before_the_lock() -> None:
     """Stage in the transaction that merges: its snapshot is older than the lock."""
 
-    def merge_once(session: Any, request: Any, staged: Any) -> Any:
+    def merge_once(session: Any, request: Any, staged: Any, if_loaded: Any) -> Any:
         with session.transaction():
             session.execute(count_staged(staged.staging.table))
             session.lock_ledger(request.target)
-            return postgres.merge(session, request, staged)
+            return merge_transaction.merge(session, request, staged, if_loaded)
 
-    postgres._merge_once = merge_once
+    merge_transaction._merge_once = merge_once
 
 
 def token_from_one() -> None:
@@ -89,14 +90,14 @@ def ledger_outside_the_transaction() -> None:
     write_ledger = merge.write_ledger
     merge.write_ledger = lambda *_: None
 
-    def merge_once(session: Any, request: Any, staged: Any) -> Any:
+    def merge_once(session: Any, request: Any, staged: Any, if_loaded: Any) -> Any:
         with session.transaction():
             session.lock_ledger(request.target)
             write_ledger(session, request, dict(zip(request.files, staged.rows, strict=True)))
         with session.transaction():
-            return postgres.merge(session, replace(request, reprocess=True), staged)
+            return merge_transaction.merge(session, replace(request, reprocess=True), staged, if_loaded)
 
-    postgres._merge_once = merge_once
+    merge_transaction._merge_once = merge_once
 
 
 def plain_put() -> None:
@@ -184,20 +185,20 @@ def mark_that_outlives_its_warehouse() -> None:
 def no_staging_id() -> None:
     """Stage every load in a temporary table of one name, and merge whatever that has."""
 
-    def create(self: postgres.PostgresSession, name: str) -> Any:
+    def create(self: PostgresSession, name: str) -> Any:
         self.execute(f"DROP TABLE IF EXISTS {name}")
         return created(self, name)
 
-    created = postgres.PostgresSession.create_staging
-    postgres.PostgresSession.create_staging = create
-    postgres.PostgresSession.pooled = property(lambda _: False, lambda *_: None)
+    created = PostgresSession.create_staging
+    PostgresSession.create_staging = create
+    PostgresSession.pooled = property(lambda _: False, lambda *_: None)
     staging.staging_name = lambda *_: "staged"
     merge.prove_staging = lambda *_: None
 
 
 def shared_ledger_lock_forgotten() -> None:
     """Merge without the lock that keeps other loads into the target out."""
-    postgres.PostgresSession.lock_ledger = lambda *_: None
+    PostgresSession.lock_ledger = lambda *_: None
 
 
 def high_without_transactions() -> None:

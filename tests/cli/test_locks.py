@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Wmtui
 from tests.stack import Stack
 from wmtui.errors import Conflict, LeaseHeld
+from wmtui.layout import lock_key
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
 
@@ -86,7 +87,7 @@ def test_a_run_whose_lease_was_broken_notices_writes_nothing_and_names_who_did_i
     wmtui: Wmtui, stack: Stack, run: Lease
 ) -> None:
     wmtui("unlock", ID, "--yes")
-    document = stack.service.workspace.objects.get(lease.key(stack.table())).data
+    document = stack.service.workspace.objects.get(lock_key(stack.table())).data
 
     with pytest.raises(LeaseHeld, match="was broken by"):
         run.renew()
@@ -94,7 +95,7 @@ def test_a_run_whose_lease_was_broken_notices_writes_nothing_and_names_who_did_i
         run.check()
     run.release({"last_run": {"outcome": "success"}})
 
-    assert stack.service.workspace.objects.get(lease.key(stack.table())).data == document
+    assert stack.service.workspace.objects.get(lock_key(stack.table())).data == document
 
 
 def test_a_holder_that_renews_meanwhile_is_broken_all_the_same(wmtui: Wmtui, stack: Stack, run: Lease) -> None:
@@ -134,7 +135,7 @@ def test_an_id_that_is_not_the_holder_breaks_nothing(wmtui: Wmtui, stack: Stack,
     heir, _ = lease.acquire(workspace.objects, stack.clock, workspace.author, stack.table(), "0198a4f3c0001a2b3d")
 
     found = wmtui("unlock", ID, "--yes")
-    lease_document = json.loads(workspace.objects.get(lease.key(stack.table())).data)
+    lease_document = json.loads(workspace.objects.get(lock_key(stack.table())).data)
 
     assert (found.code, found.out) == (5, "")
     assert f"{ID} holds no table" in found.err

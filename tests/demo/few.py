@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wmtui.demo import history, open_demo, source
-from wmtui.demo.tables import TABLES, State
+from wmtui.demo import open_demo, replay, sample_data
+from wmtui.demo.dataset import TABLES, State
 
 
 def make_few(patch: Callable[[object, str, object], None] = setattr) -> None:
     """Let sandboxes that are made from now on have few tables and a short past."""
     few = tuple(made for made in TABLES if made.state is State.NEVER_SYNCED)
-    for module in (source, history):
+    for module in (sample_data, replay):
         patch(module, "TABLES", few)
-    patch(history, "_happen", lambda past, _: past.sync("2025-08-14 02:00:00", State.NEVER_SYNCED))
+    patch(replay, "_happen", lambda past, _: past.sync("2025-08-14 02:00:00", State.NEVER_SYNCED))
 
 
 def _tell(text: str) -> None:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from wmtui.demo import open_demo
-from wmtui.demo.history import MOMENT
+from wmtui.demo.replay import MOMENT
 from wmtui.demo.sandbox import MARKER, default_folder
 from wmtui.errors import Conflict, StoreError, UsageError
 from wmtui.files.verdicts import Reason

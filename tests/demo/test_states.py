@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from wmtui.demo.__main__ import compare_all, prove, show
-from wmtui.demo.proof import Comparison, both_sides, compare
-from wmtui.demo.tables import TABLES, State
+from wmtui.demo.dataset import TABLES, State
+from wmtui.demo.reconciliation import Comparison, both_sides, compare
 from wmtui.errors import ExitCode
 from wmtui.events import Status, Stop, TableResult
 from wmtui.files.verdicts import Reason

@@ -14,11 +14,11 @@ from tests.clock import NOON, HandClock
 from wmtui.config import S3Config
 from wmtui.files.listing import Lister
 from wmtui.files.selection import Choice, FileFilter, Known, Loading, Selection
+from wmtui.layout import lock_key, part_key
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectInfo, ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
-from wmtui.runs.file_names import part_key
 from wmtui.runs.load_records import Destination, LoadedFile, LoadRecord, LoadRecords
 from wmtui.runs.run_document import Part, Range, Run, RunState, RunStore, new_run_id
 from wmtui.watermarks import lease
@@ -116,7 +116,7 @@ class Lake:
 
     def leave(self, fields: dict[str, Any]) -> None:
         """A lock document that nobody holds."""
-        self.objects.put(lease.key(TABLE), json.dumps({"token": 1, **fields}).encode())
+        self.objects.put(lock_key(TABLE), json.dumps({"token": 1, **fields}).encode())
 
 
 def manual(point: str, **fields: Any) -> Watermark:

@@ -18,9 +18,9 @@ from wmtui.files.leftovers import leftover_parts
 from wmtui.files.selection import Choice, Selection
 from wmtui.files.summary import word
 from wmtui.files.verdicts import Basis, Candidate, Decision, Kind, PartOf, Reason, Reprocess, Will, judge
+from wmtui.layout import decisions_key, in_staging_area, part_key
 from wmtui.objects import ObjectInfo
 from wmtui.objects.s3 import S3Store
-from wmtui.runs.file_names import in_staging_area, part_key
 from wmtui.runs.load_records import Load
 from wmtui.runs.run_document import RunState
 
@@ -174,7 +174,7 @@ def test_decisions_are_read_where_the_lock_document_does_not_say_that_there_are_
 def test_a_corrupt_document_of_decisions_stops_the_table(lake: Lake) -> None:
     lake.foreign("a")
     for garbage in (b"{", b"[]", b'{"table": "shop.items"}', b"[" * 100_000):
-        lake.objects.put(decisions.key(TABLE), garbage)
+        lake.objects.put(decisions_key(TABLE), garbage)
         with pytest.raises(Unreadable, match="decisions"):
             lake.select(automated())
 

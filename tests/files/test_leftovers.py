@@ -13,10 +13,10 @@ from tests.clock import HandClock
 from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Unreadable
 from wmtui.files.leftovers import forgotten_objects, leftover_parts, unfinished_writes
+from wmtui.layout import part_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.runs.file_names import part_key
 from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.watermarks.model import Watermark
 

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, new_run
 from wmtui.errors import Conflict, Unreadable
+from wmtui.layout import run_folder
 from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords, loaded_files
-from wmtui.runs.run_document import Column, Part, Range, Run, RunState, RunStore, new_run_id, prefix, run_started
+from wmtui.runs.run_document import Column, Part, Range, Run, RunState, RunStore, new_run_id, run_started
 
 ROOT = Path(__file__).parents[2]
 CURSOR = datetime(2025, 8, 9, 20, 0, 1, 250000)
@@ -147,7 +148,7 @@ def test_runs_are_listed_in_order_behind_a_given_one(objects: ObjectStore) -> No
     for run in reversed(made):
         runs.create(run)
     for name in ("README.md", ".DS_Store", "zzz.json"):
-        objects.put(f"{prefix(TABLE)}{name}", b"x")
+        objects.put(f"{run_folder(TABLE)}{name}", b"x")
     names = [run.run for run in made]
 
     assert list(runs.since("")) == names
@@ -158,7 +159,7 @@ def test_runs_are_listed_in_order_behind_a_given_one(objects: ObjectStore) -> No
 def test_a_document_whose_name_is_a_time_beyond_the_calendar_is_no_run(objects: ObjectStore) -> None:
     latest = "e5ffffffffff000000"
     for name in (latest, "f" * 18, "e6" + "f" * 16):
-        objects.put(f"{prefix(TABLE)}{name}.json", b"{}")
+        objects.put(f"{run_folder(TABLE)}{name}.json", b"{}")
     assert list(RunStore(objects, TABLE).since("")) == [latest]
     assert run_started(latest).year == 9983
     assert RunStore(objects, TABLE).read("f" * 18) is None
@@ -270,6 +271,7 @@ from pathlib import Path
 from tests.clock import HandClock
 from tests.files.conftest import TABLE
 from wmtui.runs.load_records import LoadRecords
+from wmtui.layout import run_folder
 from wmtui.runs.run_document import RunStore
 from wmtui.objects.directory import DirectoryStore
 

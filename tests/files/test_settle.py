@@ -12,6 +12,7 @@ import pytest
 from tests.clock import NOON, HandClock
 from tests.files.conftest import TABLE, Lake, new_run
 from wmtui.errors import Conflict, LeaseHeld, Unreadable
+from wmtui.layout import watermark_key
 from wmtui.model import Order, Position, Strategy
 from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.runs.settle import bury, patch_extracted, settle_for_edit
@@ -92,7 +93,7 @@ def test_a_watermark_whose_document_is_gone_is_settled_for_whoever_decides_about
 ) -> None:
     run = lake.run(state=state) if state else new_run()
     pending(watermarks, run.run)
-    lake.objects.delete(WatermarkStore.key(TABLE))
+    lake.objects.delete(watermark_key(TABLE))
 
     settled = settle(lake, watermarks, watermarks.standing(TABLE))
 

@@ -9,6 +9,7 @@ import pytest
 from tests.servers.s3 import Action, Answer, Environ, S3Server, Serve, answer, refuse, rewrite
 from wmtui.config import S3Config
 from wmtui.errors import StoreError, Unreadable
+from wmtui.layout import watermark_key
 from wmtui.model import TableName, utc_now
 from wmtui.objects.conditions import prove_conditions
 from wmtui.objects.s3 import S3Store
@@ -118,7 +119,7 @@ def test_a_login_page_is_no_object_and_no_success(store: S3Store, s3: S3Server, 
 def test_a_page_of_html_under_a_documents_key_is_unreadable(store: S3Store, s3: S3Server) -> None:
     s3.faults.add(rewrite(lambda _: LOGIN), method="GET", key="tables", times=None)
     marks = WatermarkStore(store, utc_now, Author("me", "here"))
-    store.put(marks.key(TABLE), b"{}")
+    store.put(watermark_key(TABLE), b"{}")
     with pytest.raises(Unreadable, match="not JSON"):
         marks.read(TABLE)
 

@@ -21,13 +21,13 @@ from wmtui.errors import (
     StoreError,
     WriteContended,
 )
+from wmtui.layout import parse_part
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.extract import part_writer, run_writer
 from wmtui.pipeline.extract.overlap import digests, known_rows
 from wmtui.pipeline.extract.part_writer import put_part
 from wmtui.pipeline.extract.run_writer import RunWriter
-from wmtui.runs.file_names import parse_part
 from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Range, Run, RunState
 from wmtui.watermarks.store import WatermarkStore

@@ -10,10 +10,9 @@ import pytest
 from tests.pipeline.faults import crash_when_saving
 from tests.stack import Stack
 from wmtui.errors import StoreError
+from wmtui.layout import lock_key, parse_part
 from wmtui.pipeline.extract import run_writer
-from wmtui.runs.file_names import parse_part
 from wmtui.runs.run_document import Run, RunState, RunStore
-from wmtui.watermarks import lease
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
@@ -59,7 +58,7 @@ def test_where_the_lock_was_lost_the_heir_still_has_a_higher_token_than_the_run_
 ) -> None:
     seed(stack)
     died = die_after(stack, monkeypatch, 1)
-    stack.service.workspace.objects.delete(lease.key(stack.table()))
+    stack.service.workspace.objects.delete(lock_key(stack.table()))
     stack.source(f"UPDATE {stack.schema}.orders SET note = 'much longer than it was' WHERE id > 10")
 
     stack.sync_one()

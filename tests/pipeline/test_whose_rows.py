@@ -10,11 +10,11 @@ import duckdb
 import pytest
 
 from tests.stack import Stack
+from wmtui import layout
 from wmtui.errors import ExitCode, StoreIncomplete, UsageError
 from wmtui.events import TableResult
 from wmtui.pipeline.load import load_table
 from wmtui.service import Request
-from wmtui.watermarks import identity
 
 KEYLESS = {"primary_key": []}
 
@@ -340,7 +340,7 @@ def test_a_store_without_its_document_has_the_id_that_its_watermarks_bear(embedd
     embedded.sync_one()
     known = embedded.service.ownership.store().identity
     assert known is not None
-    (tmp_path / "lake" / identity.KEY).unlink()
+    (tmp_path / "lake" / layout.STORE).unlink()
     embedded.reload()
     seed(embedded, 100, 1, minutes=20)
     assert embedded.sync_one().rows_loaded == 1

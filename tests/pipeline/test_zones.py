@@ -17,11 +17,11 @@ from tests.servers.s3 import S3Server
 from tests.stack import Stack, server_stack
 from wmtui.errors import ConfigError, ExitCode, Unreadable
 from wmtui.events import Stop, TableResult
+from wmtui.layout import watermark_key
 from wmtui.runs.run_document import RunStore
 from wmtui.service import Request, Service
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import digest_of
-from wmtui.watermarks.store import WatermarkStore
 from wmtui.words import watermarks
 
 SHANGHAI, BERLIN, UTC = "Asia/Shanghai", "Europe/Berlin", "UTC"
@@ -219,7 +219,7 @@ def test_a_document_that_says_no_zone_is_in_the_profiles_and_the_next_change_not
     service = host(instants, SHANGHAI)
     seed(instants, 1, hours=3)
     instants.sync_one()
-    objects, key = service.workspace.objects, WatermarkStore.key(instants.table())
+    objects, key = service.workspace.objects, watermark_key(instants.table())
     document = json.loads(objects.get(key).data)
     del document["timezone"]
     content = {name: value for name, value in document.items() if name != "metadata"}
@@ -239,7 +239,7 @@ def test_a_document_that_says_no_zone_is_in_the_profiles_and_the_next_change_not
 @pytest.mark.parametrize("zone", ["Mars/Olympus", 8, ""])
 def test_a_zone_that_nobody_knows_is_unreadable(embedded: Stack, zone: object) -> None:
     embedded.service.watermarks.set(embedded.table(), "2020-01-01")
-    objects, key = embedded.service.workspace.objects, WatermarkStore.key(embedded.table())
+    objects, key = embedded.service.workspace.objects, watermark_key(embedded.table())
     document = json.loads(objects.get(key).data)
     objects.put(key, json.dumps({**document, "timezone": zone}).encode())
 

@@ -67,7 +67,7 @@ async def opened(service: Service, *, size: tuple[int, int] = (120, 40), **start
         await screen.until(lambda: app.reader.age is not None or app.reader.failure is not None)
         await screen.settle()
         yield screen
-        app.runs.cancel_all()
+        app.sync_queue.cancel_all()
         if app.return_value is None:
             await screen.settle()
 

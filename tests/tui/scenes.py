@@ -18,12 +18,12 @@ from textual.widgets import Input
 
 from tests.tui.screen import Screen
 from wmtui.demo import open_demo
-from wmtui.demo.history import MOMENT
+from wmtui.demo.replay import MOMENT
 from wmtui.errors import ExitCode
 from wmtui.events import Message, Phase, Progress, Severity, Status, TableResult
 from wmtui.runs import run_document
 from wmtui.service import Author, Service
-from wmtui.tui import picture
+from wmtui.tui import image_file
 from wmtui.tui.app import Start, WmtuiApp
 
 AUTHOR = Author("mei.lin", "ops-laptop")
@@ -54,7 +54,7 @@ class _Standing:
 async def _sync(screen: Screen) -> None:
     """Tables are under way since four seconds, as real syncs tell it; the first of them is done."""
     done, staging, reading = (f"settlement.settlement_{name}_detail" for name in ("return", "fee", "claim"))
-    screen.app.runs.events.extend(
+    screen.app.sync_queue.events.extend(
         [
             Message(reading, Severity.INFO, "extracting from 2025-08-14 15:22:38 UTC to 2025-08-14 15:30:40 UTC"),
             Message(done, Severity.INFO, "Found 3 files, filtered to 1 file for loading"),
@@ -104,7 +104,7 @@ def open_service(home: Path) -> Service:
 @asynccontextmanager
 async def opened(service: Service, size: tuple[int, int], theme: str) -> AsyncIterator[Screen]:
     """The demo's screen as it opens; its clocks stand still, and no cursor blinks."""
-    app = WmtuiApp(Start(service=service, options=("--demo",), theme=theme, guide=True), clock=_Standing())
+    app = WmtuiApp(Start(service=service, options=("--demo",), theme=theme, walkthrough=True), clock=_Standing())
     with patch.object(Input, "cursor_blink", False):
         async with app.run_test(size=size) as pilot:
             screen = Screen(app, pilot)
@@ -120,7 +120,7 @@ async def drawn(screen: Screen, scene: Scene) -> str:
         await scene.happens(screen)
     await screen.see(*scene.sees)
     await screen.settle()
-    svg = picture.portable(screen.app.export_screenshot(title=screen.app.picture_title()))
+    svg = image_file.portable(screen.app.export_screenshot(title=screen.app.picture_title()))
     await screen.press(*scene.back)
     return svg
 
@@ -136,7 +136,7 @@ async def draw(folder: Path, service: Service) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             for scene in SCENES:
                 if PICTURES.get(scene.name) == theme:
-                    picture.save(await drawn(screen, scene), folder / f"{scene.name}.png")
+                    image_file.save(await drawn(screen, scene), folder / f"{scene.name}.png")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,6 @@ class Screen:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while quiet < 2:
             await self.pilot.pause(0.02)
-            still = not (app.crew.busy or app.runs.busy or app.runs.events) and app.reader.still
+            still = not (app.background.busy or app.sync_queue.busy or app.sync_queue.events) and app.reader.still
             quiet = quiet + 1 if still else 0
             assert time.monotonic() < deadline, f"still busy; shown is\n{self.text}"

@@ -22,7 +22,7 @@ _OF_OUR_TERMINAL = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
 
 
 class Terminal:
-    """Runs `python -m wmtui …`, or another Python program, at a terminal of so many columns and lines.
+    """SyncQueue `python -m wmtui …`, or another Python program, at a terminal of so many columns and lines.
 
     emulated: what the terminal shows can be asked for, which costs time; otherwise only what was written.
     """

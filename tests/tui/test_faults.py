@@ -10,7 +10,7 @@ import pytest
 from tests.servers.s3 import S3Server, hang_up, hold, refuse
 from tests.stack import Stack, ago, embedded_stack
 from tests.tui.conftest import Open, opened
-from wmtui.tui.commands import reading
+from wmtui.tui import refresh
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def remote(tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Sta
     stack.create()
     stack.insert((1, "9.50", "note", ago(minutes=5)))
     stack.sync_one()
-    monkeypatch.setattr(reading, "BACK_OFF_SECONDS", (0.2, 0.4))
-    monkeypatch.setattr(reading, "REFRESH_SECONDS", 1.0)
+    monkeypatch.setattr(refresh, "BACK_OFF_SECONDS", (0.2, 0.4))
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 1.0)
     return stack
 
 
@@ -152,7 +152,7 @@ async def test_an_unreadable_entry_of_the_history_stands_in_its_place(open_scree
 async def test_what_another_process_changes_is_seen_by_itself(
     open_screen: Open, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "REFRESH_SECONDS", 0.5)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.5)
     async with open_screen() as screen:
         await screen.see("shop.items              · · ✗ never synced")
         stack.insert((1, "1.00", "new", stack.ago(minutes=9)), name="items")

@@ -7,7 +7,7 @@ import pytest
 from tests.stack import Stack
 from tests.tui.conftest import RUN_ID, opened
 from wmtui.service import Author, Service
-from wmtui.tui.commands import reading
+from wmtui.tui import refresh
 from wmtui.tui.panes import detail
 from wmtui.watermarks import lease
 
@@ -15,8 +15,8 @@ from wmtui.watermarks import lease
 @pytest.fixture
 def elsewhere(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Service:
     """Somebody else at the same store; the screen reads every half second."""
-    monkeypatch.setattr(reading, "REFRESH_SECONDS", 0.5)
-    monkeypatch.setattr(reading, "LIVE_SECONDS", 0.5)
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.5)
+    monkeypatch.setattr(refresh, "LIVE_SECONDS", 0.5)
     return Service(stack.service.workspace.settings, clock=stack.clock, author=Author("ann", "desk"))
 
 

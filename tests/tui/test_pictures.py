@@ -16,7 +16,7 @@ from tests.stack import Stack
 from tests.tui.conftest import Open
 from wmtui.cli.main import main
 from wmtui.tui.app import WmtuiApp
-from wmtui.tui.picture import portable
+from wmtui.tui.image_file import portable
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -94,6 +94,11 @@ class Bench:
         found = self.warehouse.loads(Place(STORE, table, target))
         return max((f.token for f in found.fences if (f.store, f.table) == (STORE, table)), default=0)
 
+    def row_count(self, target: str = TARGET) -> int | None:
+        """Rows in a target as the warehouse counts them, None when there is no such table."""
+        state = self.warehouse.loads(Place(STORE, TABLE, target)).target
+        return state.rows if state.exists else None
+
     def target(self) -> list[tuple[Any, ...]]:
         """The target's rows by id."""
         return self.query(f"SELECT * FROM {TARGET} ORDER BY id")

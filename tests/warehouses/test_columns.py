@@ -123,7 +123,7 @@ def test_files_from_before_and_after_a_column_was_widened_make_one_target(
     bench.load(typed("n", narrow, values[0]), typed("n", wide, None, values[1]))
     (before,) = bench.query(f"SELECT n FROM {TARGET} WHERE id = 1")
     assert before == (values[1],)
-    assert bench.warehouse.row_count(TARGET) == 2
+    assert bench.row_count(TARGET) == 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_column_that_became_too_narrow_is_refused_with_the_statements_that_wid
     bench.load(typed("n", narrow, values[0]))
     with pytest.raises(TableError) as failure:
         bench.load(typed("n", wide, values[0], values[1]))
-    assert bench.warehouse.row_count(TARGET) == 1
+    assert bench.row_count(TARGET) == 1
     for statement in failure.value.next_step.partition("run ")[2].split("; "):
         bench.execute(statement)
     bench.load(typed("n", wide, values[0], values[1]))
@@ -198,7 +198,7 @@ def test_a_target_may_be_in_another_schema_than_the_ledger(bench: Bench) -> None
     bench.load(rows((9, at(1), "home")))
     assert bench.query("SELECT id, note FROM mart.orders") == [(1, "b")]
     assert bench.target() == [(9, at(1), "home")]
-    assert bench.warehouse.row_count("mart.orders") == 1
+    assert bench.row_count("mart.orders") == 1
     assert len(bench.ledger(target="mart.orders")) == 2
 
 
@@ -302,7 +302,7 @@ def test_hostile_names_are_only_names(bench: Bench) -> None:
     bench.load(rows((1, at(2), "c"), schema=schema), **words)
     quoted = '"' + name.replace('"', '""') + '"'
     assert sorted(bench.query(f"SELECT * FROM {quoted}")) == [(1, at(2), "c"), (2, at(1), "b")]
-    assert bench.warehouse.row_count(target) == 2
+    assert bench.row_count(target) == 2
     assert len(bench.ledger(table=table, target=target)) == 2
 
 

@@ -42,7 +42,7 @@ def test_a_file_that_another_process_has_open_is_refused_after_a_bounded_wait(tm
     warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now, wait=timedelta(0))
     with another_process_has_it_open(path):
         with pytest.raises(WarehouseError, match="another process has"):
-            warehouse.row_count(TARGET)
+            warehouse.describe(TARGET)
         (check,) = warehouse.check()
     assert check.level is Level.ERROR
 
@@ -58,7 +58,7 @@ def test_a_file_that_is_released_in_time_is_opened(tmp_path: Path, monkeypatch: 
 def test_looking_does_not_make_the_file(tmp_path: Path) -> None:
     path = tmp_path / "dw.duckdb"
     warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now)
-    assert (warehouse.row_count(TARGET), warehouse.loads(PLACE)) == (None, KnownLoads())
+    assert (warehouse.describe(TARGET), warehouse.loads(PLACE)) == (None, KnownLoads())
     assert [check.level for check in warehouse.check()] == [Level.OK]
     assert not path.exists()
 
@@ -93,7 +93,7 @@ def test_a_file_that_another_thread_is_just_closing_is_opened_a_moment_later(
         return connect(path)
 
     monkeypatch.setattr(duckdb, "connect", closing)
-    assert bench.warehouse.row_count(TARGET) == 1
+    assert bench.row_count(TARGET) == 1
 
 
 def test_a_file_that_another_thread_opens_and_closes_all_the_time_is_opened(

@@ -17,7 +17,7 @@ def test_a_file_is_loaded_once_per_epoch(bench: Bench) -> None:
     bench.load(file, primary_key=())
     result = bench.load(file, other, primary_key=())
     assert result == LoadResult(loaded=(other,), already_loaded=(file,), rows=1)
-    assert bench.warehouse.row_count(TARGET) == 2
+    assert bench.row_count(TARGET) == 2
     assert [entry.uri for entry in bench.ledger()] == [file.uri, other.uri]
 
 
@@ -25,7 +25,7 @@ def test_in_the_next_epoch_the_file_is_loaded_again(bench: Bench) -> None:
     file = bench.file(rows((1, at(1), "a")))
     bench.load(file, primary_key=())
     assert bench.load(file, epoch=2, primary_key=()).loaded == (file,)
-    assert bench.warehouse.row_count(TARGET) == 2
+    assert bench.row_count(TARGET) == 2
 
 
 def test_a_file_of_a_later_epoch_is_not_loaded_again_in_an_earlier_one(bench: Bench) -> None:
@@ -34,7 +34,7 @@ def test_a_file_of_a_later_epoch_is_not_loaded_again_in_an_earlier_one(bench: Be
     bench.load(later, epoch=2, primary_key=())
 
     assert bench.load(first, later, primary_key=()).loaded == ()
-    assert bench.warehouse.row_count(TARGET) == 2
+    assert bench.row_count(TARGET) == 2
     assert [entry.uri for entry in bench.ledger()] == [first.uri, later.uri]
     assert [entry.uri for entry in bench.ledger(2)] == [later.uri]
 
@@ -53,7 +53,7 @@ def test_a_part_of_our_own_is_loaded_whatever_its_etag_is_now(bench: Bench) -> N
     bench.load(file, primary_key=())
     again = replace(file, etag="encrypted again")
     assert bench.load(again, primary_key=()).already_loaded == (again,)
-    assert bench.warehouse.row_count(TARGET) == 1
+    assert bench.row_count(TARGET) == 1
 
 
 def test_a_load_that_finds_its_files_loaded_raises_the_fence_all_the_same(bench: Bench) -> None:
@@ -139,7 +139,7 @@ def test_the_fence_refuses_a_lower_token_and_lets_equal_and_higher_pass(bench: B
 def test_the_fence_is_of_one_table_and_target(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a")), token=5)
     bench.load(rows((1, at(1), "a")), token=1, table="shop.items", target="items")
-    assert bench.warehouse.row_count("items") == 1
+    assert bench.row_count("items") == 1
 
 
 @pytest.mark.parametrize("primary_key", [("id",), ()])
@@ -152,7 +152,7 @@ def test_concurrent_loads_of_the_same_files_count_once(
     files = [bench.file(rows((1, at(1), "a"))), bench.file(rows((2, at(1), "b")))]
     results = concurrent_loads(bench, *files, primary_key=primary_key)
     assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 2]
-    assert bench.warehouse.row_count(TARGET) == 2 + target_exists
+    assert bench.row_count(TARGET) == 2 + target_exists
 
 
 def test_concurrent_first_loads_of_different_files_all_arrive(bench: Bench) -> None:

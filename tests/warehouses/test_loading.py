@@ -17,7 +17,7 @@ from tests.warehouses.bench import SCHEMA, STORE, TABLE, TARGET, Bench, at, rows
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
 from wmtui.warehouses.base import Fence, Place
-from wmtui.warehouses.duckdb.warehouse import _DuckDBSession
+from wmtui.warehouses.duckdb.session import DuckDBSession
 from wmtui.warehouses.ledger.ledger import make_ledger, read_loads
 from wmtui.warehouses.load import merge
 from wmtui.warehouses.load.staging import Staged, stage
@@ -32,7 +32,7 @@ PLACE = Place(STORE, TABLE, TARGET)
 class Memory:
     """A database in memory, and loads into it step by step."""
 
-    session: _DuckDBSession
+    session: DuckDBSession
     bench: Bench
     statements: list[str] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ class Memory:
     def load(self, *files: LoadFile | pa.Table, **changes: Any) -> LoadResult:
         request, staged = self.staged(*files, **changes)
         with self.session.transaction():
-            return merge.merge(self.session, request, staged)
+            return merge.merge(self.session, request, staged, merge.unstage_loaded)
 
     def fence(self) -> Fence:
         (fence,) = read_loads(self.session, PLACE).fences
@@ -60,7 +60,7 @@ class Memory:
 @pytest.fixture
 def memory() -> Iterator[Memory]:
     connection = duckdb.connect(":memory:")
-    session = _DuckDBSession(connection, HandClock())
+    session = DuckDBSession(connection, HandClock())
     with session.transaction():
         make_ledger(session, first=False)
     bench = Bench("duckdb", None, lambda _: [], lambda _: None, lambda: None)  # type: ignore[arg-type]
@@ -185,8 +185,8 @@ def test_nothing_is_merged_from_a_staging_that_is_not_whole(memory: Memory) -> N
     request, staged = memory.staged(rows((1, at(1), "a")))
     memory.session.execute(f"DELETE FROM {staged.staging.table}")
     with pytest.raises(Conflict):
-        merge.merge(memory.session, request, staged)
-    assert merge.count_rows(memory.session, TARGET) is None
+        merge.merge(memory.session, request, staged, merge.unstage_loaded)
+    assert memory.session.state(TARGET).rows is None
 
 
 # Which row stays.
@@ -354,14 +354,14 @@ def test_columns_that_the_target_lacks_are_added_and_told(memory: Memory) -> Non
 def test_columns_are_added_ahead_of_the_merge_where_there_is_a_target_that_lacks_them(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a")))
     assert merge.add_columns(memory.session, request, staged) == ()
-    assert merge.count_rows(memory.session, TARGET) is None
+    assert memory.session.state(TARGET).rows is None
     memory.load(rows((1, at(1), "a")))
     request, staged = memory.staged(rows((2, at(1), "b")), token=2)
     assert merge.add_columns(memory.session, request, staged) == ()
     request, staged = memory.staged(rows((2, at(1), "b", "red"), schema=WIDE), token=2)
     assert merge.add_columns(memory.session, request, staged) == ("color",)
     assert merge.add_columns(memory.session, request, staged) == ()
-    result = merge.merge(memory.session, request, staged)
+    result = merge.merge(memory.session, request, staged, merge.unstage_loaded)
     assert result.added == ()
     assert merge.with_added(result, ("color",)) == replace(result, added=("color",))
     assert merge.with_added(replace(result, added=("b",)), ("a",)).added == ("a", "b")
@@ -424,9 +424,9 @@ def test_a_column_that_earlier_loads_carried_and_somebody_dropped_since_is_not_a
 
 
 def test_rows_in_a_target_are_counted_and_no_target_has_no_count(memory: Memory) -> None:
-    assert merge.count_rows(memory.session, TARGET) is None
+    assert memory.session.state(TARGET).rows is None
     memory.load(rows((1, at(1), "a"), (2, at(1), "b")))
-    assert merge.count_rows(memory.session, TARGET) == 2
+    assert memory.session.state(TARGET).rows == 2
 
 
 def test_a_layout_names_the_targets_columns_and_one_that_it_does_not_have_is_refused(memory: Memory) -> None:
@@ -446,7 +446,7 @@ def test_a_layout_names_the_targets_columns_and_one_that_it_does_not_have_is_ref
 class Deaf:
     """A session whose target takes fewer rows of one kind of statement than it was given."""
 
-    def __init__(self, session: _DuckDBSession, kind: str, keeps: bool) -> None:
+    def __init__(self, session: DuckDBSession, kind: str, keeps: bool) -> None:
         self._session, self._kind, self._keeps = session, kind, keeps
 
     def change(self, statement: str, *values: object) -> int:

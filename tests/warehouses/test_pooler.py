@@ -11,7 +11,7 @@ from tests.warehouses.conftest import NOWHERE, postgres_config
 from wmtui.errors import Conflict, TableError
 from wmtui.model import Level, utc_now
 from wmtui.warehouses import LoadFile, Warehouse, open_warehouse
-from wmtui.warehouses.postgres.warehouse import PostgresSession
+from wmtui.warehouses.postgres.session import PostgresSession
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_a_session_knows_whether_it_is_pooled(pooled: Bench, pg_bench: Bench) ->
 
 def test_a_pooled_session_has_a_finding_and_another_has_none(pg_bench: Bench) -> None:
     with pg_bench.warehouse._session() as session:  # type: ignore[attr-defined]
-        assert session.peculiarities() == []
+        assert session.warnings() == []
         session.pooled = True
-        (found,) = session.peculiarities()
+        (found,) = session.warnings()
     assert (found.subject, found.level) == ("warehouse pooler", Level.WARNING)
 
 

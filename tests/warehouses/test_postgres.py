@@ -14,7 +14,8 @@ from wmtui.errors import UnsupportedValue, WarehouseError
 from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.postgres import warehouse
+from wmtui.warehouses.pg_protocol import merge_transaction
+from wmtui.warehouses.postgres import session
 from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
@@ -25,7 +26,7 @@ def test_concurrent_loads_count_once_at_stricter_isolation(pg_db: Database, pg_b
     file = pg_bench.file(rows((1, at(1), "a")))
     results = concurrent_loads(pg_bench, file, primary_key=())
     assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 1]
-    assert pg_bench.warehouse.row_count(TARGET) == 2
+    assert pg_bench.row_count(TARGET) == 2
 
 
 def failing_target(bench: Bench, failures: int, code: str) -> None:
@@ -100,18 +101,18 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     pg_db: Database, pg_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pg_bench.load(rows((0, at(0), "z")))
-    monkeypatch.setattr(warehouse, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
+    monkeypatch.setattr(session, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
     awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
-    merge = warehouse.merge
+    merge = merge_transaction.merge
 
-    def sleep(_session: object, asleep: LoadRequest, _staged: object) -> LoadResult:
-        monkeypatch.setattr(warehouse, "merge", merge)
+    def sleep(_session: object, asleep: LoadRequest, *_: object) -> LoadResult:
+        monkeypatch.setattr(merge_transaction, "merge", merge)
         awake.load(request, pg_bench.open_part, lambda _file, _rows: None)
         return LoadResult((), asleep.files, 0)
 
-    monkeypatch.setattr(warehouse, "merge", sleep)
+    monkeypatch.setattr(merge_transaction, "merge", sleep)
     with pytest.raises(WarehouseError, match="fell asleep"):
         pg_bench.load(rows((2, at(1), "b")))
     assert [row[0] for row in pg_bench.target()] == [0, 1]
@@ -120,7 +121,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
 def test_a_server_that_is_down_is_said_plainly(pg_db: Database) -> None:
     warehouse = PostgresWarehouse(postgres_config(pg_db, port=free_port()))
     with pytest.raises(WarehouseError, match="cannot connect") as failure:
-        warehouse.row_count(TARGET)
+        warehouse.describe(TARGET)
     assert "Connection refused" in failure.value.why
     assert [(check.level, bool(check.next_step)) for check in warehouse.check()] == [(Level.ERROR, True)]
 
@@ -139,7 +140,7 @@ def test_a_refused_connection_says_why_without_the_secret(
     pg_db: Database, changes: dict[str, object], why: str, step: str
 ) -> None:
     with pytest.raises(WarehouseError) as failure:
-        PostgresWarehouse(postgres_config(pg_db, **changes)).row_count(TARGET)
+        PostgresWarehouse(postgres_config(pg_db, **changes)).describe(TARGET)
     assert why in failure.value.why
     assert step in failure.value.next_step
     told = f"{failure.value!r} {failure.value} {failure.value.next_step} {failure.value.__cause__!r}"

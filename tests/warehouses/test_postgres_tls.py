@@ -51,14 +51,14 @@ def test_a_certificate_of_the_named_authority_is_accepted(server: Postgres, data
 
 def test_a_certificate_of_nobody_we_trust_is_refused(database: Database) -> None:
     with pytest.raises(WarehouseError, match="certificate") as failure:
-        PostgresWarehouse(postgres_config(database, tls="verify")).row_count("orders")
+        PostgresWarehouse(postgres_config(database, tls="verify")).describe("orders")
     assert "set ca" in failure.value.next_step
 
 
 def test_a_certificate_for_another_name_is_refused(server: Postgres, database: Database) -> None:
     config = postgres_config(database, tls="verify", ca=str(server.folder / "server.pem"), host="localhost")
     with pytest.raises(WarehouseError, match="certificate"):
-        PostgresWarehouse(config).row_count("orders")
+        PostgresWarehouse(config).describe("orders")
 
 
 def test_require_encrypts_and_disable_does_not(database: Database) -> None:

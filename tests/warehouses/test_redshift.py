@@ -24,7 +24,8 @@ from wmtui.model import Level
 from wmtui.warehouses import Layout, Naming
 from wmtui.warehouses.base import LoadFile
 from wmtui.warehouses.load.statements import Losing, Staging, Update
-from wmtui.warehouses.redshift import statements as redshift_statements
+from wmtui.warehouses.redshift import copy_statements
+from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_dispute, find_tie, find_twice
 
 
 def copies(stand_in: RedshiftStandIn) -> list[str]:
@@ -54,7 +55,7 @@ def test_capitals_in_names_are_folded_as_redshift_does(
     bench.load(rows((1, at(2), "b"), (2, at(1), "c"), schema=named), **words)
 
     assert bench.query("SELECT orderid, note FROM mart.customerorders ORDER BY 1") == [(1, "b"), (2, "c")]
-    assert bench.warehouse.row_count("CustomerOrders") == 2
+    assert bench.row_count("CustomerOrders") == 2
     assert [entry.rows for entry in bench.ledger(target="CustomerOrders")] == [1, 2]
     assert all(check.level is Level.OK or "encrypted" in check.finding for check in bench.warehouse.check())
 
@@ -136,12 +137,12 @@ class TestBlanksAtTheEnd:
         session.execute(f"INSERT INTO {TARGET} VALUES ('a ', %s, 'old'), ('a  ', %s, 'older')", [at(1), at(1)])
         self.stage(session, ("a", at(2), "new"), ("a  ", at(2), "two"), ("a  ", at(1), "one"))
         statements, newest = (
-            redshift_statements.RedshiftStatements("public"),
+            RedshiftStatements("public"),
             Staging("newest", '"newest"', self.COLUMNS),
         )
-        assert session.execute(statements.find_twice(self.STAGING, ("id",)).encode()).fetchall()
+        assert session.execute(find_twice(self.STAGING, ("id",)).encode()).fetchall()
         for statement in (
-            statements.create_newest(self.STAGING, newest, ("id",), "update_at"),
+            create_newest(self.STAGING, newest, ("id",), "update_at"),
             statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
             statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
             statements.insert_absent(TARGET, newest, ("id",)),
@@ -175,7 +176,7 @@ class TestBlanksAtTheEnd:
         def found(find: Callable[..., str]) -> bool:
             return bool(session.execute(find(self.STAGING, ("id",), "update_at").encode()).fetchall())
 
-        assert (found(redshift_statements.find_tie), found(redshift_statements.find_dispute)) == (tie, dispute)
+        assert (found(find_tie), found(find_dispute)) == (tie, dispute)
 
 
 def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Bench, s3: S3Server) -> None:
@@ -190,7 +191,7 @@ def test_the_manifest_is_removed_whether_the_load_succeeds_or_fails(rs_bench: Be
 def test_a_manifest_wants_every_file_in_its_length() -> None:
     file = LoadFile("k", "s3://b/k", "e", 123, 4)
 
-    assert json.loads(redshift_statements.manifest([file])) == {
+    assert json.loads(copy_statements.manifest([file])) == {
         "entries": [{"url": "s3://b/k", "mandatory": True, "meta": {"content_length": 123}}]
     }
 
@@ -279,7 +280,7 @@ def test_concurrent_loads_count_once_at_either_isolation(
     results = concurrent_loads(rs_bench, rs_bench.file(rows((1, at(1), "a"))), primary_key=())
 
     assert sorted(len(result.loaded) for result in results) == [0, 0, 0, 1]
-    assert rs_bench.warehouse.row_count(TARGET) == 2
+    assert rs_bench.row_count(TARGET) == 2
 
 
 def test_a_target_of_another_owner_is_loaded_and_not_altered(rs_bench: Bench, pg_db: Database) -> None:
@@ -380,7 +381,7 @@ def connect_directly(stand_in: RedshiftStandIn) -> Callable[[], "psycopg.Connect
 def test_names_and_roles_are_only_names() -> None:
     config = RedshiftConfig(host="h", database="d", user="u", password=Secret("p"), iam_role="arn'; DROP TABLE t; --")
 
-    assert redshift_statements.copy(1, "s3://b/it's", config) == (
+    assert copy_statements.copy(1, "s3://b/it's", config) == (
         "COPY \"wmtui_landing\" (\"c0\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
         " FORMAT AS PARQUET MANIFEST"
     )
@@ -452,7 +453,7 @@ def test_a_server_that_never_answers_is_given_up(
     rs_bench: Bench, stand_in: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rs_bench.load(rows((1, at(1), "a")))
-    monkeypatch.setattr("wmtui.warehouses.postgres.warehouse.PostgresSession._patience", 0.5)
+    monkeypatch.setattr("wmtui.warehouses.pg_protocol.session.PgSession._patience", 0.5)
     stand_in.silent_on = "COPY"
     with pytest.raises(WarehouseError, match="no answer within"):
         rs_bench.load(rows((1, at(2), "b")))
@@ -489,5 +490,5 @@ def test_a_cluster_of_one_node_is_read_without_a_cursor(rs_bench: Bench, stand_i
 
 
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
-    rs_bench.warehouse.row_count(TARGET)
+    rs_bench.row_count(TARGET)
     assert "SET statement_timeout TO 7200000" in stand_in.statements

@@ -39,7 +39,7 @@ def test_a_login_that_aws_gives_is_used_for_minutes(
     login = IamLogin(**{kind: "analytics"}, endpoint_url=aws.endpoint_url)
     bench = bench_by(stand_in, pg_db, s3, "etl" if kind == "cluster" else "", login)
     bench.load(rows((1, at(1), "a")))
-    assert bench.warehouse.row_count("orders") == 1
+    assert bench.row_count("orders") == 1
     if kind == "cluster":
         (asked,) = aws.requests
         assert asked["Action"] == "GetClusterCredentials"
@@ -78,6 +78,6 @@ def test_a_server_without_tls_is_given_no_password_unless_tls_is_disabled(
     stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server, tls: str
 ) -> None:
     with pytest.raises(WarehouseError, match="does not support SSL") as failure:
-        redshift_bench(stand_in, pg_db, s3, tls=tls).warehouse.row_count("orders")
+        redshift_bench(stand_in, pg_db, s3, tls=tls).warehouse.describe("orders")
     assert "tls: disable" in failure.value.next_step
     assert stand_in.statements == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.clock import NOON, HandClock
 from wmtui.errors import TableError, Unreadable, UsageError, WmtuiError
+from wmtui.layout import lock_key, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -97,7 +98,7 @@ def test_a_change_that_nobody_could_read_again_is_refused_and_nothing_is_written
 
 def test_a_serial_without_room_is_refused(folder: ObjectStore, clock: HandClock, table: TableName) -> None:
     document = {"table_name": str(table), "metadata": {"serial": 10**12 - 1}}
-    folder.put(WatermarkStore.key(table), json.dumps(document).encode())
+    folder.put(watermark_key(table), json.dumps(document).encode())
 
     with pytest.raises(TableError, match="serial is 1000000000000"):
         WatermarkStore(folder, clock, ANA).change(table, "note", lambda _: {"x": 1})
@@ -107,7 +108,7 @@ def test_a_serial_without_room_is_refused(folder: ObjectStore, clock: HandClock,
 def test_a_token_without_room_is_refused_before_it_is_written(
     folder: ObjectStore, clock: HandClock, table: TableName, token: int, fence: int
 ) -> None:
-    folder.put(lease.key(table), json.dumps({"token": token}).encode())
+    folder.put(lock_key(table), json.dumps({"token": token}).encode())
 
     with pytest.raises(TableError, match="the next token is"):
         lease.acquire(folder, clock, ANA, table, "run-1", fence=fence)
@@ -116,7 +117,7 @@ def test_a_token_without_room_is_refused_before_it_is_written(
 
 
 def test_a_lock_with_a_token_that_no_run_can_have_is_unreadable(folder: ObjectStore, table: TableName) -> None:
-    folder.put(lease.key(table), json.dumps({"token": 10**12}).encode())
+    folder.put(lock_key(table), json.dumps({"token": 10**12}).encode())
 
     with pytest.raises(Unreadable, match="token is 1000000000000"):
         lease.read(folder, table)
@@ -149,11 +150,11 @@ def test_a_document_that_could_not_be_written_again_is_not_read(
     folder: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
-    folder.put(WatermarkStore.key(table), json.dumps({"table_name": str(table), "x_deep": nested(95)}).encode())
+    folder.put(watermark_key(table), json.dumps({"table_name": str(table), "x_deep": nested(95)}).encode())
     mark = watermarks.change(table, "note", lambda _: {"x_deep": nested(94)})
     assert watermarks.read(table).watermark == mark
 
-    folder.put(WatermarkStore.key(table), json.dumps({"table_name": str(table), "x_deep": nested(120)}).encode())
+    folder.put(watermark_key(table), json.dumps({"table_name": str(table), "x_deep": nested(120)}).encode())
     with pytest.raises(Unreadable, match="nested too deeply"):
         watermarks.read(table)
 

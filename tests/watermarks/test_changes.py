@@ -27,6 +27,7 @@ from tests.servers.s3 import (
 )
 from wmtui.config import S3Config
 from wmtui.errors import ConditionsIgnored, Conflict, StoreError, Unreadable, WatermarkGone
+from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
@@ -56,7 +57,7 @@ def entries(objects: ObjectStore, table: TableName) -> list[Json]:
 
 def write_outside(objects: ObjectStore, table: TableName, **fields: Any) -> None:
     """Edit the document as another tool does: unconditionally, leaving its bookkeeping as it is."""
-    key = WatermarkStore.key(table)
+    key = watermark_key(table)
     document = json.loads(objects.get(key).data)
     objects.put(key, json.dumps({**document, **fields}).encode())
 
@@ -251,7 +252,7 @@ def test_a_write_that_meets_another_under_way_is_tried_again(
 def test_a_server_that_ignores_conditions_is_not_edited(
     lake: ObjectStore, s3: S3Server, clock: HandClock, table: TableName, header: str
 ) -> None:
-    lake.put(WatermarkStore.key(table), Watermark.new(table).encode())
+    lake.put(watermark_key(table), Watermark.new(table).encode())
     before = list(lake.list(""))
     s3.faults.add(ignore_headers(header), method="PUT", times=None)
     watermarks = WatermarkStore(lake, clock, ANA)
@@ -407,7 +408,7 @@ def test_a_change_based_on_an_edit_made_outside_is_no_conflict(
         write_outside(objects, table, last_mysql_data_timestamp="2025-08-01 00:00:00")
     else:
         document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-01 00:00:00"}
-        objects.put(WatermarkStore.key(table), json.dumps(document).encode())
+        objects.put(watermark_key(table), json.dumps(document).encode())
     seen = watermarks.read(table).watermark
 
     mark = watermarks.change(table, "run started", note("x"), based_on=seen)
@@ -432,9 +433,9 @@ def test_a_document_restored_from_an_older_version_goes_on_behind_the_journal(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     watermarks.change(table, "first", lambda _: {"fence": 3, "x_count": 1})
-    older = objects.get(WatermarkStore.key(table)).data
+    older = objects.get(watermark_key(table)).data
     watermarks.change(table, "second", lambda _: {"fence": 9, "x_count": 2})
-    objects.put(WatermarkStore.key(table), older)
+    objects.put(watermark_key(table), older)
 
     mark = watermarks.change(table, "third", note("x"))
 
@@ -450,7 +451,7 @@ def test_no_epoch_is_used_twice_although_a_change_goes_back_behind_it(
     undone = watermarks.change(table, "undo", lambda mark: patch_undo(mark, first))
     assert (undone.epoch, undone.next_epoch) == (1, 3)
 
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
 
     assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
     assert watermarks.change(table, "reset", patch_reset).epoch == 4
@@ -462,7 +463,7 @@ def test_epoch_and_fence_do_not_go_back_when_the_document_was_replaced_outside(
     watermarks.change(table, "reset", patch_reset)
     watermarks.change(table, "run", lambda _: {"fence": 7})
     document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-01 00:00:00"}
-    objects.put(WatermarkStore.key(table), json.dumps(document).encode())
+    objects.put(watermark_key(table), json.dumps(document).encode())
 
     mark = watermarks.change(table, "note", note("x"))
 
@@ -477,7 +478,7 @@ def test_no_watermark_comes_back_by_itself(
     watermarks.change(table, "reset", patch_reset)
     assert WatermarkStore(objects, clock, ANA).read(table).watermark.position is None
 
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
     for attempt in (watermarks.read, watermarks.current, lambda table: watermarks.change(table, "note", note("x"))):
         with pytest.raises(WatermarkGone):
             attempt(table)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.clock import NOON, HandClock
 from wmtui.errors import Unreadable
+from wmtui.layout import watermark_key
 from wmtui.model import Position, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks.entries import taken_back
@@ -36,7 +37,7 @@ JSON_VALUES = st.recursive(
 def place(objects: ObjectStore, table: TableName, **fields: Any) -> bytes:
     """Put a document as another tool writes it."""
     data = json.dumps({**MINIMAL, **fields}).encode()
-    objects.put(WatermarkStore.key(table), data)
+    objects.put(watermark_key(table), data)
     return data
 
 
@@ -56,12 +57,12 @@ def make_older(mark: Watermark, objects: ObjectStore, version: int) -> None:
     entry |= {"before": before, "after": after}
     metadata = {**mark.fields["metadata"], "version": version, "change": entry}
     document = {**after, "metadata": metadata}
-    objects.put(WatermarkStore.key(mark.table), json.dumps(document).encode())
+    objects.put(watermark_key(mark.table), json.dumps(document).encode())
     objects.put(Journal(objects, mark.table).key(mark.serial), json.dumps(entry).encode())
 
 
 def stored(objects: ObjectStore, table: TableName) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(objects.get(WatermarkStore.key(table)).data)
+    document: dict[str, Any] = json.loads(objects.get(watermark_key(table)).data)
     return document
 
 
@@ -169,7 +170,7 @@ def test_a_corrupt_document_is_reported_by_key_and_never_overwritten(
     folder: ObjectStore, clock: HandClock, table: TableName, data: bytes
 ) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
-    key = WatermarkStore.key(table)
+    key = watermark_key(table)
     folder.put(key, data)
 
     with pytest.raises(Unreadable) as error:
@@ -313,7 +314,7 @@ def test_a_document_of_version_1_is_read_and_becomes_one_of_the_newest_at_the_ne
     assert (mark.extracted_run, mark.placed, mark.loads_into("w1")) == (None, None, {})
     assert mark.load_status("w1", default=True) == "success"
     assert mark.load_status("w1", default=False) == "pending"
-    assert objects.get(WatermarkStore.key(table)).data == data
+    assert objects.get(watermark_key(table)).data == data
 
     watermarks.change(table, "note", lambda _: {"last_error": "x"})
 
@@ -355,10 +356,10 @@ def test_a_document_does_not_grow_with_its_history(folder: ObjectStore, clock: H
     watermarks = WatermarkStore(folder, clock, ANA)
     for _ in range(10):
         set_to(watermarks, table)
-    early = folder.head(WatermarkStore.key(table)).size
+    early = folder.head(watermark_key(table)).size
 
     for _ in range(190):
         set_to(watermarks, table)
 
     assert watermarks.read(table).watermark.serial == 200
-    assert folder.head(WatermarkStore.key(table)).size - early < 20
+    assert folder.head(watermark_key(table)).size - early < 20

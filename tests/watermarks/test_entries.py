@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.clock import HandClock
 from wmtui.errors import Unreadable
+from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import entries
@@ -109,7 +110,7 @@ def test_a_large_field_of_another_tool_is_in_the_document_once(
 ) -> None:
     size = 300_000
     document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-09 20:00:01", "x_large": "x" * size}
-    folder.put(WatermarkStore.key(table), json.dumps(document).encode())
+    folder.put(watermark_key(table), json.dumps(document).encode())
     watermarks = WatermarkStore(folder, clock, ANA)
 
     for number in range(1, 60):
@@ -117,7 +118,7 @@ def test_a_large_field_of_another_tool_is_in_the_document_once(
 
     mark = watermarks.read(table).watermark
     assert mark.fields["x_large"] == document["x_large"]
-    assert folder.head(WatermarkStore.key(table)).size < size + 3_000
+    assert folder.head(watermark_key(table)).size < size + 3_000
     sizes = [folder.head(Journal(folder, table).key(serial)).size for serial in range(1, 61)]
     assert [serial for serial, of_entry in enumerate(sizes, 1) if of_entry > size] == [1, 50]
     assert max(of_entry for of_entry in sizes if of_entry < size) < 2_000
@@ -129,8 +130,8 @@ def test_an_edit_made_outside_of_a_document_of_differences_is_told_and_can_be_go
     watermarks = WatermarkStore(folder, clock, ANA)
     for number in range(3):
         seen = watermarks.change(table, "note", lambda _, n=number: {"x": n})
-    document = json.loads(folder.get(WatermarkStore.key(table)).data)
-    folder.put(WatermarkStore.key(table), json.dumps({**document, "x": "outside", "y": None}).encode())
+    document = json.loads(folder.get(watermark_key(table)).data)
+    folder.put(watermark_key(table), json.dumps({**document, "x": "outside", "y": None}).encode())
 
     found = watermarks.unadopted(table)
     watermarks.change(table, "note", lambda _: {"last_error": "later"})
@@ -150,10 +151,10 @@ def test_an_edit_made_outside_is_adopted_although_an_entry_is_missing(
     watermarks = WatermarkStore(folder, clock, ANA)
     for number in range(3):
         watermarks.change(table, "note", lambda _, n=number: {"x": n, "fence": 7})
-    older = json.loads(folder.get(WatermarkStore.key(table)).data)
+    older = json.loads(folder.get(watermark_key(table)).data)
     watermarks.change(table, "note", lambda _: {"x": 3, "fence": 9})
     folder.delete(Journal(folder, table).key(2))
-    folder.put(WatermarkStore.key(table), json.dumps({**older, "x": "outside"}).encode())
+    folder.put(watermark_key(table), json.dumps({**older, "x": "outside"}).encode())
 
     mark = watermarks.change(table, "note", lambda _: {"last_error": "later"})
 

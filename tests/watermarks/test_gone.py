@@ -11,6 +11,7 @@ from tests.clock import NOON, HandClock
 from tests.servers.s3 import S3Server
 from wmtui.config import S3Config
 from wmtui.errors import Conflict, Unreadable, WatermarkGone
+from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
@@ -36,7 +37,7 @@ def test_a_deleted_document_is_gone_and_no_new_table(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 3)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
     before = list(objects.list(""))
 
     for attempt in (watermarks.read, watermarks.current, watermarks.unadopted):
@@ -49,7 +50,7 @@ def test_a_deleted_document_is_gone_and_no_new_table(
         "the watermark of shop.orders is gone: its document was deleted; the journal has serial 3 — "
         "`wmtui watermark undo -t shop.orders` brings it back; `wmtui watermark set` or `reset` decides otherwise"
     )
-    assert gone.value.key == WatermarkStore.key(table)
+    assert gone.value.key == watermark_key(table)
     assert list(objects.list("")) == before
 
 
@@ -61,7 +62,7 @@ def test_it_comes_back_exactly_under_a_serial_of_its_own(
     watermarks.change(table, "reset", patch_reset)
     mark = run(watermarks, table, changes) if changes > 1 else watermarks.read(table).watermark
     clock.advance(hours=1)
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
 
     back = watermarks.restore(table, reason="deleted by mistake")
 
@@ -80,7 +81,7 @@ def test_to_decide_otherwise_keeps_what_no_decision_is_about(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 4)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
 
     mark = watermarks.change(table, "set", lambda seen: patch_set(seen, POINT, NOON, NOON), by_hand=True)
 
@@ -93,7 +94,7 @@ def test_a_reset_of_one_that_is_gone_uses_no_epoch_again(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     run(watermarks, table, 4)
-    objects.delete(WatermarkStore.key(table))
+    objects.delete(watermark_key(table))
 
     assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
 
@@ -105,7 +106,7 @@ def test_with_a_gap_in_the_journal_it_is_not_guessed_but_somebody_may_decide(
     run(watermarks, table, 6)
     journal = Journal(folder, table)
     folder.delete(journal.key(4))
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
 
     with pytest.raises(Unreadable, match="missing") as refused:
         watermarks.restore(table)
@@ -130,12 +131,12 @@ def test_a_journal_that_is_gone_too_is_a_new_table(
 def test_one_that_is_there_again_is_not_overwritten(folder: ObjectStore, clock: HandClock, table: TableName) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
     run(watermarks, table, 3)
-    data = folder.get(WatermarkStore.key(table)).data
+    data = folder.get(watermark_key(table)).data
 
     with pytest.raises(Conflict, match="there again"):
         watermarks.restore(table)
 
-    assert folder.get(WatermarkStore.key(table)).data == data
+    assert folder.get(watermark_key(table)).data == data
 
 
 class Between(S3Store):
@@ -191,7 +192,7 @@ def test_a_stray_key_in_the_journal_is_in_nobodys_way(
     assert mark.fields["x"] == 11
     assert folder.get(stray).data == data
     assert Journal(folder, table).left_by(mark.serial)[0] == mark.content
-    folder.delete(WatermarkStore.key(table))
+    folder.delete(watermark_key(table))
     assert watermarks.restore(table).content == mark.content
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wmtui.errors import Unreadable
+from wmtui.layout import lock_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents, lease
@@ -164,12 +165,12 @@ def test_a_refusal_names_holder_run_phase_rows_and_age_and_the_batch_if_there_is
     ],
 )
 def test_a_lock_document_with_a_wrong_field_is_named_as_unreadable(folder: ObjectStore, wrong: dict[str, Any]) -> None:
-    folder.put(lease.key(TABLE), documents.encode({"token": 1, **wrong}))
+    folder.put(lock_key(TABLE), documents.encode({"token": 1, **wrong}))
 
     with pytest.raises(Unreadable, match="not a lock document") as error:
         lease.read(folder, TABLE)
 
-    assert error.value.key == lease.key(TABLE)
+    assert error.value.key == lock_key(TABLE)
     if counted := {"token", "rows"} & wrong.keys():
         assert counted.pop() in error.value.why
 

@@ -15,12 +15,13 @@ from tests.clock import HandClock
 from tests.servers.s3 import S3Server, hang_up, serve_then
 from wmtui.config import S3Config
 from wmtui.errors import Unreadable
+from wmtui.layout import STORE, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import identity
-from wmtui.watermarks.identity import KEY, StoreIdentity
+from wmtui.watermarks.identity import StoreIdentity
 from wmtui.watermarks.model import Json, Watermark, patch_reset
 from wmtui.watermarks.store import Author, WatermarkStore
 
@@ -33,12 +34,12 @@ def note(_: Watermark) -> Json:
 
 
 def metadata(objects: ObjectStore, table: TableName) -> Json:
-    found: Json = json.loads(objects.get(WatermarkStore.key(table)).data)["metadata"]
+    found: Json = json.loads(objects.get(watermark_key(table)).data)["metadata"]
     return found
 
 
 def document(objects: ObjectStore) -> Json:
-    found: Json = json.loads(objects.get(KEY).data)
+    found: Json = json.loads(objects.get(STORE).data)
     return found
 
 
@@ -98,7 +99,7 @@ def test_two_first_writers_agree_on_one_id(
 
 def test_an_id_whose_answer_was_lost_is_the_stores_id(s3: S3Server, clock: HandClock, table: TableName) -> None:
     objects = S3Store(f"s3://{s3.new_bucket()}/lake", S3Config(endpoint_url=s3.endpoint_url))
-    s3.faults.add(serve_then(hang_up), method="PUT", key=KEY)
+    s3.faults.add(serve_then(hang_up), method="PUT", key=STORE)
 
     WatermarkStore(objects, clock, ANA).change(table, "note", note)
 
@@ -112,7 +113,7 @@ def test_a_lost_document_of_the_store_is_restored_with_the_id_that_watermarks_be
     known = watermarks.identity().id
     objects.put("watermark/tables/a.broken.json", b"{")
     objects.put("watermark/tables/b.older.json", b'{"table_name": "b.older", "metadata": {"version": 1}}')
-    objects.delete(KEY)
+    objects.delete(STORE)
 
     restored = WatermarkStore(objects, clock, BEN)
     restored.change(table, "note", note)
@@ -149,14 +150,14 @@ def test_a_store_of_a_newer_format_is_neither_read_nor_written(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
     watermarks.change(table, "note", note)
-    objects.put(KEY, json.dumps({**document(objects), "format": 9, "min_format": 3}).encode())
+    objects.put(STORE, json.dumps({**document(objects), "format": 9, "min_format": 3}).encode())
     before = list(objects.list("watermark/tables/"))
 
     late = WatermarkStore(objects, clock, BEN)
     for attempt in (lambda: late.change(table, "reset", patch_reset), late.known_identity, late.identity):
         with pytest.raises(Unreadable, match="format 3; this wmtui knows up to 2: upgrade it") as error:
             attempt()
-        assert error.value.key == KEY
+        assert error.value.key == STORE
 
     assert list(objects.list("watermark/tables/")) == before
 
@@ -164,7 +165,7 @@ def test_a_store_of_a_newer_format_is_neither_read_nor_written(
 def test_a_newer_format_that_this_wmtui_may_still_write_is_written_and_stays(
     objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
-    objects.put(KEY, json.dumps({"id": "abc", "format": 9, "min_format": 2, "later": True}).encode())
+    objects.put(STORE, json.dumps({"id": "abc", "format": 9, "min_format": 2, "later": True}).encode())
 
     WatermarkStore(objects, clock, ANA).change(table, "note", note)
 
@@ -176,13 +177,13 @@ def test_a_newer_format_that_this_wmtui_may_still_write_is_written_and_stays(
 def test_a_corrupt_document_of_the_store_stops_every_change_and_is_kept(
     objects: ObjectStore, clock: HandClock, table: TableName, data: bytes
 ) -> None:
-    objects.put(KEY, data)
+    objects.put(STORE, data)
 
     with pytest.raises(Unreadable) as error:
         WatermarkStore(objects, clock, ANA).change(table, "note", note)
 
-    assert error.value.key == KEY
-    assert objects.get(KEY).data == data
+    assert error.value.key == STORE
+    assert objects.get(STORE).data == data
     assert list(objects.list("watermark/tables/")) == []
 
 
@@ -205,12 +206,12 @@ def test_a_warehouse_remembered_already_is_not_written_again(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock
 ) -> None:
     watermarks.remember_warehouse("prod", "w1")
-    before = objects.head(KEY)
+    before = objects.head(STORE)
     clock.advance(hours=1)
 
     watermarks.remember_warehouse("prod", "w1")
     WatermarkStore(objects, clock, BEN).remember_warehouse("prod", "w1")
-    assert objects.head(KEY) == before
+    assert objects.head(STORE) == before
 
     watermarks.remember_warehouse("prod", "w2")
     known = WatermarkStore(objects, clock, BEN).known_identity()
@@ -222,9 +223,9 @@ def test_an_edit_that_drops_or_forges_the_id_of_a_document_does_not_change_the_s
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     watermarks.change(table, "note", note)
-    text = objects.get(WatermarkStore.key(table)).data.decode()
+    text = objects.get(watermark_key(table)).data.decode()
     known = document(objects)["id"]
-    objects.put(WatermarkStore.key(table), text.replace(f'"store": "{known}"', '"store": "forged"').encode())
+    objects.put(watermark_key(table), text.replace(f'"store": "{known}"', '"store": "forged"').encode())
     assert metadata(objects, table)["store"] == "forged"
 
     watermarks.change(table, "note", note)

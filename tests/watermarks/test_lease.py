@@ -20,6 +20,7 @@ from tests.clock import HandClock
 from tests.servers.s3 import S3Server, hang_up, refuse, serve_then
 from wmtui.config import S3Config
 from wmtui.errors import Conflict, LeaseHeld, StoreError, Unreadable
+from wmtui.layout import lock_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
@@ -45,7 +46,7 @@ class Leases:
         return held
 
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.objects.get(lease.key(self.table)).data)
+        document: dict[str, Any] = json.loads(self.objects.get(lock_key(self.table)).data)
         return document
 
     def release(self) -> None:
@@ -176,7 +177,7 @@ def test_renewing_keeps_the_lease_alive(in_folder: Leases, clock: HandClock) -> 
 def test_the_token_grows_even_if_the_lock_document_was_lost(leases: Leases, table: TableName) -> None:
     held = leases.take()
     held.release({})
-    leases.objects.delete(lease.key(table))
+    leases.objects.delete(lock_key(table))
 
     assert leases.take(run="run-2", fence=7).token == 8
 
@@ -202,10 +203,10 @@ def test_a_paused_holder_notices_that_it_was_replaced_and_leaves_the_heir_alone(
 def test_a_lease_ended_from_outside_is_lost(leases: Leases, table: TableName, how: str) -> None:
     held = leases.take()
     if how == "deleted":
-        leases.objects.delete(lease.key(table))
+        leases.objects.delete(lock_key(table))
     else:
         free = {**leases.document(), "owner": None, "run": None}
-        leases.objects.put(lease.key(table), json.dumps(free).encode())
+        leases.objects.put(lock_key(table), json.dumps(free).encode())
 
     with pytest.raises(LeaseHeld, match="released or removed"):
         held.renew()
@@ -422,24 +423,24 @@ def test_an_unreachable_store_does_not_hide_what_the_run_has_to_say(on_s3: Lease
 def test_a_corrupt_lock_document_is_reported_by_key_and_not_overwritten(
     folder: ObjectStore, clock: HandClock, table: TableName, data: bytes
 ) -> None:
-    folder.put(lease.key(table), data)
+    folder.put(lock_key(table), data)
 
     with pytest.raises(Unreadable) as error:
         lease.acquire(folder, clock, ANA, table, "run-1")
 
-    assert error.value.key == lease.key(table)
-    assert folder.get(lease.key(table)).data == data
+    assert error.value.key == lock_key(table)
+    assert folder.get(lock_key(table)).data == data
 
 
 def test_a_lock_document_that_is_garbled_meanwhile_ends_the_lease_without_a_crash(
     in_folder: Leases, table: TableName
 ) -> None:
     held = in_folder.take()
-    in_folder.objects.put(lease.key(table), b"[")
+    in_folder.objects.put(lock_key(table), b"[")
 
     held.release({})
 
-    assert in_folder.objects.get(lease.key(table)).data == b"["
+    assert in_folder.objects.get(lock_key(table)).data == b"["
 
 
 def test_the_lease_is_renewed_in_the_background(in_folder: Leases, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.answers import Unreliable
 from tests.clock import HandClock
 from wmtui.errors import Conflict, LeaseHeld, ObjectMissing, PreconditionFailed, StoreError, Unreadable
+from wmtui.layout import lock_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import lease
@@ -41,7 +42,7 @@ class Locked:
         return held
 
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.objects.get(lease.key(TABLE)).data)
+        document: dict[str, Any] = json.loads(self.objects.get(lock_key(TABLE)).data)
         return document
 
     def unlock(self, reason: str | None = None) -> None:
@@ -170,7 +171,7 @@ def test_a_lease_that_an_heir_took_long_after_another_one_was_broken_was_taken_n
 
 def test_a_lease_that_somebody_removed_says_just_that(locked: Locked) -> None:
     held = locked.take()
-    locked.objects.delete(lease.key(TABLE))
+    locked.objects.delete(lock_key(TABLE))
     with pytest.raises(LeaseHeld) as lost:
         held.renew()
     assert lost.value.why == "it was released or removed by somebody else"
@@ -180,7 +181,7 @@ def test_a_lease_is_ours_by_token_and_run_and_not_by_one_of_them(locked: Locked)
     held = locked.take()
     document = locked.document()
     for change in ({"token": 2}, {"run": "run-2"}):
-        locked.objects.put(lease.key(TABLE), json.dumps({**document, **change}).encode())
+        locked.objects.put(lock_key(TABLE), json.dumps({**document, **change}).encode())
         with pytest.raises(LeaseHeld, match="taken by ana"):
             held.renew()
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wmtui.layout import data_folder, watermark_key
 from wmtui.model import TableName
-from wmtui.runs.file_names import table_prefix
-from wmtui.watermarks.store import WatermarkStore
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 TABLES = st.builds(TableName, NAMES, NAMES)
@@ -31,9 +30,9 @@ def test_a_name_is_read_back_from_its_key_and_from_its_text(table: TableName) ->
 @example(TableName("a", "t_1"), TableName("a", "t_10"))
 def test_two_tables_never_share_a_key_nor_lie_in_each_others_folder(one: TableName, other: TableName) -> None:
     if one != other:
-        assert WatermarkStore.key(one) != WatermarkStore.key(other)
-        assert not table_prefix(one).startswith(table_prefix(other))
-        assert not table_prefix(other).startswith(table_prefix(one))
+        assert watermark_key(one) != watermark_key(other)
+        assert not data_folder(one).startswith(data_folder(other))
+        assert not data_folder(other).startswith(data_folder(one))
 
 
 @given(TABLES)

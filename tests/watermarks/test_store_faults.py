@@ -12,6 +12,7 @@ import pytest
 from tests.answers import Unreliable
 from tests.clock import HandClock
 from wmtui.errors import Conflict, PreconditionFailed, StoreError, TableError, Unreadable, WatermarkGone
+from wmtui.layout import STORE, SYSTEM_WATERMARK, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import identity as identities
@@ -20,13 +21,12 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, digest_of
 from wmtui.watermarks.store import Author, Stored, WatermarkStore
-from wmtui.watermarks.system import KEY as SYSTEM_KEY
 from wmtui.watermarks.timestamps import parse_wall
 from wmtui.watermarks.validity import VERSION
 
 ANA = Author("ana", "host-1")
 TABLE = TableName("shop", "orders")
-KEY = WatermarkStore.key(TABLE)
+KEY = watermark_key(TABLE)
 
 
 class Marks:
@@ -36,7 +36,7 @@ class Marks:
         self.clock = clock
         self.documents = Unreliable(folder, "watermark/tables/")
         self.journals = Unreliable(cast(ObjectStore, self.documents), "watermark/journal/")
-        self.system = Unreliable(cast(ObjectStore, self.journals), SYSTEM_KEY)
+        self.system = Unreliable(cast(ObjectStore, self.journals), SYSTEM_WATERMARK)
         self.objects = cast(ObjectStore, self.system)
         self.store = WatermarkStore(self.objects, clock, ANA)
         self.store.identity()
@@ -509,7 +509,7 @@ def test_a_document_that_is_written_all_the_time_is_not_taken_for_an_edit_from_o
 def test_the_system_watermark_is_moved_by_whole_seconds_and_read_as_it_was_written(marks: Marks) -> None:
     assert marks.store.system() is None
     marks.store.set_system(parse_wall("2025-08-10 00:00:00.75"))
-    assert marks.objects.get(SYSTEM_KEY).data == b"2025-08-10 00:00:00\n"
+    assert marks.objects.get(SYSTEM_WATERMARK).data == b"2025-08-10 00:00:00\n"
     assert marks.store.system() == parse_wall("2025-08-10 00:00:00")
     marks.store.set_system(parse_wall("2025-08-11 00:00:00"))
     assert marks.store.system() == parse_wall("2025-08-11 00:00:00")
@@ -530,12 +530,12 @@ def test_who_moves_the_system_watermark_second_learns_where_it_is(marks: Marks) 
 
 
 def test_a_garbled_system_watermark_is_named(marks: Marks) -> None:
-    marks.objects.put(SYSTEM_KEY, b"\xff yesterday")
+    marks.objects.put(SYSTEM_WATERMARK, b"\xff yesterday")
     for ask in (marks.store.system, lambda: marks.store.set_system(parse_wall("2025-08-12"))):
         with pytest.raises(Unreadable) as error:
             cast(Callable[[], None], ask)()
-        assert error.value.key == SYSTEM_KEY
-    assert marks.objects.get(SYSTEM_KEY).data == b"\xff yesterday"
+        assert error.value.key == SYSTEM_WATERMARK
+    assert marks.objects.get(SYSTEM_WATERMARK).data == b"\xff yesterday"
 
 
 # The identity of the store.
@@ -561,7 +561,7 @@ def test_conditions_are_proven_once_and_by_whatever_writes_first(
 
 
 def test_the_store_says_who_made_it_and_when_and_knows_it_again(marks: Marks, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = json.loads(marks.objects.get(identities.KEY).data)
+    document = json.loads(marks.objects.get(STORE).data)
     (root,) = document["roots"]
     assert (root["at"], root["by"]) == ("2025-08-14T12:00:00Z", "ana@host-1")
 
@@ -609,10 +609,10 @@ def test_the_warehouse_of_a_profile_is_noted_once_and_known_at_once(
     marks: Marks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marks.store.remember_warehouse("prod", "w1")
-    before = marks.objects.head(identities.KEY)
+    before = marks.objects.head(STORE)
     marks.clock.advance(minutes=1)
     marks.store.remember_warehouse("prod", "w1")
-    assert marks.objects.head(identities.KEY) == before
+    assert marks.objects.head(STORE) == before
     marks.store.remember_warehouse("test", "w1")
     marks.store.remember_warehouse("prod", "w2")
     reader = WatermarkStore(marks.objects, marks.clock, ANA)

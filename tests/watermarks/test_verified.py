@@ -7,6 +7,7 @@ import pytest
 
 from tests.clock import HandClock
 from wmtui.errors import LeaseHeld
+from wmtui.layout import lock_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import lease, verified
@@ -82,7 +83,7 @@ def test_it_does_not_make_the_lease_of_a_dead_run_look_alive(
 def test_a_note_that_cannot_be_read_is_none(objects: ObjectStore, table: TableName) -> None:
     for noted in ([], {"w1": 1}, {"w1": {"at": "yesterday"}}, {"w1": {"at": "2025-08-14T12:00:00Z", "rows": "many"}}):
         document = {"token": 1, "last_verified": noted}
-        objects.put(lease.key(table), json.dumps(document).encode())
+        objects.put(lock_key(table), json.dumps(document).encode())
         assert last_verified(lease.read(objects, table), "w1") is None
 
     verified.note(objects, table, "w1", RIGHT)

@@ -69,7 +69,7 @@ def save_picture(
     invocation: Invocation, path: Path, size: tuple[int, int], *, table: str | None, theme: str | None, ascii_only: bool
 ) -> int:
     """Save a picture of every table, what is failed and stale first; returns the exit code."""
-    from wmtui.tui.picture import check
+    from wmtui.tui.image_file import check
 
     check(path)
     app = _make(invocation, table, theme, ascii_only, path)
@@ -104,7 +104,7 @@ def _make(
             options=words,
             theme=theme,
             ascii_only=ascii_only or _needs_ascii(),
-            guide=options.demo and picture is None,
+            walkthrough=options.demo and picture is None,
             table=None if table is None else service.table(table),
             picture=picture,
         )
@@ -124,7 +124,7 @@ def _needs_ascii() -> bool:
 def _end(app: "WmtuiApp") -> None:
     """Leave at once, whatever server a thread still waits for; syncs get some time to stop between parts."""
     _stop_syncs(app)
-    if app.crew.busy or app.runs.busy:
+    if app.background.busy or app.sync_queue.busy:
         code = app.return_value if isinstance(app.return_value, int) else ExitCode.DONE
         ending.leave(int(code))
 
@@ -136,7 +136,7 @@ def _abandon(app: "WmtuiApp", code: int) -> None:
 
 
 def _stop_syncs(app: "WmtuiApp") -> None:
-    app.runs.cancel_all()
+    app.sync_queue.cancel_all()
     until = time.monotonic() + ending.GRACE_SECONDS
-    while app.runs.busy and time.monotonic() < until:
+    while app.sync_queue.busy and time.monotonic() < until:
         time.sleep(0.05)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wmtui.demo import open_demo
-from wmtui.demo.proof import Comparison, both_sides, compare
+from wmtui.demo.reconciliation import Comparison, both_sides, compare
 from wmtui.errors import Bug, ExitCode, WmtuiError, combine
 from wmtui.events import Event, Stop, TableResult
 from wmtui.model import Strategy

@@ -89,8 +89,8 @@ def _reset(folder: Path) -> None:
 
 def _make(folder: Path, progress: Progress) -> None:
     """Make the sandbox beside its place; the rename is the moment from which it is there."""
-    from wmtui.demo.history import MOMENT, make_history
-    from wmtui.demo.source import make_configuration, make_source
+    from wmtui.demo.replay import MOMENT, make_history
+    from wmtui.demo.sample_data import make_configuration, make_source
 
     progress(f"making the demo sandbox in {folder}")
     building = folder.with_name(f".{folder.name}.building")
@@ -114,7 +114,7 @@ def _settle(folder: Path, at: Path | None = None) -> None:
     lake = (at or folder) / LAKE
     known = Path(os.fsdecode((folder / MARKER).read_bytes()))
     if known != lake:
-        from wmtui.demo.address import readdress
+        from wmtui.demo.relocation import readdress
 
         readdress(load(folder / CONFIGURATION), known, lake)
         _mark(folder, lake)

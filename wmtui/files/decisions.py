@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.files.verdicts import Decided, Decision, Will
+from wmtui.layout import decisions_key
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
@@ -49,16 +50,6 @@ class Decisions(Struct, frozen=True):
 NONE = Decisions()
 
 
-def prefix() -> str:
-    """The folder of all decisions."""
-    return "watermark/decisions/"
-
-
-def key(table: TableName) -> str:
-    """Where a table's decisions are."""
-    return f"{prefix()}{table.key}.json"
-
-
 def read(objects: ObjectStore, table: TableName) -> Decisions:
     """What the store has; raises Unreadable."""
     return _read(objects, table)[0]
@@ -80,26 +71,26 @@ def change(
         entries = {name: _Entry(d.etag, d.will, d.by, d.at, d.reason) for name, d in files.items()}
         data = msgspec.json.format(msgspec.json.encode(_Document(str(table), changed.serial, entries)))
         try:
-            documents.write(objects, key(table), data, etag)
+            documents.write(objects, decisions_key(table), data, etag)
         except PreconditionFailed:
             documents.pause(attempt)
         else:
             return changed
     raise Conflict(
-        f"could not note decisions about files of {table}", f"others keep changing {key(table)}", "try again"
+        f"could not note decisions about files of {table}", f"others keep changing {decisions_key(table)}", "try again"
     )
 
 
 def _read(objects: ObjectStore, table: TableName) -> tuple[Decisions, str | None]:
     try:
-        found = objects.get(key(table))
+        found = objects.get(decisions_key(table))
     except ObjectMissing:
         return NONE, None
     try:
         document = _DECODER.decode(documents.text_of(found.data))
     except (ValueError, RecursionError) as error:
-        raise Unreadable(key(table), f"not a document of decisions: {error}") from None
+        raise Unreadable(decisions_key(table), f"not a document of decisions: {error}") from None
     if document.table != str(table):
-        raise Unreadable(key(table), f"it is of {document.table}")
+        raise Unreadable(decisions_key(table), f"it is of {document.table}")
     files = {name: Decision(e.etag, e.will, e.by, e.at, e.reason) for name, e in document.files.items()}
     return Decisions(document.serial, files), found.info.etag

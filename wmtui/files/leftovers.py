@@ -10,11 +10,9 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from wmtui.errors import ObjectMissing
+from wmtui.layout import MANIFESTS, PROBES, data_folder, parse_part
 from wmtui.objects import ObjectInfo, ObjectStore
-from wmtui.objects.conditions import PROBES
-from wmtui.runs.file_names import parse_part, table_prefix
 from wmtui.runs.run_document import Run, RunState, RunStore
-from wmtui.warehouses.base import MANIFESTS
 from wmtui.watermarks.model import Watermark
 
 AGE = timedelta(days=1)
@@ -38,7 +36,7 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
     store = RunStore(objects, mark.table)
     runs: dict[str, Run | None] = {}
     found = []
-    for info in objects.list(table_prefix(mark.table)):
+    for info in objects.list(data_folder(mark.table)):
         name = parse_part(mark.table, info.key)
         if name is None or name.run == mark.pending_extraction or info.key in loaded:
             continue

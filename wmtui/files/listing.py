@@ -8,9 +8,9 @@ from datetime import date
 from msgspec import Struct, field
 
 from wmtui.files.verdicts import Candidate, Kind, PartOf
+from wmtui.layout import DATA, DAYS, FLAT_DATA, FlatNames, data_folder, day_folder, in_staging_area, parse_part
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore
-from wmtui.runs.file_names import FLAT_PREFIX, ROOT, FlatNames, day_folder, in_staging_area, parse_part, table_prefix
 from wmtui.runs.run_document import Run, RunStore
 
 _READERS = 16
@@ -60,12 +60,12 @@ class Lister:
                 ambiguous.append(info.key)
         candidates = self._candidates(table, found, loaded)
         candidates.sort(key=lambda c: (c.last_modified, c.key))
-        return Listing(candidates, (table_prefix(table), FLAT_PREFIX), unparsed, ambiguous)
+        return Listing(candidates, (data_folder(table), FLAT_DATA), unparsed, ambiguous)
 
     def _own_folder(self, table: TableName, since: date | None) -> Iterator[ObjectInfo]:
         """Files below the table's folder: those in day folders from `since` on, and all that are in none."""
-        folder = table_prefix(table)
-        days = f"{folder}year="
+        folder = data_folder(table)
+        days = f"{folder}{DAYS}"
         for info in self._objects.list(folder):
             if since is not None and info.key >= days:
                 yield from self._objects.list(folder, after=f"{folder}{day_folder(since)}")
@@ -75,8 +75,8 @@ class Lister:
     def _flat_files(self, since: date | None) -> list[ObjectInfo]:
         with self._lock:
             if since not in self._flat:
-                after = f"{ROOT}{day_folder(since)}" if since else ""
-                listed = self._objects.list(FLAT_PREFIX, after=after)
+                after = f"{DATA}{day_folder(since)}" if since else ""
+                listed = self._objects.list(FLAT_DATA, after=after)
                 self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
 
@@ -113,7 +113,7 @@ class Lister:
 
 
 def _kind(table: TableName, info: ObjectInfo) -> Kind:
-    if not info.key.startswith(FLAT_PREFIX) and in_staging_area(table, info.key):
+    if not info.key.startswith(FLAT_DATA) and in_staging_area(table, info.key):
         return Kind.STAGING
     return Kind.ARCHIVED if info.archived else Kind.DATA
 

@@ -1,13 +1,11 @@
 """Proof that a store checks the conditions of conditional writes; some S3-compatible servers ignore them silently."""
 
 import contextlib
-from uuid import uuid4
 
 from wmtui.errors import ConditionsIgnored, NotAStore, ObjectMissing, PreconditionFailed, StoreError, WriteContended
+from wmtui.layout import new_probe_key
 from wmtui.objects.base import ObjectStore
 
-PROBES = "watermark/probe/"
-"""The folder of the objects on which conditions are tried."""
 _STALE_ETAG = "0" * 32
 
 
@@ -17,7 +15,7 @@ def prove_conditions(store: ObjectStore) -> None:
     Costs six requests, once per store. A store that wants ETags unquoted in If-Match is spoken to so from then on.
     Raises ConditionsIgnored when a condition is ignored or a true one is refused, and StoreError.
     """
-    key = f"{PROBES}{uuid4().hex}.json"
+    key = new_probe_key()
     try:
         _prove(store, key)
     except (ObjectMissing, WriteContended) as error:

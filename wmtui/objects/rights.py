@@ -5,11 +5,10 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from wmtui.errors import ObjectMissing, StoreError
+from wmtui.layout import PERMISSION_PROBES
 from wmtui.objects.base import ObjectStore
 
-PROBE_FOLDER = "_doctor/"
-"""Below each prefix; a folder that begins so holds no data."""
-_PROBE = f"{PROBE_FOLDER}probe"
+_PROBE = f"{PERMISSION_PROBES}probe"
 
 
 class Rights(Struct, frozen=True):
@@ -29,7 +28,7 @@ def try_rights(store: ObjectStore, prefix: str) -> Rights:
     actions: dict[str, Callable[[], object]] = {
         "write": lambda: store.put(key, b"{}"),
         "read": lambda: store.get(key),
-        "list": lambda: list(store.list(f"{prefix}{PROBE_FOLDER}")),
+        "list": lambda: list(store.list(f"{prefix}{PERMISSION_PROBES}")),
         "delete": lambda: store.delete(key),
     }
     for action, do in actions.items():

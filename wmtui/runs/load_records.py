@@ -4,7 +4,6 @@ One document per table and day; files a load committed are appended by compare-a
 exists.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from wmtui import layout
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
@@ -30,7 +30,6 @@ class Load(Struct, frozen=True, gc=False):
 Loads = Mapping[str, Load]
 """Key → how that file was last loaded into this target. A file of other content was loaded before, not this one."""
 
-_DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}\.json", re.ASCII)
 _ATTEMPTS = 20
 
 
@@ -91,18 +90,17 @@ class LoadRecords:
     def __init__(self, objects: ObjectStore, table: TableName) -> None:
         self._objects = objects
         self._table = table
-        self._prefix = f"watermark/loads/{table.key}/"
 
     def since(self, day: date | None) -> Iterator[LoadRecord]:
         """Every load of that day and later, oldest first; None: every load. Raises Unreadable."""
-        after = f"{self._prefix}{day.isoformat()}" if day else ""
-        for info in self._objects.list(self._prefix, after=after):
-            if _DOCUMENT.fullmatch(info.key, len(self._prefix)):
+        after = layout.loads_since(self._table, day) if day else ""
+        for info in self._objects.list(layout.loads_folder(self._table), after=after):
+            if layout.is_loads_key(self._table, info.key):
                 yield from self._read(info.key)[0].loads
 
     def add(self, record: LoadRecord) -> None:
         """Record a load under the day it ended; the same load id twice is one record. Raises Conflict, Unreadable."""
-        key = f"{self._prefix}{record.ended:%Y-%m-%d}.json"
+        key = layout.loads_key(self._table, record.ended)
         for attempt in range(_ATTEMPTS):
             try:
                 found, etag = self._read(key)

@@ -15,16 +15,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui import layout
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, StoreIncomplete, Unreadable
 from wmtui.model import Instant, Order, Position, Span, Strategy, TableName, WallTime
 from wmtui.objects import ObjectStore
-from wmtui.runs.file_names import RUN
 from wmtui.watermarks import documents
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import LAST_YEAR, bounded
 
-_RUN = re.compile(RUN)
-_DOCUMENT = re.compile(rf"({_RUN.pattern})\.json")
+_RUN = re.compile(layout.RUN)
 
 
 class RunState(StrEnum):
@@ -176,11 +175,6 @@ def _refuse_ends_of_time(run: Run) -> None:
             bounded(time)
 
 
-def prefix(table: TableName) -> str:
-    """The folder of a table's run documents."""
-    return f"watermark/runs/{table.key}/"
-
-
 class RunStore:
     """Run documents of one table in the object store; written by compare-and-swap."""
 
@@ -190,7 +184,7 @@ class RunStore:
 
     def key(self, run: str) -> str:
         """Where a run's document is."""
-        return f"{prefix(self._table)}{run}.json"
+        return layout.run_key(self._table, run)
 
     def read(self, run: str) -> tuple[Run, str] | None:
         """The run and its ETag, None when there is no document (nor can be, of that name); raises Unreadable."""
@@ -220,10 +214,9 @@ class RunStore:
 
     def since(self, run: str) -> Iterator[str]:
         """Names of runs behind this one in time, oldest first."""
-        folder = prefix(self._table)
-        for info in self._objects.list(folder, after=self.key(run) if run else ""):
-            if match := _DOCUMENT.fullmatch(info.key, len(folder)):
-                yield match[1]
+        for info in self._objects.list(layout.run_folder(self._table), after=self.key(run) if run else ""):
+            if name := layout.run_of_document(self._table, info.key):
+                yield name
 
     def _put(self, run: Run, etag: str | None) -> str:
         key, data = self.key(run.run), msgspec.json.encode(run)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from wmtui import layout
 from wmtui.config import RedshiftConfig
 from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
 from wmtui.model import Check, Level, TableName, utc_now
@@ -17,14 +18,17 @@ from wmtui.service.strangers import Stranger
 from wmtui.service.targets import check_target
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.warehouses.base import MANIFESTS
-from wmtui.watermarks.identity import KEY as IDENTITY
 from wmtui.watermarks.timestamps import to_instant
 
-PREFIXES = (
-    "watermark/", "watermark/tables/", "watermark/journal/", "watermark/locks/", "watermark/runs/",
-    "watermark/loads/", "watermark/decisions/",
-)  # fmt: skip
+_FOLDERS = (
+    layout.DOCUMENTS,
+    layout.WATERMARKS,
+    layout.JOURNALS,
+    layout.LOCKS,
+    layout.RUNS,
+    layout.LOADS,
+    layout.DECISIONS,
+)
 """Where runs and edits write, beside the folders of data."""
 
 
@@ -72,15 +76,18 @@ class Health:
         except ConfirmationNeeded as error:
             finding = f"not tried: {error.what}, and trying them writes small objects"
             return [Check("store rights", Level.WARNING, finding, error.next_step)]
-        prefixes = [*PREFIXES, *([MANIFESTS] if isinstance(w.settings.profile.warehouse, RedshiftConfig) else [])]
-        prefixes += [f"incremental/{table.key}/" for table in tables or [*w.settings.tables][:1]]
-        found = w.each(lambda prefix: try_rights(w.objects, prefix), prefixes)
+        folders = [
+            *_FOLDERS,
+            *([layout.MANIFESTS] if isinstance(w.settings.profile.warehouse, RedshiftConfig) else []),
+        ]
+        folders += [layout.data_folder(table) for table in tables or [*w.settings.tables][:1]]
+        found = w.each(lambda folder: try_rights(w.objects, folder), folders)
         return [*check_rights(found), self._conditions()]
 
     def strangers(self) -> list[Stranger]:
         """Documents among the watermarks that nothing here reads, by their names alone. Raises StoreError."""
         w = self._workspace
-        return list(strangers.in_tables((info.key for info in w.objects.list(strangers.TABLES)), w.settings.tables))
+        return list(strangers.in_tables((info.key for info in w.objects.list(layout.WATERMARKS)), w.settings.tables))
 
     def _strangers(self) -> list[Check]:
         """Documents that nothing here reads."""
@@ -103,7 +110,7 @@ class Health:
         host = utc_now if isinstance(w.clock, StoreClock) else w.clock
         readings, second = {}, timedelta(seconds=1)
         with suppress(WmtuiError, ObjectMissing):
-            readings["the store"] = clocks.read(host, lambda: w.objects.get(IDENTITY).now, grain=second)
+            readings["the store"] = clocks.read(host, lambda: w.objects.get(layout.STORE).now, grain=second)
         with suppress(WmtuiError):
             readings["the source"] = clocks.read(host, source)
         with suppress(WmtuiError):

@@ -4,21 +4,27 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from wmtui import layout
 from wmtui.errors import ObjectMissing, StoreError, Unreadable
-from wmtui.files.decisions import prefix as decisions
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import PROBES
-from wmtui.objects.rights import PROBE_FOLDER
 from wmtui.watermarks import documents
 
-ROOT = "watermark/"
-TABLES = f"{ROOT}tables/"
 _FOLDERS = frozenset(
-    {TABLES, PROBES, decisions(), f"{ROOT}{PROBE_FOLDER}"}
-    | {f"{ROOT}{name}/" for name in ("journal", "locks", "runs", "loads", "backfills", "manifests")}
+    {
+        layout.WATERMARKS,
+        layout.JOURNALS,
+        layout.LOCKS,
+        layout.RUNS,
+        layout.LOADS,
+        layout.DECISIONS,
+        layout.MANIFESTS,
+        layout.PROBES,
+        layout.BACKFILLS,
+        f"{layout.DOCUMENTS}{layout.PERMISSION_PROBES}",
+    }
 )
-_FILES = frozenset(f"{ROOT}{name}" for name in ("last_run_timestamp.txt", "store.json", "alerts.json"))
+_FILES = frozenset({layout.STORE, layout.SYSTEM_WATERMARK, layout.ALERTS})
 _AFTER_FOLDER = "\U0010ffff"
 """Sorts after every name in a folder."""
 _MOST = 20
@@ -53,7 +59,7 @@ class Stranger(Struct, frozen=True):
 
 def find(objects: ObjectStore, tables: Iterable[TableName]) -> list[Stranger]:
     """Every stranger; of folders that hold no watermarks only the folder. Raises StoreError."""
-    keys = [info.key for info in objects.list(TABLES)]
+    keys = [info.key for info in objects.list(layout.WATERMARKS)]
     found = list(in_tables(keys, tables))
     opened = [_opened(objects, stranger) for stranger in found[:_MOST]]
     return [*opened, *found[_MOST:], *map(Stranger, _elsewhere(objects))]
@@ -62,10 +68,10 @@ def find(objects: ObjectStore, tables: Iterable[TableName]) -> list[Stranger]:
 def in_tables(keys: Iterable[str], tables: Iterable[TableName]) -> Iterator[Stranger]:
     """Those among the watermarks, by their names alone."""
     tables = tuple(tables)
-    known = {f"{TABLES}{table.key}.json" for table in tables}
-    older = {f"{TABLES}{table.schema}_{table.name}.json": table for table in tables}
+    known = {layout.watermark_key(table) for table in tables}
+    older = {layout.older_watermark_key(table): table for table in tables}
     for key in keys:
-        if key not in known and not key.startswith(f"{TABLES}{PROBE_FOLDER}"):
+        if key not in known and not key.startswith(f"{layout.WATERMARKS}{layout.PERMISSION_PROBES}"):
             yield Stranger(key, older.get(key))
 
 
@@ -83,9 +89,9 @@ def _opened(objects: ObjectStore, stranger: Stranger) -> Stranger:
 def _elsewhere(objects: ObjectStore) -> Iterator[str]:
     """Names right below the root that this program gives to nothing; each folder costs one request."""
     after = ""
-    while (info := next(objects.list(ROOT, after=after), None)) is not None:
-        name, slash, _ = info.key.removeprefix(ROOT).partition("/")
-        place = f"{ROOT}{name}{slash}"
+    while (info := next(objects.list(layout.DOCUMENTS, after=after), None)) is not None:
+        name, slash, _ = info.key.removeprefix(layout.DOCUMENTS).partition("/")
+        place = f"{layout.DOCUMENTS}{name}{slash}"
         if place not in (_FOLDERS if slash else _FILES):
             yield place
         after = f"{place}{_AFTER_FOLDER}" if slash else place

@@ -27,26 +27,26 @@ from wmtui.model import TableName
 from wmtui.service import Service
 from wmtui.service.progress import TableProgress
 from wmtui.tui import themes
+from wmtui.tui.background import Background, Failure, Ready
+from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.commands.edits import Edits
 from wmtui.tui.commands.operations import Operations
 from wmtui.tui.commands.palette import Commands
-from wmtui.tui.commands.reading import TYPED_SECONDS, Reader
 from wmtui.tui.commands.syncs import Syncs
-from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.keys.actions import ACTIONS, CHANGES
-from wmtui.tui.keys.type_ahead import Typist
+from wmtui.tui.keys.key_queue import KeyQueueApp
 from wmtui.tui.panes import detail
 from wmtui.tui.panes.detail import DetailPane
 from wmtui.tui.panes.log import LogPane, as_line
-from wmtui.tui.panes.status_bar import Situation, status_line
-from wmtui.tui.state.background import Crew, Failure, Ready
-from wmtui.tui.state.guide import Guide, Step
+from wmtui.tui.panes.status_bar import StatusBarState, status_line
+from wmtui.tui.refresh import TYPED_SECONDS, TableReader
 from wmtui.tui.state.preferences import keymap, remembered_theme
-from wmtui.tui.state.sync_queue import Runs
-from wmtui.tui.state.table_list import Board, Order
-from wmtui.tui.widgets.cells import Line, Plate, plain, set_title
-from wmtui.tui.widgets.drawing import LogLine, table_header, table_line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.state.sync_queue import SyncQueue
+from wmtui.tui.state.table_list import SortOrder, TableListState
+from wmtui.tui.state.walkthrough import Step, Walkthrough
+from wmtui.tui.widgets.cells import Line, StaticLines, plain, set_title
+from wmtui.tui.widgets.line_list import LineList
+from wmtui.tui.widgets.list_items import LogLine, table_header, table_line
 
 COLLECT_SECONDS = 30.0
 """How often garbage is collected while nobody types."""
@@ -57,7 +57,7 @@ class Start(Struct):
     """How the screen is opened.
 
     reopen: reads configuration, environment and credentials anew, for a profile by name. profiles: those there are.
-    options: of equal commands. guide: the table the demo begins with. picture: where to save one, then leave.
+    options: of equal commands. walkthrough: the table the demo begins with. picture: where to save one, then leave.
     """
 
     service: Service
@@ -66,12 +66,12 @@ class Start(Struct):
     options: tuple[str, ...] = ()
     theme: str | None = None
     ascii_only: bool = False
-    guide: bool = False
+    walkthrough: bool = False
     table: TableName | None = None
     picture: Path | None = None
 
 
-class Heading(Plate):
+class TableHeading(StaticLines):
     """The names of the columns, over the list of tables and as wide as its lines."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Main(Screen[None]):
     """Textual draws everything anew when the focus moves; the two panes concerned do that for themselves."""
 
 
-class WmtuiApp(Typist[int]):
+class WmtuiApp(KeyQueueApp[int]):
     """The screen of one profile at a time. clock: monotonic seconds, for ages and rates."""
 
     TITLE = "wmtui"
@@ -111,24 +111,24 @@ class WmtuiApp(Typist[int]):
         self.start = start
         self.service = start.service
         self.clock = clock
-        self.crew = Crew(self)
-        self.runs = Runs()
-        self.board = Board(self.service.workspace.settings)
+        self.background = Background(self)
+        self.sync_queue = SyncQueue()
+        self.table_state = TableListState(self.service.workspace.settings)
         self.edits = Edits(self)
         self.syncs = Syncs(self)
         self.operations = Operations(self)
-        self.reader = Reader(self)
+        self.reader = TableReader(self)
         self.locked = self.service.workspace.settings.profile.protected
         self.keys = {action.id: action.keys for action in ACTIONS}
         """The keys of every action, the user's own included."""
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._collected = self.clock()
         self._log_prompt = False
-        self._guide = Guide() if start.guide else None
+        self._walkthrough = Walkthrough() if start.walkthrough else None
         self._pictured = False
         self._not_saved: WmtuiError | None = None
         if start.picture is not None:
-            self.board.order = Order.URGENCY
+            self.table_state.order = SortOrder.URGENCY
         self.set_class(start.ascii_only, "ascii")
         ScrollBar.renderer = _PlainScrollBar if start.ascii_only else ScrollBarRender
         self.theme_problems = self._choose_theme()
@@ -155,12 +155,12 @@ class WmtuiApp(Typist[int]):
         return Main(id="_default")
 
     def compose(self) -> ComposeResult:
-        """Status, guide, panes, prompt, footer."""
-        yield Plate(id="status")
-        yield Plate(id="guide")
+        """Status, walkthrough, panes, prompt, footer."""
+        yield StaticLines(id="status")
+        yield StaticLines(id="walkthrough")
         with Horizontal(id="top"):
             with Vertical(id="tables", classes="pane"):
-                yield Heading()
+                yield TableHeading()
                 yield LineList(self._table_line, empty="no table matches: Esc shows all", id="table-list")
             yield DetailPane()
         yield LogPane()
@@ -211,12 +211,12 @@ class WmtuiApp(Typist[int]):
         return table if isinstance(table, TableName) else None
 
     @property
-    def equal(self) -> Equal:
+    def equal(self) -> CliEquivalent:
         """Makes the equal commands of this profile."""
         options = self.start.options
         settings = self.service.workspace.settings
         named = () if "--demo" in options else ("--profile", settings.profile_name)
-        return Equal((*options, *(named if settings.named or settings.profile.protected else ())))
+        return CliEquivalent((*options, *(named if settings.named or settings.profile.protected else ())))
 
     def say(self, text: str, severity: Severity = Severity.INFO, table: TableName | None = None) -> None:
         """A line in the log; warnings and errors as a toast too."""
@@ -230,32 +230,32 @@ class WmtuiApp(Typist[int]):
         super().notify(plain(message, self.has_class("ascii")), markup=False, **options)
 
     def arrange(self, current: TableName | None = None) -> None:
-        """Order and filter the list anew; the cursor stays on its table where that is still shown."""
+        """SortOrder and filter the list anew; the cursor stays on its table where that is still shown."""
         current = current or self.current
-        visible = self.board.visible()
+        visible = self.table_state.visible()
         at = visible.index(current) if current in visible else min(self.tables_list.cursor, max(0, len(visible) - 1))
         self.tables_list.show(visible, at)
         self._titles(len(visible))
 
     def _titles(self, shown: int) -> None:
-        board, pane = self.board, self.screen_stack[0].query_one("#tables")
-        total = len(board.tables)
+        table_state, pane = self.table_state, self.screen_stack[0].query_one("#tables")
+        total = len(table_state.tables)
         count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
         parts = [
-            f"/{board.pattern}" if board.pattern else "",
-            _marks(len(board.marked), len(board.marked - set(board.visible()))),
-            "" if board.order is Order.CONFIGURED else board.order.value,
+            f"/{table_state.pattern}" if table_state.pattern else "",
+            _marks(len(table_state.marked), len(table_state.marked - set(table_state.visible()))),
+            "" if table_state.order is SortOrder.CONFIGURED else table_state.order.value,
             count,
         ]
         set_title(pane, "1 Tables", " · ".join(part for part in parts if part))
 
     def _table_line(self, table: TableName, width: int) -> Line:
-        return table_line(self.board, table, self.clock(), width)
+        return table_line(self.table_state, table, self.clock(), width)
 
     def show_status(self) -> None:
         """Draw the first line anew."""
         reader = self.reader
-        situation = Situation(
+        situation = StatusBarState(
             seen=reader.age,
             offline=reader.why,
             retry=reader.retry,
@@ -263,29 +263,29 @@ class WmtuiApp(Typist[int]):
             read_only=self.service.workspace.read_only,
             locked=self.locked,
         )
-        plate = self.screen_stack[0].query_one("#status", Plate)
+        plate = self.screen_stack[0].query_one("#status", StaticLines)
         stamp = ""
         if self.start.picture is not None:
             author = self.service.workspace.author
             stamp = f"{author.host}  {self.service.workspace.clock():%Y-%m-%d %H:%M:%S} UTC"
         width = max(20, self.size.width - 2)
-        plate.show([status_line(self.service.workspace.settings, self.board, situation, width, stamp)])
+        plate.show([status_line(self.service.workspace.settings, self.table_state, situation, width, stamp)])
 
     def _show_guide(self) -> None:
-        plate = self.screen_stack[0].query_one("#guide", Plate)
-        plate.display = self._guide is not None
-        if self._guide is not None:
-            plate.show([[("demo ", "strong"), (self._guide.text, "")]])
+        plate = self.screen_stack[0].query_one("#walkthrough", StaticLines)
+        plate.display = self._walkthrough is not None
+        if self._walkthrough is not None:
+            plate.show([[("demo ", "strong"), (self._walkthrough.text, "")]])
 
-    def guide(self, step: Step) -> None:
+    def walkthrough(self, step: Step) -> None:
         """Something of the demo's round was done."""
-        if self._guide is not None:
-            self._guide.done(step)
+        if self._walkthrough is not None:
+            self._walkthrough.done(step)
             self._show_guide()
 
     def _first_table(self) -> TableName | None:
         """The demo begins where the reader is led: the first table, which loads nothing."""
-        return self.board.tables[0] if self.board.tables else None
+        return self.table_state.tables[0] if self.table_state.tables else None
 
     def on_resize(self, _: Resize) -> None:
         """More, or less, fits into the line at the top."""
@@ -301,17 +301,17 @@ class WmtuiApp(Typist[int]):
         if changed:
             self.arrange()
             self.show_status()
-        elif self.board.running:
+        elif self.table_state.running:
             self.tables_list.redraw()
-        if self.syncs.outcomes and not (self.runs.busy or self.runs.events):
+        if self.syncs.outcomes and not (self.sync_queue.busy or self.sync_queue.events):
             self.syncs.done()
         self._picture_when_complete()
 
     def _take_events(self) -> bool:
-        events, lines = self.runs.events, []
-        if not events and not self.board.queued:
+        events, lines = self.sync_queue.events, []
+        if not events and not self.table_state.queued:
             return False
-        names = {str(table): table for table in self.board.tables} if events else {}
+        names = {str(table): table for table in self.table_state.tables} if events else {}
         ended: list[TableName] = []
         while events:
             event = events.popleft()
@@ -323,21 +323,21 @@ class WmtuiApp(Typist[int]):
                 self._take_event(table, event)
                 if isinstance(event, TableResult):
                     ended.append(table)
-        self.board.queued = self.runs.waiting
+        self.table_state.queued = self.sync_queue.waiting
         self.log_pane.add(lines)
         if ended:
             self._syncs_ended(ended)
         return True
 
     def _take_event(self, table: TableName, event: Event) -> None:
-        running = self.board.running
+        running = self.table_state.running
         if isinstance(event, TableResult):
             running.pop(table, None)
             self.syncs.outcomes.append(event)
         elif isinstance(event, Progress):
             now = self.clock()
             running.setdefault(table, TableProgress(event, now, now)).advance(event, now)
-        elif isinstance(event, Message) and table in self.runs.running:
+        elif isinstance(event, Message) and table in self.sync_queue.running:
             now = self.clock()
             running.setdefault(table, TableProgress(Progress(str(table), Phase.STARTING), now, now))
 
@@ -402,7 +402,7 @@ class WmtuiApp(Typist[int]):
         if tab == "history" and self.detail_pane.entries is None:
             self.reader.history()
         if tab == "files":
-            self.guide(Step.WHY_SEEN)
+            self.walkthrough(Step.WHY_SEEN)
 
     def action_next_tab(self, by: int) -> None:
         """The tab beside the open one."""
@@ -446,22 +446,22 @@ class WmtuiApp(Typist[int]):
 
     def action_order(self) -> None:
         """The next order."""
-        orders = list(Order)
-        self.board.order = orders[(orders.index(self.board.order) + 1) % len(orders)]
+        orders = list(SortOrder)
+        self.table_state.order = orders[(orders.index(self.table_state.order) + 1) % len(orders)]
         self.arrange()
 
     def action_mark(self) -> None:
         """Mark the table under the cursor, or unmark it; then the next one."""
         table = self.current
         if table is not None:
-            self.board.marked ^= {table}
+            self.table_state.marked ^= {table}
             self.arrange()
             self.tables_list.action_move(1)
 
     def action_mark_all(self) -> None:
         """Mark every table shown; if they are marked, none."""
-        shown = set(self.board.visible())
-        self.board.marked = set() if self.board.marked >= shown else self.board.marked | shown
+        shown = set(self.table_state.visible())
+        self.table_state.marked = set() if self.table_state.marked >= shown else self.table_state.marked | shown
         self.arrange()
 
     def action_refresh(self) -> None:
@@ -475,7 +475,7 @@ class WmtuiApp(Typist[int]):
         prompt = self.screen.query_one("#prompt", Input)
         self._show_prompt(True)
         prompt.placeholder = "search the log" if self._log_prompt else "filter tables by name, mode or problem"
-        prompt.value = self.log_pane.pattern if self._log_prompt else self.board.pattern
+        prompt.value = self.log_pane.pattern if self._log_prompt else self.table_state.pattern
         prompt.focus()
 
     def _show_prompt(self, on: bool) -> None:
@@ -487,8 +487,8 @@ class WmtuiApp(Typist[int]):
     def _narrowed(self, message: Input.Changed) -> None:
         if self._log_prompt:
             self.log_pane.search(message.value)
-        elif message.value != self.board.pattern:
-            self.board.pattern = message.value
+        elif message.value != self.table_state.pattern:
+            self.table_state.pattern = message.value
             self.arrange()
             self.reader.settle(TYPED_SECONDS)
 
@@ -498,7 +498,7 @@ class WmtuiApp(Typist[int]):
         (self.log_pane.lines if self._log_prompt else self.tables_list).focus()
 
     async def action_back(self) -> None:
-        """Out of the prompt, the zoom, the detail; then of the filter, the marks, the guide."""
+        """Out of the prompt, the zoom, the detail; then of the filter, the marks, the walkthrough."""
         prompt = self.screen.query_one("#prompt", Input)
         if prompt.display:
             prompt.value = ""
@@ -507,14 +507,14 @@ class WmtuiApp(Typist[int]):
             self.action_zoom()
         elif self.focused is not self.tables_list:
             self.tables_list.focus()
-        elif self.board.pattern:
-            self.board.pattern = ""
+        elif self.table_state.pattern:
+            self.table_state.pattern = ""
             self.arrange()
-        elif self.board.marked:
-            self.board.marked = set()
+        elif self.table_state.marked:
+            self.table_state.marked = set()
             self.arrange()
-        elif self._guide is not None:
-            self._guide = None
+        elif self._walkthrough is not None:
+            self._walkthrough = None
             self._show_guide()
 
     def action_follow(self) -> None:
@@ -536,7 +536,7 @@ class WmtuiApp(Typist[int]):
 
     def terminated(self, number: int) -> None:
         """A signal says that the screen is to end; called by a thread of its own."""
-        self.runs.cancel_all()
+        self.sync_queue.cancel_all()
         if self._running_loop is not None:
             self._running_loop.call_soon_threadsafe(self._leave_by_signal, number)
 
@@ -617,11 +617,11 @@ class WmtuiApp(Typist[int]):
         """Another profile, or the same one opened anew: nothing that was read counts any more."""
         self.service = service
         self.locked = service.workspace.settings.profile.protected and not unlocked
-        marked, order = self.board.marked, self.board.order
-        same = service.workspace.settings.profile_name == self.board.settings.profile_name
-        self.board = Board(service.workspace.settings, order=order)
+        marked, order = self.table_state.marked, self.table_state.order
+        same = service.workspace.settings.profile_name == self.table_state.settings.profile_name
+        self.table_state = TableListState(service.workspace.settings, order=order)
         if same:
-            self.board.marked = marked & set(self.board.tables)
+            self.table_state.marked = marked & set(self.table_state.tables)
         self.reader.forget()
         self.detail_pane.begin(None)
         self.arrange(self.current)
@@ -645,7 +645,7 @@ class WmtuiApp(Typist[int]):
         if self.failure is not None:
             self._pictured = True
             self.leave(ExitCode.UNREACHABLE)
-        elif self.detail_pane.table != (wanted := self.start.table or next(iter(self.board.visible()), None)):
+        elif self.detail_pane.table != (wanted := self.start.table or next(iter(self.table_state.visible()), None)):
             self.arrange(wanted)
             self.reader.detail()
         else:
@@ -655,16 +655,16 @@ class WmtuiApp(Typist[int]):
     @property
     def _is_reading(self) -> bool:
         """Something is asked, or what was found is not shown yet; a cursor that settles asks soon."""
-        return bool(self.crew.busy) or self.reader.busy or not self.reader.still
+        return bool(self.background.busy) or self.reader.busy or not self.reader.still
 
     def _take_picture(self, path: Path) -> None:
-        from wmtui.tui import picture
+        from wmtui.tui import image_file
 
         if self._is_reading:  # It began again meanwhile: what is shown may be half of two readings.
             self._pictured = False
             return
         try:
-            picture.save(self.export_screenshot(title=self.picture_title()), path)
+            image_file.save(self.export_screenshot(title=self.picture_title()), path)
         except WmtuiError as error:
             self._not_saved = error
         self.leave(ExitCode.DONE if self._not_saved is None else ExitCode.USAGE)

@@ -197,10 +197,6 @@ OnStaged = Callable[[LoadFile, int], None]
 """Called after each staged file with its row count; may raise Interrupted to stop between files."""
 
 
-MANIFESTS = "watermark/manifests/"
-"""Where manifests are."""
-
-
 class Manifests(Protocol):
     """Where manifests are put for the time of a COPY: the part of a store that is needed."""
 
@@ -278,10 +274,6 @@ class Warehouse(Protocol):
 
     def clock(self) -> datetime:
         """The warehouse's clock, aware UTC."""
-        ...
-
-    def row_count(self, target: str) -> int | None:
-        """Rows in the target, None when there is no such table."""
         ...
 
     def check(self) -> list[Check]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 
 def quote(*names: str) -> str:
     """A name, or a path of names, as an SQL identifier."""
@@ -16,3 +18,21 @@ def fill(template: str, **parts: str) -> str:
 def columns_list(names: Sequence[str]) -> str:
     """Names as a list in a statement."""
     return ", ".join(quote(name) for name in names)
+
+
+class Insert(Struct, frozen=True):
+    """An INSERT of bound values. table: quoted. columns: names, not quoted yet."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    def statement(self, rows: int = 1) -> str:
+        """The statement for so many rows; their values are bound as $1, $2, …, one row after the other."""
+        width = len(self.columns)
+        places = [", ".join(f"${row * width + column + 1}" for column in range(width)) for row in range(rows)]
+        return fill(
+            "INSERT INTO {table} ({columns}) VALUES ({values})",
+            table=self.table,
+            columns=columns_list(self.columns),
+            values="), (".join(places),
+        )

@@ -9,13 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.layout import STORE, WATERMARKS
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 
-KEY = "watermark/store.json"
 FORMAT = 2
 """Of the store's documents. A wmtui that knows less refuses to write."""
-_TABLES = "watermark/tables/"
 _ATTEMPTS = 20
 
 
@@ -50,15 +49,15 @@ _DECODER = msgspec.json.Decoder(StoreIdentity)
 def read(objects: ObjectStore) -> tuple[StoreIdentity, str] | None:
     """The identity and its ETag; None for a store that never had one. Raises Unreadable."""
     try:
-        found = objects.get(KEY)
+        found = objects.get(STORE)
     except ObjectMissing:
         return None
     try:
         identity = _DECODER.decode(documents.text_of(found.data))
     except (ValueError, RecursionError) as error:
-        raise Unreadable(KEY, f"not the document of a store: {error}") from None
+        raise Unreadable(STORE, f"not the document of a store: {error}") from None
     if identity.min_format > FORMAT:
-        raise Unreadable(KEY, f"it has format {identity.min_format}; this wmtui knows up to {FORMAT}: upgrade it")
+        raise Unreadable(STORE, f"it has format {identity.min_format}; this wmtui knows up to {FORMAT}: upgrade it")
     return identity, found.info.etag
 
 
@@ -73,7 +72,7 @@ def ensure(objects: ObjectStore, *, now: str, by: str) -> StoreIdentity:
     root = Root(objects.uri(""), now, by)
     made = StoreIdentity(known) if known else StoreIdentity(uuid4().hex, roots=(root,))
     try:
-        documents.write(objects, KEY, msgspec.json.encode(made), None)
+        documents.write(objects, STORE, msgspec.json.encode(made), None)
     except PreconditionFailed:
         found = read(objects)
         return made if found is None else found[0]
@@ -91,12 +90,12 @@ def change(objects: ObjectStore, edit: Callable[[StoreIdentity], StoreIdentity])
         if changed == identity:
             return identity
         try:
-            documents.write(objects, KEY, msgspec.json.encode(changed), etag)
+            documents.write(objects, STORE, msgspec.json.encode(changed), etag)
         except PreconditionFailed:
             documents.pause(attempt)
         else:
             return changed
-    raise Conflict("the store's document is being changed by others", f"{KEY} was never as it was read", "try again")
+    raise Conflict("the store's document is being changed by others", f"{STORE} was never as it was read", "try again")
 
 
 def accept_root(objects: ObjectStore, *, now: str, by: str, reason: str) -> StoreIdentity:
@@ -112,7 +111,7 @@ def remember_warehouse(objects: ObjectStore, profile: str, warehouse: str) -> St
 
 def _of_documents(objects: ObjectStore) -> str | None:
     """The id that a watermark of the store bears; None where none does."""
-    for info in objects.list(_TABLES):
+    for info in objects.list(WATERMARKS):
         try:
             found: Mapping[str, Any] = documents.decode(info.key, objects.get(info.key).data)
         except (ObjectMissing, Unreadable):

@@ -4,9 +4,9 @@ Entry N rides inside document N (`metadata.change`) and is copied to its own key
 makes sure that N is there. So a crash between the two loses nothing.
 """
 
-import re
 from collections.abc import Iterator
 
+from wmtui import layout
 from wmtui.errors import ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
@@ -14,7 +14,6 @@ from wmtui.watermarks import documents, entries
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import digest_of
 
-_NAME = re.compile(r"([0-9]{12})\.json")
 _FARTHEST = 10**6
 """A key so many serials behind the one before is no change of ours: somebody put it there."""
 _TRIES = 20
@@ -28,12 +27,12 @@ class Journal:
 
     def __init__(self, objects: ObjectStore, table: TableName, riding: Json | None = None) -> None:
         self._objects = objects
-        self._prefix = f"watermark/journal/{table.key}/"
+        self._table = table
         self._riding = riding
 
     def key(self, serial: int) -> str:
         """Where the entry of a serial is."""
-        return f"{self._prefix}{serial:012d}.json"
+        return layout.journal_key(self._table, serial)
 
     def newest(self, since: int = 0) -> tuple[int, Json | None]:
         """The highest serial in use, looking behind `since` only, and the newest entry there that can be read.
@@ -110,11 +109,11 @@ class Journal:
 
     def _serials(self, since: int) -> Iterator[int]:
         last = since
-        for info in self._objects.list(self._prefix, after=self.key(since)):
-            match = _NAME.fullmatch(info.key, len(self._prefix))
-            if match is None or int(match[1]) - last > _FARTHEST:
+        for info in self._objects.list(layout.journal_folder(self._table), after=self.key(since)):
+            serial = layout.journal_serial(self._table, info.key)
+            if serial is None or serial - last > _FARTHEST:
                 continue
-            last = int(match[1])
+            last = serial
             yield last
 
     def _read(self, key: str) -> Json:

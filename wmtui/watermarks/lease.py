@@ -28,6 +28,7 @@ from wmtui.errors import (
     Unreadable,
     WmtuiError,
 )
+from wmtui.layout import lock_key
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
@@ -190,11 +191,6 @@ def standing(mark: Watermark) -> list[Any]:
     return [*place(mark), mark.is_manual]
 
 
-def key(table: TableName) -> str:
-    """Where a table's lock document is."""
-    return f"watermark/locks/{table.key}.json"
-
-
 def free(table: TableName) -> Heartbeat:
     """Of a table that was never locked."""
     return Heartbeat(table, _FREE)
@@ -203,10 +199,10 @@ def free(table: TableName) -> Heartbeat:
 def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     """The lock document; of a table that was never locked when there is none. Raises Unreadable."""
     try:
-        found = objects.get(key(table))
+        found = objects.get(lock_key(table))
     except ObjectMissing:
         return free(table)
-    fields = {**_FREE, **documents.decode(key(table), found.data)}
+    fields = {**_FREE, **documents.decode(lock_key(table), found.data)}
     try:
         for name in ("token", "rows"):
             if problem := wrong_count(name, fields[name]):
@@ -217,7 +213,7 @@ def read(objects: ObjectStore, table: TableName) -> Heartbeat:
         _instant(fields["clock_read"])
         _instant(fields["held_since"])
     except (TypeError, ValueError) as error:
-        raise Unreadable(key(table), f"not a lock document: {error}") from None
+        raise Unreadable(lock_key(table), f"not a lock document: {error}") from None
     return Heartbeat(table, fields, found.info.etag, found.now - found.info.last_modified, found.now)
 
 
@@ -283,7 +279,9 @@ class Lease(Struct):
             for _ in range(_ATTEMPTS):
                 asked_at = time.monotonic()
                 try:
-                    self._etag = documents.write(self._objects, key(self.table), documents.encode(fields), self._etag)
+                    self._etag = documents.write(
+                        self._objects, lock_key(self.table), documents.encode(fields), self._etag
+                    )
                 except PreconditionFailed:
                     self._etag, beside = self._own_document()
                     fields |= beside
@@ -333,7 +331,7 @@ def acquire(
         token = max(found.token, fence) + 1
         if problem := wrong_count("the next token", token):
             raise Unreadable(
-                key(table), f"{problem}: this document, the watermark or the ledger has one that no run left"
+                lock_key(table), f"{problem}: this document, the watermark or the ledger has one that no run left"
             )
         fields = {
             **found.fields,
@@ -399,7 +397,7 @@ def write_beside(objects: ObjectStore, found: Heartbeat, **noted: Any) -> bool:
 def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json) -> str | None:
     """The ETag of our lock document, None when somebody else was quicker."""
     try:
-        return documents.write(objects, key(table), documents.encode(fields), found.etag)
+        return documents.write(objects, lock_key(table), documents.encode(fields), found.etag)
     except PreconditionFailed:
         seen = read(objects, table)
         return seen.etag if seen.fields.get("write_id") == fields["write_id"] else None
@@ -408,7 +406,7 @@ def _take(objects: ObjectStore, table: TableName, found: Heartbeat, fields: Json
 def _written(objects: ObjectStore, table: TableName, etag: str) -> str | None:
     """When the store took this version of the lock document, for renewals to say; None: it cannot be told any more."""
     with contextlib.suppress(StoreError, ObjectMissing):
-        info = objects.head(key(table))
+        info = objects.head(lock_key(table))
         return format_instant(info.last_modified) if info.etag == etag else None
     return None
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from wmtui import layout
 from wmtui.errors import (
     Conflict,
     NotWritten,
@@ -87,11 +88,6 @@ class WatermarkStore:
         self._seen: tuple[float, identities.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
-    @staticmethod
-    def key(table: TableName) -> str:
-        """Where a table's document is."""
-        return f"watermark/tables/{table.key}.json"
-
     def read(self, table: TableName) -> Stored:
         """The document as it is, of a new table when there is none. A table without document costs a second request.
 
@@ -105,7 +101,7 @@ class WatermarkStore:
             return Stored(found.watermark, None, used)
         found = self._get(table)
         if found.etag is None:  # Else the first change of a new table landed in between.
-            raise WatermarkGone(str(table), self.key(table), newest["serial"])
+            raise WatermarkGone(str(table), layout.watermark_key(table), newest["serial"])
         return found
 
     def standing(self, table: TableName) -> Watermark:
@@ -237,7 +233,7 @@ class WatermarkStore:
 
     def _get(self, table: TableName) -> Stored:
         """The document; of a new table when there is none, whatever the journal says."""
-        key = self.key(table)
+        key = layout.watermark_key(table)
         try:
             found = self._objects.get(key)
         except ObjectMissing:
@@ -331,7 +327,7 @@ class WatermarkStore:
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         _refuse_unreadable(changed, changed.problem)
         try:
-            documents.write(self._objects, self.key(mark.table), changed.encode(), stored.etag)
+            documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
@@ -381,7 +377,7 @@ def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
         raise NotWritten(
             f"the watermark of {mark.table} was not changed",
             f"nobody could read it again: {problem}",
-            f"look at {WatermarkStore.key(mark.table)} and restore an earlier version",
+            f"look at {layout.watermark_key(mark.table)} and restore an earlier version",
         )
 
 

@@ -3,11 +3,10 @@
 from datetime import datetime
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
+from wmtui.layout import SYSTEM_WATERMARK
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
 from wmtui.watermarks.timestamps import format_wall, parse_wall
-
-KEY = "watermark/last_run_timestamp.txt"
 
 
 def read(objects: ObjectStore) -> datetime | None:
@@ -19,7 +18,7 @@ def move(objects: ObjectStore, wall: datetime) -> None:
     """Write it over what is there. Raises Conflict when somebody moves it at the same moment, Unreadable."""
     _, etag = _read(objects)
     try:
-        documents.write(objects, KEY, format_wall(wall, 0).encode() + b"\n", etag)
+        documents.write(objects, SYSTEM_WATERMARK, format_wall(wall, 0).encode() + b"\n", etag)
     except PreconditionFailed:
         now = read(objects)
         if now != wall.replace(microsecond=0):
@@ -32,10 +31,10 @@ def move(objects: ObjectStore, wall: datetime) -> None:
 
 def _read(objects: ObjectStore) -> tuple[datetime | None, str | None]:
     try:
-        found = objects.get(KEY)
+        found = objects.get(SYSTEM_WATERMARK)
     except ObjectMissing:
         return None, None
     try:
         return parse_wall(found.data.decode("utf-8-sig", "replace").strip()), found.info.etag
     except ValueError as error:
-        raise Unreadable(KEY, str(error)) from None
+        raise Unreadable(SYSTEM_WATERMARK, str(error)) from None

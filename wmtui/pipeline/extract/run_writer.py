@@ -9,12 +9,12 @@ import threading
 
 from msgspec.structs import replace
 
+from wmtui.layout import part_key
 from wmtui.model import Position
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.extract.part_writer import Chunk, encode, put_part
 from wmtui.pipeline.extract.pending_run import columns_of
 from wmtui.pipeline.extract.plan import Plan, is_overlap
-from wmtui.runs.file_names import part_key
 from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.runs.settle import patch_extracted

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from wmtui.layout import FLAT_DATA, data_folder
 from wmtui.model import TableName
-from wmtui.runs.file_names import FLAT_PREFIX, table_prefix
 from wmtui.warehouses import Fence, KnownLoads, LedgerEntry, Place
 
 
@@ -65,7 +65,7 @@ def key_of(entry: LedgerEntry, table: TableName) -> str:
     """A ledger row's key below the store's root; from its address where it is older than keys in the ledger."""
     if entry.key:
         return entry.key
-    for prefix in (table_prefix(table), FLAT_PREFIX):
+    for prefix in (data_folder(table), FLAT_DATA):
         before, found, rest = entry.uri.rpartition(f"/{prefix}")
         if found and before:
             return prefix + rest

@@ -21,6 +21,7 @@ from wmtui.files.selection import (
 )
 from wmtui.files.summary import explain
 from wmtui.files.verdicts import Candidate, Reason
+from wmtui.layout import parse_part
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.load.file_reader import open_footer, open_part
 from wmtui.pipeline.load.missing_files import refuse_lost, refuse_replaced
@@ -34,7 +35,6 @@ from wmtui.pipeline.load.table_ledger import (
     tell_or_refuse,
 )
 from wmtui.pipeline.target_check import layout, naming, remember_loaded
-from wmtui.runs.file_names import parse_part
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords, Loads
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult

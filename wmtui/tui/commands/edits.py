@@ -9,13 +9,13 @@ from wmtui.service import Changed, Entry, WayBack
 from wmtui.service.history import diff_lines
 from wmtui.texts import count
 from wmtui.tui.commands.permission import Asking
-from wmtui.tui.dialogs.base import Ask, texts
+from wmtui.tui.dialogs.base import ConfirmDialog, texts
 from wmtui.tui.dialogs.conflict import ConflictDialog
-from wmtui.tui.dialogs.edit import ConflictFound, Edit, Edited
+from wmtui.tui.dialogs.edit import ConflictFound, EditDialog, Edited
 from wmtui.tui.dialogs.pin import PinDialog
-from wmtui.tui.dialogs.system import SystemDialog
+from wmtui.tui.dialogs.system_watermark import SystemDialog
 from wmtui.tui.panes.detail import Change
-from wmtui.tui.state.guide import Step
+from wmtui.tui.state.walkthrough import Step
 from wmtui.tui.widgets.cells import Line
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
@@ -30,7 +30,7 @@ class Edits(Asking):
         tables = self._targets()
         if tables:
             app = self._app
-            dialog = Edit(app.service, tables, app.equal, point, hidden=self._hidden())
+            dialog = EditDialog(app.service, tables, app.equal, point, hidden=self._hidden())
             self._allowed(lambda: app.push_screen(dialog, self._edited))
 
     def _edited(self, outcome: Edited | ConflictFound | None) -> None:
@@ -39,12 +39,12 @@ class Edits(Asking):
         if isinstance(outcome, ConflictFound):
             self._app.push_screen(ConflictDialog(outcome.draft, outcome.point), self._edit_theirs)
             return
-        self._app.board.marked.clear()
+        self._app.table_state.marked.clear()
         for changed in outcome.changed:
             self._changed("set", changed)
         for table, failure in outcome.refused:
             self._failed(failure, table)
-        self._app.guide(Step.EDITED)
+        self._app.walkthrough(Step.EDITED)
 
     def _edit_theirs(self, point: str | None) -> None:
         if point is not None:
@@ -75,7 +75,7 @@ class Edits(Asking):
 
         def do(reason: str | None) -> None:
             if reason is not None:
-                app.crew.do(lambda: [read(table, reason) for table in tables], self._all_reset, self._failed)
+                app.background.do(lambda: [read(table, reason) for table in tables], self._all_reset, self._failed)
 
         def read(table: TableName, reason: str) -> tuple[TableName, Changed | WmtuiError]:
             try:
@@ -86,10 +86,12 @@ class Edits(Asking):
 
         typed = settings.profile_name if len(tables) > 1 else ""
         required = settings.profile.protected
-        app.push_screen(Ask(f"Reset {name}", effect, command, yes="Reset", typed=typed, reason_required=required), do)
+        app.push_screen(
+            ConfirmDialog(f"Reset {name}", effect, command, yes="Reset", typed=typed, reason_required=required), do
+        )
 
     def _all_reset(self, outcomes: "list[tuple[TableName, Changed | WmtuiError]]") -> None:
-        self._app.board.marked.clear()
+        self._app.table_state.marked.clear()
         for table, outcome in outcomes:
             if isinstance(outcome, Changed):
                 self._changed("reset", outcome)
@@ -113,7 +115,7 @@ class Edits(Asking):
             else:
                 self._ask_undo(table, way, f"Undo “{way.edit.action}” of {table}")
 
-        self._app.crew.do(lambda: history.last_edit(table), ask, lambda failure: self._failed(failure, table))
+        self._app.background.do(lambda: history.last_edit(table), ask, lambda failure: self._failed(failure, table))
 
     def restore(self) -> None:
         """Go back to how the history's entry under the cursor left the watermark."""
@@ -135,7 +137,9 @@ class Edits(Asking):
         def ask(way: WayBack) -> None:
             self._ask_undo(table, way, f"Restore {table} as change {serial} left it")
 
-        self._app.crew.do(lambda: history.way_back(table, serial), ask, lambda failure: self._failed(failure, table))
+        self._app.background.do(
+            lambda: history.way_back(table, serial), ask, lambda failure: self._failed(failure, table)
+        )
 
     def _ask_undo(self, table: TableName, way: WayBack, title: str) -> None:
         app, service = self._app, self._app.service
@@ -152,22 +156,22 @@ class Edits(Asking):
             if reason is None:
                 return
             undo = partial(service.history.undo, table, way.to, force=way.doubles, reason=reason or None, seen=way.seen)
-            app.crew.do(undo, done, lambda failure: self._failed(failure, table))
+            app.background.do(undo, done, lambda failure: self._failed(failure, table))
 
         def done(changed: Changed) -> None:
             self._changed("undo", changed)
-            app.guide(Step.UNDONE)
+            app.walkthrough(Step.UNDONE)
 
         required = service.workspace.settings.profile.protected
         command = lambda reason: app.equal.command(  # noqa: E731
             "watermark", "undo", *options, tables=[table], reason=reason, force=way.doubles
         )
-        app.push_screen(Ask(title, [*effect, *note], command, yes="Undo", reason_required=required), do)
+        app.push_screen(ConfirmDialog(title, [*effect, *note], command, yes="Undo", reason_required=required), do)
 
     def pin(self) -> None:
         """Pin the current table's watermark, or unpin it."""
         table = self._one("pinning")
-        look = self._app.board.looks.get(table) if table else None
+        look = self._app.table_state.looks.get(table) if table else None
         if table is not None and look is not None and look.mark is not None:
             mark = look.mark
             self._allowed(lambda: self._pin(table, mark))
@@ -180,12 +184,12 @@ class Edits(Asking):
             if answer is not None:
                 reason, until = answer
                 work = lambda: service.pins.pin(table, reason=reason, until=until or None)  # noqa: E731
-                app.crew.do(work, lambda mark: self._told("pinned", mark), failed)
+                app.background.do(work, lambda mark: self._told("pinned", mark), failed)
 
         def unpinned(reason: str | None) -> None:
             if reason is not None:
                 work = lambda: service.pins.unpin(table, reason=reason or None)  # noqa: E731
-                app.crew.do(work, lambda mark: self._told("unpinned", mark), failed)
+                app.background.do(work, lambda mark: self._told("unpinned", mark), failed)
 
         if pin_at(mark, service.workspace.clock()) is None:
             app.push_screen(PinDialog(table, app.equal), pinned)
@@ -195,7 +199,7 @@ class Edits(Asking):
             "watermark", "unpin", tables=[table], reason=reason
         )
         required = service.workspace.settings.profile.protected
-        ask = Ask(f"Unpin the watermark of {table}", effect, command, yes="Unpin", reason_required=required)
+        ask = ConfirmDialog(f"Unpin the watermark of {table}", effect, command, yes="Unpin", reason_required=required)
         app.push_screen(ask, unpinned)
 
     def system(self) -> None:

@@ -12,10 +12,10 @@ from wmtui.secrets import redact
 from wmtui.service import Entry
 from wmtui.service import Severity as State
 from wmtui.texts import count
-from wmtui.tui import picture, themes
+from wmtui.tui import image_file, themes
 from wmtui.tui.commands.permission import Asking
 from wmtui.tui.dialogs.base import texts
-from wmtui.tui.dialogs.pick import LOOK_WIDTH, Look, Pick
+from wmtui.tui.dialogs.pick import TEXT_WIDTH, PickDialog, TextDialog
 from wmtui.tui.keys.actions import ACTIONS, Action, format_key
 from wmtui.tui.panes.detail import Change, Field
 from wmtui.tui.state.preferences import remember_theme
@@ -30,30 +30,30 @@ class Operations(Asking):
     def jump(self) -> None:
         """Go to a table by name."""
         app = self._app
-        choices = [(str(table), "") for table in app.board.tables]
+        choices = [(str(table), "") for table in app.table_state.tables]
 
         def go(name: str | None) -> None:
-            table = found(app.board.tables, name or "")
+            table = found(app.table_state.tables, name or "")
             if table is not None:
-                if table not in app.board.visible():
-                    app.board.pattern = ""
+                if table not in app.table_state.visible():
+                    app.table_state.pattern = ""
                 app.arrange(table)
                 app.tables_list.focus()
                 app.reader.detail()
 
-        app.push_screen(Pick("Jump to a table", choices, current=str(app.current or "")), go)
+        app.push_screen(PickDialog("Jump to a table", choices, current=str(app.current or "")), go)
 
     def problems(self) -> None:
         """What is wrong, each cause once with its tables."""
         lines: list[Line] = []
         app = self._app
-        for cause, tables in app.board.causes():
-            kind = "bad" if any(app.board.looks[t].status.severity is State.ERROR for t in tables) else "warn"
-            first, *rest = textwrap.wrap(f"{count(len(tables), 'table')}: {cause}", LOOK_WIDTH) or [""]
+        for cause, tables in app.table_state.causes():
+            kind = "bad" if any(app.table_state.looks[t].status.severity is State.ERROR for t in tables) else "warn"
+            first, *rest = textwrap.wrap(f"{count(len(tables), 'table')}: {cause}", TEXT_WIDTH) or [""]
             number, _, said = first.partition(": ")
             lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]
             lines += [[(f"  {table}", "")] for table in tables]
-        self._app.push_screen(Look("Problems by cause", lines or texts("✓ nothing is wrong", kind="good")))
+        self._app.push_screen(TextDialog("Problems by cause", lines or texts("✓ nothing is wrong", kind="good")))
 
     def help(self) -> None:
         """Every key, those of the focused pane first."""
@@ -70,7 +70,7 @@ class Operations(Asking):
         ]
         lines += texts("statuses: ✓ good  · pending  ▸ running  ! look here  ✗ failed")
         lines += texts("columns: status in MySQL and Redshift, lag and its share of the limit, files")
-        self._app.push_screen(Look("Keys", lines))
+        self._app.push_screen(TextDialog("Keys", lines))
 
     def _help_line(self, action: Action) -> Line:
         keys = ", ".join(format_key(key) for key in self._app.keys[action.id].split(","))
@@ -80,8 +80,8 @@ class Operations(Asking):
         """Everything about a line, which a pane may be too narrow for."""
         detail = self._app.detail_pane.detail
         title, text = _whole(item, detail.selection if detail else None)
-        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, LOOK_WIDTH) or [""]]
-        self._app.push_screen(Look(title, texts(*lines)))
+        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, TEXT_WIDTH) or [""]]
+        self._app.push_screen(TextDialog(title, texts(*lines)))
 
     def copy(self) -> None:
         """Copy what the cursor is on."""
@@ -106,13 +106,13 @@ class Operations(Asking):
         """Save what is shown as SVG and PNG, in the folder wmtui was started in."""
         app = self._app
         svg = app.export_screenshot(title=app.picture_title())
-        paths = [Path(f"wmtui-{self._stamp()}{suffix}") for suffix in picture.SUFFIXES]
+        paths = [Path(f"wmtui-{self._stamp()}{suffix}") for suffix in image_file.SUFFIXES]
 
         def save() -> None:
             for path in paths:
-                picture.save(svg, path)
+                image_file.save(svg, path)
 
-        app.crew.do(
+        app.background.do(
             save,
             lambda _: app.notify(f"saved {paths[0].resolve()} and .png"),
             self._failed,
@@ -141,7 +141,7 @@ class Operations(Asking):
         choices = [
             (name, "your own" if path.parent != themes.SHIPPED else "") for name, path in available.files.items()
         ]
-        app.push_screen(Pick("Theme", choices, current=before, seen=show), chosen)
+        app.push_screen(PickDialog("Theme", choices, current=before, seen=show), chosen)
 
     def profile(self) -> None:
         """Switch the profile, or read the present one anew: environment and credentials too."""
@@ -150,7 +150,7 @@ class Operations(Asking):
         if app.start.reopen is None or not app.start.profiles:
             app.say("the demo has one profile", Severity.WARNING)
             return
-        if app.runs.busy:
+        if app.sync_queue.busy:
             app.say("wait for the syncs, or cancel them with x: they belong to this profile", Severity.WARNING)
             return
 
@@ -159,12 +159,12 @@ class Operations(Asking):
                 self._reopen(name, unlocked=False)
 
         choices = [(name, "current: read anew" if name == current else "") for name in app.start.profiles]
-        app.push_screen(Pick("Profile", choices, current=current), chosen)
+        app.push_screen(PickDialog("Profile", choices, current=current), chosen)
 
     def quit(self) -> None:
         """Leave; while something runs, ask how."""
         app = self._app
-        if not app.runs.busy:
+        if not app.sync_queue.busy:
             app.leave()
             return
         choices = [
@@ -176,13 +176,13 @@ class Operations(Asking):
         def chosen(what: str | None) -> None:
             if what in ("finish", "abort"):
                 if what == "abort":
-                    app.runs.cancel_all()
-                left = len(app.runs.running)
+                    app.sync_queue.cancel_all()
+                left = len(app.sync_queue.running)
                 app.say(f"leaving once {count(left, 'sync')} {'has' if left == 1 else 'have'} ended")
-                app.set_interval(0.1, lambda: None if app.runs.busy else app.leave(ExitCode.DONE))
+                app.set_interval(0.1, lambda: None if app.sync_queue.busy else app.leave(ExitCode.DONE))
 
-        running = len(app.runs.running) + len(app.runs.waiting)
-        app.push_screen(Pick(f"{count(running, 'sync')} under way", choices), chosen)
+        running = len(app.sync_queue.running) + len(app.sync_queue.waiting)
+        app.push_screen(PickDialog(f"{count(running, 'sync')} under way", choices), chosen)
 
     def _stamp(self) -> str:
         workspace = self._app.service.workspace

@@ -7,8 +7,8 @@ from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Changed, Service
 from wmtui.texts import count
-from wmtui.tui.dialogs.base import Ask, texts
-from wmtui.tui.state.background import Failure, words
+from wmtui.tui.background import Failure, words
+from wmtui.tui.dialogs.base import ConfirmDialog, texts
 from wmtui.watermarks.model import Watermark
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ class Asking:
         self._app = app
 
     def _targets(self) -> list[TableName]:
-        return self._app.board.targets(self._app.current)
+        return self._app.table_state.targets(self._app.current)
 
     def _hidden(self) -> int:
         """How many of the marked tables the filter hides: they are meant all the same."""
-        return len(self._app.board.marked - set(self._app.board.visible()))
+        return len(self._app.table_state.marked - set(self._app.table_state.visible()))
 
     def _one(self, what: str) -> TableName | None:
         """The table under the cursor, for what is done to one table at a time; while others are marked it says so."""
         app = self._app
-        if app.board.marked - {app.current}:
-            marked = count(len(app.board.marked), "marked table")
+        if app.table_state.marked - {app.current}:
+            marked = count(len(app.table_state.marked), "marked table")
             app.say(f"{what} is done to one table at a time, and there are {marked}: Esc unmarks", Severity.WARNING)
             return None
         return app.current
@@ -52,7 +52,7 @@ class Asking:
 
         effect = texts(f"{name} is protected: from here on, changes are made to {settings.store.root}", kind="warn")
         command = lambda _: ""  # noqa: E731
-        app.push_screen(Ask(f"Change {name}?", effect, command, yes="Unlock", typed=name), typed)
+        app.push_screen(ConfirmDialog(f"Change {name}?", effect, command, yes="Unlock", typed=name), typed)
 
     def _changed(self, action: str, changed: Changed) -> None:
         summary = changed.selection.summary
@@ -87,4 +87,4 @@ class Asking:
             if then is not None:
                 then()
 
-        app.crew.do(lambda: reopen(name), take, self._failed)
+        app.background.do(lambda: reopen(name), take, self._failed)

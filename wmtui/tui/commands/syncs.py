@@ -6,9 +6,9 @@ from wmtui.events import Severity, Status, TableResult
 from wmtui.model import TableName
 from wmtui.service import Request
 from wmtui.texts import count
-from wmtui.tui.dialogs.base import Ask, texts
+from wmtui.tui.dialogs.base import ConfirmDialog, texts
 from wmtui.tui.dialogs.sync import SyncDialog
-from wmtui.tui.state.guide import Step
+from wmtui.tui.state.walkthrough import Step
 from wmtui.watermarks.lease import Heartbeat
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ class Syncs(Asking):
         app, tables = self._app, self._targets()
         if not tables:
             return
-        looks = [app.board.looks.get(table) for table in tables]
+        looks = [app.table_state.looks.get(table) for table in tables]
         manual = [look.table for look in looks if look is not None and look.mark is not None and look.mark.is_manual]
 
         def start(request: Request | None) -> None:
             if request is None:
                 return
-            started = app.runs.start(app.service, request)
+            started = app.sync_queue.start(app.service, request)
             for table in set(tables) - set(started):
                 app.say("is being synced already", Severity.WARNING, table)
-            app.board.marked.clear()
-            app.board.queued = app.runs.waiting
+            app.table_state.marked.clear()
+            app.table_state.queued = app.sync_queue.waiting
             app.arrange()
             app.show_status()
 
@@ -62,12 +62,12 @@ class Syncs(Asking):
             about = f"{count(extracted, 'row')} extracted, {rows:,} loaded"
             self._app.notify(f"✓ {count(len(good), 'table')} synced, {about}")
             if rows:
-                self._app.guide(Step.SYNCED)
+                self._app.walkthrough(Step.SYNCED)
 
     def cancel(self) -> None:
         """Stop the syncs of the marked tables, else of the current one, between parts."""
         for table in self._targets():
-            if not self._app.runs.cancel(table):
+            if not self._app.sync_queue.cancel(table):
                 self._app.say("no sync of this screen works on it; U breaks a dead run's lock", Severity.WARNING, table)
 
     def unlock(self) -> None:
@@ -93,15 +93,17 @@ class Syncs(Asking):
             def do(reason: str | None) -> None:
                 if reason is not None:
                     work = lambda: service.locks.unlock(lock, reason=reason or None)  # noqa: E731
-                    app.crew.do(work, lambda _: self._told_unlocked(table), failed)
+                    app.background.do(work, lambda _: self._told_unlocked(table), failed)
 
             command = lambda reason: app.equal.command("unlock", lease, "--yes", reason=reason)  # noqa: E731
             required = service.workspace.settings.profile.protected
             typed = lease[-4:]
             title = f"Break the lock of {table}"
-            app.push_screen(Ask(title, effect, command, yes="Unlock", typed=typed, reason_required=required), do)
+            app.push_screen(
+                ConfirmDialog(title, effect, command, yes="Unlock", typed=typed, reason_required=required), do
+            )
 
-        app.crew.do(lambda: service.workspace.heartbeat(table), ask, failed)
+        app.background.do(lambda: service.workspace.heartbeat(table), ask, failed)
 
     def _told_unlocked(self, table: TableName) -> None:
         self._app.say("broke the lock", table=table)

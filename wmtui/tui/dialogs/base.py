@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
-from wmtui.tui.state.background import Crew, Failure, words
+from wmtui.tui.background import Background, Failure, words
 from wmtui.tui.widgets.cells import Line, set_title
 from wmtui.tui.widgets.paragraphs import Paragraphs
 
@@ -113,12 +113,12 @@ class Dialog(ModalScreen[_T | None]):
         def current(go_on: Callable[[Any], None]) -> Callable[[Any], None]:
             return lambda result: go_on(result) if number == self._late and self.is_attached else None
 
-        self.crew.do(work, current(then), current(self.failed))
+        self.background.do(work, current(then), current(self.failed))
 
     @property
-    def crew(self) -> Crew:
+    def background(self) -> Background:
         """The application's."""
-        return self.app.crew  # type: ignore[attr-defined,no-any-return]
+        return self.app.background  # type: ignore[attr-defined,no-any-return]
 
     def failed(self, failure: Failure) -> None:
         """The work did not succeed."""
@@ -157,13 +157,13 @@ class Reason(Input):
         super().__init__(placeholder="reason (required here)" if required else "reason, for the journal", id="reason")
 
 
-class Tick(Widget, can_focus=True):
+class Toggle(Widget, can_focus=True):
     """Something that is on or off, and says so without colour."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]
     DEFAULT_CSS = """
-    Tick { height: 1; }
-    Tick:focus { background: $primary 25%; }
+    Toggle { height: 1; }
+    Toggle:focus { background: $primary 25%; }
     """
     on = reactive(False)
 
@@ -188,7 +188,7 @@ class Tick(Widget, can_focus=True):
         self.action_switch()
 
 
-class Ask(Dialog[str]):
+class ConfirmDialog(Dialog[str]):
     """A question with its effect; dismissed with the reason, "" for none.
 
     effect: lines of what will happen. typed: what has to be typed first, for what is wide. command: the equal one for

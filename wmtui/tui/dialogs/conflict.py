@@ -3,8 +3,8 @@
 from textual.app import ComposeResult
 
 from wmtui.service import Draft
+from wmtui.tui.background import Failure, words
 from wmtui.tui.dialogs.base import Dialog
-from wmtui.tui.state.background import Failure, words
 from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.watermarks.entries import difference

@@ -15,13 +15,13 @@ from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
 from wmtui.service import Changed, Draft, Service
 from wmtui.texts import count
-from wmtui.tui.dialogs.base import Dialog, Reason, Tick, several
-from wmtui.tui.dialogs.cli_equivalent import Equal
-from wmtui.tui.dialogs.plan import Column, PlanTable, Row
-from wmtui.tui.state.background import Failure, words
+from wmtui.tui.background import Failure, words
+from wmtui.tui.cli_equivalent import CliEquivalent
+from wmtui.tui.dialogs.base import Dialog, Reason, Toggle, several
 from wmtui.tui.widgets.cells import Line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
+from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, preset_names
 from wmtui.watermarks.zones import wall_of
@@ -46,18 +46,18 @@ class ConflictFound(Struct, frozen=True):
     point: str
 
 
-class Edit(Dialog[Edited | ConflictFound]):
+class EditDialog(Dialog[Edited | ConflictFound]):
     """The watermark of one table or of several. point: what the input begins with. hidden: tables out of sight."""
 
     DEFAULT_CSS = """
-    Edit {
+    EditDialog {
         #presets { height: 5; margin-top: 1; }
         #effects { height: auto; max-height: 12; margin: 1 0; }
     }
     """
 
     def __init__(
-        self, service: Service, tables: Sequence[TableName], equal: Equal, point: str = "", *, hidden: int = 0
+        self, service: Service, tables: Sequence[TableName], equal: CliEquivalent, point: str = "", *, hidden: int = 0
     ) -> None:
         name = str(tables[0]) if len(tables) == 1 else several(tables, hidden)
         super().__init__(f"Edit the watermark of {name}", yes="Save")
@@ -86,7 +86,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         if len(self._tables) > 1:
             yield Input(placeholder=f"type {self._typed} to confirm", id="typed")
         yield Reason(self._service.workspace.settings.profile.protected)
-        yield Tick("force: accept a point in the future, and doubled rows", id="force")
+        yield Toggle("force: accept a point in the future, and doubled rows", id="force")
 
     def begin(self) -> None:
         """Read what is there now, and what the presets mean."""
@@ -111,7 +111,7 @@ class Edit(Dialog[Edited | ConflictFound]):
     @property
     def force(self) -> bool:
         """Somebody ticked it."""
-        return self.query_one("#force", Tick).on
+        return self.query_one("#force", Toggle).on
 
     def _take(self, drafts: list[Draft]) -> None:
         self._drafts = drafts
@@ -143,7 +143,7 @@ class Edit(Dialog[Edited | ConflictFound]):
         point.focus()
 
     @on(Input.Changed, "#point")
-    @on(Tick.Changed)
+    @on(Toggle.Changed)
     def _typed_something(self) -> None:
         self._good = False
         if self.point != self._awaited:

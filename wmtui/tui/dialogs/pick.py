@@ -10,20 +10,20 @@ from textual.widgets import Input
 
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.widgets.cells import Line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
 
 Choice = tuple[str, str]
 """What is chosen, and a word about it."""
 
 
-class Pick(Dialog[str]):
+class PickDialog(Dialog[str]):
     """One of many, narrowed by typing; dismissed with it. seen: called with what the cursor is on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "move(1)", show=False),
         Binding("up", "move(-1)", show=False),
     ]
-    DEFAULT_CSS = "Pick #choices { height: 14; margin-top: 1; }"
+    DEFAULT_CSS = "PickDialog #choices { height: 14; margin-top: 1; }"
 
     def __init__(
         self, title: str, choices: Sequence[Choice], *, current: str = "", seen: Callable[[str], None] | None = None
@@ -78,7 +78,7 @@ class Pick(Dialog[str]):
             self.dismiss(self.lines.current[0])
 
 
-LOOK_WIDTH = 75
+TEXT_WIDTH = 75
 """Cells of a line to look at, at 80 columns."""
 
 
@@ -86,7 +86,7 @@ _FRAME = 4
 """Lines of a box around its body: border and buttons."""
 
 
-class Look(Dialog[None]):
+class TextDialog(Dialog[None]):
     """Lines to look at."""
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:

@@ -5,15 +5,15 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from wmtui.model import TableName
+from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog
-from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.widgets.paragraphs import Paragraphs
 
 
 class PinDialog(Dialog[tuple[str, str]]):
     """Why, and until when; dismissed with both, "" for no end."""
 
-    def __init__(self, table: TableName, equal: Equal) -> None:
+    def __init__(self, table: TableName, equal: CliEquivalent) -> None:
         super().__init__(f"Pin the watermark of {table}", yes="Pin")
         self._table = table
         self._equal = equal

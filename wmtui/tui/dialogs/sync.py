@@ -12,12 +12,12 @@ from wmtui.events import Event
 from wmtui.model import Strategy, TableName
 from wmtui.service import Preview, Request, Service
 from wmtui.texts import count
+from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason, several
-from wmtui.tui.dialogs.cli_equivalent import Equal
-from wmtui.tui.dialogs.plan import Column, PlanTable, Row
 from wmtui.tui.widgets.cells import Line
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
+from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
 from wmtui.words import values, watermarks
 
 COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("left behind", 28))
@@ -51,7 +51,7 @@ class SyncDialog(Dialog[Request]):
         service: Service,
         tables: Sequence[TableName],
         manual: Sequence[TableName],
-        equal: Equal,
+        equal: CliEquivalent,
         *,
         hidden: int = 0,
     ) -> None:

@@ -20,11 +20,11 @@ from wmtui.service import Draft, Entry, Look, Selection, Service, Severity
 from wmtui.service.history import diff_lines
 from wmtui.service.workspace import LoadNote
 from wmtui.texts import count
-from wmtui.tui.state.background import Failure, words
-from wmtui.tui.widgets.cells import Line, Plate, bars, fit_middle, kind_of, set_title
-from wmtui.tui.widgets.drawing import file_line, lag_bar
+from wmtui.tui.background import Failure, words
+from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, kind_of, set_title
 from wmtui.tui.widgets.histogram import Histogram
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.line_list import LineList
+from wmtui.tui.widgets.list_items import file_line, lag_bar
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.words import values, watermarks
@@ -162,7 +162,7 @@ def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, 
             yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
 
 
-class Tabs(Plate):
+class Tabs(StaticLines):
     """The names of the tabs; a click chooses one."""
 
     class Chosen(Message):
@@ -209,10 +209,10 @@ class DetailPane(Vertical):
         with ContentSwitcher(initial="fields"):
             yield LineList(_field_line, empty="reading…", id="fields")
             with Vertical(id="files"):
-                yield Plate(id="file-summary")
+                yield StaticLines(id="file-summary")
                 yield LineList(self._file_line, empty="no files", id="file-list")
             with Vertical(id="history"):
-                yield Plate(id="history-summary")
+                yield StaticLines(id="history-summary")
                 yield LineList(_change_line, empty="reading…", id="changes")
 
     def on_mount(self) -> None:
@@ -325,7 +325,7 @@ class DetailPane(Vertical):
         lines.show(items)
 
     def _draw_files(self) -> None:
-        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", Plate)
+        lines, head = self.query_one("#file-list", LineList), self.query_one("#file-summary", StaticLines)
         if self.detail is None:
             lines.show(())
             head.show(())
@@ -342,7 +342,7 @@ class DetailPane(Vertical):
         lines.show(self.detail.shown[self.kept])
 
     def _draw_history(self) -> None:
-        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", Plate)
+        lines, head = self.query_one("#changes", LineList), self.query_one("#history-summary", StaticLines)
         if self.entries is None:
             head.show(())
             lines.show(())

@@ -8,12 +8,12 @@ from rich.cells import cell_len
 
 from wmtui.config import Settings
 from wmtui.texts import count
-from wmtui.tui.state.table_list import URGENCY, Board
+from wmtui.tui.state.table_list import URGENCY, TableListState
 from wmtui.tui.widgets.cells import Line
 from wmtui.words import values
 
 
-class Situation(Struct, frozen=True):
+class StatusBarState(Struct, frozen=True):
     """seen: how long ago the tables were read; None: not yet. offline: why they could not be, "" if they could.
 
     retry: seconds until the next try. reading: tables are being read now.
@@ -27,17 +27,19 @@ class Situation(Struct, frozen=True):
     locked: bool = False
 
 
-def status_line(settings: Settings, board: Board, now: Situation, width: int, host_and_time: str = "") -> Line:
+def status_line(
+    settings: Settings, table_state: TableListState, now: StatusBarState, width: int, host_and_time: str = ""
+) -> Line:
     """The line; the right end says what may be changed. Without room, the place goes first, then lesser problems."""
     name = settings.profile_name
     head: Line = [("wmtui ", "strong"), (f" {name} ", "bad" if settings.profile.protected else "good")]
     place: Line = [(f" {_place(settings.store.root)}  ", "dim")]
-    found = _problems(board)
-    tail = [*_under_way(board), (" · ", "dim"), *_seen(now)]
+    found = _problems(table_state)
+    tail = [*_under_way(table_state), (" · ", "dim"), *_seen(now)]
     right = _right(settings, now, host_and_time)
 
     def left() -> Line:
-        return [*head, *place, (count(len(board.tables), "table"), ""), *found, *tail]
+        return [*head, *place, (count(len(table_state.tables), "table"), ""), *found, *tail]
 
     room = width - _width(right)
     while _width(left()) > room and (place or found):
@@ -52,8 +54,8 @@ def _width(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
-def _problems(board: Board) -> Line:
-    counts, line = board.problems(), []
+def _problems(table_state: TableListState) -> Line:
+    counts, line = table_state.problems(), []
     for problem in URGENCY:
         if problem in counts:
             kind = "warn" if problem == "warn" else "bad"
@@ -61,12 +63,12 @@ def _problems(board: Board) -> Line:
     return line
 
 
-def _under_way(board: Board) -> Line:
+def _under_way(table_state: TableListState) -> Line:
     line: Line = []
-    if board.running or board.queued:
-        waiting = f", {len(board.queued)} waiting" if board.queued else ""
-        line += [(" · ", "dim"), (f"▸ {len(board.running)} syncing{waiting}", "busy")]
-    if elsewhere := len(board.runs_elsewhere()):
+    if table_state.running or table_state.queued:
+        waiting = f", {len(table_state.queued)} waiting" if table_state.queued else ""
+        line += [(" · ", "dim"), (f"▸ {len(table_state.running)} syncing{waiting}", "busy")]
+    if elsewhere := len(table_state.runs_elsewhere()):
         line += [(" · ", "dim"), (f"▸ {elsewhere} running elsewhere", "busy")]
     return line
 
@@ -77,7 +79,7 @@ def _place(root: str) -> str:
     return f"~{root.removeprefix(home)}" if root.startswith(f"{home}/") else root
 
 
-def _seen(now: Situation) -> Line:
+def _seen(now: StatusBarState) -> Line:
     if now.offline:
         return [(f"✗ offline, again in {now.retry} s", "bad")]
     if now.seen is None:
@@ -85,7 +87,7 @@ def _seen(now: Situation) -> Line:
     return [(f"seen {values.span(now.seen)} ago", "dim"), (" reading…" if now.reading else "", "busy")]
 
 
-def _right(settings: Settings, now: Situation, host_and_time: str) -> Line:
+def _right(settings: Settings, now: StatusBarState, host_and_time: str) -> Line:
     if host_and_time:
         return [(host_and_time, "dim")]
     if now.read_only:

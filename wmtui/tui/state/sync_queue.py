@@ -16,7 +16,7 @@ AT_ONCE = 4
 """Tables that are synced at the same time; more wait for their turn."""
 
 
-class Job(Struct):
+class QueuedSync(Struct):
     """The sync of one table."""
 
     service: Service
@@ -25,14 +25,14 @@ class Job(Struct):
     stop: Stop = field(default_factory=Stop)
 
 
-class Runs:
+class SyncQueue:
     """Starts, counts and stops them. events: what they tell, for the screen to take when it likes."""
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque()
         self._lock = threading.Lock()
-        self._waiting: deque[Job] = deque()
-        self._running: dict[TableName, Job] = {}
+        self._waiting: deque[QueuedSync] = deque()
+        self._running: dict[TableName, QueuedSync] = {}
 
     @property
     def running(self) -> set[TableName]:
@@ -44,7 +44,7 @@ class Runs:
     def waiting(self) -> set[TableName]:
         """Tables that wait for their turn."""
         with self._lock:
-            return {job.table for job in self._waiting}
+            return {queued.table for queued in self._waiting}
 
     @property
     def busy(self) -> bool:
@@ -55,18 +55,18 @@ class Runs:
     def start(self, service: Service, request: Request) -> list[TableName]:
         """Sync the tables asked for; returns those that were not under way already."""
         with self._lock:
-            known = {*self._running, *(job.table for job in self._waiting)}
+            known = {*self._running, *(queued.table for queued in self._waiting)}
             new = [table for table in request.tables if table not in known]
-            self._waiting.extend(Job(service, table, replace(request, tables=(table,))) for table in new)
+            self._waiting.extend(QueuedSync(service, table, replace(request, tables=(table,))) for table in new)
         self._fill()
         return new
 
     def cancel(self, table: TableName) -> bool:
         """Stop a table between two parts, or take it off the queue; False when it was neither running nor waiting."""
         with self._lock:
-            for job in self._waiting:
-                if job.table == table:
-                    self._waiting.remove(job)
+            for queued in self._waiting:
+                if queued.table == table:
+                    self._waiting.remove(queued)
                     self.events.append(Message(str(table), Severity.INFO, "taken off the queue"))
                     return True
             running = self._running.get(table)
@@ -84,11 +84,11 @@ class Runs:
     def _fill(self) -> None:
         with self._lock:
             while self._waiting and len(self._running) < AT_ONCE:
-                job = self._waiting.popleft()
-                self._running[job.table] = job
-                threading.Thread(target=self._work, args=(job,), name=f"sync {job.table}", daemon=True).start()
+                queued = self._waiting.popleft()
+                self._running[queued.table] = queued
+                threading.Thread(target=self._work, args=(queued,), name=f"sync {queued.table}", daemon=True).start()
 
-    def _work(self, job: Job) -> None:
+    def _work(self, queued: QueuedSync) -> None:
         told = False
 
         def emit(event: Event) -> None:
@@ -98,15 +98,15 @@ class Runs:
 
         error: WmtuiError | None = None
         try:
-            for result in job.service.syncs.sync(job.request, emit=emit, stop=job.stop):
+            for result in queued.service.syncs.sync(queued.request, emit=emit, stop=queued.stop):
                 if not told:
                     emit(result)
         except Exception as failure:  # noqa: BLE001 - a thread's exception would vanish
             error = errors.as_wmtui_error(failure)
         finally:
             if error is not None:
-                emit(Message(str(job.table), Severity.ERROR, error.in_one_line))
-                emit(TableResult(str(job.table), Status.FAILED, error.exit_code, error=error.failure))
+                emit(Message(str(queued.table), Severity.ERROR, error.in_one_line))
+                emit(TableResult(str(queued.table), Status.FAILED, error.exit_code, error=error.failure))
             with self._lock:  # Last: a table that no longer runs has told how it ended.
-                del self._running[job.table]
+                del self._running[queued.table]
             self._fill()

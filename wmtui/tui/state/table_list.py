@@ -15,7 +15,7 @@ from wmtui.service.overview import COUNTED
 from wmtui.service.progress import TableProgress
 
 
-class Order(StrEnum):
+class SortOrder(StrEnum):
     """How tables are sorted."""
 
     CONFIGURED = "as configured"
@@ -32,7 +32,7 @@ URGENCY = (
 _NEVER = timedelta.max
 
 
-class Board(Struct):
+class TableListState(Struct):
     """Every configured table. running: what this screen's own syncs do; queued: tables that wait for a worker."""
 
     settings: Settings
@@ -40,7 +40,7 @@ class Board(Struct):
     running: dict[TableName, TableProgress] = field(default_factory=dict)
     queued: set[TableName] = field(default_factory=set)
     marked: set[TableName] = field(default_factory=set)
-    order: Order = Order.CONFIGURED
+    order: SortOrder = SortOrder.CONFIGURED
     pattern: str = ""
     _problems: Counter[str] = field(default_factory=Counter)
     _texts: dict[TableName, str] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Board(Struct):
         for word in self.pattern.lower().split():
             texts = self._searched()
             tables = [table for table in tables if word in texts[table]]
-        if self.order is Order.NAME:
+        if self.order is SortOrder.NAME:
             tables.sort(key=str)
-        elif self.order is Order.LAG:
+        elif self.order is SortOrder.LAG:
             tables.sort(key=self._lag, reverse=True)
-        elif self.order is Order.URGENCY:
+        elif self.order is SortOrder.URGENCY:
             tables.sort(key=self._urgency)
         return tables
 

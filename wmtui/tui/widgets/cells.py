@@ -108,10 +108,10 @@ def set_title(widget: Widget, title: str, subtitle: str = "") -> None:
             setattr(widget, name, content)
 
 
-class Plate(Widget):
+class StaticLines(Widget):
     """Lines that do not move and take no focus."""
 
-    DEFAULT_CSS = "Plate { height: 1; }"
+    DEFAULT_CSS = "StaticLines { height: 1; }"
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -184,7 +184,7 @@ def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile
         )
         for file, count in fresh.items()
     ]
-    session.execute_many(statements.insert_ledger(place.target), rows)
+    session.insert(statements.insert_ledger(place.target), rows)
 
 
 def accept_target(

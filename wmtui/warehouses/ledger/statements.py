@@ -3,7 +3,7 @@
 import hashlib
 
 from wmtui.model import TargetName
-from wmtui.warehouses.quoting import fill, quote
+from wmtui.warehouses.quoting import Insert, fill, quote
 
 LEDGER = "wmtui_ledger"
 FENCE = "wmtui_fence"
@@ -152,15 +152,9 @@ class LedgerStatements:
             rows=quote("rows"),
         )
 
-    def insert_ledger(self, target: str) -> str:
-        """One file."""
-        return fill(
-            "INSERT INTO {ledger} (store, table_name, target, {key}, etag, size, footer, uri, {rows}, load_id, run,"
-            " epoch, token, loaded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-            ledger=self.ledger(target),
-            key=quote("key"),
-            rows=quote("rows"),
-        )
+    def insert_ledger(self, target: str) -> Insert:
+        """A row for each file, in the order of _LEDGER_COLUMNS."""
+        return Insert(self.ledger(target), _LEDGER_COLUMNS)
 
     def select_fences(self, target: str) -> str:
         """Every store and table that has loaded into target $1."""
@@ -215,6 +209,10 @@ class LedgerStatements:
         return fill("UPDATE {fence} SET moved_to = $3 WHERE table_name = $1 AND target = $2", fence=self.fence(target))
 
 
+_LEDGER_COLUMNS = (
+    *("store", "table_name", "target", "key", "etag", "size", "footer", "uri", "rows"),
+    *("load_id", "run", "epoch", "token", "loaded_at"),
+)
 _CREATE_WAREHOUSE = (
     "CREATE TABLE {table} (id varchar(64) NOT NULL, format integer NOT NULL, made_at timestamp NOT NULL){small}"
 )

@@ -1,6 +1,6 @@
 """Transaction 2 of a load, the same for every warehouse: proof of staging, fence, merge and ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -14,28 +14,48 @@ from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load.statements import Losing, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.load.types import arrow_type
 
-
-def count_rows(session: Session, target: str) -> int | None:
-    """Rows in the target, None when there is no such table."""
-    if not session.columns(target):
-        return None
-    return int(session.execute(session.statements.count(target))[0][0])
+LoadedFilePolicy = Callable[[Session, LoadRequest, Staged, Set[LoadFile]], None]
+"""What is done with files that another load has committed since this one was decided on: at least one."""
 
 
-def merge(session: Session, request: LoadRequest, staged: Staged) -> LoadResult:
+class FilesLoaded(Exception):
+    """Other loads have committed files of this one meanwhile: it begins again without them."""
+
+    def __init__(self, files: Set[LoadFile]) -> None:
+        super().__init__(", ".join(sorted(file.key for file in files)))
+        self.files = files
+
+
+def unstage_loaded(session: Session, request: LoadRequest, staged: Staged, loaded: Set[LoadFile]) -> None:
+    """The LoadedFilePolicy where staging tells the rows of every file: delete those of loaded files from it."""
+    for mark, file in zip(staged.marks, request.files, strict=True):
+        if file in loaded:
+            session.execute(unstage(staged.staging.table), mark)
+
+
+def refuse_loaded(_session: Session, _request: LoadRequest, _staged: Staged, loaded: Set[LoadFile]) -> None:
+    """The LoadedFilePolicy where staging does not tell the rows of every file. Raises FilesLoaded."""
+    raise FilesLoaded(loaded)
+
+
+def merge(session: Session, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy) -> LoadResult:
     """Transaction 2, to be called inside it, the target's ledger locked.
 
-    Files that are in the ledger by now are taken out of staging again. Raises Conflict when a higher token was seen or
-    staging is not this load's.
+    Raises Conflict when a higher token was seen or staging is not this load's, and what `if_loaded` raises.
     """
     prove_staging(session, request, staged)
     known = enter(session, request)
     loaded = loaded_before(session, request)
+    if loaded:
+        if_loaded(session, request, staged, loaded)
     fresh = {file: staged.rows[i] for i, file in enumerate(request.files) if file not in loaded}
-    for mark, file in zip(staged.marks, request.files, strict=True):
-        if file not in fresh:
-            session.execute(unstage(staged.staging.table), mark)
     return finish(session, request, staged, known, fresh)
+
+
+def finish_without_files(session: Session, request: LoadRequest) -> None:
+    """Transaction 2 of a load whose files are all loaded: the fence passed and raised, nothing merged."""
+    known = enter(session, request)
+    raise_fence(session, request, known, passed(request, known))
 
 
 def enter(session: Session, request: LoadRequest) -> Fence | None:

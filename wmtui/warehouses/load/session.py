@@ -10,6 +10,7 @@ import pyarrow as pa
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.load.columns import Columns
 from wmtui.warehouses.load.statements import Staging, Statements
+from wmtui.warehouses.quoting import Insert
 from wmtui.warehouses.target import TargetTable
 
 
@@ -41,8 +42,8 @@ class Session(Protocol):
         """Statements without values, one after the other."""
         ...
 
-    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        """One statement for several rows of values."""
+    def insert(self, insert: Insert, rows: Sequence[Sequence[object]]) -> None:
+        """Rows of values, in as few round trips as the driver can."""
         ...
 
     def columns(self, table: str) -> Columns:
@@ -61,10 +62,6 @@ class Session(Protocol):
         """A staging table without columns of files yet, in the transaction that is open."""
         ...
 
-    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
-        """Append batches to these columns of staging, which it has for the target's; returns the rows that arrived."""
-        ...
-
     def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
         """Staging with the newest row of every key alone, and how many these are."""
         ...
@@ -75,4 +72,12 @@ class Session(Protocol):
 
     def now(self) -> datetime:
         """The warehouse's clock: UTC, without zone, as the ledger holds it."""
+        ...
+
+
+class StreamSession(Session, Protocol):
+    """A connection through which this process sends the rows of files; Redshift reads them from the store itself."""
+
+    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append batches to these columns of staging, which it has for the target's; returns the rows that arrived."""
         ...

@@ -13,7 +13,7 @@ from wmtui.warehouses.base import LoadFile, LoadRequest, Naming, OnStaged, OpenP
 from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.load.conversions import kept
 from wmtui.warehouses.load.part_reader import staging_batches
-from wmtui.warehouses.load.session import Session
+from wmtui.warehouses.load.session import Session, StreamSession
 from wmtui.warehouses.load.statements import Staging, extend_staging, staging_name, widen_staging
 from wmtui.warehouses.load.types import carried_schema
 
@@ -42,7 +42,7 @@ class Staged(Struct, frozen=True):
         return self.staging.columns
 
 
-def stage(session: Session, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> Staged:
+def stage(session: StreamSession, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> Staged:
     """Transaction 1: copy every file into a temporary table; nothing else changes.
 
     Raises TableError when a file does not fit the target or does not have the rows it promised.
@@ -55,7 +55,7 @@ def stage(session: Session, request: LoadRequest, open_part: OpenPart, on_staged
 
 
 class _Stager:
-    def __init__(self, session: Session, request: LoadRequest) -> None:
+    def __init__(self, session: StreamSession, request: LoadRequest) -> None:
         self._session = session
         self._request = request
         self._target = Target(request.target, session.columns(request.target), session.statements)

@@ -1,6 +1,7 @@
 """Logging in to Redshift by IAM: a database user with a password that AWS gives for some minutes."""
 
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -17,6 +18,16 @@ _RENEW_SECONDS = 600
 _TIMEOUT_SECONDS = 10
 
 
+def credentials(config: RedshiftConfig) -> Callable[[], tuple[str, Secret]]:
+    """What gives user and password of a new connection: those of tables.yaml, or by `iam_login`, which stands there
+    where no password does.
+    """
+    if config.password is None:
+        return IamPasswords(config, config.iam_login or IamLogin()).get
+    login = (config.user, config.password)
+    return lambda: login
+
+
 class IamPasswords:
     """Passwords of one warehouse, each used for ten minutes. Safe to share between threads."""
 
@@ -24,30 +35,30 @@ class IamPasswords:
         self._config = config
         self._login = login
         self._lock = Lock()
-        self._known: tuple[float, tuple[str, Secret]] | None = None
+        self._last: tuple[float, tuple[str, Secret]] | None = None
 
     def get(self) -> tuple[str, Secret]:
-        """A user and its password. Raises WarehouseError when AWS gives none."""
+        """User and password. Raises WarehouseError when AWS gives none."""
         with self._lock:
-            if self._known is None or time.monotonic() - self._known[0] > _RENEW_SECONDS:
-                self._known = (time.monotonic(), self._ask())
-            return self._known[1]
+            if self._last is None or time.monotonic() - self._last[0] > _RENEW_SECONDS:
+                self._last = (time.monotonic(), self._request())
+            return self._last[1]
 
-    def _ask(self) -> tuple[str, Secret]:
+    def _request(self) -> tuple[str, Secret]:
         try:
             if self._login.cluster is not None:
-                found = self._client("redshift").get_cluster_credentials(
+                response = self._client("redshift").get_cluster_credentials(
                     ClusterIdentifier=self._login.cluster,
                     DbUser=self._config.user,
                     DbName=self._config.database,
                     DurationSeconds=_LIFE_SECONDS,
                     AutoCreate=False,
                 )
-                return found["DbUser"], Secret(found["DbPassword"])
-            found = self._client("redshift-serverless").get_credentials(
+                return response["DbUser"], Secret(response["DbPassword"])
+            response = self._client("redshift-serverless").get_credentials(
                 workgroupName=self._login.workgroup, dbName=self._config.database, durationSeconds=_LIFE_SECONDS
             )
-            return found["dbUser"], Secret(found["dbPassword"])
+            return response["dbUser"], Secret(response["dbPassword"])
         except (BotoCoreError, ClientError, ValueError) as error:
             action = "GetClusterCredentials" if self._login.cluster else "GetCredentials"
             service = "redshift" if self._login.cluster else "redshift-serverless"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -15,14 +15,15 @@ from wmtui.model import Check, Level
 from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.ledger.statements import LEDGER
 from wmtui.warehouses.load.statements import Staging, count_staged, staged_name
-from wmtui.warehouses.postgres import copy_out
-from wmtui.warehouses.postgres.warehouse import PostgresSession, milliseconds
-from wmtui.warehouses.quoting import quote
+from wmtui.warehouses.pg_protocol.session import PgSession, milliseconds
+from wmtui.warehouses.pg_protocol.text_values import expression, typed
+from wmtui.warehouses.quoting import Insert, quote
 from wmtui.warehouses.reading import ReadColumn
-from wmtui.warehouses.redshift import statements
+from wmtui.warehouses.redshift.copy_statements import LOAD_ERRORS
+from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_twice
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
-_LEDGER_ROWS = 100
+_INSERTED_ROWS = 100
 _BATCH_ROWS = 1_000
 """A batch has no more rows: each may have texts of 65,535 bytes."""
 _STREAMED = 100 if psycopg.capabilities.has_stream_chunked() else 1
@@ -51,15 +52,16 @@ _IDENTITY = '"identity"'
 """What the default of a column that counts up by itself begins with, of one that no load may write."""
 
 
-class RedshiftSession(PostgresSession):
+class RedshiftSession(PgSession):
     """One connection."""
 
+    product = "Redshift"
+
     def __init__(self, connection: "psycopg.Connection[Any]", config: RedshiftConfig) -> None:
-        super().__init__(connection, config)
-        self.statements = statements.RedshiftStatements(config.schema)
+        super().__init__(connection, config, RedshiftStatements(config.schema))
 
     def prepare(self) -> None:
-        """Nothing hangs for ever; times and floats are written so that they can be read back exactly."""
+        """See PgSession.prepare."""
         for setting in (
             f"statement_timeout TO {milliseconds(self._config.statement_timeout)}",
             "timezone TO 'UTC'",
@@ -72,17 +74,11 @@ class RedshiftSession(PostgresSession):
         for statement in statements:
             self.execute(statement)
 
-    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        """Some rows at a time; psycopg's own way is a pipeline, which Redshift does not speak."""
-        waiting = iter(rows)
-        while several := list(islice(waiting, _LEDGER_ROWS)):
-            width = len(several[0])
-            head, _, _ = statement.partition(" VALUES ")
-            groups = (
-                f"({', '.join(f'${number * width + column + 1}' for column in range(width))})"
-                for number in range(len(several))
-            )
-            self.execute(f"{head} VALUES {', '.join(groups)}", *(value for row in several for value in row))
+    def insert(self, insert: Insert, rows: Sequence[Sequence[object]]) -> None:
+        """Up to 100 rows in a statement; psycopg's executemany is a pipeline, which Redshift does not support."""
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, _INSERTED_ROWS)):
+            self.execute(insert.statement(len(chunk)), *(value for row in chunk for value in row))
 
     def describe(self, table: str) -> TargetTable | None:
         """By the catalogue of its PostgreSQL 8; there are no triggers, and foreign keys do nothing."""
@@ -113,11 +109,6 @@ class RedshiftSession(PostgresSession):
         except psycopg.ProgrammingError:
             return False
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._connection.transaction():
-            yield
-
     def state(self, target: str, *, count: bool = True) -> TargetState:
         """Rows are counted always: here that takes no reading of them."""
         found = self.execute(
@@ -133,17 +124,15 @@ class RedshiftSession(PostgresSession):
         return TargetState(str(found[0][0]), rows, empty=not rows)
 
     def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
-        if self.execute(statements.find_twice(staging, primary_key)):
+        if self.execute(find_twice(staging, primary_key)):
             name = f"{staging.name}:newest"
             newest = Staging(name, quote(name), staging.columns)
-            self.execute(statements.create_newest(staging, newest, primary_key, cursor))
+            self.execute(create_newest(staging, newest, primary_key, cursor))
             staging = newest
         return staging, sum(rows for _, rows in self.execute(count_staged(staging.table)))
 
     def lock_ledger(self, target: str) -> None:
-        """Keep other loads into this target out until the transaction ends. LOCK takes no snapshot: what follows sees
-        the ledger now.
-        """
+        """See PgSession.lock_ledger."""
         self.execute(f"LOCK {self.statements.ledger(target)}")
 
     def lock_first_ledger(self) -> None:
@@ -166,15 +155,11 @@ class RedshiftSession(PostgresSession):
         now: datetime = self.execute("SELECT SYSDATE")[0][0]
         return now
 
-    def describe_connection(self) -> Check:
-        """Version and encryption."""
-        version = str(self.execute("SELECT version()")[0][0]).rpartition(" ")[2]
-        if self.encrypted:
-            return Check("warehouse", Level.OK, f"Redshift {version}, encrypted")
-        step = "set tls: verify in tables.yaml unless the network is trusted"
-        return Check("warehouse", Level.WARNING, f"Redshift {version}, not encrypted", step)
+    def version(self) -> str:
+        """See PgSession.version."""
+        return str(self.execute("SELECT version()")[0][0]).rpartition(" ")[2]
 
-    def peculiarities(self) -> list[Check]:
+    def warnings(self) -> list[Check]:
         """A finding where the database compares text without regard to case, unless a column says otherwise."""
         if not self._says(_FOLDS_CASE):
             return []
@@ -190,7 +175,7 @@ class RedshiftSession(PostgresSession):
     def why_copy_failed(self, columns: Sequence[str]) -> tuple[str, str]:
         """Which file and column, and why, as Redshift noted it; both "" if it noted nothing. columns: of the files."""
         names = {staged_name(number): column for number, column in enumerate(columns)}
-        for statement in statements.LOAD_ERRORS:
+        for statement in LOAD_ERRORS:
             with suppress(psycopg.Error):
                 for name, column, reason, value in self.execute(statement):
                     shown = f": {value!r}" if value else ""
@@ -206,7 +191,7 @@ def _rows(cursor: "psycopg.Cursor[Any]", statement: bytes) -> Generator[tuple[An
 def _expression(column: ReadColumn) -> str:
     """Times as text: a database has some that Python has not, such as infinity. REAL with the digits of a double,
     SUPER as its text."""
-    read = copy_out.expression(column)
+    read = expression(column)
     if column.type is not None and pa.types.is_temporal(column.type):
         return f"CAST({read} AS varchar)"
     if column.json:
@@ -219,7 +204,7 @@ def _expression(column: ReadColumn) -> str:
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     """Values in a column's type; as text if one does not fit it."""
     if kind is not None and pa.types.is_temporal(kind):
-        return copy_out.typed(pa.array(values, pa.string()), kind)
+        return typed(pa.array(values, pa.string()), kind)
     if kind is not None and pa.types.is_binary(kind):
         values = [bytes.fromhex(v) if isinstance(v, str) else v for v in values]
     try:

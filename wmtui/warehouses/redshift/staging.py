@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui import layout
 from wmtui.column_types import max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import MANIFESTS, LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.load import statements
+from wmtui.warehouses.base import LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
 from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.load.staging import (
     Staged,
@@ -24,11 +24,12 @@ from wmtui.warehouses.load.staging import (
     narrow_columns_named,
     refuse_additions,
 )
-from wmtui.warehouses.load.statements import Staging, staging_name
+from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name
 from wmtui.warehouses.load.types import carried_schema
 from wmtui.warehouses.quoting import quote
-from wmtui.warehouses.redshift import statements as redshift_statements
+from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.session import RedshiftSession
+from wmtui.warehouses.redshift.statements import clear_staging, find_dispute, find_tie
 
 
 class _Part(Struct, frozen=True):
@@ -90,7 +91,7 @@ class Stager:
                     for part in group.parts:
                         self._on_staged(part.file, part.rows)
                 if len(parts) > 1 and self._file_decides(staging, groups[-1]):
-                    self._session.execute(redshift_statements.clear_staging(staging))
+                    self._session.execute(clear_staging(staging))
                     groups = [self._group([part], target) for part in parts]
                     for group in groups:
                         self._stage_group(staging, group)
@@ -110,12 +111,10 @@ class Stager:
 
     def _create(self, columns: Columns) -> Staging:
         name = staging_name(self._request.place, self._request.load_id)
-        self._session.execute(
-            statements.drop_staging(quote(name))
-        )  # Of the same files, before one of them was left out.
+        self._session.execute(drop_staging(quote(name)))  # Of the same files, before one of them was left out.
         staging = replace(self._session.create_staging(name), columns=columns)
         for number, kind in enumerate(columns.values()):
-            self._session.execute(statements.extend_staging(staging.table, number, kind))
+            self._session.execute(extend_staging(staging.table, number, kind))
         return staging
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
@@ -171,8 +170,8 @@ class Stager:
         order = (group.primary_key, group.cursor)
         return bool(
             group.primary_key
-            and self._session.execute(redshift_statements.find_tie(staging, *order))
-            and self._session.execute(redshift_statements.find_dispute(staging, *order))
+            and self._session.execute(find_tie(staging, *order))
+            and self._session.execute(find_dispute(staging, *order))
         )
 
     def _stage_group(self, staging: Staging, group: _Group) -> None:
@@ -181,8 +180,8 @@ class Stager:
         self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
         self._refuse_no_truth(group)
         with narrow_columns_named(session, self._target, group.schema, group.landings, self._request.naming):
-            session.execute(redshift_statements.stage_landed(staging, group.schema, group.landings, group.mark))
-        session.execute(redshift_statements.drop_landing())
+            session.execute(copy_statements.stage_landed(staging, group.schema, group.landings, group.mark))
+        session.execute(copy_statements.drop_landing())
 
     def _refuse_no_truth(self, group: _Group) -> None:
         """Raises UnsupportedValue for a number that is no truth value, where the target keeps it as one."""
@@ -190,7 +189,7 @@ class Stager:
             if landing.how is not As.BOOLEAN or not pa.types.is_integer(landing.carried):
                 continue
             number = group.schema.get_field_index(landing.source)
-            if found := self._session.execute(redshift_statements.find_no_truth(number)):
+            if found := self._session.execute(copy_statements.find_no_truth(number)):
                 raise UnsupportedValue(
                     f"column {landing.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
                     f"{landing.how}",
@@ -202,19 +201,19 @@ class Stager:
         """Files into a new landing table: all of their rows, or an error."""
         session = self._session
         self._copies += 1
-        name = f"{MANIFESTS}{self._request.load_id}-{self._copies}.json"
-        session.execute(redshift_statements.create_landing(schema))
-        self._manifests.put(name, redshift_statements.manifest([part.file for part in group]))
+        name = layout.manifest_key(self._request.load_id, self._copies)
+        session.execute(copy_statements.create_landing(schema))
+        self._manifests.put(name, copy_statements.manifest([part.file for part in group]))
         try:
-            session.execute(redshift_statements.copy(len(schema), self._manifests.uri(name), self._config))
+            session.execute(copy_statements.copy(len(schema), self._manifests.uri(name), self._config))
         except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
             raise _CopyFailed(error, [part.file for part in group], schema.names) from error
         finally:
             self._manifests.delete(name)
-        landed = int(session.execute(redshift_statements.count_landed())[0][0])
+        landed = int(session.execute(copy_statements.count_landed())[0][0])
         keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
         for column in key:
-            if session.execute(redshift_statements.find_null(schema.get_field_index(column))):
+            if session.execute(copy_statements.find_null(schema.get_field_index(column))):
                 raise FileMisfit(
                     f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
                     "a row without a key cannot be merged",

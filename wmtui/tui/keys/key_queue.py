@@ -32,7 +32,7 @@ class KeyTaken(Message):
         self.number = number
 
 
-class Typist(App[_Result], Generic[_Result]):
+class KeyQueueApp(App[_Result], Generic[_Result]):
     """An application that takes one key at a time."""
 
     def __init__(self) -> None:

@@ -1,23 +1,82 @@
-"""Whose file is it: names are parsed exactly.
+"""Keys are built and parsed in one place, exactly.
 
 Guards against `settlement_claim` loading the files of `settlement_claim_detail`, and `t_1` those of `t_10`.
 """
 
+import ast
+import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wmtui
 from tests.clock import NOON
+from wmtui import layout
+from wmtui.layout import FlatNames, PartName, data_folder, day_folder, parse_part, part_key
 from wmtui.model import TableName
-from wmtui.runs.file_names import FlatNames, PartName, day_folder, parse_part, part_key, table_prefix
 from wmtui.runs.run_document import new_run_id, run_started
 
 CLAIM = TableName("settlement", "settlement_claim")
 DETAIL = TableName("settlement", "settlement_claim_detail")
 RUN = "0198a4f3c0001a2b3c"
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+KEY = re.compile(r"(watermark|incremental)/")
+"""How a key below the root begins."""
+
+
+def literals(source: str) -> Iterator[str]:
+    """Every text that a module builds values of: docstrings and comments are none."""
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def test_no_other_module_builds_a_key() -> None:
+    package = Path(wmtui.__file__).parent
+    builders = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if any(KEY.match(text) for text in literals(path.read_text()))
+    }
+
+    assert builders == {"layout.py"}
+
+
+def test_documents_lie_where_the_protocol_says() -> None:
+    assert layout.watermark_key(CLAIM) == "watermark/tables/settlement.settlement_claim.json"
+    assert layout.lock_key(CLAIM) == "watermark/locks/settlement.settlement_claim.json"
+    assert layout.decisions_key(CLAIM) == "watermark/decisions/settlement.settlement_claim.json"
+    assert layout.journal_key(CLAIM, 42) == "watermark/journal/settlement.settlement_claim/000000000042.json"
+    assert layout.run_key(CLAIM, RUN) == f"watermark/runs/settlement.settlement_claim/{RUN}.json"
+    assert layout.loads_key(CLAIM, date(2025, 8, 9)) == "watermark/loads/settlement.settlement_claim/2025-08-09.json"
+    assert layout.manifest_key("a1", 2) == "watermark/manifests/a1-2.json"
+    assert layout.STORE == "watermark/store.json"
+    assert layout.SYSTEM_WATERMARK == "watermark/last_run_timestamp.txt"
+
+
+@given(st.builds(TableName, NAMES, NAMES), st.integers(0, 10**12 - 1), st.dates(date(1970, 1, 1)))
+def test_keys_of_documents_are_read_back(table: TableName, serial: int, day: date) -> None:
+    assert layout.journal_serial(table, layout.journal_key(table, serial)) == serial
+    assert layout.run_of_document(table, layout.run_key(table, RUN)) == RUN
+    assert layout.is_loads_key(table, layout.loads_key(table, day))
+    assert layout.loads_folder(table) < layout.loads_since(table, day) < layout.loads_key(table, day)
+
+
+@pytest.mark.parametrize(
+    "name", ["1.json", "000000000001.json.tmp", "००००००००००0१.json", f"{RUN}x.json", "2025-8-9.json"]
+)
+def test_any_other_name_beside_documents_is_none_of_them(name: str) -> None:
+    assert layout.journal_serial(CLAIM, f"{layout.journal_folder(CLAIM)}{name}") is None
+    assert layout.run_of_document(CLAIM, f"{layout.run_folder(CLAIM)}{name}") is None
+    assert not layout.is_loads_key(CLAIM, f"{layout.loads_folder(CLAIM)}{name}")
 
 
 def test_a_part_is_named_after_table_start_run_token_and_number() -> None:
@@ -34,7 +93,7 @@ def test_a_parts_name_is_read_back(table: TableName, token: int, part: int) -> N
     key = part_key(table, NOON, RUN, token, part)
 
     assert parse_part(table, key) == PartName(RUN, token, part)
-    assert key.startswith(table_prefix(table))
+    assert key.startswith(data_folder(table))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +111,7 @@ def test_a_parts_name_is_read_back(table: TableName, token: int, part: int) -> N
     ],
 )
 def test_any_other_name_is_a_foreign_file(name: str) -> None:
-    assert parse_part(CLAIM, f"{table_prefix(CLAIM)}{name}") is None
+    assert parse_part(CLAIM, f"{data_folder(CLAIM)}{name}") is None
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from msgspec import Struct
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from wmtui.tui.widgets.cells import Line, Plate, columns, fit_middle
-from wmtui.tui.widgets.lines import LineList
+from wmtui.tui.widgets.cells import Line, StaticLines, columns, fit_middle
+from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
 
 SHOWN = 8
@@ -45,13 +45,13 @@ class PlanTable(Vertical):
     def compose(self) -> ComposeResult:
         """Nothing yet."""
         yield Paragraphs(id="totals")
-        yield Plate(id="headings")
+        yield StaticLines(id="headings")
         yield LineList(self._line, empty="", id="rows")
 
     def show(self, totals: Sequence[Line], rows: Sequence[Row]) -> None:
         """Other totals and rows; no rows: the table goes."""
         self.query_one("#totals", Paragraphs).show(totals)
-        headings, lines = self.query_one("#headings", Plate), self.query_one("#rows", LineList)
+        headings, lines = self.query_one("#headings", StaticLines), self.query_one("#rows", LineList)
         headings.display = lines.display = bool(rows)
         lines.styles.height = min(SHOWN, max(1, len(rows)))
         lines.show(rows, 0)

@@ -11,7 +11,7 @@ _NAMED = 3
 """More tables than these are counted, not named."""
 
 
-class Equal(Struct, frozen=True):
+class CliEquivalent(Struct, frozen=True):
     """options: how the screen was started: `--demo`, or configuration and profile."""
 
     options: tuple[str, ...] = ()

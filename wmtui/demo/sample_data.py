@@ -9,7 +9,7 @@ import duckdb
 import yaml
 
 from wmtui.config import DuckDBConfig, Settings
-from wmtui.demo.tables import TABLES, DemoTable
+from wmtui.demo.dataset import TABLES, DemoTable
 from wmtui.errors import SourceError
 from wmtui.warehouses.quoting import quote
 

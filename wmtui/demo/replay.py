@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from wmtui.config import DuckDBConfig, Settings
-from wmtui.demo.outage import DroppedSource, RefusingWarehouse
-from wmtui.demo.tables import TABLES, State
+from wmtui.demo.dataset import TABLES, State
+from wmtui.demo.faulty_adapters import DroppedSource, RefusingWarehouse
 from wmtui.errors import SourceError, StoreError, WarehouseError, WmtuiError
 from wmtui.events import Event, Stop
 from wmtui.model import Strategy, TableName

@@ -34,7 +34,7 @@ class Bug(Struct, frozen=True):
 Failure = WmtuiError | Bug
 
 
-class Crew:
+class Background:
     """Does work in threads of its own and hands the outcome to the screen's thread."""
 
     def __init__(self, app: App[Any]) -> None:
@@ -64,7 +64,7 @@ class Crew:
             else:
                 finish(lambda: then(result))
 
-        threading.Thread(target=body, name="crew", daemon=True).start()
+        threading.Thread(target=body, name="background", daemon=True).start()
 
 
 def words(failure: Failure) -> str:

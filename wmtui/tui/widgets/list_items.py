@@ -12,7 +12,7 @@ from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.service.progress import TableProgress
-from wmtui.tui.state.table_list import Board
+from wmtui.tui.state.table_list import TableListState
 from wmtui.tui.widgets.cells import Line, columns, fit, fit_middle, kind_of
 from wmtui.words import values
 
@@ -42,13 +42,13 @@ def table_header(width: int) -> Line:
     return columns([(text, cell, "dim") for text, cell, _ in cells])
 
 
-def table_line(board: Board, table: TableName, clock: float, width: int) -> Line:
+def table_line(table_state: TableListState, table: TableName, clock: float, width: int) -> Line:
     """One table of the list. clock: monotonic seconds."""
-    name = ("● " if table in board.marked else "") + str(table)
-    progress, look = board.running.get(table), board.looks.get(table)
+    name = ("● " if table in table_state.marked else "") + str(table)
+    progress, look = table_state.running.get(table), table_state.looks.get(table)
     if progress is not None:
         return _busy(name, _how_far(progress, clock), width)
-    if table in board.queued:
+    if table in table_state.queued:
         return _busy(name, "· waiting for its turn", width)
     if look is None:
         return _busy(name, "…", width, "dim")
@@ -58,7 +58,7 @@ def table_line(board: Board, table: TableName, clock: float, width: int) -> Line
         return _busy(name, words, width, "bad")
     if status.phase:
         return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
-    limit = board.settings.tables[table].freshness.error
+    limit = table_state.settings.tables[table].freshness.error
     mysql = "! interrupted" if status.problem == "interrupted" else values.status(status.mysql_status)
     run_age, age = status.judgement.run_age, status.judgement.age
     success = "never" if run_age is None else values.span(run_age)

@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from wmtui.service import Service
+from wmtui.tui.background import Failure
+from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason
-from wmtui.tui.dialogs.cli_equivalent import Equal
 from wmtui.tui.dialogs.edit import SETTLE_SECONDS
-from wmtui.tui.state.background import Failure
 from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.watermarks.timestamps import format_wall
 from wmtui.words import values
@@ -19,7 +19,7 @@ from wmtui.words import values
 class SystemDialog(Dialog[str]):
     """The point, and the profile's name typed, because many tables may depend on it; dismissed with the point set."""
 
-    def __init__(self, service: Service, equal: Equal) -> None:
+    def __init__(self, service: Service, equal: CliEquivalent) -> None:
         super().__init__("Set the system watermark", yes="Set")
         self._service = service
         self._equal = equal

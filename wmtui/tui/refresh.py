@@ -11,9 +11,9 @@ from textual.timer import Timer
 from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Look
+from wmtui.tui.background import Failure, words
 from wmtui.tui.panes import detail
 from wmtui.tui.panes.detail import Detail
-from wmtui.tui.state.background import Failure, words
 
 if TYPE_CHECKING:
     from wmtui.tui.app import WmtuiApp
@@ -31,7 +31,7 @@ _MANY_TABLES = 200
 """With more tables than this, waiting files are counted when somebody asks, not at every refresh."""
 
 
-class Reader:
+class TableReader:
     """Reads for one screen. busy: all tables are being read. why: the store does not answer, in words, or "".
 
     failure: the last one, for a picture that cannot be made.
@@ -62,7 +62,7 @@ class Reader:
         app = self._app
         if tables is None:
             self._begin()
-            chosen = dict.fromkeys([*app.board.visible(), *app.board.tables])
+            chosen = dict.fromkeys([*app.table_state.visible(), *app.table_state.tables])
         else:
             chosen = dict.fromkeys(tables)
         done = self._all_read if tables is None else app.take_news
@@ -81,7 +81,7 @@ class Reader:
             if number == self._number:
                 done()
 
-        app.crew.do(lambda: service.overview.look_at(chosen, tell, stop, waiting=waiting), finished, failed)
+        app.background.do(lambda: service.overview.look_at(chosen, tell, stop, waiting=waiting), finished, failed)
 
     def _begin(self) -> None:
         """Whoever reads all tables now does so in vain."""
@@ -110,12 +110,12 @@ class Reader:
         self._app.show_status()
 
     def take(self) -> bool:
-        """Hand on to the board what threads found since the last time; whether there was anything."""
+        """Hand on to the table_state what threads found since the last time; whether there was anything."""
         any_new = is_other = False
         while self._found:
             number, look = self._found.popleft()
             if number == self._number:
-                self._app.board.take(look)
+                self._app.table_state.take(look)
                 any_new = True
                 shown = self._app.detail_pane.table == look.table
                 is_other = is_other or (shown and self._shown not in (None, _version(look)))
@@ -125,12 +125,12 @@ class Reader:
 
     def renew(self) -> None:
         """What is old is read anew; once a second."""
-        now, tables = self._app.clock(), self._app.board.tables
+        now, tables = self._app.clock(), self._app.table_state.tables
         if now >= self._due and not self.busy:
             self.tables(waiting=len(tables) <= _MANY_TABLES)
         elif now >= self._live_due and not self.why:
             self._live_due = now + LIVE_SECONDS
-            live = [look.table for look in self._app.board.runs_elsewhere()]
+            live = [look.table for look in self._app.table_state.runs_elsewhere()]
             if live:
                 self.tables(live, waiting=False)
 
@@ -159,7 +159,7 @@ class Reader:
 
     @property
     def still(self) -> bool:
-        """Nothing was found that the board does not have, and no cursor waits to settle."""
+        """Nothing was found that the table_state does not have, and no cursor waits to settle."""
         return not self._found and self._settling is None
 
     # One table
@@ -182,13 +182,13 @@ class Reader:
             return
         self._shown = None
         read = lambda: detail.read(service, table)  # noqa: E731
-        self._app.crew.do(read, self._if_current(self._take), self._if_current(self._fail))
+        self._app.background.do(read, self._if_current(self._take), self._if_current(self._fail))
         if pane.tab == "history":
             self.history()
 
     def _take(self, found: Detail) -> None:
         self._shown, self._shown_at = _version(found.look), self._app.clock()
-        self._app.board.take(found.look)
+        self._app.table_state.take(found.look)
         self._app.detail_pane.take(found)
         self._app.tables_list.redraw()
 
@@ -208,7 +208,7 @@ class Reader:
         table, pane, service = self._app.current, self._app.detail_pane, self._app.service
         if table is not None:
             entries = lambda: service.history.entries(table, detail.HISTORY_SHOWN)  # noqa: E731
-            self._app.crew.do(entries, self._if_current(pane.take_history), pane.fail)
+            self._app.background.do(entries, self._if_current(pane.take_history), pane.fail)
 
     def _if_current(self, go_on: Callable[[Any], None]) -> Callable[[Any], None]:
         """The same, unless another table is under the cursor by then."""

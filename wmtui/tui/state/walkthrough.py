@@ -23,7 +23,7 @@ _TEXTS = {
 """Each fits a line of 80 cells."""
 
 
-class Guide:
+class Walkthrough:
     """Where the reader is; it only goes forward."""
 
     def __init__(self) -> None:

@@ -5,13 +5,16 @@ import os
 from pathlib import Path
 
 from wmtui.config import Settings
-from wmtui.watermarks.identity import KEY
+from wmtui.layout import STORE
 
 
 def readdress(settings: Settings, old: Path, new: Path) -> None:
     """Let the store know the place it was moved to as its own; doing it twice is doing it once."""
     _replace(
-        Path(settings.store.root, KEY), _json_start(f"{old}/"), _json_start(f"{new}/"), settings.path.parent / "moving"
+        Path(settings.store.root, STORE),
+        _json_start(f"{old}/"),
+        _json_start(f"{new}/"),
+        settings.path.parent / "moving",
     )
 
 

@@ -1,0 +1,163 @@
+"""One connection to a DuckDB file, and the statements that DuckDB has otherwise."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from wmtui.model import Clock
+from wmtui.warehouses.base import TargetState
+from wmtui.warehouses.load.columns import Columns
+from wmtui.warehouses.load.session import StreamSession
+from wmtui.warehouses.load.statements import Staging, Statements, count_staged, into_staging, keep_newest
+from wmtui.warehouses.quoting import Insert, fill, quote
+from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.target import TargetColumn, TargetTable
+
+SCHEMA = "main"
+_READING_MEMORY = "SET memory_limit = '64MB'"
+
+
+class DuckDBStatements(Statements):
+    shards = 1
+    """Rows of one table are written side by side; who merges into a target is kept apart in this process."""
+    refusal_of_older = "CASE WHEN random() < 2 THEN CAST(error('{words}') AS varchar) END"
+    """DuckDB would not come to compute what does not change."""
+
+    def whole(self, target: str) -> str:
+        """In lower case: DuckDB's names differ in more than case."""
+        return super().whole(target).lower()
+
+
+class DuckDBSession(StreamSession):
+    data_errors = (duckdb.DataError,)
+    missing_errors = exists_errors = (duckdb.CatalogException,)
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.statements = DuckDBStatements(SCHEMA, self.execute("SELECT current_database()")[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, list(values)).fetchall()
+
+    def change(self, statement: str, *values: object) -> int:
+        return int(self.execute(statement, *values)[0][0])
+
+    def execute_all(self, statements: Sequence[str]) -> None:
+        self.execute(";".join(statements))
+
+    def insert(self, insert: Insert, rows: Sequence[Sequence[object]]) -> None:
+        self._connection.executemany(insert.statement(), rows)
+
+    def columns(self, table: str) -> Columns:
+        return dict(
+            self.execute(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
+                " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2) ORDER BY column_index",
+                *self.statements.place(table),
+            )
+        )
+
+    def describe(self, table: str) -> TargetTable | None:
+        columns = self._catalog("duckdb_columns", table)
+        if not columns:
+            return None
+        return TargetTable(
+            columns=tuple(
+                TargetColumn(
+                    column["column_name"],
+                    column["data_type"],
+                    column["is_nullable"],
+                    column["column_default"] is not None,
+                    column.get("is_generated", False),  # From DuckDB 2 on.
+                )
+                for column in sorted(columns, key=lambda column: int(column["column_index"]))
+            ),
+            primary_key=tuple(
+                name
+                for found in self._catalog("duckdb_constraints", table)
+                if found["constraint_type"] == "PRIMARY KEY"
+                for name in found["constraint_column_names"]
+            ),
+            kind="table" if self._catalog("duckdb_tables", table) else "view",
+        )
+
+    def _catalog(self, function: str, table: str) -> list[dict[str, Any]]:
+        """What one of DuckDB's functions says of a table, by column."""
+        found = self._connection.execute(
+            fill(
+                "SELECT * FROM {function}() WHERE database_name = current_database()"
+                " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
+                function=function,
+            ),
+            list(self.statements.place(table)),
+        )
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def state(self, target: str, *, count: bool = True) -> TargetState:
+        found = self.execute(
+            "SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
+            *self.statements.place(target),
+        )
+        if not found and not self.columns(target):
+            return TargetState()
+        oid = str(found[0][0]) if found else "view"
+        if not count:
+            return TargetState(oid)
+        rows = int(self.execute(self.statements.count(target))[0][0])
+        return TargetState(oid, rows, empty=not rows)
+
+    def create_staging(self, name: str) -> Staging:
+        self.execute(self.statements.create_staging(quote(name)))
+        return Staging(name, quote(name), {})
+
+    def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
+        self.execute(keep_newest(staging, primary_key, cursor))
+        return staging, sum(rows for _, rows in self.execute(count_staged(staging.table)))
+
+    def lock_first_ledger(self) -> None:
+        """Nothing: who makes the ledger is alone in the file."""
+
+    def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        names = into_staging(staging, columns)
+        rows = 0
+        for batch in batches:
+            numbered = batch.rename_columns([str(number) for number in range(batch.num_columns)])
+            self._connection.register("wmtui_batch", numbered)
+            rows += self._connection.execute(f"INSERT INTO {names} FROM wmtui_batch").fetchall()[0][0]
+            self._connection.unregister("wmtui_batch")
+        return rows
+
+    def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Every row; what Arrow has no exact type for as text. In little memory, unless rows are so long that DuckDB,
+        which reads 2,048 at once, needs more.
+        """
+        names = [quote(c.column) + ("::VARCHAR" if c.type is None else "") for c in columns]
+        statement, rows = self.statements.select(target, names), 0
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for limit in (_READING_MEMORY, "RESET memory_limit"):
+            self._connection.execute(limit)
+            with suppress(duckdb.OutOfMemoryException) if limit == _READING_MEMORY else nullcontext():
+                for batch in self._connection.sql(f"{statement} OFFSET {rows}").to_arrow_reader(batch_rows):
+                    rows += batch.num_rows
+                    yield pa.record_batch(batch.columns, names=[c.name for c in columns])
+                return
+
+    def now(self) -> datetime:
+        return self._clock().astimezone(UTC).replace(tzinfo=None)

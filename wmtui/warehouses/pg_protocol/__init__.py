@@ -1,0 +1,1 @@
+"""What PostgreSQL and Redshift share: the client protocol (psycopg) and transaction 2 of a load."""
