@@ -17,7 +17,7 @@ from wmtui.objects import ObjectStore, conditions
 from wmtui.pipeline import sync
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import extract_table, run_writer
-from wmtui.pipeline.load import load_table, missing_files
+from wmtui.pipeline.load import load_table, lock_notes, missing_files
 from wmtui.runs import run_document as runs
 from wmtui.service import watermarks
 from wmtui.sources.mysql.source import MySQLConnection
@@ -154,12 +154,12 @@ def resume_without_the_key() -> None:
 
 def mark_that_passes_a_pending_run() -> None:
     """Note every run as settled that has no part to load, also one that is to be gone on with."""
-    original = load_table._note_settled
+    original = load_table.note_settled
 
-    def note(job: Any, mark: Any, *found: Any, **done: Any) -> None:
-        original(job, mark.patched({"pending_extraction": None}), *found, **done)
+    def note(job: Any, mark: Any, *args: Any, **end: Any) -> None:
+        original(job, mark.patched({"pending_extraction": None}), *args, **end)
 
-    load_table._note_settled = note
+    load_table.note_settled = note
 
 
 def no_store_id() -> None:
@@ -178,7 +178,7 @@ def mark_that_outlives_its_warehouse() -> None:
         return settled_run(mark, heartbeat, table, decided)
 
     selection.settled_run = settled
-    load_table.settled_run = settled
+    lock_notes.settled_run = settled
     missing_files.settled_run = settled
 
 

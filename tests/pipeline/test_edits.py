@@ -221,13 +221,13 @@ def test_a_load_without_news_does_not_write_over_what_changed_meanwhile(
     stack.sync_one()
     watermarks = stack.service.workspace.watermarks
     watermarks.change(stack.table(), "test", lambda _: {"redshift_status": "failed"})
-    judge = load_table._report
+    report = load_table.report_selection
 
     def overtaken(*args: Any) -> None:
-        judge(*args)
+        report(*args)
         watermarks.change(stack.table(), "test", lambda _: {"pending_extraction": HEIR})
 
-    monkeypatch.setattr(load_table, "_report", overtaken)
+    monkeypatch.setattr(load_table, "report_selection", overtaken)
 
     (result,) = stack.sync(redshift_only=True)
 
