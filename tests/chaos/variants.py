@@ -1,6 +1,6 @@
 """Broken variants of the product, each of which the harness must find.
 
-Each is applied inside the process of an agent, before it runs; the product itself knows nothing of them.
+Each is applied inside the process of an process, before it runs; the product itself knows nothing of them.
 """
 
 import sys
