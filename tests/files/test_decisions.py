@@ -16,7 +16,6 @@ from wmtui.errors import Unreadable
 from wmtui.files import decisions
 from wmtui.files.leftovers import leftover_parts
 from wmtui.files.selection import Choice, Selection
-from wmtui.files.summary import word
 from wmtui.files.verdicts import Basis, Candidate, Decision, Kind, PartOf, Reason, Reprocess, Will, judge
 from wmtui.layout import decisions_key, in_staging_area, part_key
 from wmtui.objects import ObjectInfo
@@ -58,7 +57,7 @@ def decide(lake: Lake, will: Will, *files: ObjectInfo) -> None:
 
 
 def words(selection: Selection) -> dict[str, str]:
-    return {verdict.file.key.rpartition("/")[2]: word(verdict) for verdict in selection.verdicts}
+    return {verdict.file.key.rpartition("/")[2]: verdict.outcome for verdict in selection.verdicts}
 
 
 @pytest.mark.parametrize("again", Reprocess)

@@ -9,6 +9,7 @@ import pytest
 from tests.servers.s3 import S3Server, refuse
 from tests.stack import Stack, embedded_stack
 from wmtui.model import Check, Level
+from wmtui.words.states import why
 
 DENIED = refuse(403, "AccessDenied")
 
@@ -90,7 +91,7 @@ def test_the_age_of_data_and_the_alarm_go_by_the_stores_clock(on_s3: Stack) -> N
     on_s3.clock.advance(timedelta(days=-400))
     (status,) = on_s3.service.health.status([on_s3.table()], None)
     assert (status.state, status.healthy) == ("clock", False)
-    assert "400 d from now: a clock is wrong" in status.judgement.why
+    assert "400 d from now: a clock is wrong" in why(status.table, status.judgement)
 
 
 def test_where_changes_are_refused_nothing_is_written_and_that_is_said(on_s3: Stack) -> None:

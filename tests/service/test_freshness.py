@@ -8,17 +8,18 @@ import pytest
 
 from wmtui.config import Duration, Freshness
 from wmtui.model import TableName
-from wmtui.service.freshness import Facts, Files, Judgement, Loads, Manual, Severity, in_words, judge
+from wmtui.service.freshness import Facts, FileCounts, Judgement, LoadState, Manual, TableSeverity, judge
 from wmtui.watermarks.lease import Heartbeat, free, place
 from wmtui.watermarks.model import Watermark, patch_reset, patch_set
 from wmtui.watermarks.timestamps import format_instant, format_wall
+from wmtui.words.states import manual_since, why
 
 NOW = datetime(2025, 8, 14, 15, 30, 45, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 TABLE = TableName("shop", "orders")
 LIMITS = Freshness(warn=Duration(hours=2), error=Duration(hours=6))
 UTC_ZONE = ZoneInfo("UTC")
-LOADED = Loads("success", at=NOW)
+LOADED = LoadState("success", at=NOW)
 
 
 def mark(at: datetime | None = NOW - MINUTE, **fields: Any) -> Watermark:
@@ -47,61 +48,63 @@ def heartbeat(
 def found(
     of: Watermark,
     lock: Heartbeat | None = None,
-    loads: Loads = LOADED,
+    loads: LoadState = LOADED,
     *,
     held_back: int = 0,
     waiting: int = 0,
     max_age: timedelta | None = None,
     now: datetime = NOW,
 ) -> Judgement:
-    return judge(Facts(of, lock or heartbeat(of), loads, UTC_ZONE, now, Files(waiting, held_back)), LIMITS, max_age)
+    return judge(
+        Facts(of, lock or heartbeat(of), loads, UTC_ZONE, now, FileCounts(waiting, held_back)), LIMITS, max_age
+    )
 
 
 def test_a_quiet_table_is_as_fresh_as_the_last_look_at_its_source() -> None:
     quiet = mark(NOW - 30 * DAY)
     judged = found(quiet, heartbeat(quiet, read_to=NOW - MINUTE))
-    assert (judged.state, judged.severity, judged.age) == ("ok", Severity.OK, MINUTE)
+    assert (judged.state, judged.severity, judged.age) == ("ok", TableSeverity.OK, MINUTE)
     assert judged.data_at == NOW - MINUTE
 
 
 @pytest.mark.parametrize(
     ("age", "state", "severity"),
     [
-        (MINUTE, "ok", Severity.OK),
-        (2 * HOUR, "ok", Severity.OK),
-        (2 * HOUR + MINUTE, "late", Severity.WARN),
-        (6 * HOUR, "late", Severity.WARN),
-        (6 * HOUR + MINUTE, "stale", Severity.ERROR),
+        (MINUTE, "ok", TableSeverity.OK),
+        (2 * HOUR, "ok", TableSeverity.OK),
+        (2 * HOUR + MINUTE, "late", TableSeverity.WARN),
+        (6 * HOUR, "late", TableSeverity.WARN),
+        (6 * HOUR + MINUTE, "stale", TableSeverity.ERROR),
     ],
 )
 def test_age_over_the_first_limit_is_a_warning_and_over_the_second_an_error(
-    age: timedelta, state: str, severity: Severity
+    age: timedelta, state: str, severity: TableSeverity
 ) -> None:
     judged = found(mark(NOW - age))
     assert (judged.state, judged.severity, judged.age) == (state, severity, age)
-    assert bool(judged.why) == (state != "ok")
+    assert bool(why(TABLE, judged)) == (state != "ok")
 
 
 def test_data_of_two_days_ago_are_too_old_whenever_the_last_run_was() -> None:
     old = mark(NOW - 2 * DAY)
     judged = found(old, heartbeat(old, success=NOW), max_age=HOUR)
-    assert (judged.state, judged.severity, judged.run_age) == ("stale", Severity.ERROR, timedelta(0))
-    assert judged.why == "its data is 2 d old, over 1 h"
+    assert (judged.state, judged.severity, judged.run_age) == ("stale", TableSeverity.ERROR, timedelta(0))
+    assert why(TABLE, judged) == "its data is 2 d old, over 1 h"
 
 
 def test_what_was_read_and_not_loaded_makes_the_data_old() -> None:
     fresh = mark(NOW - MINUTE, redshift_status="pending")
     lock = heartbeat(fresh, read_to=NOW - MINUTE)
-    assert found(fresh, lock, Loads("pending", to=NOW - DAY, at=NOW - HOUR)).age == DAY
-    assert found(fresh, lock, Loads("pending", at=NOW - 3 * HOUR)).state == "late"
-    assert found(fresh, lock, Loads("pending", to=NOW - HOUR)).state == "pending"
-    never = found(fresh, lock, Loads("pending"))
-    assert (never.state, never.severity, never.data_at) == ("not loaded", Severity.ERROR, None)
+    assert found(fresh, lock, LoadState("pending", to=NOW - DAY, at=NOW - HOUR)).age == DAY
+    assert found(fresh, lock, LoadState("pending", at=NOW - 3 * HOUR)).state == "late"
+    assert found(fresh, lock, LoadState("pending", to=NOW - HOUR)).state == "pending"
+    never = found(fresh, lock, LoadState("pending"))
+    assert (never.state, never.severity, never.data_at) == ("not loaded", TableSeverity.ERROR, None)
 
 
 def test_data_are_never_fresher_than_the_source_was_read() -> None:
     old = mark(NOW - DAY, redshift_status="pending")
-    assert found(old, loads=Loads("pending", to=NOW, at=NOW)).data_at == NOW - DAY
+    assert found(old, loads=LoadState("pending", to=NOW, at=NOW)).data_at == NOW - DAY
 
 
 def manual(position: datetime, *, placed: datetime, by: str | None = "mei@laptop") -> Watermark:
@@ -110,18 +113,18 @@ def manual(position: datetime, *, placed: datetime, by: str | None = "mei@laptop
 
 
 @pytest.mark.parametrize(
-    ("age", "severity"), [(MINUTE, Severity.OK), (3 * HOUR, Severity.WARN), (2 * DAY, Severity.ERROR)]
+    ("age", "severity"), [(MINUTE, TableSeverity.OK), (3 * HOUR, TableSeverity.WARN), (2 * DAY, TableSeverity.ERROR)]
 )
-def test_manual_is_a_state_of_its_own_and_its_data_grow_old(age: timedelta, severity: Severity) -> None:
-    judged = found(manual(NOW - age, placed=NOW - MINUTE), loads=Loads("pending"))
+def test_manual_is_a_state_of_its_own_and_its_data_grow_old(age: timedelta, severity: TableSeverity) -> None:
+    judged = found(manual(NOW - age, placed=NOW - MINUTE), loads=LoadState("pending"))
     assert (judged.state, judged.severity, judged.age) == ("manual", severity, age)
     assert judged.manual == Manual(NOW - MINUTE, "mei@laptop")
-    assert judged.why.startswith("manual since 2025-08-14T15:29:45Z by mei@laptop")
+    assert why(TABLE, judged).startswith("manual since 2025-08-14T15:29:45Z by mei@laptop")
 
 
 def test_a_manual_watermark_in_the_future_is_as_old_as_its_placing() -> None:
     judged = found(manual(NOW + 400 * DAY, placed=NOW - 3 * HOUR))
-    assert (judged.state, judged.severity, judged.age) == ("manual", Severity.WARN, 3 * HOUR)
+    assert (judged.state, judged.severity, judged.age) == ("manual", TableSeverity.WARN, 3 * HOUR)
 
 
 def test_who_placed_it_is_the_last_change_unless_that_was_a_load() -> None:
@@ -134,7 +137,7 @@ def test_who_placed_it_is_the_last_change_unless_that_was_a_load() -> None:
     noon = datetime(2025, 8, 14, 12, tzinfo=UTC)
     assert found(changed("undo")).manual == Manual(noon, "bo@x")
     assert found(changed("loaded")).manual == Manual(NOW - HOUR, "mei@laptop")
-    assert in_words(Manual(None, None)) == "manual"
+    assert manual_since(Manual(None, None)) == "manual"
 
 
 @pytest.mark.parametrize("what", ["last_success", "extracted_to", "position"])
@@ -147,8 +150,8 @@ def test_a_moment_in_the_future_is_an_alarm_of_its_own(what: str) -> None:
         read_to=later if what == "extracted_to" else None,
     )
     judged = found(of, lock)
-    assert (judged.state, judged.severity) == ("clock", Severity.ERROR)
-    assert "26330 d from now: a clock is wrong" in judged.why
+    assert (judged.state, judged.severity) == ("clock", TableSeverity.ERROR)
+    assert "26330 d from now: a clock is wrong" in why(TABLE, judged)
 
 
 def test_seconds_between_two_clocks_are_no_alarm_and_no_negative_age() -> None:
@@ -160,14 +163,14 @@ def test_seconds_between_two_clocks_are_no_alarm_and_no_negative_age() -> None:
 def test_a_table_just_reset_is_not_ok() -> None:
     before = mark()
     reset = before.patched(patch_reset(before))
-    judged = found(reset, heartbeat(before, read_to=NOW), Loads("pending", at=NOW))
-    assert (judged.state, judged.severity, judged.age) == ("reset", Severity.ERROR, None)
+    judged = found(reset, heartbeat(before, read_to=NOW), LoadState("pending", at=NOW))
+    assert (judged.state, judged.severity, judged.age) == ("reset", TableSeverity.ERROR, None)
 
 
 def test_a_table_without_rows_is_fresh_once_it_was_read() -> None:
     empty = mark(None)
     lock = heartbeat(empty, read_to=NOW - MINUTE)
-    assert (found(empty, lock, Loads("pending")).state, found(empty, lock).age) == ("pending", MINUTE)
+    assert (found(empty, lock, LoadState("pending")).state, found(empty, lock).age) == ("pending", MINUTE)
     assert found(empty, heartbeat(empty)).state == "never read"
 
 
@@ -181,7 +184,7 @@ def test_a_failure_that_only_the_lock_document_knows_counts_until_somebody_chang
     left = {"at": format_instant(NOW - MINUTE), "outcome": "failed", "rows": 0, "error": "the store denied a write"}
     of = mark()
     judged = found(of, heartbeat(of, last_run=left))
-    assert (judged.state, judged.why) == ("failed", "the store denied a write")
+    assert (judged.state, why(TABLE, judged)) == ("failed", "the store denied a write")
     refused = heartbeat(of, last_run={**left, "outcome": "refused"})
     assert found(of, refused).state == "ok"
     edited = of.patched({"metadata": {"version": 1, "serial": 2, "updated_at": format_instant(NOW)}})
@@ -198,14 +201,14 @@ def test_a_failure_that_only_the_lock_document_knows_counts_until_somebody_chang
     ],
 )
 def test_what_went_wrong_comes_before_any_age(fields: dict[str, Any], status: str, state: str) -> None:
-    judged = found(mark(NOW - 30 * DAY, **fields), loads=Loads(status, at=NOW), held_back=3)
-    assert (judged.state, judged.severity) == (state, Severity.ERROR)
+    judged = found(mark(NOW - 30 * DAY, **fields), loads=LoadState(status, at=NOW), held_back=3)
+    assert (judged.state, judged.severity) == (state, TableSeverity.ERROR)
 
 
 def test_files_held_back_are_a_problem_however_fresh_the_table_is() -> None:
     judged = found(mark(), held_back=3)
-    assert (judged.state, judged.severity) == ("held back", Severity.ERROR)
-    assert judged.why == "no load takes 3 files; see `wmtui files -t shop.orders`"
+    assert (judged.state, judged.severity) == ("held back", TableSeverity.ERROR)
+    assert why(TABLE, judged) == "no load takes 3 files; see `wmtui files -t shop.orders`"
     by_hand = manual(NOW - MINUTE, placed=NOW)
     assert found(by_hand, held_back=3).state == "held back"
     assert found(by_hand, held_back=3, waiting=1).state == "manual"

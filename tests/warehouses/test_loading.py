@@ -16,9 +16,9 @@ from tests.clock import HandClock
 from tests.warehouses.bench import SCHEMA, STORE, TABLE, TARGET, Bench, at, rows
 from wmtui.errors import Conflict, TableError
 from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
-from wmtui.warehouses.base import Fence, Place
 from wmtui.warehouses.duckdb.session import DuckDBSession
 from wmtui.warehouses.ledger.ledger import make_ledger, read_loads
+from wmtui.warehouses.ledger_state import Fence, Place
 from wmtui.warehouses.load import merge
 from wmtui.warehouses.load.staging import Staged, stage
 from wmtui.warehouses.load.statements import Update

@@ -22,8 +22,8 @@ from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
 from wmtui.model import Level
 from wmtui.warehouses import Layout, Naming
-from wmtui.warehouses.base import LoadFile
 from wmtui.warehouses.load.statements import Losing, Staging, Update
+from wmtui.warehouses.load_request import LoadFile
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_dispute, find_tie, find_twice
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from wmtui.warehouses.base import Layout, Place
+from wmtui.warehouses.ledger_state import Place
 from wmtui.warehouses.load import statements
 from wmtui.warehouses.load.statements import Losing, Staging, Statements, Update
+from wmtui.warehouses.load_request import Layout
 
 DW = Statements("dw")
 STAGING = Staging("staged", '"staged"', {"id": "bigint", "update_at": "timestamp", "note": "text"})

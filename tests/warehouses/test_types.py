@@ -8,10 +8,10 @@ from wmtui.config import RedshiftConfig, Secret
 from wmtui.errors import ConfigError, TableError
 from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
-from wmtui.warehouses.base import Naming
 from wmtui.warehouses.load.columns import Target, land, match
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.load.types import carried_type, landing_type, wider
+from wmtui.warehouses.load_request import Naming
 from wmtui.warehouses.quoting import quote
 
 CARRIED = [pa.bool_(), pa.int8(), pa.uint8(), pa.uint32(), pa.uint64(), pa.float32(), pa.decimal128(38, 10)]

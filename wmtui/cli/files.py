@@ -9,16 +9,14 @@ from wmtui.cli.options import Command, table_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, UsageError
 from wmtui.files.selection import Selection
-from wmtui.files.summary import word
 from wmtui.files.verdicts import Will
 from wmtui.model import TableName
 from wmtui.service.files import Decided
 from wmtui.texts import count
-from wmtui.words import watermarks
+from wmtui.words import files as words
 from wmtui.words.values import instant
 
 COLUMNS = ("verdict", "last modified", "size", "reason", "key")
-_WORDS = {"next": "✓ next", "loaded": "· loaded", "held back": "! held back", "out": "· out"}
 
 
 @click.command(
@@ -69,7 +67,7 @@ def _decide(
         return service.unskip(table, taken_back, reason=reason)
     if not keys and reason.strip():
         held_back = service.select(table)
-        question = f"give up {watermarks.left_behind(held_back)}? No load will take them"
+        question = f"give up {words.held_back(held_back)}? No load will take them"
         if held_back.held_back and not invocation.agreed(question, unattended=False):
             raise ConfirmationNeeded(
                 f"{count(held_back.held_back, 'file')} would be given up", "nobody said yes", "add --yes"
@@ -130,7 +128,7 @@ def show_files(invocation: Invocation, selection: Selection) -> None:
     if selection.verdicts:
         rows = [
             (
-                _WORDS[word(verdict)],
+                words.label(verdict),
                 instant(verdict.file.last_modified),
                 f"{verdict.file.size:,}",
                 selection.explain(verdict),
@@ -158,7 +156,7 @@ def _conclusion(selection: Selection) -> list[str]:
         if keys:
             lines.append(f"{count(len(keys), 'name')} ignored, {why}: {', '.join(keys[:10])}{', …' * (len(keys) > 10)}")
     if selection.held_back:
-        held_back = watermarks.left_behind(selection)
+        held_back = words.held_back(selection)
         lines.append(f"held back: {held_back}; `wmtui files --write-off` gives up what nobody is to load any more")
     return [*lines, _listed(selection), *([summary.hint] if summary.hint else [])]
 

@@ -10,7 +10,7 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
-from wmtui.service.history import diff_lines
+from wmtui.words.changes import differences
 from wmtui.words.values import ABSENT
 
 
@@ -94,5 +94,5 @@ def _lines(entry: Entry | Unreadable) -> Iterator[str]:
     who = f"{entry.actor}@{entry.host}" if entry.actor else "somebody"
     why = f": {entry.reason}" if entry.reason else ""
     yield f"{serial:>4}  {entry.at or ABSENT}  {who}  {entry.action}{why}"
-    for name, change in diff_lines(entry.diff):
+    for name, change in differences(entry.diff):
         yield f"      {name}  {change}"

@@ -14,6 +14,7 @@ from wmtui.cli.console import Console, Lasting
 from wmtui.cli.progress import tell
 from wmtui.events import Event, Progress, TableResult
 from wmtui.service.progress import TableProgress
+from wmtui.words.progress import parts
 from wmtui.words.values import printable
 
 _REFRESH_SECONDS = 0.1
@@ -59,7 +60,7 @@ class LiveDisplay:
             lines.add_column(justify="right", no_wrap=True)
         for name, table in self._tables.items():
             p = table.progress
-            cells = (p.phase.value, f"{p.rows:,} rows", f"{table.rate(now):,} rows/s", table.parts)
+            cells = (p.phase.value, f"{p.rows:,} rows", f"{table.rate(now):,} rows/s", parts(p))
             lines.add_row(Text(printable(name)), *map(Text, cells), Text(f"{now - table.began:.0f} s"))
         if self._done:
             lines.add_row(Text(f"{self._done} done", style="dim"))

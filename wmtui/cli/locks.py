@@ -6,9 +6,10 @@ import click
 
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
-from wmtui.cli.table import show_table
+from wmtui.cli.table import Row, show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.words.styled import Glyph, Styled
 from wmtui.words.values import ABSENT, span
 
 COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen", "batch")
@@ -55,9 +56,9 @@ def unlock(invocation: Invocation, lease_id: str) -> None:
         invocation.console.data(f"{lock.table} is free; it was held by {_holder(lock)}, seen {span(lock.age)} ago")
 
 
-def _row(lock: Heartbeat) -> tuple[str, ...]:
+def _row(lock: Heartbeat) -> Row:
     f = lock.fields
-    state = "✓ live" if lock.held else "✗ dead"
+    state = Styled.marked(Glyph.GOOD, "live") if lock.held else Styled.marked(Glyph.BAD, "dead")
     owner = f"{f['owner']}@{f['host']}"
     return (
         str(lock.lease_id),

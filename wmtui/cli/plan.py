@@ -9,7 +9,7 @@ from wmtui.errors import ExitCode
 from wmtui.service import Preview, Request
 from wmtui.texts import count
 from wmtui.watermarks.timestamps import format_wall
-from wmtui.words import watermarks
+from wmtui.words import files as words
 from wmtui.words.values import point
 
 
@@ -48,7 +48,7 @@ def _show(invocation: Invocation, preview: Preview) -> None:
         console.data("load:" if plan is None else "load, besides the parts still to be written:")
         files.show_files(invocation, preview.selection)
         if plan is not None and preview.selection.held_back:
-            left = watermarks.left_behind(preview.selection)
+            left = words.held_back(preview.selection)
             console.data(f"this sync leaves behind {left}: no later one takes them by itself")
     console.data("")
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from wmtui.cli.console import Console
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
-from wmtui.service.progress import TableProgress, ending
+from wmtui.service.progress import TableProgress
 from wmtui.texts import count
+from wmtui.words.progress import ending, parts
 
 _LINE_SECONDS = 5.0
 """A table's progress lines are at least so far apart where they cannot replace each other."""
@@ -52,7 +53,7 @@ class PlainDisplay:
         if now - self._shown.setdefault(event.table, now) >= _LINE_SECONDS:
             self._shown[event.table] = now
             rows = f"{count(event.rows, 'row')} ({table.rate(now):,}/s)"
-            line = f"{event.phase.value}, {rows}, {table.parts}, {now - table.began:.0f} s"
+            line = f"{event.phase.value}, {rows}, {parts(event)}, {now - table.began:.0f} s"
             self._console.tell(f"{event.table}: {line}")
 
     def tick(self) -> None:

@@ -9,12 +9,13 @@ import click
 
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration
-from wmtui.cli.table import show_table
+from wmtui.cli.table import Row, show_table
 from wmtui.errors import ExitCode, combine
-from wmtui.service import Look, Severity, TableStatus
+from wmtui.service import Look, TableSeverity, TableStatus
 from wmtui.texts import count
-from wmtui.words import values
+from wmtui.words import states, values
 from wmtui.words.last_verified import as_json, in_words
+from wmtui.words.styled import Glyph, Styled
 
 COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last success", "verified", "running")
 
@@ -38,8 +39,8 @@ def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
     else:
         show_table(console, COLUMNS, [_row(table) for table in found])
     for table in found:
-        if table.judgement.why:
-            console.tell(f"{table.table}: {table.state}: {table.judgement.why}")
+        if why := states.why(table.table, table.judgement):
+            console.tell(f"{table.table}: {states.name(table)}: {why}")
         if table.held_by:
             console.tell(f"{table.table}: reading was {table.held_by}")
     console.tell(_total(found))
@@ -53,23 +54,21 @@ def _code(table: TableStatus) -> ExitCode:
 def _total(found: Sequence[TableStatus]) -> str:
     """`3 tables: 1 ok, 1 warn, 1 error`."""
     counts = Counter(table.severity for table in found)
-    return f"{count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in Severity if counts[s])}"
+    return f"{count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in TableSeverity if counts[s])}"
 
 
-def _row(table: TableStatus) -> tuple[str, ...]:
-    running = f"▸ {table.phase}, {count(table.rows, 'row')}, {table.owner}" if table.phase else values.ABSENT
-    manual, run_age = table.judgement.manual, table.judgement.run_age
-    since = f" since {values.instant(manual.since)}" if manual and manual.since and table.state == "manual" else ""
+def _row(table: TableStatus) -> Row:
+    run_age = table.judgement.run_age
     return (
         str(table.table),
-        values.state(f"{table.state}{since}", table.severity),
+        states.label(table, since=True),
         values.status(table.mysql_status),
         values.status(table.redshift_status),
         values.span(table.judgement.age),
         values.span(table.lag),
         "never" if run_age is None else f"{values.span(run_age)} ago",
         in_words(table.verified),
-        running,
+        Styled.marked(Glyph.BUSY, states.running(table)) if table.phase else values.ABSENT,
     )
 
 
@@ -79,11 +78,11 @@ def _as_json(look: Look) -> dict[str, Any]:
     return {
         "table": str(table.table),
         "code": int(_code(table)),
-        "state": table.state,
+        "state": states.name(table),
         "severity": table.severity.value,
         "healthy": table.healthy,
-        "problem": table.problem or None,
-        "why": found.why or None,
+        "problem": states.name(table) if table.problem else None,
+        "why": states.why(table.table, found) or None,
         "mysql_status": table.mysql_status,
         "redshift_status": table.redshift_status,
         "data_at": _instant(found.data_at),

@@ -12,7 +12,7 @@ from wmtui.cli.events_json import as_json, summary
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration, tables_option
 from wmtui.cli.progress import tell
-from wmtui.cli.table import show_table
+from wmtui.cli.table import Row, show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, Pinned, UsageError, combine
 from wmtui.events import Event, Message, Status, TableResult
@@ -150,6 +150,6 @@ def _held_for_cron(result: TableResult, unattended: bool) -> bool:
     return unattended and result.status is Status.PINNED
 
 
-def _row(result: TableResult) -> tuple[str, ...]:
+def _row(result: TableResult) -> Row:
     numbers = (result.rows_extracted, result.rows_loaded, result.files_written, result.files_loaded)
     return (result.table, status(result.status), *(f"{number:,}" for number in numbers), f"{result.seconds:.1f}")

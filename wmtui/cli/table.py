@@ -4,13 +4,19 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from msgspec.structs import replace
+
 from wmtui.cli.console import Console, Lasting
-from wmtui.words.values import STYLES, in_one_line
+from wmtui.words.styled import Styled, Tone
+from wmtui.words.values import in_one_line
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-Row = Sequence[str]
+Cell = str | Styled
+Row = Sequence[Cell]
+
+_COLOURS = {Tone.GOOD: "green", Tone.BAD: "red", Tone.WARN: "yellow", Tone.BUSY: "cyan", Tone.DIM: "dim"}
 
 _KEPT_WHOLE = 10
 """Words up to this length are not cut, however narrow the terminal is."""
@@ -18,15 +24,19 @@ _KEPT_WHOLE = 10
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str] = ()) -> None:
     """Print rows below their columns' names on stdout. numbers: columns that are set to the right."""
-    clean = [[in_one_line(cell) for cell in row] for row in rows]
+    clean = [[_in_one_line(cell) for cell in row] for row in rows]
     if sys.stdout is not None and sys.stdout.isatty():
         _fitted(columns, clean, numbers)
     else:
         console.data(*_aligned(columns, clean, numbers))
 
 
+def _in_one_line(cell: Cell) -> Cell:
+    return in_one_line(cell) if isinstance(cell, str) else replace(cell, text=in_one_line(cell.text))
+
+
 def _aligned(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str]) -> list[str]:
-    lines = [columns, *rows]
+    lines = [columns, *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     right = [name in numbers for name in columns]
     return [
@@ -54,9 +64,11 @@ def _fitted(columns: Sequence[str], rows: Sequence[Row], numbers: Sequence[str])
     Terminal(file=Lasting(sys.stdout), highlight=False).print(table)
 
 
-def _styled(cell: str) -> "Text":
-    """A cell in the colour of its glyph, which stays on one line with its word."""
+def _styled(cell: Cell) -> "Text":
+    """A cell in the colour of its tone; a glyph stays on one line with its word."""
     from rich.text import Text
 
-    style = STYLES.get(cell[:1])
-    return Text(cell) if style is None else Text(cell.replace(" ", "\N{NO-BREAK SPACE}", 1), style=style)
+    if isinstance(cell, str):
+        return Text(cell)
+    text = cell.text if cell.glyph is None else f"{cell.glyph}\N{NO-BREAK SPACE}{cell.text}"
+    return Text(text, style=_COLOURS.get(cell.tone, ""))

@@ -9,15 +9,20 @@ from msgspec.structs import asdict
 
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
-from wmtui.cli.table import show_table
+from wmtui.cli.table import Row, show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
 from wmtui.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
+from wmtui.words.styled import Glyph, Styled
 from wmtui.words.values import ABSENT
 
 COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "left out")
-_VERDICTS = {Result.RIGHT: "✓ right", Result.LEFT_OUT: "! left out", Result.NOT_RIGHT: "✗ not right"}
+_VERDICTS = {
+    Result.RIGHT: Styled.marked(Glyph.GOOD, "right"),
+    Result.LEFT_OUT: Styled.marked(Glyph.WARN, "left out"),
+    Result.NOT_RIGHT: Styled.marked(Glyph.BAD, "not right"),
+}
 _LONGEST = 60
 """Characters of a value that are shown to people."""
 
@@ -90,9 +95,9 @@ def _who(left: LeftOut) -> str:
     return left.by if left.serial is None else f"{left.by} at serial {left.serial}"
 
 
-def _row(table: TableName, result: Verification | WmtuiError) -> Sequence[str]:
+def _row(table: TableName, result: Verification | WmtuiError) -> Row:
     if isinstance(result, WmtuiError):
-        return (str(table), "✗ not compared", *[ABSENT] * (1 + len(COUNTS)))
+        return (str(table), Styled.marked(Glyph.BAD, "not compared"), *[ABSENT] * (1 + len(COUNTS)))
     c = result.counts
     numbers = (
         *(result.source_rows, result.warehouse_rows, c.missing, c.extra, c.doubled, c.differing),

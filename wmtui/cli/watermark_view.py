@@ -1,17 +1,17 @@
 """Watermarks as people read them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from wmtui.cli.table import Row
 from wmtui.errors import ExitCode
 from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Reason
 from wmtui.service import Look
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
-from wmtui.words import values
+from wmtui.words import states, values
 from wmtui.words.last_verified import as_json, in_words
 from wmtui.words.watermarks import mode
 
@@ -45,7 +45,7 @@ def list_entry(look: Look) -> dict[str, Any]:
         "table": str(look.table),
         "code": int(ExitCode.DONE if error is None else error.exit_code),
         "error": None if error is None else error.failure,
-        "state": status.state,
+        "state": states.name(status),
         "severity": status.severity.value,
         "mode": None if mark is None else "manual" if mark.is_manual else "automated",
         "load_status": None if mark is None else status.redshift_status,
@@ -66,10 +66,10 @@ def _waiting(look: Look) -> str:
     return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
 
 
-def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Sequence[str]:
+def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Row:
     """A table's line in the list. zone: the profile's."""
     status = look.status
-    state = values.state(status.state, status.severity)
+    state = states.label(status)
     if look.mark is None:
         return (str(look.table), state, *[values.ABSENT] * (len(LIST_COLUMNS) - 2))
     point, run_age = wall_of(look.mark, zone), status.judgement.run_age

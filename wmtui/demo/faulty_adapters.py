@@ -10,8 +10,8 @@ from wmtui.errors import WmtuiError
 from wmtui.model import Clock, Span
 from wmtui.sources.base import SourceTable
 from wmtui.sources.duckdb.source import EmbeddedConnection, EmbeddedSource
-from wmtui.warehouses.base import LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
 
 
 class DroppedSource(EmbeddedSource):

@@ -102,15 +102,6 @@ def _files(count: int, singular: str, plural: str) -> str:
     return f"{count} file {singular}" if count == 1 else f"{count} files {plural}"
 
 
-def word(verdict: Verdict) -> str:
-    """What a verdict comes to: loaded, next, held back, or out."""
-    if verdict.selected:
-        return "next"
-    if verdict.reason is Reason.LOADED:
-        return "loaded"
-    return "held back" if verdict.held_back else "out"
-
-
 def explain(verdict: Verdict, loaded: Loads, decided: Decided = MappingProxyType({})) -> str:
     """The reason in words, e.g. `outside the session window by 3 h 12 m`."""
     reason, file, distance = verdict.reason, verdict.file, verdict.distance

@@ -172,6 +172,19 @@ HELD_BACK = TIMED_OUT | {Reason.ARCHIVED, Reason.REPLACED, Reason.CHANGED}
 """Out although it may have rows that come by no other way, and nobody gave them up."""
 
 
+class Outcome(StrEnum):
+    """What a verdict comes to; the values are shown to readers.
+
+    NEXT: loaded by the next load. LOADED: it was loaded. HELD_BACK: out although it may have rows that come by no other
+    way. OUT: out for good.
+    """
+
+    NEXT = "next"
+    LOADED = "loaded"
+    HELD_BACK = "held back"
+    OUT = "out"
+
+
 class Verdict(_Record, frozen=True):
     """Load this file or not, the rule that decided, and how far it missed.
 
@@ -191,6 +204,15 @@ class Verdict(_Record, frozen=True):
     def held_back(self) -> bool:
         """The file is out although it may have rows that come by no other way."""
         return self.reason in HELD_BACK
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it comes to."""
+        if self.selected:
+            return Outcome.NEXT
+        if self.reason is Reason.LOADED:
+            return Outcome.LOADED
+        return Outcome.HELD_BACK if self.held_back else Outcome.OUT
 
     @property
     def rule(self) -> int:

@@ -9,7 +9,7 @@ from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.drafts import Draft
 from wmtui.service.files import Files
-from wmtui.service.freshness import Severity
+from wmtui.service.freshness import State, TableSeverity
 from wmtui.service.health import Health
 from wmtui.service.history import Entry, History, WayBack
 from wmtui.service.leftovers import Found, Leftovers
@@ -85,7 +85,8 @@ __all__ = [
     "Request",
     "Selection",
     "Service",
-    "Severity",
+    "State",
+    "TableSeverity",
     "TableStatus",
     "WayBack",
 ]

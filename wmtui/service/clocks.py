@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from wmtui.model import Check, Clock, Level
-from wmtui.words.values import span
+from wmtui.texts import format_duration
 
 WARN, ERROR = timedelta(seconds=5), timedelta(seconds=60)
 """How far two clocks may be apart."""
@@ -41,7 +41,7 @@ def compare(readings: Mapping[str, Reading]) -> Check:
     if sure <= WARN:
         return Check(subject, Level.OK, f"within {int(WARN.total_seconds())} s of each other: {names}")
     apart = [f"{name} {_said(reading)}" for name, reading in readings.items()]
-    finding = f"{first} and {last} are {span(max(sure, timedelta(seconds=1)))} apart: {', '.join(apart)}"
+    finding = f"{first} and {last} are {format_duration(max(sure, timedelta(seconds=1)))} apart: {', '.join(apart)}"
     step = "set the clocks by NTP: runs are named and windows end by them"
     return Check(subject, Level.ERROR if sure > ERROR else Level.WARNING, finding, step)
 
@@ -49,4 +49,4 @@ def compare(readings: Mapping[str, Reading]) -> Check:
 def _said(reading: Reading) -> str:
     """Against this host's clock."""
     side = "ahead of" if reading.ahead > timedelta(0) else "behind"
-    return f"is {span(abs(reading.ahead))} {side} {_HOST}"
+    return f"is {format_duration(abs(reading.ahead))} {side} {_HOST}"

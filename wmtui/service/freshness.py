@@ -8,14 +8,12 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Freshness
-from wmtui.texts import count
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.timestamps import parse_instant
-from wmtui.watermarks.zones import instant_of, is_foreign, written_in
-from wmtui.words import values
+from wmtui.watermarks.zones import instant_of, is_foreign
 
 AHEAD = timedelta(minutes=5)
 """How far in the future a moment may lie that was noted by another clock."""
@@ -24,7 +22,7 @@ _PLACING = ("set", "import", "undo", "external")
 """Changes of a watermark that may leave it manual."""
 
 
-class Severity(StrEnum):
+class TableSeverity(StrEnum):
     """How bad it is: nothing to do, to be looked at, or wrong (then `status` exits with 1)."""
 
     OK = "ok"
@@ -32,7 +30,50 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-class Loads(Struct, frozen=True):
+class State(StrEnum):
+    """How a table is, the most urgent first; the values are shown to readers, and part of the JSON interface.
+
+    UNKNOWN: an error, which is no fault of its documents, kept it from being read.
+    """
+
+    GONE = "gone"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+    INCOMPLETE_COPY = "incomplete copy"
+    FAILED = "failed"
+    CLOCK = "clock"
+    OTHER_TIME_ZONE = "other time zone"
+    INTERRUPTED = "interrupted"
+    HELD_BACK = "held back"
+    STALE = "stale"
+    MANUAL = "manual"
+    NOT_LOADED = "not loaded"
+    RESET = "reset"
+    NEVER_READ = "never read"
+    NEVER_SYNCED = "never synced"
+    LATE = "late"
+    PINNED = "pinned"
+    PENDING = "pending"
+    OK = "ok"
+
+    @property
+    def severity(self) -> TableSeverity:
+        """How bad it is by itself; a manual watermark is as bad as its data are old."""
+        return _SEVERITIES.get(self, TableSeverity.ERROR)
+
+    @property
+    def rank(self) -> int:
+        """Its place among all of them, 0 for the most urgent."""
+        return _RANKS[self]
+
+
+_SEVERITIES = {State.LATE: TableSeverity.WARN} | dict.fromkeys(
+    (State.MANUAL, State.PINNED, State.PENDING, State.OK), TableSeverity.OK
+)
+_RANKS = {state: rank for rank, state in enumerate(State)}
+
+
+class LoadState(Struct, frozen=True):
     """What is noted of loads into one warehouse. to: up to where everything that was read had been loaded before what
     waits now was read; at: the end of the last load. None: nobody noted it.
     """
@@ -49,30 +90,57 @@ class Manual(Struct, frozen=True):
     by: str | None
 
 
+class Moment(StrEnum):
+    """What may be noted as having happened later than now."""
+
+    LAST_SUCCESS = "last_success"
+    LAST_READING = "last_reading"
+    DATA_TIMESTAMP = "data_timestamp"
+
+
+class Ahead(Struct, frozen=True):
+    """A moment that lies in the future, and by how much."""
+
+    moment: Moment
+    at: datetime
+    by: timedelta
+
+
 class Judgement(Struct, frozen=True):
-    """state: one or two words. why: what they rest on, "" where the state says all.
+    """How a table is, and what that rests on.
 
     data_at: up to where the source was read and loaded; age: of that. run_age: since the last sync that succeeded.
-    None: never. manual: of a watermark that somebody placed.
+    None: never. manual: of a watermark that an operator placed. limit: the one that the age exceeds. error: what
+    failed, or why the table cannot be read; "": nothing, or nobody noted it. timezone: of a watermark that is not in
+    the profile's. ahead: where a clock is wrong. held_back: files.
     """
 
-    state: str
-    severity: Severity
-    why: str = ""
+    state: State
+    severity: TableSeverity
     data_at: datetime | None = None
     age: timedelta | None = None
     run_age: timedelta | None = None
     manual: Manual | None = None
+    limit: timedelta | None = None
+    error: str = ""
+    timezone: str | None = None
+    ahead: Ahead | None = None
+    held_back: int = 0
+
+    @classmethod
+    def of_error(cls, state: State, error: str) -> "Judgement":
+        """The judgement of a table that an error says all about."""
+        return cls(state, state.severity, error=error)
 
 
-class Files(Struct, frozen=True):
+class FileCounts(Struct, frozen=True):
     """How many files the next load takes, and how many it leaves although nobody gave them up."""
 
     waiting: int = 0
     held_back: int = 0
 
 
-UNCOUNTED = Files()
+UNCOUNTED = FileCounts()
 
 
 class Facts(Struct, frozen=True):
@@ -80,21 +148,31 @@ class Facts(Struct, frozen=True):
 
     mark: Watermark
     heartbeat: Heartbeat
-    loads: Loads
+    loads: LoadState
     zone: ZoneInfo
     now: datetime
-    files: Files = UNCOUNTED
+    files: FileCounts = UNCOUNTED
 
 
 def judge(facts: Facts, limits: Freshness, max_age: timedelta | None = None) -> Judgement:
     """The state of a table. max_age: of its data, instead of the limit at which age is an error."""
-    data_at, last = loaded_to(facts), facts.heartbeat.last_success
+    data_at, last_success = loaded_to(facts), facts.heartbeat.last_success
     age = None if data_at is None else max(facts.now - data_at, timedelta(0))
-    error = limits.error if max_age is None else max_age
-    manual = manual_since(facts.mark)
-    state, severity, why = next(_states(facts, age, manual, (limits.warn, error)))
+    by_age, limit = _by_age(age, limits.warn, limits.error if max_age is None else max_age)
+    manual, ahead = manual_since(facts.mark), _ahead(facts)
+    state = next(_states(facts, by_age, manual, ahead))
     return Judgement(
-        state, severity, why, data_at, age, None if last is None else max(facts.now - last, timedelta(0)), manual
+        state=state,
+        severity=by_age.severity if state is State.MANUAL else state.severity,
+        data_at=data_at,
+        age=age,
+        run_age=None if last_success is None else max(facts.now - last_success, timedelta(0)),
+        manual=manual,
+        limit=limit,
+        error=_failure(facts) or "",
+        timezone=facts.mark.timezone if is_foreign(facts.mark, facts.zone) else None,
+        ahead=ahead,
+        held_back=facts.files.held_back,
     )
 
 
@@ -122,69 +200,64 @@ def _who(change: Mapping[str, object]) -> str | None:
     return f"{change['actor']}@{change.get('host')}" if change.get("actor") else None
 
 
-def _states(
-    facts: Facts, age: timedelta | None, manual: Manual | None, limits: tuple[timedelta, timedelta]
-) -> Iterator[tuple[str, Severity, str]]:
+def _states(facts: Facts, by_age: State, manual: Manual | None, ahead: Ahead | None) -> Iterator[State]:
     """Every state that holds, the one that counts first."""
-    mark, heartbeat, bad = facts.mark, facts.heartbeat, Severity.ERROR
-    if failure := _failure(facts):
-        yield "failed", bad, failure
+    mark, heartbeat = facts.mark, facts.heartbeat
+    if _failure(facts) is not None:
+        yield State.FAILED
     if is_foreign(mark, facts.zone):
-        yield "other time zone", bad, f"the watermark is {written_in(mark, facts.zone)}"
+        yield State.OTHER_TIME_ZONE
     if "in_progress" in (mark.fields["mysql_status"], facts.loads.status) and not heartbeat.held:
-        yield "interrupted", bad, "the run that was at work is gone; the next sync goes on after it"
-    if ahead := _ahead(facts):
-        yield "clock", bad, ahead
+        yield State.INTERRUPTED
+    if ahead is not None:
+        yield State.CLOCK
     if _never_synced(mark, heartbeat):
-        yield "never synced", bad, ""
+        yield State.NEVER_SYNCED
     if read_to(mark, heartbeat, facts.zone) is None:
-        yield ("reset" if mark.epoch > 1 else "never read"), bad, "nothing was read since"
+        yield State.RESET if mark.epoch > 1 else State.NEVER_READ
     if _lacks_files(facts):
-        files = count(facts.files.held_back, "file")
-        yield "held back", bad, f"no load takes {files}; see `wmtui files -t {mark.table}`"
-    if age is None:
-        yield "not loaded", bad, "what was read has never been loaded"
-        return
-    word, severity, why = _by_age(age, *limits)
+        yield State.HELD_BACK
+    if by_age is State.NOT_LOADED:
+        yield by_age
     if manual is not None:
-        yield "manual", severity, "; ".join(filter(None, (in_words(manual), why)))
-    if severity is not Severity.OK:
-        yield word, severity, why
+        yield State.MANUAL
+    if by_age is not State.OK:
+        yield by_age
     if pin_at(mark, facts.now):
-        yield "pinned", severity, ""
+        yield State.PINNED
     if facts.loads.status == "pending":
-        yield "pending", severity, "what was read waits to be loaded"
-    yield word, severity, ""
+        yield State.PENDING
+    yield State.OK
 
 
-def _failure(facts: Facts) -> str:
-    """Why the last run failed, "" if it did not. A failure that the watermark could not be told counts too."""
-    error = str(facts.mark.fields["last_error"] or "no reason was noted")
+def _failure(facts: Facts) -> str | None:
+    """What the last run failed with, "" where nobody noted it; None: it did not fail.
+
+    A failure that only the lock document has counts too.
+    """
     if "failed" in (facts.mark.fields["mysql_status"], facts.loads.status):
-        return error
+        return str(facts.mark.fields["last_error"] or "")
     last, changed = facts.heartbeat.fields["last_run"], facts.mark.fields["metadata"].get("updated_at")
     if not isinstance(last, dict) or last.get("outcome") != "failed":
-        return ""
+        return None
     since = changed is not None and parse_instant(changed) > parse_instant(last["at"])
-    return "" if since else str(last.get("error") or "no reason was noted")
+    return None if since else str(last.get("error") or "")
 
 
-def _ahead(facts: Facts) -> str:
+def _ahead(facts: Facts) -> Ahead | None:
     """What was noted as having happened later than now: by a host or a source whose clock was ahead, unless it is the
-    clock here that is behind. "" if nothing was.
+    clock here that is behind. None: nothing was.
     """
-    noted = [("the last success", facts.heartbeat.last_success), ("the last reading", _extracted_to(facts))]
+    moments = [
+        (Moment.LAST_SUCCESS, facts.heartbeat.last_success),
+        (Moment.LAST_READING, facts.heartbeat.extracted_to(facts.mark)),
+    ]
     if not facts.mark.is_manual:
-        noted.append(("the data timestamp", instant_of(facts.mark, facts.zone)))
-    for what, at in noted:
+        moments.append((Moment.DATA_TIMESTAMP, instant_of(facts.mark, facts.zone)))
+    for moment, at in moments:
         if at is not None and at > facts.now + AHEAD:
-            by = values.span(at - facts.now)
-            return f"{what} is {values.instant(at)}, {by} from now: a clock is wrong; see `wmtui doctor`"
-    return ""
-
-
-def _extracted_to(facts: Facts) -> datetime | None:
-    return facts.heartbeat.extracted_to(facts.mark)
+            return Ahead(moment, at, at - facts.now)
+    return None
 
 
 def _lacks_files(facts: Facts) -> bool:
@@ -198,15 +271,10 @@ def _never_synced(mark: Watermark, heartbeat: Heartbeat) -> bool:
     return heartbeat.last_success is None and not any(traces)
 
 
-def _by_age(age: timedelta, warn: timedelta, error: timedelta) -> tuple[str, Severity, str]:
+def _by_age(age: timedelta | None, warn: timedelta, error: timedelta) -> tuple[State, timedelta | None]:
+    """The state that the age of the data alone gives a table, and the limit that the age exceeds."""
+    if age is None:
+        return State.NOT_LOADED, None
     if age > error:
-        return "stale", Severity.ERROR, f"its data is {values.span(age)} old, over {values.span(error)}"
-    if age > warn:
-        return "late", Severity.WARN, f"its data is {values.span(age)} old, over {values.span(warn)}"
-    return "ok", Severity.OK, ""
-
-
-def in_words(manual: Manual) -> str:
-    """`manual since … by …`, as far as it was noted."""
-    since = f" since {values.instant(manual.since)}" if manual.since else ""
-    return f"manual{since}{f' by {manual.by}' if manual.by else ''}"
+        return State.STALE, error
+    return (State.LATE, warn) if age > warn else (State.OK, None)

@@ -1,7 +1,6 @@
 """What happened to a watermark, and going back."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -15,12 +14,10 @@ from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Json, Watermark, patch_undo
 from wmtui.watermarks.zones import instant_of
-from wmtui.words.values import ABSENT, in_one_line
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
 BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})
 """What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
-_VALUE_WIDTH = 40
 RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
 
@@ -214,18 +211,6 @@ class History:
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
         key = Journal(self._workspace.objects, table).key(serial)
         return Watermark.decode(table, documents.encode(content), key)
-
-
-def diff_lines(diff: Mapping[str, tuple[Any, Any]]) -> list[tuple[str, str]]:
-    """Each field, and how its value changes, for people; long values are cut, --json has them whole."""
-    return [(name, f"{_value(old)} → {_value(new)}") for name, (old, new) in diff.items()]
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    text = in_one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
 
 
 def _entry(entry: Json) -> Entry:

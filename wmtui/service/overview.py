@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from wmtui.errors import Unreachable, WmtuiError, as_wmtui_error
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
-from wmtui.service.freshness import Files
+from wmtui.service.freshness import FileCounts, State
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
-COUNTED = ("held back", "incomplete copy")
+COUNTED = (State.HELD_BACK, State.INCOMPLETE_COPY)
 """States that only counting a table's files finds."""
 
 
@@ -93,7 +93,7 @@ class Overview:
         """The same, given its files."""
         if look.mark is None or look.heartbeat is None:
             return look
-        files = Files(selection.summary.selected, selection.held_back)
+        files = FileCounts(selection.summary.selected, selection.held_back)
         status = self._statuses.complete(
             look.mark, self._statuses.of(look.mark, look.heartbeat, files=files, max_age=max_age)
         )

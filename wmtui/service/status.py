@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from wmtui.errors import Failure, StoreIncomplete, Unreadable, WatermarkGone, WmtuiError
 from wmtui.model import TableName
 from wmtui.runs.run_document import refuse_incomplete_copy
-from wmtui.service.freshness import UNCOUNTED, Facts, Files, Judgement, Loads, Severity, judge
+from wmtui.service.freshness import UNCOUNTED, Facts, FileCounts, Judgement, LoadState, State, TableSeverity, judge
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.lease import Heartbeat
@@ -45,24 +45,31 @@ class TableStatus(Struct, frozen=True):
     failure: Failure | None = None
 
     @property
-    def state(self) -> str:
-        """One or two words."""
+    def state(self) -> State:
+        """How the table is."""
         return self.judgement.state
 
     @property
-    def severity(self) -> Severity:
+    def severity(self) -> TableSeverity:
         """How bad that is."""
         return self.judgement.severity
 
     @property
-    def problem(self) -> str:
-        """The state of a table that somebody should look at, else ""."""
-        return "" if self.severity is Severity.OK else self.state
+    def problem(self) -> State | None:
+        """The state of a table that an operator should look at; None: nothing is to be done."""
+        return None if self.severity is TableSeverity.OK else self.state
+
+    @property
+    def rank(self) -> int:
+        """The table's place among all by what needs an operator first: errors by their state, then warnings."""
+        if self.severity is TableSeverity.ERROR:
+            return self.state.rank
+        return len(State) + (self.severity is TableSeverity.OK)
 
     @property
     def healthy(self) -> bool:
         """It neither failed nor is older than asked for; a warning may be due."""
-        return self.severity is not Severity.ERROR
+        return self.severity is not TableSeverity.ERROR
 
 
 class Statuses:
@@ -77,21 +84,21 @@ class Statuses:
         try:
             refuse_incomplete_copy(self._workspace.objects, mark)
         except StoreIncomplete as error:
-            why = error.in_one_line
-            judgement = replace(status.judgement, state="incomplete copy", severity=Severity.ERROR, why=why)
-            return replace(status, judgement=judgement, error=why, failure=error.failure)
+            state, text = State.INCOMPLETE_COPY, error.in_one_line
+            judgement = replace(status.judgement, state=state, severity=state.severity, error=text)
+            return replace(status, judgement=judgement, error=text, failure=error.failure)
         return status
 
     def unreadable(self, table: TableName, error: WmtuiError) -> TableStatus:
         """The status of a table that cannot be told."""
-        state = "unreadable" if isinstance(error, Unreadable) else error.code.replace("-", " ")
+        state = State.UNREADABLE if isinstance(error, Unreadable) else State.UNKNOWN
         if isinstance(error, WatermarkGone):
-            state = "gone"
-        judgement = Judgement(state, Severity.ERROR, error.in_one_line)
-        return TableStatus(table, judgement, error=error.in_one_line, unreadable=error, failure=error.failure)
+            state = State.GONE
+        text = error.in_one_line
+        return TableStatus(table, Judgement.of_error(state, text), error=text, unreadable=error, failure=error.failure)
 
     def of(
-        self, mark: Watermark, heartbeat: Heartbeat, *, files: Files = UNCOUNTED, max_age: timedelta | None = None
+        self, mark: Watermark, heartbeat: Heartbeat, *, files: FileCounts = UNCOUNTED, max_age: timedelta | None = None
     ) -> TableStatus:
         """The status that watermark and lock document give a table.
 
@@ -119,7 +126,7 @@ class Statuses:
             verified=last_verified(heartbeat, self._workspace.warehouse_id),
         )
 
-    def _loads(self, mark: Watermark) -> Loads:
+    def _loads(self, mark: Watermark) -> LoadState:
         """What is noted of loads into this profile's warehouse."""
         workspace = self._workspace
         noted = mark.loads_into(workspace.warehouse_id)
@@ -127,4 +134,4 @@ class Statuses:
         if at is None and workspace.settings.is_default:
             at = mark.fields["last_redshift_load_time"]
         to = noted.get("loaded_to")
-        return Loads(workspace.load_status(mark), to and parse_instant(to), at and parse_instant(at))
+        return LoadState(workspace.load_status(mark), to and parse_instant(to), at and parse_instant(at))

@@ -2,21 +2,18 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from wmtui.column_types import UNSIGNED_64
 from wmtui.model import Key, KeyValue
-
-if TYPE_CHECKING:
-    from wmtui.sources.base import SourceTable
+from wmtui.sources.base import SourceTable
 
 UNORDERED = b"unordered"
 """A field's metadata: the source sorts its values otherwise than it compares them with a bound one."""
 
 
-def key_of(batch: pa.RecordBatch, row: int, table: "SourceTable") -> Key:
+def key_of(batch: pa.RecordBatch, row: int, table: SourceTable) -> Key:
     """The primary key of one row (negative rows count from the end); empty for a table without one."""
     columns = [(batch.column(name), batch.schema.field(name).type) for name in table.primary_key]
     return tuple(_key_value(values[row].as_py(), column) for values, column in columns)

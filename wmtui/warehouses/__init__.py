@@ -3,22 +3,10 @@
 from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
-from wmtui.warehouses.base import (
-    Fence,
-    KnownLoads,
-    Layout,
-    LedgerEntry,
-    Limits,
-    LoadFile,
-    LoadRequest,
-    LoadResult,
-    Manifests,
-    Naming,
-    Place,
-    TargetState,
-    Warehouse,
-)
-from wmtui.warehouses.target import TargetColumn, TargetTable
+from wmtui.warehouses.base import Manifests, Warehouse
+from wmtui.warehouses.ledger_state import Fence, KnownLoads, LedgerEntry, Place, TargetState
+from wmtui.warehouses.load_request import Layout, LoadFile, LoadRequest, LoadResult, Naming
+from wmtui.warehouses.target import Limits, TargetColumn, TargetTable
 
 
 def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:

@@ -1,6 +1,11 @@
 """What a warehouse says of the table that files are to land in."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
+
+Columns = Mapping[str, str]
+"""A table's columns in order: name to declared type."""
 
 _LOADABLE = ("table", "foreign table")
 
@@ -51,3 +56,17 @@ class TargetTable(Struct, frozen=True):
     def column(self, name: str) -> TargetColumn:
         """The column of exactly this name."""
         return next(column for column in self.columns if column.name == name)
+
+
+class Limits(Struct, frozen=True):
+    """What a column may hold at most, and how it may be called. text_bytes: of UTF-8, binary_bytes, name_bytes; None:
+    no limit. nul: text with a NUL. system_names: of columns that every table has. ignores_case: names that differ in
+    case alone are one.
+    """
+
+    text_bytes: int | None = None
+    binary_bytes: int | None = None
+    nul: bool = False
+    name_bytes: int | None = None
+    system_names: frozenset[str] = frozenset()
+    ignores_case: bool = False

@@ -4,17 +4,18 @@ from typing import Any
 
 from wmtui.watermarks.verified import LastVerified
 from wmtui.words import values
+from wmtui.words.styled import Glyph, Styled
 
 _FINE = ("right", "left_out")
 """Results with which nothing is wrong; in the second, what somebody left out on purpose is missing."""
 
 
-def in_words(verified: LastVerified | None) -> str:
+def in_words(verified: LastVerified | None) -> Styled:
     """The result and when it was found; `never`."""
     if verified is None:
-        return f"{values.ABSENT} never"
-    glyph = "✓" if verified.result in _FINE else "✗"
-    return f"{glyph} {verified.result.replace('_', ' ')}, {values.instant(verified.at)}"
+        return Styled(f"{values.ABSENT} never")
+    glyph = Glyph.GOOD if verified.result in _FINE else Glyph.BAD
+    return Styled.marked(glyph, f"{verified.result.replace('_', ' ')}, {values.instant(verified.at)}")
 
 
 def as_json(verified: LastVerified) -> dict[str, Any]:

@@ -8,35 +8,29 @@ from wmtui.model import Level
 from wmtui.secrets import redact
 from wmtui.texts import format_duration
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.words.styled import Glyph, Styled
 
 ABSENT = "-"
+"""What stands for a value that there is none of."""
 
 _GLYPHS = {
-    "success": "✓",
-    "failed": "✗",
-    "pending": "·",
-    "in_progress": "▸",
-    Status.NOTHING_SELECTED: "!",
-    Status.INTERRUPTED: "!",
-    Status.PINNED: "!",
-    Status.HELD: "!",
-    Level.OK: "✓",
-    Level.WARNING: "!",
-    Level.ERROR: "✗",
+    "success": Glyph.GOOD,
+    "failed": Glyph.BAD,
+    "pending": Glyph.QUIET,
+    "in_progress": Glyph.BUSY,
+    Status.NOTHING_SELECTED: Glyph.WARN,
+    Status.INTERRUPTED: Glyph.WARN,
+    Status.PINNED: Glyph.WARN,
+    Status.HELD: Glyph.WARN,
+    Level.OK: Glyph.GOOD,
+    Level.WARNING: Glyph.WARN,
+    Level.ERROR: Glyph.BAD,
 }
-_SEVERITIES = {"ok": "✓", "warn": "!", "error": "✗"}
-STYLES = {"✓": "green", "✗": "red", "!": "yellow", "▸": "cyan", "·": "dim", "?": "yellow"}
-"""The colour of a text that begins with one of the glyphs."""
 
 
-def status(value: str) -> str:
+def status(value: str) -> Styled:
     """A status as glyph and word; one that nobody knows is shown as it is."""
-    return f"{_GLYPHS.get(value, '?')} {value}"
-
-
-def state(word: str, severity: str) -> str:
-    """How a table is, as glyph and words. severity: ok, warn or error."""
-    return f"{_SEVERITIES[severity]} {word}" if severity != "ok" or word == "ok" else f"· {word}"
+    return Styled.marked(_GLYPHS.get(value, Glyph.UNKNOWN), value)
 
 
 def span(length: timedelta | None) -> str:

@@ -68,16 +68,6 @@ def consequence(service: "Service", mark: Watermark, selection: Selection) -> li
     return [*lines, f"extraction will begin {where}"]
 
 
-def left_behind(selection: Selection) -> str:
-    """What a load leaves although nobody gave it up: `3 files, 1.2 MB, 9,216 rows`; "" for nothing."""
-    files = selection.held_back_files
-    if not files:
-        return f"{count(selection.held_back, 'file')} of older days" if selection.held_back else ""
-    rows = [file.part.rows for file in files if file.part is not None and file.part.rows is not None]
-    known = "" if not rows else f", {'' if len(rows) == len(files) else 'at least '}{count(sum(rows), 'row')}"
-    return f"{count(len(files), 'file')}, {values.size(sum(file.size for file in files))}{known}"
-
-
 class Effect(Struct, frozen=True):
     """What moving a watermark changes for the next sync. size: bytes of the entering files. rows: of those that say how
     many they have. leaving: files waiting now that would not be loaded any more. loaded: files that were loaded before.

@@ -6,7 +6,6 @@ from wmtui.errors import UsageError, WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Changed, Entry, WayBack
-from wmtui.service.history import diff_lines
 from wmtui.texts import count
 from wmtui.tui.commands.permission import Asking
 from wmtui.tui.dialogs.base import ConfirmDialog, texts
@@ -20,6 +19,7 @@ from wmtui.tui.widgets.cells import Line
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.words import watermarks
+from wmtui.words.changes import differences
 
 
 class Edits(Asking):
@@ -147,7 +147,7 @@ class Edits(Asking):
             app.say(f"nothing would change for {table}: its watermark is as it was then", Severity.WARNING)
             return
         options = () if way.to is None else ("--to", str(way.to))
-        effect: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in diff_lines(way.diff)]
+        effect: list[Line] = [[(f"  {name}  ", "dim"), (change, "")] for name, change in differences(way.diff)]
         note = texts("what was extracted and loaded meanwhile stays", kind="dim")
         if way.doubles:
             note += texts("! no primary key: reading again appends the same rows once more", kind="warn")

@@ -6,11 +6,9 @@ from pathlib import Path
 from wmtui.errors import ExitCode, UsageError, WmtuiError
 from wmtui.events import Severity
 from wmtui.files.selection import Selection
-from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.secrets import redact
-from wmtui.service import Entry
-from wmtui.service import Severity as State
+from wmtui.service import Entry, TableSeverity
 from wmtui.texts import count
 from wmtui.tui import image_file, themes
 from wmtui.tui.commands.permission import Asking
@@ -48,10 +46,11 @@ class Operations(Asking):
         lines: list[Line] = []
         app = self._app
         for cause, tables in app.table_state.causes():
-            kind = "bad" if any(app.table_state.looks[t].status.severity is State.ERROR for t in tables) else "warn"
-            first, *rest = textwrap.wrap(f"{count(len(tables), 'table')}: {cause}", TEXT_WIDTH) or [""]
-            number, _, said = first.partition(": ")
-            lines += [[(f"{number}: ", "strong"), (said, kind)], *([(line, kind)] for line in rest)]
+            severities = {app.table_state.looks[table].status.severity for table in tables}
+            kind = "bad" if TableSeverity.ERROR in severities else "warn"
+            number = f"{count(len(tables), 'table')}: "
+            first, *rest = textwrap.wrap(cause, TEXT_WIDTH, initial_indent=" " * len(number)) or [number]
+            lines += [[(number, "strong"), (first[len(number) :], kind)], *([(line, kind)] for line in rest)]
             lines += [[(f"  {table}", "")] for table in tables]
         self._app.push_screen(TextDialog("Problems by cause", lines or texts("✓ nothing is wrong", kind="good")))
 
@@ -193,7 +192,7 @@ def _whole(item: object, selection: Selection | None) -> tuple[str, str]:
     """A title, and every word of it."""
     if isinstance(item, Verdict) and selection is not None:
         file = item.file
-        found = [f"{file.uri}", "", f"{word(item)}: {selection.explain(item)}"]
+        found = [f"{file.uri}", "", f"{item.outcome}: {selection.explain(item)}"]
         found += [f"modified {values.instant(file.last_modified)}, {values.size(file.size)}, ETag {file.etag}"]
         return "File", values.printable("\n".join(found))
     if isinstance(item, Change) and isinstance(item.entry, Entry):

@@ -18,7 +18,8 @@ from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
-from wmtui.words import values, watermarks
+from wmtui.words import files as words
+from wmtui.words import values
 
 COLUMNS = (Column("table"), Column("rows", -10), Column("files", -6), Column("left behind", 28))
 
@@ -169,7 +170,7 @@ def plan_lines(preview: Preview, zone: ZoneInfo) -> list[Line]:
         summary = preview.selection.summary
         lines.append([(f"loads {count(summary.selected, 'file')} of {summary.found:,} in the store", "")])
         if summary.held_back:
-            lines.append([(f"leaves behind {watermarks.left_behind(preview.selection)}", "warn")])
+            lines.append([(f"leaves behind {words.held_back(preview.selection)}", "warn")])
             lines.append([(summary.hint, "warn")])
     return lines
 
@@ -208,7 +209,7 @@ def _row(preview: Preview) -> Row:
     reads = values.ABSENT if preview.plan is None else f"{preview.estimate or 0:,}"
     selection = preview.selection
     loads = values.ABSENT if selection is None else f"{selection.summary.selected:,}"
-    left = watermarks.left_behind(selection) if selection is not None else ""
+    left = words.held_back(selection) if selection is not None else ""
     return Row((str(preview.table), reads, loads, left or values.ABSENT), "warn" if left else "")
 
 

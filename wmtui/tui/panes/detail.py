@@ -16,19 +16,20 @@ from textual.widgets import ContentSwitcher
 from wmtui.errors import Unreadable
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import Draft, Entry, Look, Selection, Service, Severity
-from wmtui.service.history import diff_lines
+from wmtui.service import Draft, Entry, Look, Selection, Service, State, TableSeverity
 from wmtui.service.workspace import LoadNote
 from wmtui.texts import count
 from wmtui.tui.background import Failure, words
-from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, kind_of, set_title
+from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, set_title
 from wmtui.tui.widgets.histogram import Histogram
 from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.list_items import file_line, lag_bar
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
-from wmtui.words import values, watermarks
+from wmtui.words import states, values, watermarks
+from wmtui.words.changes import differences
 from wmtui.words.last_verified import in_words
+from wmtui.words.styled import Glyph, Tone
 from wmtui.words.values import printable
 
 TABS = ("fields", "files", "history")
@@ -91,7 +92,7 @@ def read(service: Service, table: TableName) -> Detail:
     return Detail(look, draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
 
 
-_KINDS = {Severity.OK: "", Severity.WARN: "warn", Severity.ERROR: "bad"}
+_TONES = {TableSeverity.OK: Tone.PLAIN, TableSeverity.WARN: Tone.WARN, TableSeverity.ERROR: Tone.BAD}
 
 
 def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
@@ -103,21 +104,21 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
     limit, verified = service.workspace.config(mark.table).freshness.error, in_words(status.verified)
     loads, *rest = watermarks.consequence(service, mark, selection)
     own, *others = service.workspace.loads(mark)
-    glyphs = [values.status(f["mysql_status"]), values.status(own.status)]
+    mysql, redshift = values.status(f["mysql_status"]), values.status(own.status)
     shown = [
         ("data up to", watermarks.point(mark, zone), "strong"),
         ("mode", watermarks.mode(mark, service.workspace.clock(), zone), ""),
-        ("MySQL", f"{glyphs[0]}, {count(f['mysql_rows_extracted'], 'row')} extracted", kind_of(glyphs[0])),
-        ("Redshift", f"{glyphs[1]}, {count(own.rows, 'row')} loaded", kind_of(glyphs[1])),
+        ("MySQL", f"{mysql}, {count(f['mysql_rows_extracted'], 'row')} extracted", mysql.tone),
+        ("Redshift", f"{redshift}, {count(own.rows, 'row')} loaded", redshift.tone),
         *_elsewhere(others),
         ("lag", _lag(look, limit), ""),
         ("last success", values.instant(status.last_success), ""),
         ("next load", loads.removeprefix("loading now would say: "), ""),
         *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
     ]
-    if status.judgement.why and status.state != "failed":
-        shown.append(("state", status.judgement.why, _KINDS[status.severity]))
-    shown.append(("last verified", verified, kind_of(verified)))
+    if status.state is not State.FAILED and (why := states.why(mark.table, status.judgement)):
+        shown.append(("state", why, _TONES[status.severity]))
+    shown.append(("last verified", str(verified), verified.tone))
     if status.held_by:
         shown.insert(1, ("reading", status.held_by, "warn"))
     if f["last_error"]:
@@ -144,14 +145,14 @@ def _lag(look: Look, limit: timedelta, since: timedelta = timedelta(0)) -> str:
 
 def _run(look: Look, heartbeat: Heartbeat, since: timedelta = timedelta(0)) -> str:
     status, age = look.status, values.span(heartbeat.age + since)
-    return f"▸ {status.phase}, {status.rows:,} rows, {status.owner}, heard of {age} ago, lock {heartbeat.lease_id}"
+    return f"{Glyph.BUSY} {states.running(status)}, heard of {age} ago, lock {heartbeat.lease_id}"
 
 
 def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
     """Loads by other profiles that share the store."""
     for note in others:
-        glyph = values.status(note.status)
-        yield "", f"{glyph}, {count(note.rows, 'row')} loaded by profile {note.profile}", kind_of(glyph)
+        status = values.status(note.status)
+        yield "", f"{status}, {count(note.rows, 'row')} loaded by profile {note.profile}", status.tone
 
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
@@ -374,7 +375,7 @@ def _changes(entry: Entry | Unreadable, width: int) -> list[Change]:
     head: Line = [(number, "dim"), (f"{at} ", ""), (f"{entry.action} ", "strong"), (who, "dim")]
     why = [Change(entry, [(f"     “{entry.reason}”", "")])] if entry.reason else []
     diff = []
-    for name, change in diff_lines(entry.diff):
+    for name, change in differences(entry.diff):
         if len(name) + len(change) + 6 <= width:
             diff.append(Change(entry, [(f"     {name} ", "dim"), (change, "")]))
         else:

@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
-from wmtui.service.progress import ending
 from wmtui.texts import count
 from wmtui.tui.widgets.cells import set_title
 from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.list_items import LogLine, log_line
+from wmtui.words.progress import ending
 from wmtui.words.values import in_one_line
 
 KEPT = 20_000

@@ -7,10 +7,12 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.config import Settings
+from wmtui.service import State, TableSeverity
 from wmtui.texts import count
-from wmtui.tui.state.table_list import URGENCY, TableListState
+from wmtui.tui.state.table_list import TableListState
 from wmtui.tui.widgets.cells import Line
 from wmtui.words import values
+from wmtui.words.styled import Tone
 
 
 class StatusBarState(Struct, frozen=True):
@@ -56,9 +58,9 @@ def _width(line: Line) -> int:
 
 def _problems(table_state: TableListState) -> Line:
     counts, line = table_state.problems(), []
-    for problem in URGENCY:
+    for problem in (*State, TableSeverity.WARN):
         if problem in counts:
-            kind = "warn" if problem == "warn" else "bad"
+            kind = Tone.WARN if problem is TableSeverity.WARN else Tone.BAD
             line += [(" · ", "dim"), (f"{counts[problem]:,} {problem}", kind)]
     return line
 

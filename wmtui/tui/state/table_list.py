@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from wmtui.config import Settings
 from wmtui.model import TableName
-from wmtui.service import Look, Severity
+from wmtui.service import Look, State, TableSeverity
 from wmtui.service.overview import COUNTED
 from wmtui.service.progress import TableProgress
+from wmtui.words import states
 
 
 class SortOrder(StrEnum):
@@ -24,11 +25,8 @@ class SortOrder(StrEnum):
     LAG = "by lag"
 
 
-URGENCY = (
-    "gone", "unreadable", "incomplete copy", "failed", "clock", "other time zone", "interrupted", "held back", "stale",
-    "manual", "not loaded", "reset", "never read", "never synced", "warn",
-)  # fmt: skip
-"""What may be wrong with a table, the worst first; of a warning the word is in its line."""
+Problem = State | TableSeverity
+"""What is wrong with a table; of warnings, which are counted together, their severity."""
 _NEVER = timedelta.max
 
 
@@ -42,7 +40,7 @@ class TableListState(Struct):
     marked: set[TableName] = field(default_factory=set)
     order: SortOrder = SortOrder.CONFIGURED
     pattern: str = ""
-    _problems: Counter[str] = field(default_factory=Counter)
+    _problems: Counter[Problem | None] = field(default_factory=Counter)
     _texts: dict[TableName, str] = field(default_factory=dict)
 
     @property
@@ -77,8 +75,8 @@ class TableListState(Struct):
         self.looks[look.table] = look
         self._texts[look.table] = _text(look)
 
-    def problems(self) -> Mapping[str, int]:
-        """How many tables have which problem; those with a warning are counted together, as `warn`."""
+    def problems(self) -> Mapping[Problem, int]:
+        """How many tables have which problem; those with a warning are counted together."""
         return {problem: count for problem, count in self._problems.items() if problem and count}
 
     def causes(self) -> list[tuple[str, list[TableName]]]:
@@ -114,32 +112,31 @@ class TableListState(Struct):
     def _urgency(self, table: TableName) -> tuple[int, timedelta]:
         look = self.looks.get(table)
         if look is None:
-            return (len(URGENCY) + 1, timedelta(0))
-        problem = problem_of(look)
-        urgency = URGENCY.index(problem) if problem in URGENCY else len(URGENCY)
-        return (urgency, -(look.status.lag or timedelta(0)))
+            return (len(State) + 2, timedelta(0))
+        return (look.status.rank, -(look.status.lag or timedelta(0)))
 
 
-def problem_of(look: Look) -> str:
-    """What is wrong with a table, `warn` for what only should be looked at; "" for nothing."""
-    return "warn" if look.status.severity is Severity.WARN else look.status.problem
+def problem_of(look: Look) -> Problem | None:
+    """What is wrong with a table; None: nothing."""
+    return TableSeverity.WARN if look.status.severity is TableSeverity.WARN else look.status.problem
 
 
 def _text(look: Look) -> str:
     """What a pattern is looked for in."""
     status, manual = look.status, "manual" if look.mark and look.mark.is_manual else ""
-    words = (str(look.table), manual, problem_of(look), status.problem, status.mysql_status, status.redshift_status)
+    problem = states.name(status) if status.problem else ""
+    words = (str(look.table), manual, problem_of(look) or "", problem, status.mysql_status, status.redshift_status)
     return " ".join(words).lower()
 
 
-_WITH_REASONS = ("failed", "gone", "unreadable", "incomplete copy")
-"""Problems whose reason may be that of many tables."""
+_WITH_REASONS = (State.FAILED, State.GONE, State.UNREADABLE, State.INCOMPLETE_COPY)
+"""States whose reason may be that of many tables."""
 
 
 def cause(look: Look) -> str:
     """Why a table has a problem, without its name, so that equal causes are equal texts."""
-    problem, status = look.status.problem, look.status
-    text = status.judgement.why if problem in _WITH_REASONS else ""
+    status, problem = look.status, states.name(look.status)
+    text = states.why(look.table, status.judgement) if status.state in _WITH_REASONS else ""
     for name in (str(status.table), status.table.key):
         text = text.replace(name, "…")
     return f"{problem}: {text}" if text else problem

@@ -1,4 +1,4 @@
-"""Text in cells: cutting, padding, and what each glyph's colour means."""
+"""Text in cells: cutting, padding, and the style of each kind."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from textual.widget import Widget
 from wmtui.words.values import in_one_line
 
 Piece = tuple[str, str]
-"""A text and its kind: "" as its surroundings, or one of `KIND_STYLES`."""
+"""A text and its kind, which is a `Tone`: "" as its surroundings, or one of `KIND_STYLES`."""
 Line = list[Piece]
 
 KIND_STYLES = {
@@ -23,16 +23,10 @@ KIND_STYLES = {
 """How each kind looks, in the colours of the theme."""
 
 BARS = "▁▂▃▄▅▆▇█"
-_KIND_OF_GLYPH = {"✓": "good", "✗": "bad", "!": "warn", "▸": "busy", "·": "dim", "?": "warn"}
 _ASCII = str.maketrans(
     "✓✗·▸…│●→—▁▂▃▄▅▆▇█▲├┤─━╸“”↑↓",
     '+x.>~|*>-__::==##^[]-=-""^v',
 )
-
-
-def kind_of(text: str) -> str:
-    """The kind of a text that begins with a glyph."""
-    return _KIND_OF_GLYPH.get(text[:1], "")
 
 
 def plain(text: str, ascii_only: bool) -> str:

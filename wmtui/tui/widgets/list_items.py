@@ -8,13 +8,14 @@ from rich.cells import cell_len
 
 from wmtui.events import Severity
 from wmtui.files.selection import Selection
-from wmtui.files.summary import word
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
+from wmtui.service import State
 from wmtui.service.progress import TableProgress
 from wmtui.tui.state.table_list import TableListState
-from wmtui.tui.widgets.cells import Line, columns, fit, fit_middle, kind_of
-from wmtui.words import values
+from wmtui.tui.widgets.cells import Line, columns, fit, fit_middle
+from wmtui.words import files, states, values
+from wmtui.words.styled import Glyph, Styled
 
 WIDE, WIDEST = 50, 88
 """From so many cells on a line of the table list has a word for how the table is, then a word for each side too."""
@@ -24,9 +25,9 @@ class _Cells(NamedTuple):
     """The texts of a line of the table list."""
 
     name: str = "Table"
-    mysql: str = "MySQL"
-    redshift: str = "Redshift"
-    how: str = "State"
+    mysql: Styled = Styled("MySQL")
+    redshift: Styled = Styled("Redshift")
+    state: Styled = Styled("State")
     lag: str = "Lag"
     bar: str = ""
     files: str = "Files"
@@ -54,18 +55,19 @@ def table_line(table_state: TableListState, table: TableName, clock: float, widt
         return _busy(name, "…", width, "dim")
     status = look.status
     if look.mark is None:
-        words = "✗ gone, u brings it back" if status.problem == "gone" else f"✗ {status.problem}"
-        return _busy(name, words, width, "bad")
+        way_out = ", u brings it back" if status.state is State.GONE else ""
+        return _busy(name, f"{states.label(status)}{way_out}", width, "bad")
     if status.phase:
-        return _busy(name, f"▸ {status.phase}, {status.rows:,} rows, {status.owner}", width)
+        return _busy(name, f"{Glyph.BUSY} {states.running(status)}", width)
     limit = table_state.settings.tables[table].freshness.error
-    mysql = "! interrupted" if status.problem == "interrupted" else values.status(status.mysql_status)
+    interrupted = Styled.marked(Glyph.WARN, State.INTERRUPTED)
+    mysql = interrupted if status.state is State.INTERRUPTED else values.status(status.mysql_status)
     run_age, age = status.judgement.run_age, status.judgement.age
     success = "never" if run_age is None else values.span(run_age)
     waiting = "" if look.waiting is None else f"{look.waiting:,}"
     lag, bar = short_span(status.lag), lag_bar(age, limit)
     redshift = values.status(status.redshift_status)
-    cells = _Cells(name, mysql, redshift, values.state(status.state, status.severity), lag, bar, waiting, success)
+    cells = _Cells(name, mysql, redshift, states.label(status), lag, bar, waiting, success)
     late = age is not None and age >= limit
     return columns(
         [(text, cell, "warn" if late and text == bar and bar else kind) for text, cell, kind in _layout(width, cells)]
@@ -75,10 +77,9 @@ def table_line(table_state: TableListState, table: TableName, clock: float, widt
 def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
     """Text, width and kind of each cell; the name takes what the others leave. A negative width aligns right."""
     c, wide, widest = cells, width >= WIDE, width >= WIDEST
-    sides = (c.mysql, c.redshift) if widest else ("M", "R") if c is _HEADING else (c.mysql[:1], c.redshift[:1])
-    found = [(side, 13 if widest else 1, kind_of(side)) for side in sides]
-    found.append((c.how if wide else c.how[:1], 14 if wide else 1, kind_of(c.how)))
-    found += [
+    found: list[tuple[str, int, str]] = [
+        *(_short_or_long(side, 13 if widest else 1) for side in (c.mysql, c.redshift)),
+        _short_or_long(c.state, 14 if wide else 1),
         (c.lag, -3, ""),
         (c.bar if wide else c.bar[:1], 4 if wide else 1, "dim"),
         (c.files, -5, ""),
@@ -87,6 +88,12 @@ def _layout(width: int, cells: _Cells) -> list[tuple[str, int, str]]:
         found.append((c.success, -12, ""))
     rest = width - sum(abs(cell) + 1 for _, cell, _ in found)
     return [(fit_middle(c.name, rest), rest, ""), *found]
+
+
+def _short_or_long(styled: Styled, width: int) -> tuple[str, int, str]:
+    """A cell with the whole text, or in one cell its glyph, of a heading its first letter."""
+    text = str(styled) if width > 1 else styled.glyph or styled.text[:1]
+    return text, width, styled.tone
 
 
 def _name_width(width: int) -> int:
@@ -128,7 +135,6 @@ def lag_bar(lag: timedelta | None, limit: timedelta, width: int = 4) -> str:
     return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
-_SIGNS = {"next": ("✓", "good"), "loaded": ("·", "dim"), "held back": ("!", "warn"), "out": ("·", "dim")}
 _NARROW_FILE = 50
 """Below, a file's size gives way to the reason."""
 
@@ -137,12 +143,11 @@ def file_line(verdict: Verdict, selection: Selection, width: int) -> Line:
     """A file with its verdict: next, loaded, held back or out, when, why, and as much of its name as fits."""
     why = selection.explain(verdict)
     at = values.instant(verdict.file.last_modified)[5:-1].replace("T", " ")
-    what = word(verdict)
     name = verdict.file.key.rsplit("/", 1)[-1]
-    sign, kind = _SIGNS[what]
+    label = files.label(verdict)
     if width < _NARROW_FILE:
-        return columns([(sign, 1, kind), (at, 14, ""), (why, width - 17, "")])
-    head = [(f"{sign} {what}", 11, kind), (at, 14, ""), (values.size(verdict.file.size), -8, "")]
+        return columns([(label.glyph or "", 1, label.tone), (at, 14, ""), (why, width - 17, "")])
+    head = [(str(label), 11, label.tone), (at, 14, ""), (values.size(verdict.file.size), -8, "")]
     used = sum(abs(cell) + 1 for _, cell, _ in head)
     if width - used < 60:
         return columns([*head, (why, width - used, "")])

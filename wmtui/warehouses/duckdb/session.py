@@ -9,13 +9,12 @@ import duckdb
 import pyarrow as pa
 
 from wmtui.model import Clock
-from wmtui.warehouses.base import TargetState
-from wmtui.warehouses.load.columns import Columns
+from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.session import StreamSession
 from wmtui.warehouses.load.statements import Staging, Statements, count_staged, into_staging, keep_newest
 from wmtui.warehouses.quoting import Insert, fill, quote
-from wmtui.warehouses.reading import ReadColumn
-from wmtui.warehouses.target import TargetColumn, TargetTable
+from wmtui.warehouses.read_columns import ReadColumn
+from wmtui.warehouses.target import Columns, TargetColumn, TargetTable
 
 SCHEMA = "main"
 _READING_MEMORY = "SET memory_limit = '64MB'"

@@ -14,14 +14,15 @@ import pyarrow as pa
 from wmtui.config import DuckDBConfig
 from wmtui.errors import LoadRefused, TargetUnreadable, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
-from wmtui.warehouses.base import KnownLoads, Limits, LoadRequest, LoadResult, OnStaged, OpenPart, Place
 from wmtui.warehouses.duckdb.session import SCHEMA, DuckDBSession
 from wmtui.warehouses.ledger import ledger
+from wmtui.warehouses.ledger_state import KnownLoads, Place
 from wmtui.warehouses.load.merge import merge, unstage_loaded
 from wmtui.warehouses.load.staging import stage
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.reading import columns_to_read
-from wmtui.warehouses.target import TargetTable
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.read_columns import columns_to_read
+from wmtui.warehouses.target import Limits, TargetTable
 
 _WAIT = timedelta(seconds=5)
 _POLL_SECONDS = 0.05

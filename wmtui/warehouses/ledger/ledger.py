@@ -9,12 +9,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from wmtui.errors import LedgerBroken, Superseded, TableError, TargetHandedOver
-from wmtui.warehouses.base import Fence, KnownLoads, LedgerEntry, LoadFile, LoadRequest, Place, TargetState
+from wmtui.warehouses.ledger.session import LedgerSession
 from wmtui.warehouses.ledger.statements import FORMAT, LEDGER, WAREHOUSE
-from wmtui.warehouses.load.session import Session
+from wmtui.warehouses.ledger_state import Fence, KnownLoads, LedgerEntry, Place, TargetState
+from wmtui.warehouses.load_request import LoadFile, LoadRequest
 
 
-def read_loads(session: Session, place: Place) -> KnownLoads:
+def read_loads(session: LedgerSession, place: Place) -> KnownLoads:
     """What was loaded into a target, and by whom, also by a ledger that was not brought to this format yet."""
     warehouse = warehouse_id(session)
     if warehouse is None:
@@ -34,7 +35,7 @@ def read_loads(session: Session, place: Place) -> KnownLoads:
     return KnownLoads(warehouse, tuple(map(_entry, entries)), tuple(map(_fence, fences)), target)
 
 
-def _read_first(session: Session, place: Place) -> KnownLoads:
+def _read_first(session: LedgerSession, place: Place) -> KnownLoads:
     statements = session.statements
     entries = session.execute(statements.select_first_ledger(), place.table, place.target)
     fences = session.execute(statements.select_first_fence(), place.target)
@@ -51,7 +52,7 @@ def _fence(row: Sequence[Any]) -> Fence:
     return Fence(store, table, int(token), run, target_id, rows, tuple(json.loads(columns or "[]")), moved_to)
 
 
-def warehouse_id(session: Session) -> str | None:
+def warehouse_id(session: LedgerSession) -> str | None:
     """The id that the first load gave the warehouse; None before it. Raises TableError for a newer format."""
     if not session.columns(WAREHOUSE):
         return None
@@ -72,12 +73,12 @@ def warehouse_id(session: Session) -> str | None:
     return str(found)
 
 
-def has_first_ledger(session: Session) -> bool:
+def has_first_ledger(session: LedgerSession) -> bool:
     """Whether an older wmtui loaded into this warehouse, and no newer one yet."""
     return bool(session.columns(LEDGER)) and not session.columns(WAREHOUSE)
 
 
-def make_ledger(session: Session, *, first: bool) -> str:
+def make_ledger(session: LedgerSession, *, first: bool) -> str:
     """Make ledger, fence and id of a warehouse, to be called at the beginning of a transaction. Returns the id.
 
     first: there is a ledger of the first format, which is taken over, unless another process did so meanwhile.
@@ -109,7 +110,7 @@ def in_the_way(schema: str, error: Exception) -> TableError:
     )
 
 
-def pass_fence(session: Session, place: Place, token: int, run: str) -> Fence | None:
+def pass_fence(session: LedgerSession, place: Place, token: int, run: str) -> Fence | None:
     """What an earlier load of this place left. Raises Conflict when a newer run has passed, or another with this token,
     and TableError when the target was handed over to another table.
     """
@@ -139,7 +140,7 @@ def passed(request: LoadRequest, known: Fence | None) -> Fence:
     return replace(known or Fence(request.place.store, request.table, 0, ""), token=request.token, run=request.run)
 
 
-def raise_fence(session: Session, request: LoadRequest, known: Fence | None, left: Fence) -> None:
+def raise_fence(session: LedgerSession, request: LoadRequest, known: Fence | None, left: Fence) -> None:
     """Leave what this load left of the target for the next one."""
     statements, place = session.statements, request.place
     statement = statements.update_fence if known is not None else statements.insert_fence
@@ -150,13 +151,13 @@ def raise_fence(session: Session, request: LoadRequest, known: Fence | None, lef
     )
 
 
-def claim(session: Session, place: Place) -> None:
+def claim(session: LedgerSession, place: Place) -> None:
     """Give what the ledger has of no store for this table and target to this store."""
     for statement in session.statements.claim(place.target):
         session.execute(statement, place.store, place.table, session.statements.whole(place.target))
 
 
-def loaded_before(session: Session, request: LoadRequest) -> set[LoadFile]:
+def loaded_before(session: LedgerSession, request: LoadRequest) -> set[LoadFile]:
     """Files of a request that are loaded in this epoch or a later one, none if they are to be loaded again. A part of
     our own counts by its key, whatever its ETag is now; another file as it was loaded last.
     """
@@ -173,7 +174,7 @@ def loaded_before(session: Session, request: LoadRequest) -> set[LoadFile]:
     return {file for file, etag in etags.items() if etag is not None and (file.rows is not None or etag == file.etag)}
 
 
-def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
+def write_ledger(session: LedgerSession, request: LoadRequest, fresh: Mapping[LoadFile, int]) -> None:
     """A row for each file, with its rows."""
     statements, place = session.statements, request.place
     whole, now = statements.whole(place.target), session.now()
@@ -188,7 +189,7 @@ def write_ledger(session: Session, request: LoadRequest, fresh: Mapping[LoadFile
 
 
 def accept_target(
-    session: Session, place: Place, state: TargetState, *, token: int, run: str, moved_from: str | None
+    session: LedgerSession, place: Place, state: TargetState, *, token: int, run: str, moved_from: str | None
 ) -> None:
     """Transaction of `accept`, the ledger locked: the target as it is now is what this table's loads left."""
     statements, whole = session.statements, session.statements.whole(place.target)

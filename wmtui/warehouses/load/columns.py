@@ -1,6 +1,6 @@
 """Where a file's columns land: matched to the target by name, refused where the target would change a value."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 from msgspec import Struct
@@ -9,13 +9,11 @@ from msgspec.structs import replace
 from wmtui.column_types import INSTANT, is_json, max_bytes
 from wmtui.errors import FileMisfit, LoadRefused, TableError
 from wmtui.model import As
-from wmtui.warehouses.base import Naming
 from wmtui.warehouses.load.conversions import converted, kept
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.load.types import arrow_type, carried_field, declared_length, landing_type, wider_field
-
-Columns = Mapping[str, str]
-"""A table's columns in order: name to declared type."""
+from wmtui.warehouses.load_request import Naming
+from wmtui.warehouses.target import Columns
 
 
 class Landing(Struct, frozen=True):

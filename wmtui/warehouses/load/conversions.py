@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from wmtui.column_types import INSTANT, TIMESTAMP, max_bytes
 from wmtui.errors import UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import Naming
 from wmtui.warehouses.load.types import carried_field
+from wmtui.warehouses.load_request import Naming
 
 _DATE_LENGTH = len("2025-01-01")
 _TIMESTAMP_LENGTH = len("2025-01-01 00:00:00.000000")

@@ -6,13 +6,15 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from wmtui.errors import FileMisfit, RowsMissing, TargetChanged
-from wmtui.warehouses.base import Fence, Layout, LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.ledger.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
-from wmtui.warehouses.load.columns import Columns, match
+from wmtui.warehouses.ledger_state import Fence
+from wmtui.warehouses.load.columns import match
 from wmtui.warehouses.load.session import Session
 from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load.statements import Losing, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.load.types import arrow_type
+from wmtui.warehouses.load_request import Layout, LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses.target import Columns
 
 LoadedFilePolicy = Callable[[Session, LoadRequest, Staged, Set[LoadFile]], None]
 """What is done with files that another load has committed since this one was decided on: at least one."""

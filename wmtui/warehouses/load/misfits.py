@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from wmtui.errors import TargetMisfit
 from wmtui.model import As
-from wmtui.warehouses.base import Layout, Limits, Naming
 from wmtui.warehouses.load.columns import Misfit, Target, match, unfit
 from wmtui.warehouses.load.conversions import converted
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.target import TargetTable
+from wmtui.warehouses.load_request import Layout, Naming
+from wmtui.warehouses.target import Limits, TargetTable
 
 _NO_KEY_TYPES = ("varbyte", "super")
 """Types that Redshift neither distributes nor sorts by. Source: "VARBYTE type" and "Limitations" of SUPER."""

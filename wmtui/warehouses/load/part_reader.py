@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wmtui.errors import FileDamaged, FileMisfit, UnsupportedValue
-from wmtui.warehouses.base import LoadFile
 from wmtui.warehouses.load.columns import Landing
 from wmtui.warehouses.load.conversions import convert
 from wmtui.warehouses.load.statements import FILE, ROW
+from wmtui.warehouses.load_request import LoadFile
 
 _BATCH_BYTES = 16 * 2**20
 _BATCH_ROWS = 65_536

@@ -2,23 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
-from wmtui.warehouses.base import TargetState
-from wmtui.warehouses.load.columns import Columns
+from wmtui.warehouses.ledger.session import LedgerSession
 from wmtui.warehouses.load.statements import Staging, Statements
-from wmtui.warehouses.quoting import Insert
 from wmtui.warehouses.target import TargetTable
 
 
-class Session(Protocol):
-    """One connection to a warehouse. Methods raise the driver's own errors; the adapter translates them.
+class Session(LedgerSession, Protocol):
+    """One connection to a warehouse.
 
-    data_errors: those for a value that a column does not take. missing_errors: those for a table that is not there,
-    exists_errors: for a column that is.
+    data_errors: those of the driver for a value that a column does not take. missing_errors: those for a table that is
+    not there, exists_errors: for a column that is.
     """
 
     statements: Statements
@@ -30,32 +27,12 @@ class Session(Protocol):
         """Commit at the end of the block, roll back when it raises."""
         ...
 
-    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of one statement, none for one without a result."""
-        ...
-
     def change(self, statement: str, *values: object) -> int:
         """How many rows one statement changed."""
         ...
 
-    def execute_all(self, statements: Sequence[str]) -> None:
-        """Statements without values, one after the other."""
-        ...
-
-    def insert(self, insert: Insert, rows: Sequence[Sequence[object]]) -> None:
-        """Rows of values, in as few round trips as the driver can."""
-        ...
-
-    def columns(self, table: str) -> Columns:
-        """The columns of a table of the schema, empty when there is no such table."""
-        ...
-
     def describe(self, table: str) -> TargetTable | None:
         """What stands under a table's name, None where nothing does."""
-        ...
-
-    def state(self, target: str, *, count: bool = True) -> TargetState:
-        """A target's identity and rows; of none where there is no such table. count: how many rows it has."""
         ...
 
     def create_staging(self, name: str) -> Staging:
@@ -64,14 +41,6 @@ class Session(Protocol):
 
     def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
         """Staging with the newest row of every key alone, and how many these are."""
-        ...
-
-    def lock_first_ledger(self) -> None:
-        """Keep loads of an older wmtui out until the transaction ends."""
-        ...
-
-    def now(self) -> datetime:
-        """The warehouse's clock: UTC, without zone, as the ledger holds it."""
         ...
 
 

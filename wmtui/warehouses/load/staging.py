@@ -9,13 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import LoadRefused, RowsMissing, TableError
-from wmtui.warehouses.base import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
-from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, order_columns, renamed
+from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, order_columns, renamed
 from wmtui.warehouses.load.conversions import kept
 from wmtui.warehouses.load.part_reader import staging_batches
 from wmtui.warehouses.load.session import Session, StreamSession
 from wmtui.warehouses.load.statements import Staging, extend_staging, staging_name, widen_staging
 from wmtui.warehouses.load.types import carried_schema
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
+from wmtui.warehouses.target import Columns
 
 
 class Staged(Struct, frozen=True):

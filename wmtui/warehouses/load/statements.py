@@ -7,8 +7,9 @@ import pyarrow as pa
 from msgspec import Struct
 
 from wmtui.column_types import warehouse_type
-from wmtui.warehouses.base import Layout, Place
 from wmtui.warehouses.ledger.statements import LedgerStatements
+from wmtui.warehouses.ledger_state import Place
+from wmtui.warehouses.load_request import Layout
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 STAGING = "wmtui_staging"

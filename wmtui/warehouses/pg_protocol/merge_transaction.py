@@ -7,9 +7,9 @@ from collections.abc import Callable
 import psycopg
 from msgspec import Struct
 
-from wmtui.warehouses.base import LoadRequest, LoadResult
 from wmtui.warehouses.load.merge import LoadedFilePolicy, merge
 from wmtui.warehouses.load.staging import Staged
+from wmtui.warehouses.load_request import LoadRequest, LoadResult
 from wmtui.warehouses.pg_protocol.session import PgSession
 
 

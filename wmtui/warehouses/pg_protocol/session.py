@@ -15,12 +15,12 @@ from psycopg import errors as pg
 from wmtui.config import PostgresConfig, RedshiftConfig
 from wmtui.model import Check, Level
 from wmtui.warehouses.ledger import ledger
-from wmtui.warehouses.load.columns import Columns
 from wmtui.warehouses.load.session import Session
 from wmtui.warehouses.load.statements import Staging, Statements
 from wmtui.warehouses.pg_protocol.deadline import deadline
 from wmtui.warehouses.quoting import quote
-from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.read_columns import ReadColumn
+from wmtui.warehouses.target import Columns
 
 _GRACE = timedelta(minutes=1)
 """How much longer than a statement may take this side waits for a server that does not keep to it."""

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wmtui.warehouses.quoting import quote
-from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.read_columns import ReadColumn
 
 _HEX_PREFIX = len("\\x")
 

@@ -12,15 +12,16 @@ import pyarrow as pa
 from wmtui.config import PostgresConfig, RedshiftConfig, Secret
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
-from wmtui.warehouses.base import KnownLoads, LoadRequest, LoadResult, Place
 from wmtui.warehouses.ledger import ledger
+from wmtui.warehouses.ledger_state import KnownLoads, Place
 from wmtui.warehouses.load.merge import LoadedFilePolicy, add_columns, with_added
 from wmtui.warehouses.load.staging import Staged
+from wmtui.warehouses.load_request import LoadRequest, LoadResult
 from wmtui.warehouses.pg_protocol.connection import address_of, connect
 from wmtui.warehouses.pg_protocol.errors import connection_lost, translated
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries, merge_with_retries
 from wmtui.warehouses.pg_protocol.session import PgSession
-from wmtui.warehouses.reading import columns_to_read
+from wmtui.warehouses.read_columns import columns_to_read
 from wmtui.warehouses.target import TargetTable
 
 Credentials = Callable[[], tuple[str, Secret]]

@@ -1,6 +1,6 @@
 """What PostgreSQL's catalogue says of a target: its columns, what stands in the way of loads, and its rows."""
 
-from wmtui.warehouses.base import TargetState
+from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.session import Session
 from wmtui.warehouses.target import TargetColumn, TargetTable
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from wmtui.warehouses.pg_protocol.text_values import typed
-from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.read_columns import ReadColumn
 
 _BATCH_BYTES = 16 * 2**20
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from wmtui.config import PostgresConfig
 from wmtui.model import Check, Level
-from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.ledger.statements import LEDGER
+from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.session import StreamSession
 from wmtui.warehouses.load.statements import (
     STAGING,
@@ -27,7 +27,7 @@ from wmtui.warehouses.pg_protocol.text_values import expression
 from wmtui.warehouses.postgres import catalog, copy_out
 from wmtui.warehouses.postgres.copy_in import to_csv
 from wmtui.warehouses.quoting import Insert, quote
-from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.target import TargetTable
 
 _IDLE_TIMEOUT = timedelta(seconds=60)

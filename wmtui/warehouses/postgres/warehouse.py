@@ -6,14 +6,15 @@ import psycopg
 from psycopg import errors as pg
 
 from wmtui.config import PostgresConfig
-from wmtui.warehouses.base import Limits, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.load.merge import unstage_loaded
 from wmtui.warehouses.load.staging import stage
 from wmtui.warehouses.load.statements import Statements
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries
 from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
 from wmtui.warehouses.postgres.session import PostgresSession
+from wmtui.warehouses.target import Limits
 
 
 def _is_conflict(error: psycopg.Error) -> bool:

@@ -8,9 +8,9 @@ import pyarrow as pa
 from wmtui.column_types import INSTANT, warehouse_type
 from wmtui.config import RedshiftConfig
 from wmtui.model import As
-from wmtui.warehouses.base import LoadFile
 from wmtui.warehouses.load.columns import Landing
 from wmtui.warehouses.load.statements import Staging, into_staging, staged_name
+from wmtui.warehouses.load_request import LoadFile
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 LANDING = "wmtui_landing"

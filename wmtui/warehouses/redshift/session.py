@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from wmtui.config import RedshiftConfig
 from wmtui.model import Check, Level
-from wmtui.warehouses.base import TargetState
 from wmtui.warehouses.ledger.statements import LEDGER
+from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.statements import Staging, count_staged, staged_name
 from wmtui.warehouses.pg_protocol.session import PgSession, milliseconds
 from wmtui.warehouses.pg_protocol.text_values import expression, typed
 from wmtui.warehouses.quoting import Insert, quote
-from wmtui.warehouses.reading import ReadColumn
+from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.redshift.copy_statements import LOAD_ERRORS
 from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_twice
 from wmtui.warehouses.target import TargetColumn, TargetTable

@@ -14,8 +14,8 @@ from wmtui.column_types import max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
-from wmtui.warehouses.base import LoadFile, LoadRequest, Manifests, OnStaged, OpenPart
-from wmtui.warehouses.load.columns import Columns, Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.base import Manifests
+from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, renamed
 from wmtui.warehouses.load.staging import (
     Staged,
     keep_promise,
@@ -26,10 +26,12 @@ from wmtui.warehouses.load.staging import (
 )
 from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name
 from wmtui.warehouses.load.types import carried_schema
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, OnStaged, OpenPart
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.session import RedshiftSession
 from wmtui.warehouses.redshift.statements import clear_staging, find_dispute, find_tie
+from wmtui.warehouses.target import Columns
 
 
 class _Part(Struct, frozen=True):

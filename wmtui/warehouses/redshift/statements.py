@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from wmtui.column_types import warehouse_type
-from wmtui.warehouses.base import Layout
 from wmtui.warehouses.load.statements import FILE, Staging, Statements, staged_name
 from wmtui.warehouses.load.types import arrow_type
+from wmtui.warehouses.load_request import Layout
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 _RANK = "rank"

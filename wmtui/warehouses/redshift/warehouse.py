@@ -8,9 +8,10 @@ from psycopg import errors as pg
 
 from wmtui.column_types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.config import RedshiftConfig
-from wmtui.warehouses.base import Limits, LoadRequest, LoadResult, Manifests, OnStaged, OpenPart
+from wmtui.warehouses.base import Manifests
 from wmtui.warehouses.load.merge import FilesLoaded, finish_without_files, refuse_loaded
 from wmtui.warehouses.load.statements import Statements
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries
 from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
@@ -18,6 +19,7 @@ from wmtui.warehouses.redshift.login import credentials
 from wmtui.warehouses.redshift.session import RedshiftSession
 from wmtui.warehouses.redshift.staging import Stager
 from wmtui.warehouses.redshift.statements import RedshiftStatements
+from wmtui.warehouses.target import Limits
 
 _CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurrent transaction")
 """Redshift reports a serialization failure as an internal error, XX000, with these words in message or detail."""

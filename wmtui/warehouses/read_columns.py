@@ -6,8 +6,9 @@ import pyarrow as pa
 from msgspec import Struct
 
 from wmtui.errors import TargetUnreadable
-from wmtui.warehouses.load.columns import Columns, match
+from wmtui.warehouses.load.columns import match
 from wmtui.warehouses.load.types import JSON_TYPES, arrow_type
+from wmtui.warehouses.target import Columns
 
 
 class ReadColumn(Struct, frozen=True):

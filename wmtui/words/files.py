@@ -1,0 +1,29 @@
+"""Files and what becomes of them, in words and glyphs."""
+
+from wmtui.files.selection import Selection
+from wmtui.files.verdicts import Outcome, Verdict
+from wmtui.texts import count
+from wmtui.words import values
+from wmtui.words.styled import Glyph, Styled
+
+_GLYPHS = {
+    Outcome.NEXT: Glyph.GOOD,
+    Outcome.LOADED: Glyph.QUIET,
+    Outcome.HELD_BACK: Glyph.WARN,
+    Outcome.OUT: Glyph.QUIET,
+}
+
+
+def label(verdict: Verdict) -> Styled:
+    """What a verdict comes to, with its glyph."""
+    return Styled.marked(_GLYPHS[verdict.outcome], verdict.outcome)
+
+
+def held_back(selection: Selection) -> str:
+    """What a load leaves although nobody gave it up: `3 files, 1.2 MB, 9,216 rows`; "" for nothing."""
+    files = selection.held_back_files
+    if not files:
+        return f"{count(selection.held_back, 'file')} of older days" if selection.held_back else ""
+    rows = [file.part.rows for file in files if file.part is not None and file.part.rows is not None]
+    known = "" if not rows else f", {'' if len(rows) == len(files) else 'at least '}{count(sum(rows), 'row')}"
+    return f"{count(len(files), 'file')}, {values.size(sum(file.size for file in files))}{known}"
