@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-mysql test-all mutants chaos servers mysql try-mysql bench docs clean
+.PHONY: help install demo test test-mysql test-all mutants chaos servers mysql try-mysql bench docs site clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 demo: $(INSTALLED) ## the screen on an embedded sandbox; without a terminal a sync that is killed, resumed and verified
@@ -71,12 +71,16 @@ try-mysql:
 bench: $(INSTALLED) servers mysql ## the figures of the performance budget, measured here
 	$(BIN)/python -m benchmarks
 
-docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, errors and JSON
+docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, errors, JSON and commands
 	$(BIN)/python -m tests.tui.scenes docs
 	$(BIN)/python -m tests.type_page
 	$(BIN)/python -m tests.error_page
 	$(BIN)/python -m tests.json_page
+	$(BIN)/python -m tests.command_page
+
+site: $(INSTALLED) ## README and docs/ as a site with search, in site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove .venv and everything that was built
-	rm -rf .venv .mysql build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf .venv .mysql build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

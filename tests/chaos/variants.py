@@ -1,6 +1,6 @@
 """Broken variants of the product, each of which the harness must find.
 
-Each is applied inside the process of an process, before it runs; the product itself knows nothing of them.
+Each is applied inside a process of its own, before it runs; the product itself knows nothing of them.
 """
 
 import sys
@@ -19,15 +19,13 @@ from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import extract_table, run_writer
 from wmtui.pipeline.load import load_table, lock_notes, missing_files
 from wmtui.runs import run_document as runs
-from wmtui.service import watermarks
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Place
 from wmtui.warehouses.load import merge, staging
 from wmtui.warehouses.load.statements import count_staged
 from wmtui.warehouses.pg_protocol import merge_transaction
 from wmtui.warehouses.postgres.session import PostgresSession
-from wmtui.watermarks import documents, lease
-from wmtui.watermarks.model import patch_set
+from wmtui.watermarks import changes, documents, lease
 
 
 def offset_resume() -> None:
@@ -119,19 +117,23 @@ def probe_that_only_creates() -> None:
 def key_kept_after_set() -> None:
     """Move the time and leave the key of the row that was last."""
 
-    def patch(*args: Any) -> Mapping[str, Any]:
-        return {name: value for name, value in patch_set(*args).items() if name != "last_processed_key"}
+    set_point = changes.set_point
 
-    watermarks.patch_set = patch
+    def patch(*args: Any) -> Mapping[str, Any]:
+        return {name: value for name, value in set_point(*args).items() if name != "last_processed_key"}
+
+    changes.set_point = patch
 
 
 def fence_not_raised() -> None:
     """Begin a run without telling the watermark its token."""
 
-    def announce(self: Any) -> None:
-        self._patch("run started", {"pending_extraction": self.run.run, "mysql_status": "in_progress"})
+    start_run = changes.start_run
 
-    run_writer.RunWriter._announce = announce
+    def patch(*args: Any) -> Mapping[str, Any]:
+        return {name: value for name, value in start_run(*args).items() if name != "fence"}
+
+    changes.start_run = patch
 
 
 def old_token_kept() -> None:

@@ -21,7 +21,8 @@ from wmtui.files.verdicts import RULES, SELECTED, SESSION, Basis, Candidate, Par
 from wmtui.runs.load_records import Load, Loads
 from wmtui.runs.run_document import RunState
 from wmtui.texts import format_duration
-from wmtui.watermarks.model import Watermark, patch_set
+from wmtui.watermarks import changes
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_point, to_instant
 
 SECOND = timedelta(seconds=1)
@@ -166,7 +167,7 @@ def test_following_the_hint_selects_exactly_as_many_files_as_it_said(
     assert summary.selected == 0
     wall = parse_point(point, now=NOON, zone=zone, presets={}, force=True)
     new = Watermark.new(automated().table)
-    followed = Basis.of(new.patched(patch_set(new, wall, to_instant(wall, zone), NOON)), None, zone)
+    followed = Basis.of(new.patched(changes.set_point(new, wall, to_instant(wall, zone), NOON)), None, zone)
 
     selected = sum(v.selected for v in judge(files, replace(followed, keyless=basis.keyless), loaded, again))
 

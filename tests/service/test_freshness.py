@@ -9,8 +9,9 @@ import pytest
 from wmtui.config import Duration, Freshness
 from wmtui.model import TableName
 from wmtui.service.freshness import Facts, FileCounts, Judgement, LoadState, Manual, TableSeverity, judge
+from wmtui.watermarks import changes
 from wmtui.watermarks.lease import Heartbeat, free, place
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.words.states import manual_since, why
 
@@ -109,7 +110,7 @@ def test_data_are_never_fresher_than_the_source_was_read() -> None:
 
 def manual(position: datetime, *, placed: datetime, by: str | None = "mei@laptop") -> Watermark:
     before = mark()
-    return before.patched(patch_set(before, position.replace(tzinfo=None), position, placed, by))
+    return before.patched(changes.set_point(before, position.replace(tzinfo=None), position, placed, by))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_seconds_between_two_clocks_are_no_alarm_and_no_negative_age() -> None:
 
 def test_a_table_just_reset_is_not_ok() -> None:
     before = mark()
-    reset = before.patched(patch_reset(before))
+    reset = before.patched(changes.reset(before))
     judged = found(reset, heartbeat(before, read_to=NOW), LoadState("pending", at=NOW))
     assert (judged.state, judged.severity, judged.age) == ("reset", TableSeverity.ERROR, None)
 

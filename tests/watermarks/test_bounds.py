@@ -15,10 +15,10 @@ from wmtui.layout import lock_key, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.watermarks import lease
+from wmtui.watermarks import changes, lease
 from wmtui.watermarks.documents import decode, is_deeper
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set, patch_undo
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_instant, parse_point, parse_wall, to_instant
 from wmtui.watermarks.validity import LONGEST_TEXT
@@ -73,10 +73,10 @@ def test_whatever_is_written_can_be_read_and_gone_back_to(steps: list[Any]) -> N
 def patch(seen: Watermark, step: Any) -> Any:
     """What an operation changes."""
     if step == "set":
-        return patch_set(seen, parse_wall("2025-08-10 00:00:00"), NOON, NOON)
+        return changes.set_point(seen, parse_wall("2025-08-10 00:00:00"), NOON, NOON)
     if step == "reset":
-        return patch_reset(seen)
-    return patch_undo(seen, Watermark.new(TABLE)) if isinstance(step, str) else step
+        return changes.reset(seen)
+    return changes.undo(seen, Watermark.new(TABLE)) if isinstance(step, str) else step
 
 
 @pytest.mark.parametrize(

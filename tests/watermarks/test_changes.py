@@ -32,9 +32,10 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
+from wmtui.watermarks import changes
 from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Json, Watermark, patch_reset, patch_set, patch_undo
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -88,7 +89,7 @@ def on_s3(lake: ObjectStore, clock: HandClock) -> WatermarkStore:
 def test_a_change_is_recorded_with_who_when_why_and_what(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
-    watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON), reason="late files")
+    watermarks.change(table, "set", lambda mark: changes.set_point(mark, POINT, NOON, NOON), reason="late files")
 
     (entry,) = entries(objects, table)
     mark = watermarks.read(table).watermark
@@ -207,9 +208,9 @@ def test_a_blind_change_is_computed_anew_on_what_another_writer_left(
 def test_a_change_based_on_an_older_document_is_a_conflict_that_shows_both(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
-    seen = watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON))
+    seen = watermarks.change(table, "set", lambda mark: changes.set_point(mark, POINT, NOON, NOON))
     other = WatermarkStore(objects, clock, BEN)
-    other.change(table, "set", lambda mark: patch_set(mark, parse_wall("2025-08-11"), NOON, NOON))
+    other.change(table, "set", lambda mark: changes.set_point(mark, parse_wall("2025-08-11"), NOON, NOON))
 
     with pytest.raises(Conflict) as conflict:
         watermarks.change(table, "count", count, based_on=seen)
@@ -259,7 +260,7 @@ def test_a_server_that_ignores_conditions_is_not_edited(
 
     for _ in range(2):
         with pytest.raises(ConditionsIgnored):
-            watermarks.change(table, "reset", patch_reset)
+            watermarks.change(table, "reset", changes.reset)
         with pytest.raises(ConditionsIgnored):
             watermarks.set_system(POINT)
 
@@ -447,20 +448,20 @@ def test_no_epoch_is_used_twice_although_a_change_goes_back_behind_it(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
     first = watermarks.change(table, "count", count)
-    watermarks.change(table, "reset", patch_reset)
-    undone = watermarks.change(table, "undo", lambda mark: patch_undo(mark, first))
+    watermarks.change(table, "reset", changes.reset)
+    undone = watermarks.change(table, "undo", lambda mark: changes.undo(mark, first))
     assert (undone.epoch, undone.next_epoch) == (1, 3)
 
     objects.delete(watermark_key(table))
 
-    assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
-    assert watermarks.change(table, "reset", patch_reset).epoch == 4
+    assert watermarks.change(table, "reset", changes.reset, by_hand=True).epoch == 3
+    assert watermarks.change(table, "reset", changes.reset).epoch == 4
 
 
 def test_epoch_and_fence_do_not_go_back_when_the_document_was_replaced_outside(
     watermarks: WatermarkStore, objects: ObjectStore, table: TableName
 ) -> None:
-    watermarks.change(table, "reset", patch_reset)
+    watermarks.change(table, "reset", changes.reset)
     watermarks.change(table, "run", lambda _: {"fence": 7})
     document = {"table_name": str(table), "last_mysql_data_timestamp": "2025-08-01 00:00:00"}
     objects.put(watermark_key(table), json.dumps(document).encode())
@@ -474,8 +475,8 @@ def test_epoch_and_fence_do_not_go_back_when_the_document_was_replaced_outside(
 def test_no_watermark_comes_back_by_itself(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
-    watermarks.change(table, "set", lambda mark: patch_set(mark, POINT, NOON, NOON))
-    watermarks.change(table, "reset", patch_reset)
+    watermarks.change(table, "set", lambda mark: changes.set_point(mark, POINT, NOON, NOON))
+    watermarks.change(table, "reset", changes.reset)
     assert WatermarkStore(objects, clock, ANA).read(table).watermark.position is None
 
     objects.delete(watermark_key(table))

@@ -17,9 +17,10 @@ from wmtui.errors import Unreadable
 from wmtui.layout import watermark_key
 from wmtui.model import Position, TableName
 from wmtui.objects import ObjectStore
+from wmtui.watermarks import changes
 from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, loaded_into, patch_reset, patch_set, patch_undo
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -42,7 +43,7 @@ def place(objects: ObjectStore, table: TableName, **fields: Any) -> bytes:
 
 
 def set_to(watermarks: WatermarkStore, table: TableName, point: str = "2025-08-10 00:00:00") -> Watermark:
-    return watermarks.change(table, "set", lambda mark: patch_set(mark, parse_wall(point), NOON - HOUR, NOON))
+    return watermarks.change(table, "set", lambda mark: changes.set_point(mark, parse_wall(point), NOON - HOUR, NOON))
 
 
 def make_older(mark: Watermark, objects: ObjectStore, version: int) -> None:
@@ -176,7 +177,7 @@ def test_a_corrupt_document_is_reported_by_key_and_never_overwritten(
     with pytest.raises(Unreadable) as error:
         watermarks.read(table)
     with pytest.raises(Unreadable):
-        watermarks.change(table, "reset", patch_reset)
+        watermarks.change(table, "reset", changes.reset)
 
     assert error.value.key == key
     assert error.value.why
@@ -253,7 +254,7 @@ def test_a_reset_makes_a_new_table_of_it_in_the_next_epoch(
     objects.put("watermark/loads/shop.orders/2025-08-09.json", b"{}")
     set_to(watermarks, table)
 
-    mark = watermarks.change(table, "reset", patch_reset)
+    mark = watermarks.change(table, "reset", changes.reset)
 
     new = Watermark.new(table)
     assert mark.content == {**new.content, "epoch": 5, "fence": 3, "x_team": "a", "timezone": "UTC"}
@@ -267,7 +268,7 @@ def test_after_a_reset_every_warehouse_waits_and_keeps_what_was_accepted_there(
     noted = {"status": "success", "accepted_at": "2025-08-01T00:00:00Z"}
     place(objects, table, redshift_status="success", warehouses={"w1": noted, "w2": {}}, extracted_run="run-0")
 
-    mark = watermarks.change(table, "reset", patch_reset)
+    mark = watermarks.change(table, "reset", changes.reset)
 
     assert mark.fields["warehouses"] == {"w1": {**noted, "status": "pending"}, "w2": {"status": "pending"}}
     assert (mark.load_status("w1", default=True), mark.extracted_run) == ("pending", None)
@@ -280,7 +281,7 @@ def test_an_undo_brings_back_no_word_of_what_is_loaded_into_a_warehouse(
     later = {"w1": {"status": "success", "rows": 9}, "w2": {"status": "success"}}
     watermarks.change(table, "loaded", lambda _: {"warehouses": later})
 
-    mark = watermarks.change(table, "undo", lambda seen: patch_undo(seen, first))
+    mark = watermarks.change(table, "undo", lambda seen: changes.undo(seen, first))
 
     assert mark.fields["warehouses"] == {"w1": {"status": "pending", "rows": 9}, "w2": {"status": "pending"}}
 
@@ -290,9 +291,12 @@ def test_a_load_is_noted_for_its_warehouse_and_as_the_tables_own_only_by_the_def
     mark = Watermark.new(TableName("shop", "orders")).patched({"warehouses": known})
     noted = {"status": "success", "rows": 7, "loaded_at": "2025-08-14T12:00:00Z", "error": None, "profile": "prod"}
 
-    other = mark.patched(loaded_into(mark, "w1", noted, default=False))
-    own = mark.patched(loaded_into(mark, "w1", noted, default=True))
-    nameless = mark.patched(loaded_into(mark, None, noted, default=True))
+    def loaded(warehouse: str | None, *, default: bool) -> Watermark:
+        patch = changes.finish_load(mark, warehouse, profile="prod", default=default, rows=7, at=NOON)
+        return mark.patched(patch)
+
+    other, own = (loaded("w1", default=default) for default in (False, True))
+    nameless = loaded(None, default=True)
 
     assert other.fields["warehouses"] == {"w1": {**known["w1"], **noted}, "w2": {"rows": 2}}
     assert own.fields["warehouses"] == other.fields["warehouses"]
@@ -349,7 +353,7 @@ def test_a_reset_keeps_an_operators_pin(watermarks: WatermarkStore, table: Table
     pin = {"owner": "ana", "reason": "audit"}
     watermarks.change(table, "pin", lambda _: {"pin": pin})
 
-    assert watermarks.change(table, "reset", patch_reset).fields["pin"] == pin
+    assert watermarks.change(table, "reset", changes.reset).fields["pin"] == pin
 
 
 def test_a_document_does_not_grow_with_its_history(folder: ObjectStore, clock: HandClock, table: TableName) -> None:

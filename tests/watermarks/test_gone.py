@@ -15,8 +15,9 @@ from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
+from wmtui.watermarks import changes
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -24,11 +25,11 @@ ANA = Author("ana", "host-1")
 POINT = parse_wall("2025-08-10 00:00:00")
 
 
-def run(watermarks: WatermarkStore, table: TableName, changes: int = 60) -> Watermark:
+def run(watermarks: WatermarkStore, table: TableName, count: int = 60) -> Watermark:
     """A table with a history in which epoch, fence and fields of other tools moved."""
-    watermarks.change(table, "reset", patch_reset)
+    watermarks.change(table, "reset", changes.reset)
     watermarks.change(table, "note", lambda _: {"fence": 7, "x_team": {"name": "a"}, "pin": {"owner": "ana"}})
-    for number in range(3, changes + 1):
+    for number in range(3, count + 1):
         mark = watermarks.change(table, "note", lambda _, n=number: {"x": n, "pending_extraction": f"run-{n}"})
     return mark
 
@@ -54,13 +55,13 @@ def test_a_deleted_document_is_gone_and_no_new_table(
     assert list(objects.list("")) == before
 
 
-@pytest.mark.parametrize("changes", [1, 3, 49, 50, 51, 60])
+@pytest.mark.parametrize("count", [1, 3, 49, 50, 51, 60])
 def test_it_comes_back_exactly_under_a_serial_of_its_own(
-    folder: ObjectStore, clock: HandClock, table: TableName, changes: int
+    folder: ObjectStore, clock: HandClock, table: TableName, count: int
 ) -> None:
     watermarks = WatermarkStore(folder, clock, ANA)
-    watermarks.change(table, "reset", patch_reset)
-    mark = run(watermarks, table, changes) if changes > 1 else watermarks.read(table).watermark
+    watermarks.change(table, "reset", changes.reset)
+    mark = run(watermarks, table, count) if count > 1 else watermarks.read(table).watermark
     clock.advance(hours=1)
     folder.delete(watermark_key(table))
 
@@ -83,7 +84,7 @@ def test_to_decide_otherwise_keeps_what_no_decision_is_about(
     run(watermarks, table, 4)
     objects.delete(watermark_key(table))
 
-    mark = watermarks.change(table, "set", lambda seen: patch_set(seen, POINT, NOON, NOON), by_hand=True)
+    mark = watermarks.change(table, "set", lambda seen: changes.set_point(seen, POINT, NOON, NOON), by_hand=True)
 
     assert (mark.serial, mark.epoch, mark.fence, mark.data_timestamp) == (5, 2, 7, POINT)
     assert mark.fields["x_team"] == {"name": "a"}
@@ -96,7 +97,7 @@ def test_a_reset_of_one_that_is_gone_uses_no_epoch_again(
     run(watermarks, table, 4)
     objects.delete(watermark_key(table))
 
-    assert watermarks.change(table, "reset", patch_reset, by_hand=True).epoch == 3
+    assert watermarks.change(table, "reset", changes.reset, by_hand=True).epoch == 3
 
 
 def test_with_a_gap_in_the_journal_it_is_not_guessed_but_somebody_may_decide(
@@ -110,7 +111,7 @@ def test_with_a_gap_in_the_journal_it_is_not_guessed_but_somebody_may_decide(
 
     with pytest.raises(Unreadable, match="missing") as refused:
         watermarks.restore(table)
-    mark = watermarks.change(table, "reset", patch_reset, by_hand=True)
+    mark = watermarks.change(table, "reset", changes.reset, by_hand=True)
 
     assert refused.value.key == journal.key(4)
     assert (mark.serial, mark.epoch, mark.fence) == (7, 3, 7)

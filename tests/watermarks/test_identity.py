@@ -20,9 +20,9 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
-from wmtui.watermarks import identity
+from wmtui.watermarks import changes, identity
 from wmtui.watermarks.identity import StoreIdentity
-from wmtui.watermarks.model import Json, Watermark, patch_reset
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 
 ANA = Author("ana", "host-1")
@@ -154,7 +154,7 @@ def test_a_store_of_a_newer_format_is_neither_read_nor_written(
     before = list(objects.list("watermark/tables/"))
 
     late = WatermarkStore(objects, clock, BEN)
-    for attempt in (lambda: late.change(table, "reset", patch_reset), late.known_identity, late.identity):
+    for attempt in (lambda: late.change(table, "reset", changes.reset), late.known_identity, late.identity):
         with pytest.raises(Unreadable, match="format 3; this wmtui knows up to 2: upgrade it") as error:
             attempt()
         assert error.value.key == STORE

@@ -32,9 +32,10 @@ from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
-from wmtui.watermarks import lease
+from wmtui.watermarks import changes, lease
+from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
-from wmtui.watermarks.model import Json, Watermark, loaded_into
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant
 from wmtui.watermarks.validity import shortened
 
@@ -154,7 +155,7 @@ def _outcome(failure: Exception) -> str:
 
 
 def _extract_and_load(job: Job) -> None:
-    stage = "mysql_status" if job.options.extract else "redshift_status"
+    extracting = job.options.extract
     try:
         mark = job.backend.watermarks.current(job.table)
         refuse_incomplete_copy(job.backend.objects, mark)
@@ -162,18 +163,18 @@ def _extract_and_load(job: Job) -> None:
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:
             mark = extract_table(job, mark)
-        stage = "redshift_status"
+        extracting = False
         if job.options.load:
             load_table(job, mark)
     except TargetMisfit as failure:
         if job.options.load:
             _load_nevertheless(job, mark)
-        _note_failure(job, stage, failure)
+        _note_failure(job, failure, extracting=extracting)
         raise
     except _QUIET:
         raise
     except Exception as failure:
-        _note_failure(job, stage, as_wmtui_error(failure))
+        _note_failure(job, as_wmtui_error(failure), extracting=extracting)
         raise
 
 
@@ -189,25 +190,26 @@ _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)
 """Failures that are no state of the table: the operator's, another run's, or of the very store that would note them."""
 
 
-def _note_failure(job: Job, stage: str, failure: WmtuiError) -> None:
+def _note_failure(job: Job, failure: WmtuiError, *, extracting: bool) -> None:
     """Put the failure into the watermark, once: a run that fails every minute writes one change. One that was replaced
     writes none: the document is another run's by then.
     """
 
     text = shortened(failure.in_one_line)
 
-    def patch(mark: Watermark) -> Json:
-        if stage == "mysql_status":
-            return {stage: "failed", "last_error": text}
-        noted = {"status": "failed", "error": text, "profile": job.backend.profile}
-        warehouse = job.backend.watermarks.identity().warehouses.get(job.backend.profile)
-        return loaded_into(mark, warehouse, noted, default=job.backend.is_default or warehouse is None)
+    def patch(mark: Watermark) -> Patch:
+        if extracting:
+            return changes.fail_extraction(text)
+        profile = job.backend.profile
+        warehouse = job.backend.watermarks.identity().warehouses.get(profile)
+        default = job.backend.is_default or warehouse is None
+        return changes.fail_load(mark, warehouse, text, profile=profile, default=default)
 
     try:
         mark = job.backend.watermarks.read(job.table).watermark
         if any(mark.fields[name] != value for name, value in patch(mark).items()):
             job.lease.renew()
-            job.backend.watermarks.change(job.table, "failed", patch, based_on=mark)
+            job.backend.watermarks.change(job.table, Action.FAILED, patch, based_on=mark)
     except Exception as error:  # noqa: BLE001 - the failure itself is what is told
         job.tell(f"could not note the failure: {as_wmtui_error(error)}", Severity.WARNING)
 

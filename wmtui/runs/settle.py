@@ -8,36 +8,33 @@ from wmtui.errors import Unreadable
 from wmtui.model import Order, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.runs.run_document import Run, RunState, RunStore, is_run_id, run_started
-from wmtui.watermarks import lease, reach
-from wmtui.watermarks.model import Json, Watermark, pending_everywhere
+from wmtui.watermarks import changes, lease, reach
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import WatermarkStore
-from wmtui.watermarks.timestamps import format_instant, format_wall
 
 
 def patch_extracted(
     mark: Watermark, run: Run, now: datetime, digits: int | None = None, read_to: datetime | None = None
-) -> Json:
-    """The watermark behind a committed run: at the last row it wrote. digits: fraction digits of the cursor column.
+) -> Patch:
+    """The watermark after a committed run: at the last row it wrote. digits: fraction digits of the cursor column.
 
     read_to: up to where the source had been read before.
     """
     if run.final is None:
         raise Unreadable(f"run {run.run} of {run.table}", "it is committed without a position")
-    zone = {"timezone": run.timezone} if run.timezone else {}
-    return {
-        **pending_everywhere(mark, read_to),
-        **zone,
-        "last_mysql_data_timestamp": format_wall(run.final.cursor, digits),
-        "last_processed_key": list(run.final.key) if run.final.key else None,
-        "last_mysql_extraction_time": format_instant(now.replace(microsecond=0)),
-        "mysql_status": "success",
-        "backup_strategy": run.strategy.value,
-        "mysql_rows_extracted": run.rows,
-        "s3_file_count": len(run.parts),
-        "last_error": None,
-        "pending_extraction": None,
-        "extracted_run": run.run,
-    }
+    return changes.finish_run(
+        mark,
+        run=run.run,
+        position=run.final,
+        digits=digits,
+        timezone=run.timezone,
+        at=now,
+        strategy=run.strategy,
+        rows=run.rows,
+        files=len(run.parts),
+        read_to=read_to,
+    )
 
 
 def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Watermark, now: datetime) -> Watermark:
@@ -57,12 +54,14 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
         bury(store, mark, mark.pending_extraction)
     elif found[0].state is RunState.COMMITTED:
         run, before = found[0], reach.read_to(mark, heartbeat, watermarks.zone)
-        patch = lambda seen: patch_extracted(seen, run, now, read_to=before)  # noqa: E731
-        return watermarks.change(mark.table, "extracted", patch, based_on=mark, by_hand=True)
+
+        def patch(seen: Watermark) -> Patch:
+            return patch_extracted(seen, run, now, read_to=before)
+
+        return watermarks.change(mark.table, Action.EXTRACTED, patch, based_on=mark, by_hand=True)
     elif found[0].state is RunState.RUNNING:
         store.save(replace(found[0], state=RunState.ABANDONED), found[1])
-    forgotten = {"pending_extraction": None}
-    return watermarks.change(mark.table, "run abandoned", lambda _: forgotten, based_on=mark, by_hand=True)
+    return watermarks.change(mark.table, Action.RUN_ABANDONED, changes.abandon_run(), based_on=mark, by_hand=True)
 
 
 def bury(store: RunStore, mark: Watermark, run: str) -> None:

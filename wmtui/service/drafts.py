@@ -4,7 +4,8 @@ from wmtui.files.selection import Choice
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks.model import Watermark, patch_reset, patch_set
+from wmtui.watermarks import changes
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant
 
 
@@ -26,11 +27,11 @@ class Draft:
         """What `set` would leave, and the files the next load would take then. Raises UsageError for a bad point."""
         wall = self._watermarks.point(text, force=force)
         instant = to_instant(wall, self._workspace.zone)
-        return self._changed(self.seen.patched(patch_set(self.seen, wall, instant, self._workspace.clock())))
+        return self._changed(self.seen.patched(changes.set_point(self.seen, wall, instant, self._workspace.clock())))
 
     def reset(self) -> Changed:
         """What `reset` would leave, and the files the next load would take then."""
-        return self._changed(self.seen.patched(patch_reset(self.seen)))
+        return self._changed(self.seen.patched(changes.reset(self.seen)))
 
     def now(self) -> Changed:
         """The watermark as it is, and the files the next load takes."""

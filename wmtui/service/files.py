@@ -12,6 +12,7 @@ from wmtui.model import TableName
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
+from wmtui.watermarks.changes import Action
 
 _SHOWN = 3
 
@@ -67,7 +68,7 @@ class Files:
         for key in keys:
             if key not in known:
                 raise UsageError(f"nothing was decided about {key}", "", f"see `wmtui files -t {table}`")
-        self._write(table, {}, tuple(keys), reason, "files: decision taken back")
+        self._write(table, {}, tuple(keys), reason, Action.FILES_TAKEN_BACK)
         return Decided(None, tuple(keys), self.select(table))
 
     def _decide(
@@ -80,12 +81,12 @@ class Files:
         if chosen:
             by, at = f"{workspace.author.actor}@{workspace.author.host}", workspace.clock().replace(microsecond=0)
             new = {key: Decision(etag, will, by, at, reason) for key, etag in chosen.items()}
-            word = "files: skipped" if will is Will.SKIP else "files: written off"
-            self._write(table, new, (), reason, word)
+            action = Action.FILES_SKIPPED if will is Will.SKIP else Action.FILES_WRITTEN_OFF
+            self._write(table, new, (), reason, action)
         return Decided(will, tuple(chosen), self.select(table))
 
     def _write(
-        self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: str
+        self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: Action
     ) -> None:
         """Under the lease, because a run judges files by what stands when it begins. Raises LeaseHeld."""
         from wmtui.files.selection import earlier_runs
@@ -106,7 +107,7 @@ class Files:
             held.renew()
             keys = (*new, *withdrawn)
             shown = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
-            w.watermarks.change(table, action, lambda _: {}, reason=f"{reason} ({shown})")
+            w.watermarks.change(table, action, {}, reason=f"{reason} ({shown})")
         finally:
             held.release({})
 

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from wmtui.config import Freshness
+from wmtui.watermarks.changes import Action
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.watermarks.reach import read_to
 from wmtui.watermarks.timestamps import parse_instant
@@ -18,7 +19,7 @@ from wmtui.watermarks.zones import instant_of, is_foreign
 AHEAD = timedelta(minutes=5)
 """How far in the future a moment may lie that was noted by another clock."""
 
-_PLACING = ("set", "import", "undo", "external")
+_PLACING = frozenset({Action.SET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
 """Changes of a watermark that may leave it manual."""
 
 
@@ -180,7 +181,7 @@ def loaded_to(facts: Facts) -> datetime | None:
     """Up to which instant the source has been read and loaded; None: nothing was."""
     mark, loads = facts.mark, facts.loads
     reached = read_to(mark, facts.heartbeat, facts.zone)
-    if loads.status == "success" or mark.is_manual or mark.position is None or reached is None:
+    if loads.status == SideStatus.SUCCESS or mark.is_manual or mark.position is None or reached is None:
         return reached  # All of it was loaded, or there was no row to load.
     loaded = loads.to or loads.at
     return None if loaded is None else min(loaded, reached)
@@ -207,7 +208,7 @@ def _states(facts: Facts, by_age: State, manual: Manual | None, ahead: Ahead | N
         yield State.FAILED
     if is_foreign(mark, facts.zone):
         yield State.OTHER_TIME_ZONE
-    if "in_progress" in (mark.fields["mysql_status"], facts.loads.status) and not heartbeat.held:
+    if SideStatus.IN_PROGRESS in (mark.extraction_status, facts.loads.status) and not heartbeat.held:
         yield State.INTERRUPTED
     if ahead is not None:
         yield State.CLOCK
@@ -225,7 +226,7 @@ def _states(facts: Facts, by_age: State, manual: Manual | None, ahead: Ahead | N
         yield by_age
     if pin_at(mark, facts.now):
         yield State.PINNED
-    if facts.loads.status == "pending":
+    if facts.loads.status == SideStatus.PENDING:
         yield State.PENDING
     yield State.OK
 
@@ -235,7 +236,7 @@ def _failure(facts: Facts) -> str | None:
 
     A failure that only the lock document has counts too.
     """
-    if "failed" in (facts.mark.fields["mysql_status"], facts.loads.status):
+    if SideStatus.FAILED in (facts.mark.extraction_status, facts.loads.status):
         return str(facts.mark.fields["last_error"] or "")
     last, changed = facts.heartbeat.fields["last_run"], facts.mark.fields["metadata"].get("updated_at")
     if not isinstance(last, dict) or last.get("outcome") != "failed":

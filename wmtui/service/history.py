@@ -9,14 +9,15 @@ from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import documents, entries
+from wmtui.watermarks import changes, documents, entries
+from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Json, Watermark, patch_undo
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.zones import instant_of
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
-BY_HAND = frozenset({"set", "reset", "import", "undo", "external"})
+BY_HAND = frozenset({Action.SET, Action.RESET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
 """What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
 RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
@@ -144,12 +145,12 @@ class History:
                 f"see `wmtui watermark history -t {table}`, then name a serial with --to",
             )
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             if self._moves_back(mark, earlier):
                 self._watermarks.refuse_doubling(table, force)
-            return patch_undo(mark, earlier)
+            return changes.undo(mark, earlier)
 
-        return self._watermarks.change(table, "undo", edit, reason=reason, seen=seen)
+        return self._watermarks.change(table, Action.UNDO, edit, reason=reason, seen=seen)
 
     def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
         earlier = self._earlier(table, seen, to)
@@ -168,7 +169,7 @@ class History:
 
     @staticmethod
     def _diff(seen: Watermark, earlier: Watermark) -> dict[str, tuple[Any, Any]]:
-        return difference(seen.content, {**seen.content, **patch_undo(seen, earlier)})
+        return difference(seen.content, {**seen.content, **changes.undo(seen, earlier)})
 
     def _outside(self, table: TableName) -> list[Entry | Unreadable]:
         found = self._workspace.watermarks.unadopted(table)
@@ -176,7 +177,7 @@ class History:
             return []
         before, mark = found
         diff = difference(before, mark.content) if before else {}
-        return [Entry(None, None, None, None, "external", OUTSIDE, diff)]
+        return [Entry(None, None, None, None, Action.EXTERNAL, OUTSIDE, diff)]
 
     def _before(self, table: TableName, seen: Watermark) -> Watermark:
         """The document before the last change, which may be one made outside."""

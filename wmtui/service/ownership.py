@@ -8,10 +8,11 @@ from msgspec import Struct
 from wmtui.errors import UsageError
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks import changes, lease
 from wmtui.watermarks import identity as identities
-from wmtui.watermarks import lease
+from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.identity import StoreIdentity
-from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant
 
 if TYPE_CHECKING:
@@ -96,14 +97,12 @@ class Ownership:
         try:
             w.warehouse.accept(scope.place, token=held.token, run=held.run, moved_from=moved_from)
             warehouse = w.warehouse.loads(scope.place).warehouse or ""
-            noted = {"accepted_at": format_instant(w.clock()), "accepted": [f.doubt.value for f in found]}
+            doubts, now = [f.doubt.value for f in found], w.clock()
 
-            def edit(seen: Watermark) -> Json:
-                known = seen.fields["warehouses"]
-                merged = {**known, warehouse: {**known.get(warehouse, {}), **noted}}
-                return {"fence": max(seen.fence, held.token), "warehouses": merged}
+            def edit(seen: Watermark) -> Patch:
+                return changes.accept_warehouse(seen, warehouse, doubts=doubts, at=now, fence=held.token)
 
-            mark = w.watermarks.change(table, "accepted", edit, reason=reason)
+            mark = w.watermarks.change(table, Action.ACCEPTED, edit, reason=reason)
         finally:
             held.release({})
         return Accepted(mark, tuple(found))

@@ -7,8 +7,10 @@ from wmtui.errors import UsageError
 from wmtui.model import TableName
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks.model import Json, Watermark
-from wmtui.watermarks.pins import new_pin, pin_at, refuse_pinned
+from wmtui.watermarks import changes
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.pins import pin_at, refuse_pinned
 from wmtui.watermarks.timestamps import parse_point, to_instant
 
 
@@ -31,16 +33,16 @@ class Pins:
             raise UsageError("why is it pinned?", "whoever meets the pin wants to know", "add --reason '…'")
         workspace.hear_clock()
         now, owner = workspace.clock(), workspace.author.actor
-        pin = new_pin(owner, reason, now, None if until is None else self._expiry(until, now))
+        patch = changes.pin(owner, reason, now, None if until is None else self._expiry(until, now))
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             self._refuse_running(table)
             held = pin_at(mark, now)
             if held is not None and held.get("owner") != owner:
                 refuse_pinned(mark, now)
-            return {"pin": pin}
+            return patch
 
-        workspace.watermarks.change(table, "pin", edit, reason=reason)
+        workspace.watermarks.change(table, Action.PIN, edit, reason=reason)
         return self._watermarks.get(table)
 
     def unpin(self, table: TableName, *, reason: str | None = None) -> Watermark:
@@ -48,15 +50,15 @@ class Pins:
         workspace = self._workspace
         workspace.require_write(reason)
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             if mark.fields["pin"] is None:
                 raise UsageError(
                     f"{table} is not pinned", "there is nothing to take back", f"see `wmtui watermark get -t {table}`"
                 )
             self._refuse_running(table)
-            return {"pin": None}
+            return changes.unpin()
 
-        workspace.watermarks.change(table, "unpin", edit, reason=reason)
+        workspace.watermarks.change(table, Action.UNPIN, edit, reason=reason)
         return self._watermarks.get(table)
 
     def _refuse_running(self, table: TableName) -> None:

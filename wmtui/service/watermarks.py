@@ -16,17 +16,16 @@ from wmtui.model import TableName
 from wmtui.runs.run_document import RunStore, new_run_id, run_started
 from wmtui.runs.settle import settle_for_edit
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import documents
+from wmtui.watermarks import changes, documents
+from wmtui.watermarks.changes import Action, MakePatch, Patch
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import OWN_FIELDS, Json, Watermark, patch_reset, patch_set
+from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.reach import read_to
-from wmtui.watermarks.store import Edit
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
 from wmtui.watermarks.validity import LARGEST
 from wmtui.watermarks.zones import refuse_foreign, wall_of
 
-_NOT_IMPORTED = ("schema_version", "table_name", "metadata", "processed_s3_files", *OWN_FIELDS)
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
 
@@ -106,14 +105,14 @@ class Watermarks:
         wall = self.point(text, force=force)
         instant = to_instant(wall, self._workspace.zone)
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and wall < before:
                 self.refuse_doubling(table, force)
             author = self._workspace.author
-            return patch_set(mark, wall, instant, self._after_every_run(table), f"{author.actor}@{author.host}")
+            return changes.set_point(mark, wall, instant, self._after_every_run(table), f"{author.actor}@{author.host}")
 
-        return self.change(table, "set", edit, reason=reason, seen=seen)
+        return self.change(table, Action.SET, edit, reason=reason, seen=seen)
 
     def _after_every_run(self, table: TableName) -> datetime:
         """Now, or after the newest run of a host whose clock is ahead: an edit comes after every run so far."""
@@ -131,7 +130,7 @@ class Watermarks:
         """
         self._workspace.require_write(reason)
         self.refuse_doubling(table, force)
-        return self.change(table, "reset", patch_reset, reason=reason, seen=seen)
+        return self.change(table, Action.RESET, changes.reset, reason=reason, seen=seen)
 
     def import_document(
         self, table: TableName, document: Mapping[str, Any], *, force: bool = False, reason: str | None = None
@@ -147,23 +146,21 @@ class Watermarks:
         refuse_foreign(seen, self._workspace.zone)
         if seen.data_timestamp is not None:
             self.point(format_wall(seen.data_timestamp), force=force)
-        patch = {name: value for name, value in seen.content.items() if name not in _NOT_IMPORTED and name in document}
+        patch = changes.import_fields(seen, document)
         if (size := len(documents.encode(patch))) > LARGEST:
             raise UsageError(
                 f"the document of {table} is too large",
                 f"its fields have {size:,} bytes, and every change and every look moves all of them",
                 f"leave fields of other tools out: {LARGEST:,} bytes are the most",
             )
-        if "last_mysql_data_timestamp" not in patch:  # A zone says nothing without the point that it is of.
-            patch.pop("timezone", None)
 
-        def edit(mark: Watermark) -> Json:
+        def edit(mark: Watermark) -> Patch:
             before = wall_of(mark, self._workspace.zone)
             if before is not None and seen.data_timestamp != before:
                 self.refuse_doubling(table, force)
             return patch
 
-        return self.change(table, "import", edit, reason=reason, seen=seen if seen.serial else None)
+        return self.change(table, Action.IMPORT, edit, reason=reason, seen=seen if seen.serial else None)
 
     def set_system(
         self, text: str, *, force: bool = False, confirmed: bool = False, reason: str | None = None
@@ -184,7 +181,7 @@ class Watermarks:
         return self.system() or wall
 
     def change(
-        self, table: TableName, action: str, edit: Edit, *, reason: str | None, seen: Watermark | None = None
+        self, table: TableName, action: Action, edit: MakePatch, *, reason: str | None, seen: Watermark | None = None
     ) -> Changed:
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
@@ -193,7 +190,7 @@ class Watermarks:
         over the very document in which no run was pending: one that changes meanwhile is looked at and settled again.
         """
 
-        def unpinned(mark: Watermark) -> Mapping[str, Any]:
+        def unpinned(mark: Watermark) -> Patch:
             refuse_pinned(mark, self._workspace.clock())
             patch = edit(mark)
             refuse_foreign(mark.patched(patch), self._workspace.zone)
@@ -214,7 +211,7 @@ class Watermarks:
         )
 
     def _change_settled(
-        self, table: TableName, action: str, edit: Edit, reason: str | None, seen: Watermark | None
+        self, table: TableName, action: Action, edit: MakePatch, reason: str | None, seen: Watermark | None
     ) -> None:
         workspace = self._workspace
         mark = self.standing(table)

@@ -24,7 +24,7 @@ from wmtui.texts import did_you_mean
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.validity import LONGEST_TEXT
 
@@ -114,7 +114,7 @@ class Workspace:
         rows = mark.fields["redshift_rows_loaded"] if self.settings.is_default else noted.get("rows", 0)
         status = mark.load_status(own, default=self.settings.is_default)
         others = [
-            LoadNote(str(found.get("profile")), str(found.get("status", "pending")), int(found.get("rows", 0)))
+            LoadNote(str(found.get("profile")), str(found.get("status", SideStatus.PENDING)), int(found.get("rows", 0)))
             for found in mark.fields["warehouses"].values()
             if found.get("profile") not in (None, self.settings.profile_name)
         ]

@@ -11,12 +11,13 @@ from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.verify.expected_rows import Gap
 from wmtui.watermarks import entries as changes
+from wmtui.watermarks.changes import Action
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_wall
 
-_PLACED = frozenset({"set", "import", "undo"})
+_PLACED = frozenset({Action.SET, Action.IMPORT, Action.UNDO})
 """What the journal calls the changes by which somebody places a watermark at a point."""
 _AT_ONCE = 16
 
@@ -101,7 +102,7 @@ def _placed(entry: Json, end: datetime, epoch: int, began: Mapping[str, datetime
     by, at = f"{entry.get('actor')}@{entry.get('host')}", str(entry.get("at"))
     if action in _PLACED and run is None and _point(after) == end:
         return Placed(by, int(entry["serial"]), at, action)
-    if action == "extracted" and _point(before) is None and began.get(str(run)) == end:
+    if action == Action.EXTRACTED and _point(before) is None and began.get(str(run)) == end:
         return Placed(SYSTEM, int(entry["serial"]), at, action)
     return None
 

@@ -6,6 +6,7 @@ business: a patch names fields, a field not named stays as it is.
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -13,19 +14,30 @@ from msgspec import Struct
 from wmtui.errors import Unreadable
 from wmtui.model import Key, Position, TableName
 from wmtui.watermarks import documents, entries
-from wmtui.watermarks.timestamps import format_instant, format_wall, parse_instant, parse_wall
+from wmtui.watermarks.timestamps import parse_instant, parse_wall
 from wmtui.watermarks.validity import DEEPEST, VERSION, document_problem, nesting_problem
 
 MANUAL = "manual_cli"
+"""The `backup_strategy` of a watermark that an operator placed."""
 
 Json = documents.Json
 
-_NEW: Json = {
+
+class SideStatus(StrEnum):
+    """How one side of a table is, extraction or loading, as the document says; another tool may write other words."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+NEW: Json = {
     "last_mysql_data_timestamp": None,
     "last_mysql_extraction_time": None,
     "last_processed_key": None,
-    "mysql_status": "pending",
-    "redshift_status": "pending",
+    "mysql_status": SideStatus.PENDING,
+    "redshift_status": SideStatus.PENDING,
     "backup_strategy": "sequential",
     "mysql_rows_extracted": 0,
     "redshift_rows_loaded": 0,
@@ -42,8 +54,6 @@ _NEW: Json = {
     "fence": 0,
     "epoch": 1,
 }
-OWN_FIELDS = ("fence", "pending_extraction", "highest_epoch", "pin", "warehouses")
-"""What no other document may bring: neither `undo` nor an import changes it. The pin is somebody's word, not state."""
 _ROWS = ("mysql_rows_extracted", "redshift_rows_loaded", "s3_file_count")
 """Counts that other tools leave null."""
 
@@ -61,7 +71,7 @@ class Watermark(Struct, frozen=True):
     @classmethod
     def new(cls, table: TableName) -> "Watermark":
         """The document of a table that was never synced."""
-        return cls(table, {"table_name": str(table), **_NEW, "metadata": {"version": VERSION, "serial": 0}})
+        return cls(table, {"table_name": str(table), **NEW, "metadata": {"version": VERSION, "serial": 0}})
 
     @classmethod
     def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
@@ -76,7 +86,7 @@ class Watermark(Struct, frozen=True):
         metadata = {"version": VERSION, "serial": 0, **(raw.get("metadata") or {})}
         if "created_at" in raw:
             metadata.setdefault("created_at", raw["created_at"])
-        return cls(table, {"table_name": str(table), **_NEW, **raw, "metadata": metadata})
+        return cls(table, {"table_name": str(table), **NEW, **raw, "metadata": metadata})
 
     def encode(self) -> bytes:
         """The document as JSON text."""
@@ -193,9 +203,16 @@ class Watermark(Struct, frozen=True):
         found: Mapping[str, Any] = self.fields["warehouses"].get(warehouse or "", {})
         return found
 
+    @property
+    def extraction_status(self) -> str:
+        """A SideStatus, or what another tool wrote."""
+        return str(self.fields["mysql_status"])
+
     def load_status(self, warehouse: str | None, *, default: bool) -> str:
-        """Of loads into one warehouse. default: it is the default profile's, whose status is `redshift_status`."""
-        return str(self.fields["redshift_status"] if default else self.loads_into(warehouse).get("status", "pending"))
+        """The same of loads into one warehouse. default: it is the default profile's, which has a field of its own."""
+        if default:
+            return str(self.fields["redshift_status"])
+        return str(self.loads_into(warehouse).get("status", SideStatus.PENDING))
 
     @property
     def pending_extraction(self) -> str | None:
@@ -206,94 +223,12 @@ class Watermark(Struct, frozen=True):
 
 def digest_of(content: Json) -> str:
     """What tells a content from any other; fields that a later version adds make no difference."""
-    return entries.digest(content, _NEW)
+    return entries.digest(content, NEW)
 
 
 def complete(content: Json) -> Json:
     """The content of a document of any version, with the fields that came later as a new document has them."""
-    return {**_NEW, **content}
-
-
-def loaded_into(mark: Watermark, warehouse: str | None, noted: Json, *, default: bool) -> Json:
-    """What a load leaves: for its warehouse, and in the fields of the document itself if that is the default profile's.
-
-    noted: status, rows, loaded_at, error and profile, as far as they change. warehouse: None where its id is unknown.
-    """
-    names = {"status": "redshift_status", "rows": "redshift_rows_loaded", "loaded_at": "last_redshift_load_time"}
-    patch: Json = {names[name]: value for name, value in noted.items() if name in names} if default else {}
-    if default and "error" in noted:
-        patch["last_error"] = noted["error"]
-    if warehouse is not None:
-        known = mark.fields["warehouses"]
-        patch["warehouses"] = {**known, warehouse: {**known.get(warehouse, {}), **noted}}
-    return patch
-
-
-def pending_everywhere(mark: Watermark, loaded_to: datetime | None = None, *, placed: bool = False) -> Json:
-    """New files wait for every warehouse.
-
-    loaded_to: up to where rows had been read and loaded before; those that lacked some keep what was noted of them,
-    unless somebody placed the watermark: then what is before it counts as loaded.
-    """
-    to: Json = {"loaded_to": format_instant(loaded_to)} if loaded_to else {}
-    warehouses = {}
-    for warehouse, noted in mark.fields["warehouses"].items():
-        afresh = placed or noted.get("status") == "success"
-        kept = {name: value for name, value in noted.items() if not (afresh and name == "loaded_to")}
-        warehouses[warehouse] = {**kept, "status": "pending", **(to if afresh else {})}
-    return {"redshift_status": "pending", "warehouses": warehouses}
-
-
-def patch_set(current: Watermark, wall: datetime, instant: datetime, now: datetime, by: str | None = None) -> Json:
-    """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms.
-
-    timezone None: that of whoever writes it. by: who does, and on which host.
-    """
-    return {
-        **pending_everywhere(current, instant, placed=True),
-        "timezone": None,
-        "last_mysql_data_timestamp": format_wall(wall),
-        "load_floor": format_instant(instant),
-        "placed": format_instant(now),
-        "placed_by": by,
-        "last_mysql_extraction_time": None,
-        "last_processed_key": None,
-        "last_error": None,
-        "pending_extraction": None,
-        "extracted_run": None,
-        "backup_strategy": MANUAL,
-        "mysql_status": "success",
-    }
-
-
-def patch_reset(current: Watermark) -> Json:
-    """`reset`: the document of a new table in an epoch of its own. The pin stays."""
-    fresh = {name: value for name, value in _NEW.items() if name not in ("fence", "pin")}
-    return {**fresh, **pending_everywhere(current, placed=True), "timezone": None, "epoch": current.next_epoch}
-
-
-def patch_undo(current: Watermark, earlier: Watermark) -> Json:
-    """`undo`: the content of an earlier document.
-
-    The epoch goes back too, so that the files loaded and carried over are those that belong to the position. What was
-    loaded in a later epoch still counts as loaded, and no reset uses that epoch's number again. A field that only the
-    current document has becomes null. A status of a run under way is shown as pending: that run is over. A document
-    from before zones were noted is in the current one's.
-    """
-    restored = {**dict.fromkeys(current.content), **earlier.content}
-    if restored.get("timezone") is None:
-        restored.pop("timezone", None)
-    for name in ("mysql_status", "redshift_status"):
-        if restored[name] == "in_progress":
-            restored[name] = "pending"
-    kept = {name: value for name, value in restored.items() if name not in OWN_FIELDS}
-    return {**pending_everywhere(current, placed=True), **kept}
-
-
-def keep_highest_epoch(before: Mapping[str, Any], after: Json) -> Json:
-    """The content after a change, which remembers the highest epoch where the change goes back behind it."""
-    highest = max(int(content.get(name, 0)) for content in (before, after) for name in ("epoch", "highest_epoch"))
-    return {**after, "highest_epoch": highest} if highest > after["epoch"] else after
+    return {**NEW, **content}
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -8,19 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from wmtui.errors import Pinned
-from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, parse_instant
-
-
-def new_pin(owner: str, reason: str, now: datetime, until: datetime | None) -> Json:
-    """The pin as the watermark holds it; times are UTC, until None: until it is taken back."""
-    return {
-        "owner": owner,
-        "reason": reason,
-        "until": until and format_instant(until),
-        "at": format_instant(now.replace(microsecond=0)),
-    }
+from wmtui.watermarks.timestamps import parse_instant
 
 
 def pin_at(mark: Watermark, now: datetime) -> Mapping[str, Any] | None:

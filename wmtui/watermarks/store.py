@@ -6,9 +6,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -28,9 +27,10 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.conditions import prove_conditions
 from wmtui.watermarks import adoption, documents, entries, system
 from wmtui.watermarks import identity as identities
+from wmtui.watermarks.changes import Action, MakePatch, Patch, keep_highest_epoch
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, complete, digest_of, keep_highest_epoch
+from wmtui.watermarks.model import Watermark, complete, digest_of
 from wmtui.watermarks.timestamps import format_instant
 from wmtui.watermarks.validity import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.zones import is_foreign
@@ -39,9 +39,6 @@ _UTC = ZoneInfo("UTC")
 _SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
-
-Edit = Callable[[Watermark], Mapping[str, Any]]
-"""Computes the patch from the document as it is; called anew after every lost race."""
 
 
 class Stored(Struct, frozen=True):
@@ -137,7 +134,7 @@ class WatermarkStore:
         Raises Unreadable where the journal does not tell all of it, and Conflict when there is one again.
         """
         self.require_conditions()
-        written = self._write(self._rebuilt(table, exact=True), "restored", {}, reason)
+        written = self._write(self._rebuilt(table, exact=True), Action.RESTORED, {}, reason)
         if written is None:
             raise Conflict(
                 f"the watermark of {table} is there again",
@@ -149,8 +146,8 @@ class WatermarkStore:
     def change(
         self,
         table: TableName,
-        action: str,
-        edit: Edit,
+        action: Action,
+        patch: Patch | MakePatch,
         *,
         reason: str | None = None,
         based_on: Watermark | None = None,
@@ -172,7 +169,8 @@ class WatermarkStore:
                 if not _is_seen(based_on, found, adopted=stored.watermark is not found.watermark):
                     raise _conflict(based_on, stored.watermark)
                 based_on = stored.watermark
-            written = self._write(stored, action, edit(stored.watermark), reason)
+            fields = patch if isinstance(patch, Mapping) else patch(stored.watermark)
+            written = self._write(stored, action, fields, reason)
             if written is not None:
                 return written
             documents.pause(attempt)
@@ -292,14 +290,14 @@ class WatermarkStore:
         adopted = Stored(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
-        written = self._write(adopted, "external", {}, reason, before=before, known=known, previous=previous)
+        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
         return stored if written is None else self._get(table)
 
     def _write(
         self,
         stored: Stored,
-        action: str,
-        patch: Mapping[str, Any],
+        action: Action,
+        patch: Patch,
         reason: str | None,
         *,
         before: Json | None = None,
@@ -323,7 +321,7 @@ class WatermarkStore:
             "previous": mark.serial if previous is None else previous,
             "changed": entries.changed_fields(before, content) if before else {},
         }
-        whole = action == "external" or stored.etag is None
+        whole = action is Action.EXTERNAL or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         _refuse_unreadable(changed, changed.problem)
         try:

@@ -7,17 +7,18 @@ from wmtui.events import Status
 from wmtui.model import Level
 from wmtui.secrets import redact
 from wmtui.texts import format_duration
+from wmtui.watermarks.model import SideStatus
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 from wmtui.words.styled import Glyph, Styled
 
 ABSENT = "-"
 """What stands for a value that there is none of."""
 
-_GLYPHS = {
-    "success": Glyph.GOOD,
-    "failed": Glyph.BAD,
-    "pending": Glyph.QUIET,
-    "in_progress": Glyph.BUSY,
+_GLYPHS: dict[str, Glyph] = {
+    SideStatus.SUCCESS: Glyph.GOOD,
+    SideStatus.FAILED: Glyph.BAD,
+    SideStatus.PENDING: Glyph.QUIET,
+    SideStatus.IN_PROGRESS: Glyph.BUSY,
     Status.NOTHING_SELECTED: Glyph.WARN,
     Status.INTERRUPTED: Glyph.WARN,
     Status.PINNED: Glyph.WARN,

@@ -19,8 +19,9 @@ from wmtui.pipeline.target_check import check_target
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.runs.settle import bury
 from wmtui.sources import SourceConnection
-from wmtui.watermarks import lease
-from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks import changes, lease
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
@@ -87,7 +88,7 @@ class _Extraction:
         if pending.run is None and self.watermark.pending_extraction is not None:
             documents = RunStore(self._job.backend.objects, self._job.table)
             bury(documents, self.watermark, self.watermark.pending_extraction)
-        self._change("run abandoned", {"pending_extraction": None})
+        self._change(Action.RUN_ABANDONED, changes.abandon_run())
 
     def _resume(self, writer: RunWriter) -> bool:
         """Finish an interrupted run after its durable parts; whether all of it was read."""
@@ -149,9 +150,8 @@ class _Extraction:
 
     def _recover(self) -> None:
         """A run without news changes nothing, but the failure of an earlier one is over."""
-        if self.watermark.fields["mysql_status"] not in ("success", "pending"):
-            status = "success" if self.watermark.position else "pending"
-            self._change("recovered", {"mysql_status": status, "last_error": None})
+        if self.watermark.extraction_status not in (SideStatus.SUCCESS, SideStatus.PENDING):
+            self._change(Action.RECOVERED, changes.recover(self.watermark))
 
     def _note_read_to(self, run: Run) -> None:
         """Leave up to where the source was read from this watermark. A run that did not read all leaves what an earlier
@@ -164,7 +164,6 @@ class _Extraction:
             extracted_behind=lease.place(self.watermark),
         )
 
-    def _change(self, action: str, patch: Json) -> None:
-        self.watermark = self._job.backend.watermarks.change(
-            self._job.table, action, lambda _: patch, based_on=self.watermark
-        )
+    def _change(self, action: Action, patch: Patch) -> None:
+        watermarks = self._job.backend.watermarks
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)

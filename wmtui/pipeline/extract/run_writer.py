@@ -19,7 +19,9 @@ from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Part, Range, Run, RunState, RunStore, run_started
 from wmtui.runs.settle import patch_extracted
 from wmtui.sources import SourceTable
-from wmtui.watermarks.model import Json, Watermark
+from wmtui.watermarks import changes
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.reach import read_to
 
 
@@ -117,7 +119,7 @@ class RunWriter:
         before = read_to(self.watermark, job.heartbeat, job.backend.zone)
         self.watermark = job.backend.watermarks.change(
             job.table,
-            "extracted",
+            Action.EXTRACTED,
             lambda mark: patch_extracted(mark, self.run, now, self._digits, before),
             based_on=self.watermark,
         )
@@ -125,7 +127,7 @@ class RunWriter:
     def abandon(self) -> None:
         """Give the run up: its parts will never be loaded, and the watermark forgets it."""
         self._save(replace(self.run, state=RunState.ABANDONED))
-        self._patch("run abandoned", {"pending_extraction": None})
+        self._change(Action.RUN_ABANDONED, changes.abandon_run())
 
     def _begin(self) -> None:
         """Before the first part: the watermark learns of the run, then the run gets its document."""
@@ -134,13 +136,11 @@ class RunWriter:
 
     def _announce(self) -> None:
         """Tell the watermark that the run has begun under this lease, and the token that it is fenced by."""
-        fence = self._job.lease.token
-        self._patch("run started", {"pending_extraction": self.run.run, "fence": fence, "mysql_status": "in_progress"})
+        self._change(Action.RUN_STARTED, changes.start_run(self.run.run, self._job.lease.token))
 
-    def _patch(self, action: str, patch: Json) -> None:
-        self.watermark = self._job.backend.watermarks.change(
-            self._job.table, action, lambda _: patch, based_on=self.watermark
-        )
+    def _change(self, action: Action, patch: Patch) -> None:
+        watermarks = self._job.backend.watermarks
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)
 
     def _save_range(self, index: int, changed: Range) -> None:
         self._save(self.run.with_range(index, changed))

@@ -26,8 +26,9 @@ from wmtui.pipeline.load.table_ledger import (
 from wmtui.pipeline.target_check import remember_loaded
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
-from wmtui.watermarks.model import Json, Watermark, loaded_into
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.watermarks import changes
+from wmtui.watermarks.changes import Action, Patch
+from wmtui.watermarks.model import SideStatus, Watermark
 
 
 def load_table(job: Job, mark: Watermark) -> None:
@@ -56,7 +57,8 @@ def load_table(job: Job, mark: Watermark) -> None:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
         note_recorded(job, warehouse, request.load_id)
         remember_loaded(job, bool(result.added))
-    mark = _note_load(job, mark, result, warehouse)
+    at, fence = job.backend.clock(), job.lease.token
+    mark = _note_loaded(job, mark, warehouse, rows=result.rows, at=at, fence=fence)
     keys = {file.key for file in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else ledger.newest_load
     note_settled(job, mark, selection, ledger, end=LoadEnd(keys, warehouse, newest))
@@ -104,13 +106,11 @@ def _note_nothing(
     warehouse = ledger.known.warehouse
     note_settled(job, mark, selection, ledger, end=LoadEnd(set(), warehouse, ledger.newest_load))
     status = mark.load_status(warehouse, default=job.backend.is_default)
-    up_to_date = status == "success" or (status == "pending" and not selection.summary.found)
+    up_to_date = status == SideStatus.SUCCESS or (status == SideStatus.PENDING and not selection.summary.found)
     if selection.summary.only_held_back or up_to_date:
         return
-    noted: Json = {"status": "success", "error": None, "profile": job.backend.profile}
-    if last is not None:
-        noted |= {"rows": sum(file.rows for file in last.files), "loaded_at": _whole_seconds(last.ended)}
-    _change(job, warehouse, noted, {}, based_on=mark)
+    rows = sum(file.rows for file in last.files) if last is not None else None
+    _note_loaded(job, mark, warehouse, rows=rows, at=last.ended if last is not None else None)
 
 
 def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
@@ -151,28 +151,15 @@ def _record(job: Job, request: LoadRequest, result: LoadResult, started: datetim
     )
 
 
-def _note_load(job: Job, mark: Watermark, result: LoadResult, warehouse: str | None) -> Watermark:
-    """Note a load in the watermark, and return it. A manual one stays manual: loading moves no position."""
-    noted: Json = {
-        "status": "success",
-        "rows": result.rows,
-        "loaded_at": _whole_seconds(job.backend.clock()),
-        "error": None,
-        "profile": job.backend.profile,
-    }
-    return _change(job, warehouse, noted, {"fence": job.lease.token}, based_on=mark)
+def _note_loaded(
+    job: Job, mark: Watermark, warehouse: str | None, *, rows: int | None, at: datetime | None, fence: int | None = None
+) -> Watermark:
+    """Note in the watermark what loads into a warehouse came to; the arguments are those of `changes.finish_load`."""
+    backend = job.backend
 
+    def patch(now: Watermark) -> Patch:
+        return changes.finish_load(
+            now, warehouse, profile=backend.profile, default=backend.is_default, rows=rows, at=at, fence=fence
+        )
 
-def _change(job: Job, warehouse: str | None, noted: Json, also: Json, *, based_on: Watermark) -> Watermark:
-    """Change what the watermark says of a warehouse's load."""
-    default = job.backend.is_default
-    return job.backend.watermarks.change(
-        job.table,
-        "loaded",
-        lambda mark: {**loaded_into(mark, warehouse, noted, default=default), **also},
-        based_on=based_on,
-    )
-
-
-def _whole_seconds(instant: datetime) -> str:
-    return format_instant(instant.replace(microsecond=0))
+    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark)
