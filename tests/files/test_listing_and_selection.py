@@ -267,9 +267,9 @@ def test_parts_count_only_by_a_committed_document_that_lists_key_and_etag(lake: 
     lake.objects.delete(RunStore(lake.objects, TABLE).key(lost.run))
     clock.advance(seconds=1)
     unlisted = lake.run(token=3)
-    document = RunStore(lake.objects, TABLE).read(unlisted.run)
-    assert document is not None
-    RunStore(lake.objects, TABLE).save(unlisted.with_range(0, replace(unlisted.ranges[0], parts=())), document[1])
+    stored = RunStore(lake.objects, TABLE).read(unlisted.run)
+    assert stored is not None
+    RunStore(lake.objects, TABLE).save(unlisted.with_range(0, replace(unlisted.ranges[0], parts=())), stored.etag)
     replaced = lake.run(token=4)
     lake.objects.put(replaced.parts[0].key, b"other content")
 
@@ -376,12 +376,12 @@ def parquet(value: int) -> bytes:
 
 def list_as_written(lake: Lake, run: Run, data: bytes, **fields: Any) -> str:
     """Make the run's document list its only part as written with this content under another ETag; returns its key."""
-    found = RunStore(lake.objects, TABLE).read(run.run)
-    assert found is not None
+    stored = RunStore(lake.objects, TABLE).read(run.run)
+    assert stored is not None
     footer = footer_digest(data)
     assert footer is not None
     part = replace(run.parts[0], **{"etag": "before", "size": len(data), "footer": footer, **fields})
-    RunStore(lake.objects, TABLE).save(run.with_range(0, replace(run.ranges[0], parts=(part,))), found[1])
+    RunStore(lake.objects, TABLE).save(run.with_range(0, replace(run.ranges[0], parts=(part,))), stored.etag)
     return part.key
 
 

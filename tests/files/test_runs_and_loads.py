@@ -20,7 +20,7 @@ from wmtui.model import Order, Position, Span
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords, loaded_files
-from wmtui.runs.run_document import Column, Part, Range, Run, RunState, RunStore, new_run_id, run_started
+from wmtui.runs.run_document import Column, Part, Range, Run, RunState, RunStore, StoredRun, new_run_id, run_started
 
 ROOT = Path(__file__).parents[2]
 CURSOR = datetime(2025, 8, 9, 20, 0, 1, 250000)
@@ -67,7 +67,7 @@ def test_a_run_document_is_read_back_as_it_was_written(objects: ObjectStore) -> 
     runs = RunStore(objects, TABLE)
     etag = runs.create(FULL)
 
-    assert runs.read(FULL.run) == (FULL, etag)
+    assert runs.read(FULL.run) == StoredRun(FULL, etag)
     assert runs.read(new_run_id(NOON)) is None
 
 
@@ -97,9 +97,9 @@ def test_saving_over_what_somebody_else_changed_is_a_conflict(objects: ObjectSto
     with pytest.raises(Conflict):
         runs.create(replace(FULL, token=2))
 
-    found = runs.read(FULL.run)
-    assert found is not None
-    assert found[0].state is RunState.ABANDONED
+    stored = runs.read(FULL.run)
+    assert stored is not None
+    assert stored.run.state is RunState.ABANDONED
 
 
 def test_saving_what_is_already_there_succeeds_as_after_a_lost_answer(objects: ObjectStore) -> None:

@@ -1,7 +1,7 @@
 """What a selection rests on: the notes that earlier loads left, how far back it looks, and what it says it found."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,7 +30,7 @@ from wmtui.files.selection import (
 from wmtui.files.verdicts import Kind, Reason
 from wmtui.objects import ObjectInfo
 from wmtui.runs.load_records import Destination, Load
-from wmtui.runs.run_document import Run, RunStore
+from wmtui.runs.run_document import RunStore
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
@@ -358,8 +358,10 @@ def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is
     run = lake.run()
     size = lake.objects.head(run.parts[0].key).size
     part = replace(run.parts[0], **{"footer": "digest", "size": size, "etag": "of the upload", **fields})
-    document, etag = cast(tuple[Run, str], RunStore(lake.objects, TABLE).read(run.run))
-    RunStore(lake.objects, TABLE).save(document.with_range(0, replace(document.ranges[0], parts=(part,))), etag)
+    stored = RunStore(lake.objects, TABLE).read(run.run)
+    assert stored is not None
+    changed = stored.run.with_range(0, replace(stored.run.ranges[0], parts=(part,)))
+    RunStore(lake.objects, TABLE).save(changed, stored.etag)
     read: list[tuple[Any, ...]] = []
 
     def content(*args: Any) -> bool:
@@ -371,9 +373,11 @@ def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is
     assert read == ([] if fields else [(lake.objects, part.key, "digest")])
 
     read.clear()
-    document, etag = cast(tuple[Run, str], RunStore(lake.objects, TABLE).read(run.run))
+    stored = RunStore(lake.objects, TABLE).read(run.run)
+    assert stored is not None
     as_it_is = replace(part, etag=run.parts[0].etag)
-    RunStore(lake.objects, TABLE).save(document.with_range(0, replace(document.ranges[0], parts=(as_it_is,))), etag)
+    changed = stored.run.with_range(0, replace(stored.run.ranges[0], parts=(as_it_is,)))
+    RunStore(lake.objects, TABLE).save(changed, stored.etag)
     assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.IN_SESSION]
     assert read == []
     lake.load(part)

@@ -37,10 +37,10 @@ def settle(lake: Lake, watermarks: WatermarkStore, mark: Watermark) -> Watermark
     return watermarks.read(TABLE).watermark
 
 
-def stored(lake: Lake, run: Run) -> Run:
-    found = RunStore(lake.objects, TABLE).read(run.run)
-    assert found is not None
-    return found[0]
+def stored_run(lake: Lake, run: Run) -> Run:
+    stored = RunStore(lake.objects, TABLE).read(run.run)
+    assert stored is not None
+    return stored.run
 
 
 def test_a_watermark_without_a_pending_run_is_left_as_it_is(lake: Lake, watermarks: WatermarkStore) -> None:
@@ -61,7 +61,7 @@ def test_a_committed_runs_position_is_taken_over(lake: Lake, watermarks: Waterma
     assert (fields["backup_strategy"], fields["mysql_status"]) == ("intra-table", "success")
     assert (fields["mysql_rows_extracted"], fields["s3_file_count"]) == (30, 3)
     assert (fields["pending_extraction"], fields["extracted_run"]) == (None, run.run)
-    assert stored(lake, run).state is RunState.COMMITTED
+    assert stored_run(lake, run).state is RunState.COMMITTED
     assert fields["metadata"]["change"]["action"] == "extracted"
 
 
@@ -111,8 +111,8 @@ def test_a_running_run_whose_lease_is_dead_is_abandoned(
 
     settled = settle(lake, watermarks, mark)
 
-    assert stored(lake, run).state is RunState.ABANDONED
-    assert stored(lake, run).parts == run.parts
+    assert stored_run(lake, run).state is RunState.ABANDONED
+    assert stored_run(lake, run).parts == run.parts
     assert settled.pending_extraction is None
     assert settled.position is None
     assert settled.fields["metadata"]["change"]["action"] == "run abandoned"
@@ -130,7 +130,7 @@ def test_editing_under_a_live_run_is_refused_and_changes_nothing(
         settle_for_edit(lake.objects, watermarks, mark, clock())
 
     assert watermarks.read(TABLE).watermark == mark
-    assert stored(lake, run).state is RunState.RUNNING
+    assert stored_run(lake, run).state is RunState.RUNNING
     held.release({})
 
 
@@ -156,7 +156,7 @@ def test_a_run_that_began_without_document_gets_one_as_abandoned_so_that_its_pro
     settled = settle(lake, watermarks, pending(watermarks, began.run))
 
     assert settled.pending_extraction is None
-    assert stored(lake, began) == Run(
+    assert stored_run(lake, began) == Run(
         table="shop.orders",
         run=began.run,
         token=4,

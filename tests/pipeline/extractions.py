@@ -27,8 +27,7 @@ from wmtui.pipeline.extract.run_writer import RunWriter, new_run
 from wmtui.pipeline.extract.span_reader import SpanReader
 from wmtui.runs.run_document import Run, RunStore, new_run_id
 from wmtui.sources import SourceTable
-from wmtui.warehouses import Limits
-from wmtui.warehouses.target import TargetTable
+from wmtui.warehouses.target import TargetLimits, TargetTable
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -111,9 +110,9 @@ class Bench:
 
     @property
     def run(self) -> Run:
-        found = self.runs.read(self.job.lease.run)
-        assert found is not None
-        return found[0]
+        stored = self.runs.read(self.job.lease.run)
+        assert stored is not None
+        return stored.run
 
     def with_options(self, **options: Any) -> Job:
         return replace(self.job, options=Options(**options))
@@ -162,7 +161,7 @@ def open_bench(folder: Path) -> Iterator[Bench]:
     objects = cast(ObjectStore, unreliable)
     watermarks = WatermarkStore(objects, clock, ANA, UTC_ZONE)
     held, found = lease.acquire(objects, clock, ANA, TABLE, new_run_id(NOON), fence=6)
-    warehouse = SimpleNamespace(limits=Limits(text_bytes=None))
+    warehouse = SimpleNamespace(limits=TargetLimits(text_bytes=None))
     backend = Backend(
         objects=objects,
         watermarks=watermarks,

@@ -91,7 +91,7 @@ def test_a_run_over_other_columns_is_abandoned_and_begun_anew(orders: Stack) -> 
     orders.sync_one()
     assert "it cannot be resumed" in orders.log()
     store = RunStore(orders.service.workspace.objects, orders.table())
-    found = [store.read(name) for name in store.since("")]
-    assert [run[0].state for run in found if run] == [RunState.ABANDONED, RunState.COMMITTED]
+    runs = [store.read(name) for name in store.since("")]
+    assert [stored.run.state for stored in runs if stored] == [RunState.ABANDONED, RunState.COMMITTED]
     assert count(orders) == [(100, 100)]
     assert orders.warehouse("SELECT DISTINCT note FROM orders") == [("new",)]

@@ -86,12 +86,12 @@ def test_nothing_is_removed_under_a_live_run(stack: Stack) -> None:
 def test_what_became_worth_keeping_since_it_was_listed_is_kept(stack: Stack, abandoned: list[str]) -> None:
     found = find(stack)
     store = RunStore(stack.service.workspace.objects, stack.table())
-    run, etag = next(r for name in store.since("") if (r := store.read(name)) and r[0].state is RunState.ABANDONED)
-    stack.service.workspace.watermarks.change(stack.table(), "note", lambda _: {"pending_extraction": run.run})
+    stored = next(r for name in store.since("") if (r := store.read(name)) and r.run.state is RunState.ABANDONED)
+    stack.service.workspace.watermarks.change(stack.table(), "note", lambda _: {"pending_extraction": stored.run.run})
 
     assert keys(stack.service.leftovers.remove(found)) == []
     assert set(abandoned) <= set(stack.keys())
-    assert store.read(run.run) == (run, etag)
+    assert store.read(stored.run.run) == stored
 
 
 @pytest.mark.parametrize("where", ["ledger", "load record"])
@@ -101,11 +101,12 @@ def test_what_was_ever_loaded_in_whatever_epoch_is_kept(
     stack.service.watermarks.reset(stack.table())
     assert set(stack.keys()) - set(abandoned)
     store = RunStore(stack.service.workspace.objects, stack.table())
-    for run, etag in [found for name in store.since("") if (found := store.read(name))]:
+    for stored in [found for name in store.since("") if (found := store.read(name))]:
+        run = stored.run
         if run.state is RunState.COMMITTED:
             document = stack.service.workspace.objects.get(store.key(run.run)).data
             stack.service.workspace.objects.put(
-                store.key(run.run), document.replace(b'"committed"', b'"abandoned"'), if_match=etag
+                store.key(run.run), document.replace(b'"committed"', b'"abandoned"'), if_match=stored.etag
             )
     if where == "ledger":
         for key in stack.keys("watermark/loads/"):

@@ -97,7 +97,7 @@ def actions(stack: Stack) -> list[str]:
 
 def states(stack: Stack) -> list[RunState]:
     store = RunStore(stack.service.workspace.objects, stack.table())
-    return [found[0].state for name in store.since("") if (found := store.read(name))]
+    return [stored.run.state for name in store.since("") if (stored := store.read(name))]
 
 
 @pytest.mark.parametrize("words", ["set", "reset", "import"])

@@ -43,7 +43,7 @@ def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: in
 
 def runs(stack: Stack) -> list[RunState]:
     store = RunStore(stack.service.workspace.objects, stack.table())
-    return [found[0].state for name in store.since("") if (found := store.read(name))]
+    return [stored.run.state for name in store.since("") if (stored := store.read(name))]
 
 
 def read_lock(stack: Stack) -> Mapping[str, Any]:

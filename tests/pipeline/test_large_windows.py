@@ -29,7 +29,7 @@ def stack(tmp_path: Path, source_db: Database, pg_db: Database, s3: S3Server) ->
 
 def runs(stack: Stack) -> list[Run]:
     store = RunStore(stack.service.workspace.objects, stack.table())
-    return [found[0] for name in store.since("") if (found := store.read(name))]
+    return [stored.run for name in store.since("") if (stored := store.read(name))]
 
 
 def behind_a_watermark(stack: Stack, rows: int = 60) -> None:

@@ -133,7 +133,7 @@ def test_a_resumed_run_keeps_its_ranges_whatever_the_strategy_is_now(
         embedded.sync(strategy=Strategy.INTRA_TABLE, workers=3)
     assert embedded.sync_one().rows_extracted == 100
     store = RunStore(embedded.service.workspace.objects, embedded.table())
-    (run,) = [found[0] for name in store.since("") if (found := store.read(name))]
+    (run,) = [stored.run for name in store.since("") if (stored := store.read(name))]
     assert (run.state, len(run.ranges)) == (RunState.COMMITTED, 3)
     assert embedded.warehouse_rows() == embedded.source_rows()
 
@@ -153,9 +153,9 @@ def test_a_dry_run_of_an_interrupted_run_shows_what_is_left_of_it(embedded: Stac
     seed(embedded)
     embedded.sync(stop_after=5)
     store = RunStore(embedded.service.workspace.objects, embedded.table())
-    ((name, found),) = [(name, store.read(name)) for name in store.since("")]
-    assert found is not None
-    run, before = found[0], embedded.keys("")
+    ((name, stored),) = [(name, store.read(name)) for name in store.since("")]
+    assert stored is not None
+    run, before = stored.run, embedded.keys("")
     (preview,) = embedded.preview()
     assert preview.plan is not None
     assert preview.plan.origin == "resuming an interrupted run"

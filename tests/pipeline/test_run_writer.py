@@ -4,7 +4,7 @@ Guards against rows that are committed and not written, against a watermark afte
 a part that is written twice.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -211,10 +211,11 @@ def test_a_resumed_run_goes_on_after_the_parts_it_has(bench: Bench) -> None:
     first = bench.extract(FakeSource([batch((1, at(1))), SourceError("lost")]), bench.fresh(planned(MAIN)))
     with pytest.raises(SourceError):
         first.read((0, MAIN))
-    run, etag = cast(tuple[Run, str], bench.runs.read(bench.job.lease.run))
+    stored = bench.runs.read(bench.job.lease.run)
+    assert stored is not None
     bench.events.clear()
 
-    second = bench.extract(FakeSource([batch((2, at(1)))]), run, etag=etag)
+    second = bench.extract(FakeSource([batch((2, at(1)))]), stored.run, etag=stored.etag)
     bench.job.account.rows_extracted, bench.job.account.files_written = 40, 3
     left = Span(Order.CURSOR, Position(at(1), (1,)), Position(HIGH))
     second.read((0, left))
@@ -327,7 +328,7 @@ def test_a_run_is_resumed_taken_over_and_given_up_by_changes_of_the_watermark_th
     stored = bench.runs.read(run.run)
     assert stored is not None
     with pytest.raises(Conflict):
-        RunWriter(bench.job, seen, *stored).abandon()
+        RunWriter(bench.job, seen, stored.run, stored.etag).abandon()
     assert bench.run.state is RunState.ABANDONED
 
 

@@ -25,7 +25,7 @@ from wmtui.model import Order, Position, Span, Strategy
 from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.pipeline.extract.overlap import digests, known_rows
 from wmtui.sources import SourceTable
-from wmtui.warehouses import Limits
+from wmtui.warehouses import TargetLimits
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
 # The overlap.
@@ -165,7 +165,7 @@ def test_what_the_target_or_its_warehouse_does_not_take_is_refused_before_it_bec
 ) -> None:
     table = replace(ORDERS, schema=NOTED)
     full = TargetTable((TargetColumn("note", "text", False, False, False),), (), "table")
-    warehouse = cast(Any, SimpleNamespace(limits=Limits(text_bytes=3)))
+    warehouse = cast(Any, SimpleNamespace(limits=TargetLimits(text_bytes=3)))
     job = replace(bench.job, backend=replace(bench.job.backend, warehouse=warehouse))
     rows = pa.record_batch([pa.array([1]), pa.array([at(1)], pa.timestamp("us")), pa.array([note], pa.string())], NOTED)
     extract = bench.extract(FakeSource([rows]), bench.fresh(planned(MAIN), table), job, table=table, target=full)

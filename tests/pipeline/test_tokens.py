@@ -26,9 +26,9 @@ def seed(stack: Stack, first: int = 1, count: int = 40, **ago: float) -> None:
 def newest_run(stack: Stack) -> Run:
     store = RunStore(stack.service.workspace.objects, stack.table())
     *_, name = store.since("")
-    found = store.read(name)
-    assert found is not None
-    return found[0]
+    stored = store.read(name)
+    assert stored is not None
+    return stored.run
 
 
 def tokens(stack: Stack, run: Run) -> list[int]:

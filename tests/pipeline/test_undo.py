@@ -122,7 +122,7 @@ def test_an_undo_meets_a_run_that_died_and_the_next_sync_reads_everything(stack:
     assert stack.mark()["pending_extraction"] is None
     assert stack.mark()["last_mysql_data_timestamp"] == "2025-08-04 00:00:00"
     store = RunStore(stack.service.workspace.objects, stack.table())
-    assert [found[0].state for name in store.since("") if (found := store.read(name))] == [RunState.ABANDONED]
+    assert [stored.run.state for name in store.since("") if (stored := store.read(name))] == [RunState.ABANDONED]
     stack.sync_one()
     assert stack.warehouse_rows() == stack.source_rows()
 

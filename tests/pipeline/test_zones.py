@@ -189,9 +189,9 @@ def test_a_first_run_that_died_in_another_zone_is_not_gone_on_with(
         crash_when_saving(patch, 2)
         sync(utc, instants)
     pending = instants.mark()["pending_extraction"]
-    found = RunStore(utc.workspace.objects, instants.table()).read(pending)
-    assert found is not None
-    assert found[0].timezone == UTC
+    stored = RunStore(utc.workspace.objects, instants.table()).read(pending)
+    assert stored is not None
+    assert stored.run.timezone == UTC
     shanghai = host(instants, SHANGHAI)
 
     assert sync(shanghai, instants).exit_code is ExitCode.CONFIG

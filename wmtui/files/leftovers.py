@@ -41,8 +41,8 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
         if name is None or name.run == mark.pending_extraction or info.key in loaded:
             continue
         if name.run not in runs:
-            document = store.read(name.run)
-            runs[name.run] = document[0] if document else None
+            stored = store.read(name.run)
+            runs[name.run] = stored.run if stored else None
         if runs[name.run] is None and name.run == mark.extracted_run:
             continue  # Its document was lost: these may be the only copy of rows before the watermark.
         why = _why(info, name.run, runs[name.run], now)

@@ -103,8 +103,8 @@ class Lister:
         store = RunStore(self._objects, table)
 
         def read(name: str) -> Run | None:
-            found = store.read(name)
-            return found[0] if found else None
+            stored = store.read(name)
+            return stored.run if stored else None
 
         if len(names) <= 1:
             return {name: read(name) for name in names}

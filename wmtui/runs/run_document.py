@@ -175,6 +175,13 @@ def _refuse_ends_of_time(run: Run) -> None:
             bounded(time)
 
 
+class StoredRun(Struct, frozen=True):
+    """A run as its document has it. etag: of the document, over which its next version is written."""
+
+    run: Run
+    etag: str
+
+
 class RunStore:
     """Run documents of one table in the object store; written by compare-and-swap."""
 
@@ -186,8 +193,8 @@ class RunStore:
         """Where a run's document is."""
         return layout.run_key(self._table, run)
 
-    def read(self, run: str) -> tuple[Run, str] | None:
-        """The run and its ETag, None when there is no document (nor can be, of that name); raises Unreadable."""
+    def read(self, run: str) -> StoredRun | None:
+        """The run, None when there is no document (nor can be, of that name); raises Unreadable."""
         if not _RUN.fullmatch(run):
             return None
         key = self.key(run)
@@ -202,7 +209,7 @@ class RunStore:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:
             raise Unreadable(key, f"it is run {document.run} of {document.table}")
-        return document, found.info.etag
+        return StoredRun(document, found.info.etag)
 
     def create(self, run: Run) -> str:
         """Write a new run's document; returns its ETag."""
@@ -243,8 +250,8 @@ def refuse_incomplete_copy(objects: ObjectStore, mark: Watermark) -> None:
     run, table = mark.extracted_run, mark.table
     if run is None:
         return
-    found = RunStore(objects, table).read(run)
-    if found is None or found[0].state is not RunState.COMMITTED:
+    stored = RunStore(objects, table).read(run)
+    if stored is None or stored.run.state is not RunState.COMMITTED:
         raise StoreIncomplete(
             f"the store is an incomplete copy: run {run} of {table} is not committed in it",
             "the watermark stands on its last row; the store was copied while that run was under way, or lost its "

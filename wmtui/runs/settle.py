@@ -49,18 +49,18 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
     if mark.pending_extraction is None:
         return mark
     store = RunStore(objects, mark.table)
-    found = store.read(mark.pending_extraction)
-    if found is None:
+    stored = store.read(mark.pending_extraction)
+    if stored is None:
         bury(store, mark, mark.pending_extraction)
-    elif found[0].state is RunState.COMMITTED:
-        run, before = found[0], reach.read_to(mark, heartbeat, watermarks.zone)
+    elif stored.run.state is RunState.COMMITTED:
+        run, before = stored.run, reach.read_to(mark, heartbeat, watermarks.zone)
 
         def patch(seen: Watermark) -> Patch:
             return patch_extracted(seen, run, now, read_to=before)
 
         return watermarks.change(mark.table, Action.EXTRACTED, patch, based_on=mark, by_hand=True)
-    elif found[0].state is RunState.RUNNING:
-        store.save(replace(found[0], state=RunState.ABANDONED), found[1])
+    elif stored.run.state is RunState.RUNNING:
+        store.save(replace(stored.run, state=RunState.ABANDONED), stored.etag)
     return watermarks.change(mark.table, Action.RUN_ABANDONED, changes.abandon_run(), based_on=mark, by_hand=True)
 
 

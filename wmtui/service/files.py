@@ -137,8 +137,8 @@ class Files:
         """The ETag of a part that is gone although a committed run lists it: its rows can be given up."""
         store = RunStore(self._workspace.objects, table)
         for name in store.since(""):
-            run = store.read(name)
-            for part in run[0].parts if run is not None and run[0].state is RunState.COMMITTED else ():
+            stored = store.read(name)
+            for part in stored.run.parts if stored is not None and stored.run.state is RunState.COMMITTED else ():
                 if part.key == key:
                     return part.etag
         raise UsageError(f"no file {key}", f"it is not a file of {table}", f"see `wmtui files -t {table}` for the keys")

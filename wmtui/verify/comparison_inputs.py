@@ -97,6 +97,6 @@ def _committed(scope: Scope, epoch: int) -> Iterator[Run]:
     """The committed runs of an epoch, oldest first."""
     store = RunStore(scope.backend.objects, scope.table)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="runs") as pool:
-        for found in pool.map(store.read, store.since("")):
-            if found is not None and found[0].state is RunState.COMMITTED and found[0].epoch == epoch:
-                yield replace(found[0], seen=b"")
+        for stored in pool.map(store.read, store.since("")):
+            if stored is not None and stored.run.state is RunState.COMMITTED and stored.run.epoch == epoch:
+                yield replace(stored.run, seen=b"")

@@ -42,10 +42,10 @@ def find_pending(scope: Scope, mark: Watermark, table: SourceTable, source: Sour
     """
     if mark.pending_extraction is None:
         return Pending(PendingKind.NONE)
-    found = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
-    if found is None:
+    stored = RunStore(scope.backend.objects, scope.table).read(mark.pending_extraction)
+    if stored is None:
         return Pending(PendingKind.LOST)
-    run, etag = found
+    run, etag = stored.run, stored.etag
     if run.state is RunState.ABANDONED:
         return Pending(PendingKind.LOST, run, etag)
     refuse_other_order(run, table)

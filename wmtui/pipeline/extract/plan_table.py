@@ -78,7 +78,7 @@ def last_run(scope: Scope) -> Run | None:
     """The run that the last sync of this table committed."""
     name = scope.heartbeat.fields.get("committed_run")
     stored = RunStore(scope.backend.objects, scope.table).read(str(name)) if name else None
-    return stored[0] if stored else None
+    return stored.run if stored else None
 
 
 def tell_held(scope: Scope, made: Plan) -> str | None:

@@ -20,7 +20,7 @@ def build_request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger:
     first = bool(ledger.mine.entries) and max(entry.epoch for entry in ledger.mine.entries) < mark.epoch
     return LoadRequest(
         load_id=uuid.uuid4().hex,
-        place=job.place,
+        feed=job.feed,
         epoch=mark.epoch,
         token=job.lease.token,
         run=job.lease.run,

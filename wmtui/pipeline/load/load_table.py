@@ -51,7 +51,7 @@ def load_table(job: Job, mark: Watermark) -> None:
     started = job.backend.clock()
     result = _execute(job, request, ledger)
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
-    warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
+    warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.feed).warehouse
     _know_warehouse(job, warehouse)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
@@ -132,7 +132,7 @@ def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
         result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged)
     except LoadRefused as error:
         raise explain_refusal(job, error) from error
-    report_added_columns(job, request.target, result.added, ledger.columns_of(job.place))
+    report_added_columns(job, request.target, result.added, ledger.columns_of(job.feed))
     for file in result.already_loaded:
         job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
     return result

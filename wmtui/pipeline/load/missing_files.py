@@ -74,14 +74,14 @@ def _refuse_missing(scope: Scope, mark: Watermark, selection: Selection, ledger:
     # The run that the watermark stands on is known without a listing, which may be old.
     for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
         stored = store.read(name)
-        if stored is None or stored[0].state is not RunState.COMMITTED or stored[0].epoch != mark.epoch:
+        if stored is None or stored.run.state is not RunState.COMMITTED or stored.run.epoch != mark.epoch:
             continue
-        for part in stored[0].parts:
+        for part in stored.run.parts:
             if part.key in present or part.key in selection.loaded or _given_up(decided, part):
                 continue
             if not _read_again(scope, mark, name, part):
                 _refuse_unlisted(scope.backend.objects, part)
-                raise _file_gone(scope, stored[0], part, by_name.get(part.key.rpartition("/")[2]))
+                raise _file_gone(scope, stored.run, part, by_name.get(part.key.rpartition("/")[2]))
 
 
 def _file_gone(scope: Scope, run: Run, part: Part, moved: str | None) -> FileGone:

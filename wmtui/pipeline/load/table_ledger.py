@@ -21,7 +21,7 @@ from wmtui.pipeline.load.ledger_findings import (
     unknown_loads,
 )
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords
-from wmtui.warehouses import KnownLoads, Place
+from wmtui.warehouses import Feed, KnownLoads
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
 
@@ -42,9 +42,9 @@ class TableLedger(Struct, frozen=True):
         """The id of the last load into the target; None before the first."""
         return self.mine.entries[-1].load_id if self.mine.entries else None
 
-    def columns_of(self, place: Place) -> tuple[str, ...]:
+    def columns_of(self, feed: Feed) -> tuple[str, ...]:
         """Columns of the target that loads of a store's table ever brought."""
-        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (place.store, place.table))
+        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (feed.store, feed.table))
         return next((fence.columns for fence in mine), ())
 
     def files(self, scope: Scope, epoch: int) -> Known:
@@ -61,9 +61,9 @@ def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
     """Ask the warehouse, and compare what it says with what the store remembers. Raises WarehouseError."""
     backend, config, options = scope.backend, scope.config, scope.options
     identity = backend.watermarks.known_identity()
-    known = backend.warehouse.loads(scope.place)
+    known = backend.warehouse.loads(scope.feed)
     root = backend.objects.uri("")
-    mine = owned_loads(known, scope.place, root, _recorded(scope, known))
+    mine = owned_loads(known, scope.feed, root, _recorded(scope, known))
     facts = LedgerFacts(
         table=scope.table,
         target=config.target,
