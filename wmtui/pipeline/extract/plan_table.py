@@ -44,7 +44,7 @@ def plan_table(
         scope.config,
         clock,
         backend.zone,
-        system=backend.watermarks.system() if mark.position is None else None,
+        system=backend.watermarks.system_for(mark),
         read_to=read_to,
         strategy=scope.options.strategy,
         lookback_before=lookback_before(previous, mark, scope.heartbeat, backend.zone),

@@ -91,7 +91,7 @@ def select(scope: Scope, mark: Watermark, ledger: TableLedger) -> Selection:
         mark,
         scope.loading(ledger.known.warehouse),
         scope.heartbeat,
-        backend.watermarks.system() if mark.position is None else None,
+        backend.watermarks.system_for(mark),
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
     )
