@@ -30,7 +30,7 @@ from wmtui.objects.directory import DirectoryStore
 from wmtui.pipeline.extract import overlap, part_writer, span_reader
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import Run, RunStore
-from wmtui.service.verifications import verify
+from wmtui.service.verification import verify
 from wmtui.warehouses import LoadFile
 from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements

@@ -14,7 +14,8 @@ from tests.tui.screen import PATIENCE_SECONDS, Screen
 from wmtui import config
 from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.service import Author, Service
-from wmtui.tui.app import Start, WmtuiApp
+from wmtui.tui.app import WmtuiApp
+from wmtui.tui.start import Start
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
 
