@@ -64,9 +64,9 @@ def unloaded(
             state=state,
             own=tuple(own),
             others=tuple(others),
-            by=given_up and given_up.by,
-            at=given_up and given_up.at,
-            why=given_up and given_up.reason,
+            by=given_up.by if given_up else None,
+            at=given_up.at if given_up else None,
+            why=given_up.reason if given_up else None,
         )
         for (state, given_up), (own, others) in sorted(groups.items(), key=lambda item: item[0][0])
     )

@@ -138,8 +138,8 @@ def _store_went_back(facts: LedgerFacts, mine: OwnedLoads) -> list[Finding]:
             doubt=Doubt.STORE_WENT_BACK,
             refused=facts.keyless,
             what=f"the warehouse has loads of {facts.table} that this store does not know",
-            why=f"they have token {mine.token}, the store's newest is {facts.token}: it was put back to an earlier moment, "
-            "or its documents were lost; rows since then are read and loaded again",
+            why=f"they have token {mine.token}, the store's newest is {facts.token}: it was put back to an earlier "
+            "moment, or its documents were lost; rows since then are read and loaded again",
             next_step=_ACCEPT.format(table=facts.table),
             harmful_read=True,
         )
@@ -207,8 +207,9 @@ def _rows_gone(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[
             refused=True,
             what=what,
             why=f"{why}; loading only what is new would look right, and the other rows stay missing",
-            next_step=f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all rows again: "
-            f"`wmtui watermark reset -t {facts.table}`; if it is meant so: `wmtui accept -t {facts.table} --reason …`",
+            next_step=f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all rows"
+            f" again: `wmtui watermark reset -t {facts.table}`; if it is meant so: "
+            f"`wmtui accept -t {facts.table} --reason …`",
         )
     ]
 
@@ -221,7 +222,8 @@ def unknown_loads(facts: LedgerFacts, keys: Sequence[str]) -> Finding:
         refused=facts.keyless,
         what=f"{len(keys)} files were loaded into {facts.target}, and its ledger does not know of it: {shown}",
         why="the warehouse was put back to an earlier moment, or rows were removed from the ledger",
-        next_step=f"if the rows are missing in the target, load them again after `wmtui accept -t {facts.table} --reason …`",
+        next_step="if the rows are missing in the target, load them again after "
+        f"`wmtui accept -t {facts.table} --reason …`",
     )
 
 
