@@ -35,7 +35,7 @@ class Backend(Struct, frozen=True):
     is_default: bool
 
 
-class Options(Struct, frozen=True):
+class SyncOptions(Struct, frozen=True):
     """What a sync is to do with a table.
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
@@ -66,7 +66,7 @@ class Scope(Struct, frozen=True):
     table: TableName
     config: TableConfig
     backend: Backend
-    options: Options
+    options: SyncOptions
     heartbeat: Heartbeat
     emit: Emit
 

@@ -26,7 +26,7 @@ from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.files.selection import earlier_runs
 from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
-from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
+from wmtui.pipeline.context import Account, Backend, Job, Scope, SyncOptions, leaves_manual
 from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
@@ -44,7 +44,7 @@ _LOOK_SECONDS = 1.0
 
 
 def sync_table(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, *, emit: Emit, stop: Stop
 ) -> TableResult:
     """Extract and load one table under its lease; a failure of any kind is a result, never an exception."""
     began = time.monotonic()
@@ -79,7 +79,7 @@ def sync_table(
 
 
 def _wait_and_acquire(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, *, emit: Emit, stop: Stop
 ) -> tuple[Lease, Heartbeat]:
     """Take the table's lease, as soon as the process that holds it lets it go, if that is soon enough.
 
@@ -98,7 +98,7 @@ def _wait_and_acquire(
             _wait(backend, table, options, until, stop)
 
 
-def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+def _wait(backend: Backend, table: TableName, options: SyncOptions, until: float, stop: Stop) -> None:
     """Look every second whether the table may be taken, until it may or the time is over."""
     while (left := until - time.monotonic()) > 0:
         stop.wait(min(left, _LOOK_SECONDS))
@@ -107,7 +107,7 @@ def _wait(backend: Backend, table: TableName, options: Options, until: float, st
 
 
 def _acquire(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, emit: Emit
 ) -> tuple[Lease, Heartbeat]:
     backend.watermarks.identity()
     mark = backend.watermarks.read(table).watermark

@@ -207,8 +207,8 @@ def _rows_gone(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[
             refused=True,
             what=what,
             why=f"{why}; loading only what is new would look right, and the other rows stay missing",
-            next_step=f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all rows"
-            f" again: `wmtui watermark reset -t {facts.table}`; if it is meant so: "
+            next_step=f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all "
+            f"rows again: `wmtui watermark reset -t {facts.table}`; if it is meant so: "
             f"`wmtui accept -t {facts.table} --reason …`",
         )
     ]
