@@ -30,7 +30,7 @@ def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
 
 
 def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
-    """Let the source break its connection behind so many batches, once."""
+    """Let the source break its connection after so many batches, once."""
 
     def broken(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):

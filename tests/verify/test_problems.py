@@ -1,4 +1,4 @@
-"""`verify`: right means right. What is held back, unknown or in the future is not; what somebody left out is named."""
+"""`verify`: right means right. What is held back, unknown or in the future is not; what was left out is named."""
 
 from datetime import datetime
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_rows_without_a_cursor_are_no_success_where_the_table_wants_none(stack: 
     assert problem(verify(stack)).reason is ProblemReason.NULL_CURSOR
 
 
-def test_a_row_whose_newest_version_somebody_skipped_is_left_out_and_does_not_differ(stack: Stack) -> None:
+def test_a_row_whose_newest_version_was_skipped_is_left_out_and_does_not_differ(stack: Stack) -> None:
     stack.turn_back(days=2)
     stack.insert((1, 1, "first", stack.ago(days=5)))
     stack.sync_one()
@@ -157,7 +157,7 @@ def test_a_row_whose_newest_version_somebody_skipped_is_left_out_and_does_not_di
     assert (left.reason, left.by, left.rows) == (ProblemReason.BEFORE_POINT, "tester@test-host", 1)
 
 
-def test_rows_that_somebody_left_out_and_that_came_all_the_same_are_not_left_out(stack: Stack) -> None:
+def test_rows_that_were_left_out_and_that_came_all_the_same_are_not_left_out(stack: Stack) -> None:
     stack.insert((1, 1, "by hand", stack.ago(days=5)), (2, 1, "new", stack.ago(hours=1)))
     stack.service.watermarks.set(stack.table(), str(stack.ago(hours=2)))
     stack.sync_one()

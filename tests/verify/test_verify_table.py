@@ -37,7 +37,7 @@ def wrong(result: Verification) -> dict[str, int]:
 
 
 def left_out(result: Verification) -> tuple[LeftOut, ...]:
-    """What somebody left out, when nothing is wrong otherwise."""
+    """What an operator left out, when nothing is wrong otherwise."""
     assert result.result is Result.LEFT_OUT, result.problems
     return result.left_out
 
