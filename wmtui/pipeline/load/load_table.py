@@ -133,7 +133,7 @@ def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:
         mark,
         job.loading(ledger.known.warehouse),
         job.heartbeat,
-        backend.watermarks.system() if mark.position is None else None,
+        backend.watermarks.system_for(mark),
         ledger=ledger.files(job, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
     )
