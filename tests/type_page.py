@@ -52,15 +52,15 @@ _NOTES = """
 |---|---|
 """
 _TAIL = """
-Generated columns are read like others. A type without a row here is refused by name, before anything is written; `exclude`
-in `tables.yaml` leaves a column out.
+Generated columns are read like others. A type without a row here is refused by name, before anything is written;
+`exclude` in `tables.yaml` leaves a column out.
 
 ## Rules for what cannot be exact
 
 | a table's setting | default | |
 |---|---|---|
 | `zero_dates` | `error` | `null` reads dates that no calendar has (`2025-00-10`) as NULL, except in cursor and key |
-| `too_long` | `error` | `truncate` cuts text to what the warehouse holds, at the end of a character, and says how often |
+| `too_long` | `error` | `truncate` cuts text to what the warehouse holds, after a whole character, and says how often |
 | `wide_decimals` | `text` | digits beyond 38 are text, exactly; `error` refuses the table |
 
 A value that the warehouse cannot hold is refused while it is read, with its column and its row's key, before it becomes
