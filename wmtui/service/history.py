@@ -9,10 +9,10 @@ from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
 from wmtui.service.watermarks import Changed, Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import changes, documents, entries
+from wmtui.watermarks import changes, documents, journal_entries
 from wmtui.watermarks.changes import Action, Patch
-from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.journal_entries import difference
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.zones import instant_of
 
@@ -183,7 +183,7 @@ class History:
         """The document before the last change, which may be one made outside."""
         outside = self._workspace.watermarks.unadopted(table)
         change = seen.change
-        content = outside[0] if outside else change and entries.taken_back(seen.content, change)
+        content = outside[0] if outside else change and journal_entries.taken_back(seen.content, change)
         if not content:
             raise UsageError(
                 f"nothing to undo for {table}",
@@ -206,7 +206,7 @@ class History:
             )
         content, _ = journal.left_by(serial or 1)
         if not serial and entry is not None:
-            content = entries.taken_back(content, entry)
+            content = journal_entries.taken_back(content, entry)
         return self._document(table, content, serial)
 
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
@@ -217,7 +217,7 @@ class History:
 def _entry(entry: Json) -> Entry:
     words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
     at, actor, host, action, reason = (None if word is None else str(word) for word in words)
-    changes, previous = entries.field_changes(entry), entries.previous_of(entry)
+    changes, previous = journal_entries.field_changes(entry), journal_entries.previous_of(entry)
     return Entry(entry["serial"], at, actor, host, action or "unknown", reason, changes, previous)
 
 

@@ -34,7 +34,7 @@ from wmtui.warehouses import TargetTable
 from wmtui.watermarks import changes, pins
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
 
@@ -135,7 +135,7 @@ def plan_table(
         lookback_before=lookback_before(previous, mark, job.heartbeat, backend.zone),
     )
     if isinstance(job, Job):
-        job.lease.note(clock_read=format_instant(backend.clock()))
+        job.lease.note(clock_read=backend.clock())
     if made.ahead is not None:
         job.tell(
             f"the watermark is {format_duration(made.ahead)} ahead of what may be read now: nothing is extracted",
@@ -342,6 +342,6 @@ def _split(job: Scope, source: SourceConnection, table: SourceTable, made: Plan)
 
 def last_run(job: Scope) -> Run | None:
     """The run the last sync of this table committed."""
-    name = job.heartbeat.fields.get("committed_run")
-    stored = RunStore(job.backend.objects, job.table).read(str(name)) if name else None
+    name = job.heartbeat.document.committed_run
+    stored = RunStore(job.backend.objects, job.table).read(name) if name else None
     return stored.run if stored else None

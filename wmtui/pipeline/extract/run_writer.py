@@ -20,7 +20,7 @@ from wmtui.events import Phase, Severity
 from wmtui.layout import part_key
 from wmtui.model import Position, Span, Strategy
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import refuses_always
+from wmtui.objects.conditional_writes import refuses_always
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.extract.continuity import prove_reached
 from wmtui.pipeline.extract.limits import Fit
@@ -38,7 +38,7 @@ from wmtui.warehouses import TargetTable
 from wmtui.watermarks import changes
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.reach import read_to
+from wmtui.watermarks.source_progress import read_to
 
 BATCH_ROWS = 10_000
 """Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""

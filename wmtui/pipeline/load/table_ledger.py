@@ -169,6 +169,4 @@ def _record_of(scope: Scope, mark: Watermark, ledger: Ledger, load_id: str) -> L
 
 def recorded_loads(heartbeat: Heartbeat) -> dict[str, str]:
     """By the id of a warehouse, the newest load up to which every load into it is recorded in the store."""
-    found = heartbeat.fields.get("recorded_in")
-    known = found if isinstance(found, dict) else {}
-    return {warehouse: load_id for warehouse, load_id in known.items() if isinstance(load_id, str)}
+    return dict(heartbeat.document.recorded_in)

@@ -7,7 +7,7 @@ from wmtui.tui.background import Failure, words
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.paragraphs import Paragraphs
-from wmtui.watermarks.entries import difference
+from wmtui.watermarks.journal_entries import difference
 from wmtui.watermarks.model import Watermark
 
 
