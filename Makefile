@@ -78,7 +78,7 @@ docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, err
 	$(BIN)/python -m tests.json_page
 	$(BIN)/python -m tests.command_page
 
-site: $(INSTALLED) ## README and docs/ as a site with search, in site/; open site/index.html
+site: $(INSTALLED) ## README and docs/ as a site with search, in site/; to look: python3 -m http.server -d site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove .venv and everything that was built

@@ -258,5 +258,35 @@ def test_every_theme_is_documented() -> None:
     assert all(f"`{theme.stem}`" in SCREEN for theme in (ROOT / "themes").glob("*.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("watermark list", 0),
+        ("status", 1),  # No table was ever synced.
+        (f"sync -t {TABLE} --dry-run", 4),  # There is no source, and only its owner can make one.
+        ("doctor", 4),
+        (f"files -t {TABLE}", 0),
+        ("locks", 0),
+    ],
+)
+def test_the_configuration_of_the_root_works_in_a_fresh_folder_or_says_the_line_to_type(
+    command: str, code: int, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "tables.yaml", tmp_path)
+    program = [sys.executable, "-m", "wmtui", *command.split()]
+
+    def said() -> tuple[int, str]:
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    first, words = said()
+    assert first == 4
+    subprocess.run(re.findall(r"mkdir -p \S+", words)[0].split(), check=True)
+    second, words = said()
+    assert second == code
+    assert "mkdir" not in words
+    assert (code == 4) == ("to try wmtui without a source: wmtui --demo" in words)
+
+
 def test_the_readme_is_short() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 120

@@ -99,7 +99,7 @@ def install(steps: Steps) -> None:
     own: set[str] = set()
 
     def put(original: Callable[..., str], self: S3Store, key: str, data: bytes, **condition: Any) -> str:
-        with steps.around(f"put:{_kind(key, data, own, **condition)}"):
+        with steps.around(f"put:{kind_of(key, data, own, **condition)}"):
             return original(self, key, data, **condition)
 
     def read(original: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Any]:
@@ -133,7 +133,7 @@ def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
     setattr(owner, name, lambda *args, **kwargs: wrapper(original, *args, **kwargs))
 
 
-def _kind(key: str, data: bytes, own: set[str], *, if_absent: bool = False, **_: Any) -> str:
+def kind_of(key: str, data: bytes, own: set[str], *, if_absent: bool = False, **_: Any) -> str:
     """What an object is in the protocol's words. own: keys this process has written, to tell a first write."""
     folder, _, rest = key.partition("/")
     if folder == "incremental":
@@ -146,7 +146,7 @@ def _kind(key: str, data: bytes, own: set[str], *, if_absent: bool = False, **_:
     if kind == "tables":
         return f"watermark:{document['metadata']['change']['action']}"
     if kind == "locks":
-        return "lease:acquired" if first else "lease:renewed" if document["owner"] else "lease:released"
+        return "lease:released" if document["owner"] is None else "lease:acquired" if first else "lease:renewed"
     if document["state"] == "running" and first:
         return "run:created" if if_absent else "run:resumed"
     return f"run:{document['state']}"

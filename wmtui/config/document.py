@@ -72,7 +72,7 @@ class Document:
             # What PyYAML raises for a value that does not suit its tag, such as `!!int x`.
             raise ConfigError(f"{path}: not valid YAML", "a value does not suit its !!tag", "remove the tag") from None
         if self.raw is None:
-            raise ConfigError(f"{path} is empty", "", "start from the example in the README")
+            raise ConfigError(f"{path} is empty", "", "start from the example in docs/tables-yaml.md")
 
     def value(self, at: At) -> Any:
         """The value below these keys as the file has it, `${ENV}` unexpanded; None if there is none."""
@@ -207,7 +207,7 @@ def _read(path: Path) -> str:
         raise ConfigError(
             f"no configuration at {path}",
             "the file does not exist",
-            "give its path with --config, or start from the example in the README; `wmtui --demo` needs none",
+            "give its path with --config, or start from the example in docs/tables-yaml.md; `wmtui --demo` needs none",
         ) from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}", error.strerror or "", "check the path and its permissions") from error

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -42,6 +43,9 @@ def open_session(path: str) -> Iterator[Session]:
             catalogue = connection.execute("SELECT current_database()").fetchall()[0][0]
             yield Session(connection, replace(DUCKDB, catalogue=catalogue))
     except duckdb.Error as error:
+        if not Path(path).exists():
+            next_step = "check `path` in tables.yaml; to try wmtui without a source: wmtui --demo"
+            raise SourceError(f"cannot read {path}", "there is no such file", next_step) from error
         raise SourceError(f"cannot read {path}", str(error), "check the path and the file") from error
 
 
