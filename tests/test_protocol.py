@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+from wmtui.watermarks.identity import Root
 
 from tests import protocol_page as page
 from tests.chaos.steps import REDSHIFT_STEPS, STEPS, kind_of
@@ -36,7 +37,6 @@ from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.watermarks import documents, entries, identity, journal, lease, system, timestamps, validity
 from wmtui.watermarks.changes import Action
-from wmtui.watermarks.identity import Root
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.store import Author, WatermarkStore
 
