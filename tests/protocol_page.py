@@ -142,7 +142,7 @@ def _item(item: str) -> str:
 
 
 def _clause(clause: str) -> str:
-    group = "".join(f"{re.escape(step)} " for step in quoted(clause) if _is_step(step))
+    group = "".join(f"{re.escape(step)} " for step in quoted(clause) if is_step(step))
     if not group:
         return ""
     if re.search(r"`\*", clause):
@@ -151,7 +151,8 @@ def _clause(clause: str) -> str:
     return f"(?:{group})?" if optional else group
 
 
-def _is_step(text: str) -> bool:
+def is_step(text: str) -> bool:
+    """Whether words in backticks name a step."""
     return text.startswith(("put:", "delete:", "read:")) or text in LOADING
 
 
@@ -160,7 +161,7 @@ LOADING = ("stage", "lock ledger", "merge", "merge commit")
 
 def steps() -> set[str]:
     """Every step that is named in an order of writes."""
-    return set(filter(_is_step, quoted(section("Orders of writes", 2))))
+    return set(filter(is_step, quoted(section("Orders of writes", 2))))
 
 
 def statements(title: str) -> list[str]:

@@ -151,6 +151,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         patch.setattr(duckdb, "connect", lambda *a, **k: RecordingConnection(connect(*a, **k), found))
         patch.setattr(run_writer, "BATCH_ROWS", 1)
         patch.setattr(part_writer, "PART_BYTES", 1)
+        patch.setattr(lease, "_RENEW_SECONDS", 3600)  # Of a busy machine, no renewal comes in between.
         _do_everything(embedded_stack(tmp_path_factory.mktemp("store")), found)
     return found
 
@@ -197,6 +198,25 @@ def _do_everything(stack: Stack, found: Written) -> None:
     found.during("accept", lambda: service.ownership.accept(table, reason="meant"))
     found.during("system watermark", lambda: service.watermarks.set_system("aug4", confirmed=True))
     service.health.doctor([table])
+
+    _edit_outside(stack, last_error="by hand")
+    found.during("change of a document that was changed outside", lambda: service.pins.pin(table, reason="r"))
+    service.pins.unpin(table)
+    key = layout.watermark_key(table)
+    text = objects.get(key).data
+    objects.delete(key)
+    found.during("undo of a document that is gone", lambda: service.history.undo(table))
+    assert set(json.loads(text)) == set(json.loads(objects.get(key).data))
+    stack.source(f"ALTER TABLE {stack.schema}.orders RENAME TO away")
+    found.during("sync that fails", lambda: stack.sync(backup_only=True))
+    stack.source(f"ALTER TABLE {stack.schema}.away RENAME TO orders")
+    found.during("sync without news after a failure", lambda: stack.sync_one(backup_only=True))
+
+
+def _edit_outside(stack: Stack, **fields: Any) -> None:
+    """Change a watermark as another program does."""
+    path = Path(stack.service.workspace.objects.uri(layout.watermark_key(stack.table())))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
 def _interrupt(stack: Stack) -> None:
@@ -506,15 +526,29 @@ def test_texts_that_secrets_are_blanked_in_are_those_of_the_code() -> None:
 # Orders of writes
 
 
+ELSEWHERE = {"lock ledger", "merge", "put:manifests", "put:lease:renewed"}
+"""Steps of other warehouses than DuckDB, and one that takes ten seconds to come."""
+
+
 @pytest.mark.parametrize("operation", sorted(page.orders()))
 def test_an_operation_writes_what_the_page_says_in_that_order(written: Written, operation: str) -> None:
     pattern = page.orders()[operation]
-    for unseen in ("lock ledger ", "merge "):  # Of other warehouses than DuckDB.
+    for unseen in ("lock ledger ", "merge "):
         pattern = pattern.replace(re.escape(unseen.strip()) + " ", "")
     if operation == "set, reset, undo, import":
         pattern = pattern.replace("watermark:set", "watermark:(?:set|reset)")
     found = written.steps[operation]
     assert re.match(pattern, found) if "resume" in operation else re.fullmatch(pattern, found), (pattern, found)
+
+
+def test_a_first_sync_does_every_step_also_those_that_others_may_leave_out(written: Written) -> None:
+    named = [step for step in page.quoted(page.section("sync with news")) if page.is_step(step)]
+    assert {step for step in named if f"{step} " not in written.steps["sync with news"]} <= ELSEWHERE
+
+
+def test_a_sync_without_news_takes_a_failure_back(written: Written) -> None:
+    assert re.fullmatch(page.orders()["sync without news"], written.steps["sync without news after a failure"])
+    assert "put:watermark:recovered" in written.steps["sync without news after a failure"]
 
 
 def test_a_set_over_an_interrupted_run_gives_that_up_first(written: Written) -> None:

@@ -22,7 +22,7 @@ from wmtui.pipeline.load import load_table as load
 from wmtui.pipeline.load import missing_files as lost
 from wmtui.runs import run_document as runs
 from wmtui.sources.mysql.source import MySQLConnection
-from wmtui.warehouses import Place
+from wmtui.warehouses import Feed
 from wmtui.warehouses.load import merge as loading
 from wmtui.warehouses.load import staging
 from wmtui.warehouses.load.statements import count_staged
@@ -82,8 +82,8 @@ def token_from_one() -> None:
 
 def no_fencing() -> None:
     """Let any token load."""
-    original = loading.pass_fence
-    loading.pass_fence = lambda session, place, _, run: original(session, place, sys.maxsize, run)
+    original = loading.check_fence
+    loading.check_fence = lambda session, feed, _, run: original(session, feed, sys.maxsize, run)
 
 
 def ledger_outside_the_transaction() -> None:
@@ -170,10 +170,10 @@ def mark_that_passes_a_pending_run() -> None:
 def no_store_id() -> None:
     """Know what is loaded by the address it was loaded from."""
 
-    def place(self: Scope) -> Place:
-        return Place(self.backend.objects.uri(""), str(self.table), self.config.target)
+    def feed(self: Scope) -> Feed:
+        return Feed(self.backend.objects.uri(""), str(self.table), self.config.target)
 
-    Scope.place = property(place)
+    Scope.feed = property(feed)
 
 
 def mark_that_outlives_its_warehouse() -> None:
@@ -198,7 +198,7 @@ def no_staging_id() -> None:
     PostgresSession.create_staging = create
     PostgresSession.pooled = property(lambda _: False, lambda *_: None)
     staging.staging_name = lambda *_: "staged"
-    loading.prove_staging = lambda *_: None
+    loading.verify_staging = lambda *_: None
 
 
 def shared_ledger_lock_forgotten() -> None:

@@ -9,7 +9,7 @@ from tests.warehouses.test_redshift import lengths, sized
 from tests.warehouses.test_values import *  # noqa: F403
 from wmtui.errors import TableError
 from wmtui.model import Level
-from wmtui.warehouses import Layout
+from wmtui.warehouses import TargetLayout
 
 
 def test_the_account_has_what_the_pipeline_needs(bench: Bench) -> None:
@@ -35,7 +35,9 @@ def test_a_new_column_is_added(bench: Bench) -> None:
     assert bench.target() == [(1, at(1), None), (2, at(1), "b")]
 
 
-@pytest.mark.parametrize("layout", [Layout("all"), Layout("even"), Layout(distkey="id", sortkey=("update_at",))])
-def test_every_layout_is_taken(bench: Bench, layout: Layout) -> None:
+@pytest.mark.parametrize(
+    "layout", [TargetLayout("all"), TargetLayout("even"), TargetLayout(distkey="id", sortkey=("update_at",))]
+)
+def test_every_layout_is_taken(bench: Bench, layout: TargetLayout) -> None:
     bench.load(rows((1, at(1), "a")), layout=layout)
     assert bench.target() == [(1, at(1), "a")]

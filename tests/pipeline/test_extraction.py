@@ -45,8 +45,7 @@ from wmtui.pipeline.extract.run_writer import Extraction, abandon, begin, known_
 from wmtui.runs.footers import footer_digest
 from wmtui.runs.run_document import Range, Run, RunState, RunStore, new_run_id
 from wmtui.sources import SourceTable
-from wmtui.warehouses import Limits
-from wmtui.warehouses.target import TargetColumn, TargetTable
+from wmtui.warehouses.target import TargetColumn, TargetLimits, TargetTable
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -144,7 +143,7 @@ def bench(tmp_path: Any) -> Iterator[Bench]:
     objects = cast(ObjectStore, unreliable)
     watermarks = WatermarkStore(objects, clock, ANA, UTC_ZONE)
     held, found = lease.acquire(objects, clock, ANA, TABLE, new_run_id(NOON), fence=6)
-    warehouse = SimpleNamespace(limits=Limits(text_bytes=None))
+    warehouse = SimpleNamespace(limits=TargetLimits(text_bytes=None))
     backend = Backend(
         objects=objects,
         watermarks=watermarks,
@@ -325,7 +324,7 @@ def test_what_the_target_or_its_warehouse_does_not_take_is_refused_before_it_bec
 ) -> None:
     table = replace(ORDERS, schema=NOTED)
     full = TargetTable((TargetColumn("note", "text", False, False, False),), (), "table")
-    warehouse = cast(Any, SimpleNamespace(limits=Limits(text_bytes=3)))
+    warehouse = cast(Any, SimpleNamespace(limits=TargetLimits(text_bytes=3)))
     job = replace(bench.job, backend=replace(bench.job.backend, warehouse=warehouse))
     rows = pa.record_batch([pa.array([1]), pa.array([at(1)], pa.timestamp("us")), pa.array([note], pa.string())], NOTED)
     extract = Extraction(

@@ -22,7 +22,8 @@ from wmtui.runs.run_document import RunStore
 from wmtui.service import Request, Service
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import digest_of
-from wmtui.words import watermarks
+from wmtui.words import consequences
+from wmtui.words.watermarks import document as lines_of
 
 SHANGHAI, BERLIN, UTC = "Asia/Shanghai", "Europe/Berlin", "UTC"
 
@@ -118,7 +119,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
 
     berlin = host(embedded, BERLIN)
 
-    shown = "\n".join(watermarks.document(berlin, before))
+    shown = "\n".join(lines_of(before, berlin.workspace.clock(), berlin.workspace.zone))
     assert "2025-08-14 17:30:45 Europe/Berlin (2025-08-14T15:30:45Z), written in UTC" in shown
     assert "manual, written in UTC" in shown
     lags = [service.overview.looks([table])[0].status.lag or timedelta() for service in (utc, berlin)]
@@ -126,7 +127,7 @@ def test_what_is_shown_is_the_point_in_the_profiles_zone_and_says_where_it_was_w
     (status,) = berlin.health.status([table], None)
     assert (status.healthy, status.problem) == (False, "other time zone")
     assert "nothing is extracted: it is written in UTC" in "\n".join(
-        watermarks.consequence(berlin, before, berlin.files.select(table))
+        consequences.lines(berlin.preview_edit(berlin.documents(table)).current(), berlin.workspace.zone)
     )
     assert berlin.watermarks.get(table).fields["last_mysql_data_timestamp"] == "2025-08-14 15:30:45"
 
@@ -266,7 +267,8 @@ def test_where_the_clocks_change_the_point_is_the_same_instant_in_both_zones(
 
     utc = host(embedded, UTC)
 
-    assert f"{shown} UTC, written in Europe/Berlin" in "\n".join(watermarks.document(utc, utc.watermarks.get(table)))
+    lines = lines_of(utc.watermarks.get(table), utc.workspace.clock(), utc.workspace.zone)
+    assert f"{shown} UTC, written in Europe/Berlin" in "\n".join(lines)
     assert utc.files.select(table).basis == basis
     (refused,) = embedded.sync()
     assert f"{wall} is wall clock there, {shown} here" in str(refused.error)

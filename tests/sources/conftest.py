@@ -17,7 +17,7 @@ from tests.servers.sources import SourceServer, source_kinds
 from wmtui.config import DuckDBConfig, MySQLConfig, Secret, TableConfig
 from wmtui.model import Order, Position, Span, TableName
 from wmtui.sources import Source, SourceTable
-from wmtui.sources.duckdb.source import EmbeddedSource
+from wmtui.sources.duckdb.source import DuckDBSource
 from wmtui.sources.mysql.source import MySQLSource
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -91,7 +91,7 @@ def server_place(source_db: Database) -> Place:
 
 
 @pytest.fixture
-def embedded_place(tmp_path: Path) -> Place:
+def duckdb_place(tmp_path: Path) -> Place:
     path = str(tmp_path / "shop.duckdb")
 
     def run(statements: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ def embedded_place(tmp_path: Path) -> Place:
                 connection.execute(statement)
 
     run([])
-    source = Apart(EmbeddedSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
+    source = Apart(DuckDBSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
     types = {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "instant": "TIMESTAMPTZ", "binary": "BLOB"}
     return Place(source, "shop", types, run, path)
 
@@ -115,7 +115,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def place(request: pytest.FixtureRequest) -> Place:
     """An empty source of each kind."""
-    found: Place = request.getfixturevalue("embedded_place" if request.param == "embedded" else "server_place")
+    found: Place = request.getfixturevalue("duckdb_place" if request.param == "embedded" else "server_place")
     return found
 
 

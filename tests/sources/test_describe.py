@@ -110,7 +110,7 @@ def test_the_fraction_digits_of_a_cursor_are_known(server_place: Place, column_t
 
 
 @pytest.mark.parametrize("column_type", ["HUGEINT", "TIME", "UUID", "INTEGER[]", "TIMESTAMP_NS", "JSON"])
-def test_an_embedded_type_that_has_no_exact_counterpart_is_refused(embedded_place: Place, column_type: str) -> None:
-    embedded_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP, odd {column_type})")
+def test_an_embedded_type_that_has_no_exact_counterpart_is_refused(duckdb_place: Place, column_type: str) -> None:
+    duckdb_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP, odd {column_type})")
     with pytest.raises(UnsupportedValue, match="column odd of shop"):
-        embedded_place.describe("t")
+        duckdb_place.describe("t")

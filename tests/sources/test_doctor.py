@@ -10,7 +10,7 @@ from tests.servers import Database, free_port
 from tests.sources.conftest import ZONE, Apart, Place, mysql_config, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.model import Check, Level, utc_now
-from wmtui.sources.duckdb.source import EmbeddedSource
+from wmtui.sources.duckdb.source import DuckDBSource
 from wmtui.sources.mysql.source import MySQLSource
 
 
@@ -41,12 +41,12 @@ def test_a_dead_server_is_a_finding(source_db: Database) -> None:
 
 
 def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:
-    source = EmbeddedSource(DuckDBConfig(path=str(tmp_path / "none.duckdb")), ZONE, utc_now)
+    source = DuckDBSource(DuckDBConfig(path=str(tmp_path / "none.duckdb")), ZONE, utc_now)
     assert levels(source.check()) == {"source": Level.ERROR}
 
 
-def test_a_file_that_opens_is_well(embedded_place: Place) -> None:
-    assert levels(embedded_place.source.check()) == {"source": Level.OK}
+def test_a_file_that_opens_is_well(duckdb_place: Place) -> None:
+    assert levels(duckdb_place.source.check()) == {"source": Level.OK}
 
 
 def check_table(place: Place, *primary_key: str) -> Sequence[Check]:
@@ -84,9 +84,9 @@ def test_rows_without_a_cursor_and_with_one_in_the_future_are_counted_by_the_ind
     assert "the newest row is of 2025-01-01" in found["u and the clock"]
 
 
-def test_an_embedded_table_is_checked_for_key_and_cursor(embedded_place: Place) -> None:
-    embedded_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t VALUES (1, NULL)")
-    assert levels(check_table(embedded_place, "id")) == {
+def test_a_duckdb_table_is_checked_for_key_and_cursor(duckdb_place: Place) -> None:
+    duckdb_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t VALUES (1, NULL)")
+    assert levels(check_table(duckdb_place, "id")) == {
         "primary key": Level.OK,
         "NULL in u": Level.WARNING,
         "u and the clock": Level.OK,

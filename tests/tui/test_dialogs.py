@@ -13,7 +13,7 @@ from tests.tui.conftest import RUN_ID, Open
 from tests.tui.screen import Screen
 from wmtui.config import load
 from wmtui.events import TableResult
-from wmtui.service import Changed, Service
+from wmtui.service import Consequence, Service
 from wmtui.service.syncs import Syncs
 from wmtui.service.watermarks import Watermarks
 
@@ -149,7 +149,7 @@ async def test_marked_tables_are_edited_to_one_point_however_long_it_takes(
 ) -> None:
     place = Watermarks.set
 
-    def slow(self: Watermarks, *arguments: Any, **options: Any) -> Changed:
+    def slow(self: Watermarks, *arguments: Any, **options: Any) -> Consequence:
         time.sleep(1.1)
         return place(self, *arguments, **options)
 

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wmtui.warehouses import LedgerEntry, LoadFile, LoadRequest, LoadResult, Place, Warehouse
+from wmtui.warehouses import Feed, LedgerEntry, LoadFile, LoadRequest, LoadResult, Warehouse
 
 TABLE = "shop.orders"
 STORE = "5707e"
 """The id of the store."""
 TARGET = "orders"
-PLACE = Place(STORE, TABLE, TARGET)
+FEED = Feed(STORE, TABLE, TARGET)
 SCHEMA = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us")), ("note", pa.string())])
 
 
@@ -70,7 +70,7 @@ class Bench:
         table, target = changes.pop("table", TABLE), changes.pop("target", TARGET)
         defaults: Mapping[str, Any] = {
             "load_id": f"load-{next(self._numbers)}",
-            "place": Place(changes.pop("store", STORE), table, target),
+            "feed": Feed(changes.pop("store", STORE), table, target),
             "run": f"run-{changes.get('token', 1)}",
             "epoch": 1,
             "token": 1,
@@ -86,17 +86,17 @@ class Bench:
 
     def ledger(self, epoch: int = 1, table: str = TABLE, target: str = TARGET) -> list[LedgerEntry]:
         """The files that count as loaded in this epoch."""
-        found = self.connect().loads(Place(STORE, table, target))
+        found = self.connect().loads(Feed(STORE, table, target))
         return [entry for entry in found.entries if entry.epoch >= epoch]
 
     def fence(self, table: str = TABLE, target: str = TARGET) -> int:
         """The highest token that has loaded."""
-        found = self.warehouse.loads(Place(STORE, table, target))
+        found = self.warehouse.loads(Feed(STORE, table, target))
         return max((f.token for f in found.fences if (f.store, f.table) == (STORE, table)), default=0)
 
     def row_count(self, target: str = TARGET) -> int | None:
         """Rows in a target as the warehouse counts them, None when there is no such table."""
-        state = self.warehouse.loads(Place(STORE, TABLE, target)).target
+        state = self.warehouse.loads(Feed(STORE, TABLE, target)).target
         return state.rows if state.exists else None
 
     def target(self) -> list[tuple[Any, ...]]:

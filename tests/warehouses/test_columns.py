@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.warehouses.bench import SCHEMA, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import TableError, UnsupportedValue, WmtuiError
 from wmtui.model import TargetName
-from wmtui.warehouses import Layout, Naming
+from wmtui.warehouses import Naming, TargetLayout
 
 NARROW = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
 
@@ -207,15 +207,15 @@ def test_a_schema_that_does_not_exist_is_an_error_that_says_so(bench: Bench) -> 
         bench.load(rows((1, at(1), "a")), target="nowhere.orders")
 
 
-@pytest.mark.parametrize("layout", [Layout("even"), Layout(distkey="note", sortkey=("update_at", "id"))])
-def test_a_layout_is_redshift_s_alone(bench: Bench, layout: Layout) -> None:
+@pytest.mark.parametrize("layout", [TargetLayout("even"), TargetLayout(distkey="note", sortkey=("update_at", "id"))])
+def test_a_layout_is_redshift_s_alone(bench: Bench, layout: TargetLayout) -> None:
     bench.load(rows((1, at(1), "a")), layout=layout)
     assert bench.target() == [(1, at(1), "a")]
 
 
 def test_a_layout_by_a_column_that_is_not_there_is_refused(bench: Bench) -> None:
     with pytest.raises(TableError, match="no column nope"):
-        bench.load(rows((1, at(1), "a")), layout=Layout(distkey="nope"))
+        bench.load(rows((1, at(1), "a")), layout=TargetLayout(distkey="nope"))
     assert TARGET not in bench.tables()
 
 

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 import wmtui.warehouses.duckdb.warehouse
-from tests.warehouses.bench import PLACE, TARGET, at, rows
+from tests.warehouses.bench import FEED, TARGET, at, rows
 from tests.warehouses.conftest import duckdb_bench
 from wmtui.config import DuckDBConfig
 from wmtui.errors import WarehouseError
@@ -58,7 +58,7 @@ def test_a_file_that_is_released_in_time_is_opened(tmp_path: Path, monkeypatch: 
 def test_looking_does_not_make_the_file(tmp_path: Path) -> None:
     path = tmp_path / "dw.duckdb"
     warehouse = DuckDBWarehouse(DuckDBConfig(path=str(path)), utc_now)
-    assert (warehouse.describe(TARGET), warehouse.loads(PLACE)) == (None, KnownLoads())
+    assert (warehouse.describe(TARGET), warehouse.loads(FEED)) == (None, KnownLoads())
     assert [check.level for check in warehouse.check()] == [Level.OK]
     assert not path.exists()
 
@@ -112,6 +112,6 @@ def test_a_file_that_another_thread_opens_and_closes_all_the_time_is_opened(
     with ThreadPoolExecutor(1) as pool:
         pool.submit(open_and_close)
         try:
-            assert not any(bench.warehouse.loads(PLACE).target.empty for _ in range(5))
+            assert not any(bench.warehouse.loads(FEED).target.empty for _ in range(5))
         finally:
             done.set()

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from msgspec.structs import replace
 
-from tests.warehouses.bench import PLACE, TABLE, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import FEED, TABLE, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import Conflict, Interrupted, TableError
 from wmtui.warehouses import LoadFile, LoadResult
 
@@ -196,8 +196,8 @@ def test_a_refused_or_failed_load_does_not_raise_the_fence(bench: Bench) -> None
 
 
 def test_a_target_is_empty_until_it_has_a_row(bench: Bench) -> None:
-    assert bench.warehouse.loads(PLACE).target.empty
+    assert bench.warehouse.loads(FEED).target.empty
     bench.load(rows((1, at(1), "a")))
-    assert not bench.warehouse.loads(PLACE).target.empty
+    assert not bench.warehouse.loads(FEED).target.empty
     bench.execute(f"DELETE FROM {TARGET}")
-    assert bench.warehouse.loads(PLACE).target.empty
+    assert bench.warehouse.loads(FEED).target.empty

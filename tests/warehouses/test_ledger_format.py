@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.warehouses.bench import PLACE, STORE, TABLE, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import FEED, STORE, TABLE, TARGET, Bench, at, concurrent_loads, rows
 from wmtui.errors import WmtuiError
-from wmtui.warehouses import Place
+from wmtui.warehouses import Feed
 
 FIRST = (
     "CREATE TABLE wmtui_ledger (table_name varchar(1024) NOT NULL, target varchar(1024) NOT NULL,"
@@ -33,7 +33,7 @@ def first_format(bench: Bench) -> Bench:
 
 
 def test_what_it_knows_is_read_before_it_is_taken_over_and_is_nobodys(first_format: Bench) -> None:
-    known = first_format.warehouse.loads(PLACE)
+    known = first_format.warehouse.loads(FEED)
     (entry,), (fence,) = known.entries, known.fences
     assert known.warehouse is None
     assert (entry.store, entry.key, entry.uri, entry.etag, entry.load_id) == (
@@ -50,11 +50,11 @@ def test_what_it_knows_is_read_before_it_is_taken_over_and_is_nobodys(first_form
 def test_the_next_load_takes_it_over_and_claims_what_is_its_own(first_format: Bench) -> None:
     first_format.file(rows((0, at(0), "loaded before")))
     first_format.load(rows((1, at(1), "a")), token=5, claim=True)
-    known = first_format.warehouse.loads(PLACE)
+    known = first_format.warehouse.loads(FEED)
     assert known.warehouse
     assert (known.entries[0].store, known.entries[0].load_id) == (STORE, "load-0")
     assert [(fence.store, fence.token) for fence in known.fences] == [(STORE, 5)]
-    items = first_format.warehouse.loads(Place(STORE, "shop.items", "mart.items"))
+    items = first_format.warehouse.loads(Feed(STORE, "shop.items", "mart.items"))
     assert [(entry.store, entry.rows) for entry in items.entries] == [("", 3)]
     assert sorted(first_format.query("SELECT load_id FROM wmtui_ledger"))[:2] == [("load-0",), ("load-1",)]
 
@@ -88,7 +88,7 @@ def test_an_older_wmtui_fails_at_its_first_question_and_is_told_to_be_upgraded(b
 def test_a_ledger_of_a_later_format_is_refused(bench: Bench) -> None:
     bench.load(rows((1, at(1), "a")))
     bench.execute("UPDATE wmtui_warehouse SET format = 3")
-    for act in (lambda: bench.warehouse.loads(PLACE), lambda: bench.load(rows((2, at(1), "b")))):
+    for act in (lambda: bench.warehouse.loads(FEED), lambda: bench.load(rows((2, at(1), "b")))):
         with pytest.raises(WmtuiError, match="has format 3") as failure:
             act()
         assert "upgrade wmtui" in failure.value.next_step
@@ -105,7 +105,7 @@ def test_a_warehouse_without_its_id_row_is_refused_with_what_puts_it_back(bench:
     bench.load(rows((1, at(1), "a")))
     bench.execute("DELETE FROM wmtui_warehouse")
     with pytest.raises(WmtuiError, match="has lost its id") as failure:
-        bench.warehouse.loads(PLACE)
+        bench.warehouse.loads(FEED)
     assert "INSERT INTO" in failure.value.next_step
 
 
@@ -140,5 +140,5 @@ def test_an_equal_token_of_another_run_is_refused(bench: Bench) -> None:
 def test_targets_written_with_and_without_the_schema_are_one(bench: Bench) -> None:
     schema = "main" if bench.kind == "duckdb" else "public"
     bench.load(rows((1, at(1), "a")))
-    other = bench.warehouse.loads(Place(STORE, "shop.other", f"{schema}.{TARGET}"))
+    other = bench.warehouse.loads(Feed(STORE, "shop.other", f"{schema}.{TARGET}"))
     assert [fence.table for fence in other.fences] == [TABLE]

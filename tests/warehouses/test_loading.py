@@ -15,17 +15,17 @@ from msgspec.structs import replace
 from tests.clock import HandClock
 from tests.warehouses.bench import SCHEMA, STORE, TABLE, TARGET, Bench, at, rows
 from wmtui.errors import Conflict, TableError
-from wmtui.warehouses import Layout, LoadFile, LoadRequest, LoadResult, Naming
+from wmtui.warehouses import LoadFile, LoadRequest, LoadResult, Naming, TargetLayout
 from wmtui.warehouses.duckdb.session import DuckDBSession
-from wmtui.warehouses.ledger.ledger import make_ledger, read_loads
-from wmtui.warehouses.ledger_state import Fence, Place
+from wmtui.warehouses.ledger.ledger import create_ledger, read_loads
+from wmtui.warehouses.ledger_state import Feed, Fence
 from wmtui.warehouses.load import merge
 from wmtui.warehouses.load.staging import Staged, stage
 from wmtui.warehouses.load.statements import Update
 
 NARROW = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us"))])
 WIDE = pa.schema([*SCHEMA, ("color", pa.string())])
-PLACE = Place(STORE, TABLE, TARGET)
+FEED = Feed(STORE, TABLE, TARGET)
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Memory:
             return merge.merge(self.session, request, staged, merge.unstage_loaded)
 
     def fence(self) -> Fence:
-        (fence,) = read_loads(self.session, PLACE).fences
+        (fence,) = read_loads(self.session, FEED).fences
         return fence
 
 
@@ -62,7 +62,7 @@ def memory() -> Iterator[Memory]:
     connection = duckdb.connect(":memory:")
     session = DuckDBSession(connection, HandClock())
     with session.transaction():
-        make_ledger(session, first=False)
+        create_ledger(session, first=False)
     bench = Bench("duckdb", None, lambda _: [], lambda _: None, lambda: None)  # type: ignore[arg-type]
     yield Memory(session, bench)
     connection.close()
@@ -81,7 +81,7 @@ def test_a_load_says_what_it_brought_and_leaves_ledger_and_fence(memory: Memory)
 
     assert result == LoadResult((first,), (), 2, ())
     assert memory.target() == [(1, at(1), "a"), (2, at(2), None)]
-    known = read_loads(memory.session, PLACE)
+    known = read_loads(memory.session, FEED)
     (entry,) = known.entries
     assert (entry.key, entry.etag, entry.rows, entry.epoch) == (first.key, first.etag, 2, 1)
     fence = memory.fence()
@@ -124,7 +124,7 @@ def test_a_load_of_files_that_are_all_in_the_ledger_changes_nothing_and_raises_t
 
     assert result == LoadResult((), (first,), 0, ())
     assert memory.fence() == replace(before, token=2, run="run-2")
-    assert len(read_loads(memory.session, PLACE).entries) == 1
+    assert len(read_loads(memory.session, FEED).entries) == 1
 
 
 def test_a_load_of_an_older_token_is_refused_and_leaves_everything_as_it_was(memory: Memory) -> None:
@@ -148,10 +148,10 @@ def test_what_nobodys_store_loaded_is_claimed_only_if_the_load_says_so(memory: M
     first = memory.bench.file(rows((1, at(1), "a")))
     memory.load(first, store="")
     request, _ = memory.staged(first, token=2)
-    merge.enter(memory.session, request)
-    assert [entry.store for entry in read_loads(memory.session, PLACE).entries] == [""]
-    known = merge.enter(memory.session, replace(request, claim=True))
-    assert [entry.store for entry in read_loads(memory.session, PLACE).entries] == [STORE]
+    merge.begin(memory.session, request)
+    assert [entry.store for entry in read_loads(memory.session, FEED).entries] == [""]
+    known = merge.begin(memory.session, replace(request, claim=True))
+    assert [entry.store for entry in read_loads(memory.session, FEED).entries] == [STORE]
     assert known is not None
     assert (known.store, known.token) == (STORE, 1)
 
@@ -161,14 +161,14 @@ def test_what_nobodys_store_loaded_is_claimed_only_if_the_load_says_so(memory: M
 
 def test_staging_that_lost_rows_or_is_gone_is_refused_with_both_counts(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a"), (2, at(1), "b")), rows((3, at(1), "c")))
-    merge.prove_staging(memory.session, request, staged)
+    merge.verify_staging(memory.session, request, staged)
     memory.session.execute(f"DELETE FROM {staged.staging.table} WHERE file = 1")
     with pytest.raises(Conflict, match=f"staging of load {request.load_id} does not hold") as refused:
-        merge.prove_staging(memory.session, request, staged)
+        merge.verify_staging(memory.session, request, staged)
     assert refused.value.why == "it has 2 rows of 3"
     memory.session.execute(f"DROP TABLE {staged.staging.table}")
     with pytest.raises(Conflict) as refused:
-        merge.prove_staging(memory.session, request, staged)
+        merge.verify_staging(memory.session, request, staged)
     assert refused.value.why == "it has 0 rows of 3"
 
 
@@ -176,9 +176,9 @@ def test_files_that_were_copied_at_once_are_proven_together_and_empty_ones_need_
     request, staged = memory.staged(rows((1, at(1), "a")), rows((2, at(1), "b")), rows(schema=SCHEMA))
     memory.session.execute(f"UPDATE {staged.staging.table} SET file = 0")
     with pytest.raises(Conflict):
-        merge.prove_staging(memory.session, request, staged)
-    merge.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 0)))
-    merge.prove_staging(memory.session, request, replace(staged, marks=(0, 0, 2)))
+        merge.verify_staging(memory.session, request, staged)
+    merge.verify_staging(memory.session, request, replace(staged, file_numbers=(0, 0, 0)))
+    merge.verify_staging(memory.session, request, replace(staged, file_numbers=(0, 0, 2)))
 
 
 def test_nothing_is_merged_from_a_staging_that_is_not_whole(memory: Memory) -> None:
@@ -259,11 +259,11 @@ def test_nothing_is_compared_with_a_target_that_is_new_or_empty(memory: Memory, 
         memory.query(f"DELETE FROM {TARGET}")
     request, staged = memory.staged(rows((1, at(1), "b")), token=2)
     heard: Any = Heard(memory.session)
-    assert merge.apply(heard, request, staged, ()) == ((), 1)
+    assert merge.merge_staging(heard, request, staged, ()) == ((), 1)
     assert not [text for text in heard.said if "JOIN" in text or text.startswith("UPDATE") or "USING" in text]
     heard.said.clear()
     request, staged = memory.staged(rows((1, at(2), "c"), (2, at(2), "d")), token=3)
-    merge.apply(heard, request, staged, ())
+    merge.merge_staging(heard, request, staged, ())
     assert [text for text in heard.said if "JOIN" in text]
 
 
@@ -293,8 +293,8 @@ def test_the_target_is_made_as_the_layout_says_and_not_counted_after_the_load(
 
     monkeypatch.setattr(memory.session.statements, "create_target", creating)
     monkeypatch.setattr(memory.session, "state", looking)
-    memory.load(rows((1, at(1), "a")), layout=Layout("key", "id", ("note",)))
-    assert made == [Layout("key", "id", ("note",))]
+    memory.load(rows((1, at(1), "a")), layout=TargetLayout("key", "id", ("note",)))
+    assert made == [TargetLayout("key", "id", ("note",))]
     assert asked == [{"count": False}]
 
 
@@ -338,7 +338,7 @@ def test_files_that_may_lose_are_put_together_by_whether_they_lose_ties(memory: 
         replace(made[4], loses_ties=True),
     )
     assert merge._not_replacing(request, staged) == [((0, 3), False), ((1, 4), True)]
-    assert merge._not_replacing(request, replace(staged, marks=(0, 1, 2, 0, 1))) == [((0,), False), ((1,), True)]
+    assert merge._not_replacing(request, replace(staged, file_numbers=(0, 1, 2, 0, 1))) == [((0,), False), ((1,), True)]
 
 
 # The target's shape.
@@ -400,26 +400,26 @@ def test_a_target_that_changed_while_files_were_staged_is_refused(memory: Memory
     request, staged = memory.staged(rows((1, at(2), "b")), token=2)
     memory.query(change)
     with pytest.raises(Conflict, match="changed while files were staged"):
-        merge.apply(memory.session, request, staged, ())
+        merge.merge_staging(memory.session, request, staged, ())
 
 
 def test_a_target_that_came_into_being_while_files_were_staged_takes_what_fits(memory: Memory) -> None:
     request, staged = memory.staged(rows((1, at(1), "a")))
     memory.query(f"CREATE TABLE {TARGET} (id BIGINT, update_at TIMESTAMP, note VARCHAR, judged VARCHAR)")
-    assert merge.apply(memory.session, request, staged, ()) == ((), 1)
+    assert merge.merge_staging(memory.session, request, staged, ()) == ((), 1)
     assert memory.target() == [(1, at(1), "a", None)]
 
     request, staged = memory.staged(rows((1, at(1), "a")), target="other")
     memory.query("CREATE TABLE other (id BIGINT, update_at TIMESTAMP)")
     with pytest.raises(Conflict):
-        merge.apply(memory.session, request, staged, ())
+        merge.merge_staging(memory.session, request, staged, ())
 
 
 def test_a_column_that_earlier_loads_carried_and_somebody_dropped_since_is_not_asked_for(memory: Memory) -> None:
     memory.load(rows((1, at(1), "a", "red"), schema=WIDE))
     memory.query(f"ALTER TABLE {TARGET} DROP COLUMN color")
     request, staged = memory.staged(rows((1, at(2), "b")), token=2)
-    assert merge.apply(memory.session, request, staged, ("id", "color", "note")) == ((), 0)
+    assert merge.merge_staging(memory.session, request, staged, ("id", "color", "note")) == ((), 0)
     assert memory.target() == [(1, at(2), "b")]
 
 
@@ -430,11 +430,14 @@ def test_rows_in_a_target_are_counted_and_no_target_has_no_count(memory: Memory)
 
 
 def test_a_layout_names_the_targets_columns_and_one_that_it_does_not_have_is_refused(memory: Memory) -> None:
-    layout = Layout("key", "id", ("note", "update_at"))
+    layout = TargetLayout("key", "id", ("note", "update_at"))
     request, staged = memory.staged(rows((1, at(1), "a")), naming=Naming({"note": "remark"}), layout=layout)
-    assert merge.target_layout(request, staged) == Layout("key", "id", ("remark", "update_at"))
-    assert merge.target_layout(replace(request, layout=Layout()), staged) == Layout()
-    for setting, wrong in [("distkey", Layout(distkey="gone")), ("sortkey", Layout(sortkey=("id", "gone")))]:
+    assert merge.target_layout(request, staged) == TargetLayout("key", "id", ("remark", "update_at"))
+    assert merge.target_layout(replace(request, layout=TargetLayout()), staged) == TargetLayout()
+    for setting, wrong in [
+        ("distkey", TargetLayout(distkey="gone")),
+        ("sortkey", TargetLayout(sortkey=("id", "gone"))),
+    ]:
         with pytest.raises(TableError, match=r"shop.orders has no column gone") as refused:
             merge.target_layout(replace(request, layout=wrong), staged)
         assert refused.value.why == f"tables.yaml names it as {setting}; there are id, update_at, remark"

@@ -13,15 +13,15 @@ from tests.warehouses.bench import TABLE, TARGET, Bench, at, rows
 from wmtui.column_types import INSTANT, TIMESTAMP
 from wmtui.errors import TableError, TargetMisfit
 from wmtui.model import As
-from wmtui.warehouses import Layout, Limits, Naming, TargetColumn, TargetTable
-from wmtui.warehouses.load.columns import Target, land
+from wmtui.warehouses import Naming, TargetColumn, TargetLayout, TargetLimits, TargetTable
+from wmtui.warehouses.load.columns import Target, map_columns
 from wmtui.warehouses.load.conversions import convert, converted
-from wmtui.warehouses.load.misfits import Wanted, find_misfits, refuse_misfits
+from wmtui.warehouses.load.misfits import PlannedLoad, find_misfits, raise_misfits
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.load.types import carried_field
 from wmtui.warehouses.redshift.statements import RedshiftStatements
 
-POSTGRES = Limits(name_bytes=63, system_names=frozenset({"xmin", "ctid"}))
+POSTGRES = TargetLimits(name_bytes=63, system_names=frozenset({"xmin", "ctid"}))
 ID, UPDATED = pa.field("id", pa.int64(), nullable=False), pa.field("update_at", TIMESTAMP)
 SOURCE = pa.schema([ID, UPDATED, pa.field("note", pa.string())])
 CARRIED = {
@@ -66,9 +66,11 @@ DECLARED = (
 )
 
 
-def wanted(schema: pa.Schema = SOURCE, **changes: Any) -> Wanted:
+def wanted(schema: pa.Schema = SOURCE, **changes: Any) -> PlannedLoad:
     """A table that is to be loaded into PostgreSQL."""
-    made = Wanted(TABLE, schema, TARGET, "update_at", ("id",), Naming(), Layout(), POSTGRES, Statements("public"))
+    made = PlannedLoad(
+        TABLE, schema, TARGET, "update_at", ("id",), Naming(), TargetLayout(), POSTGRES, Statements("public")
+    )
     return replace(made, **changes)
 
 
@@ -79,7 +81,7 @@ def target(columns: Mapping[str, str | TargetColumn] | None = None, **changes: A
     return TargetTable(tuple(made), **changes)
 
 
-def told(wish: Wanted, found: TargetTable | None) -> list[str]:
+def told(wish: PlannedLoad, found: TargetTable | None) -> list[str]:
     """Every misfit, in words."""
     return [str(misfit) for misfit in find_misfits(wish, found)]
 
@@ -99,7 +101,7 @@ class TestAgreement:
             found = target({"id": "bigint", "update_at": "timestamp", "n": declared})
             misfits = find_misfits(wanted(schema, naming=naming), found)
             try:
-                land(schema, Target(TARGET, found.types, Statements("public")), naming)
+                map_columns(schema, Target(TARGET, found.types, Statements("public")), naming)
             except TableError:
                 assert [misfit.column for misfit in misfits] == ["n"], (kind, declared)
             else:
@@ -148,7 +150,7 @@ def test_all_misfits_are_named_at_once_each_with_its_way_out() -> None:
         }
     )
     with pytest.raises(TargetMisfit) as failure:
-        refuse_misfits(wanted(schema), find_misfits(wanted(schema), found))
+        raise_misfits(wanted(schema), find_misfits(wanted(schema), found))
     lines = failure.value.why.split("; and ")
     assert [line.split()[1] for line in lines] == ["update_at", "amount", "paid", "year", "doc", "xmin", "region"]
     assert "local_timestamp" not in lines[0]  # Of a cursor: its values would compare otherwise.
@@ -189,14 +191,14 @@ def test_names_that_staging_uses_or_used_are_no_matter(bench: Bench, name: str) 
 
 
 def test_redshift_has_no_column_oid_in_any_case() -> None:
-    limits = Limits(name_bytes=127, system_names=frozenset({"oid"}), ignores_case=True)
+    limits = TargetLimits(name_bytes=127, system_names=frozenset({"oid"}), ignores_case=True)
     wish = wanted(with_column(pa.field("OID", pa.int64())), limits=limits, statements=RedshiftStatements("public"))
     (line,) = told(wish, None)
     assert "rename: {OID: …}" in line
 
 
 @pytest.mark.parametrize("limits", [POSTGRES, replace(POSTGRES, ignores_case=True)])
-def test_two_columns_that_would_be_one_are_named(limits: Limits) -> None:
+def test_two_columns_that_would_be_one_are_named(limits: TargetLimits) -> None:
     schema = pa.schema([*SOURCE, pa.field("NOTE", pa.string())])
     lines = told(wanted(schema, limits=limits), None)
     assert bool(lines) == limits.ignores_case
@@ -251,20 +253,20 @@ def test_a_renamed_column_and_a_lost_key_are_named_together() -> None:
 @pytest.mark.parametrize(
     ("layout", "naming"),
     [
-        (Layout(distkey="doc"), Naming(as_types={"doc": As.JSON})),
-        (Layout(sortkey=("id", "data")), Naming()),
+        (TargetLayout(distkey="doc"), Naming(as_types={"doc": As.JSON})),
+        (TargetLayout(sortkey=("id", "data")), Naming()),
     ],
 )
-def test_a_new_target_is_not_stored_by_what_redshift_cannot_store_by(layout: Layout, naming: Naming) -> None:
+def test_a_new_target_is_not_stored_by_what_redshift_cannot_store_by(layout: TargetLayout, naming: Naming) -> None:
     schema = pa.schema([ID, UPDATED, pa.field("doc", pa.string()), carried_field("data", pa.binary(), 16)])
     wish = wanted(schema, layout=layout, naming=naming, statements=RedshiftStatements("public"))
     (line,) = told(wish, None)
     assert "Redshift has no such key" in line
-    assert told(replace(wish, layout=Layout(distkey="id")), None) == []
+    assert told(replace(wish, layout=TargetLayout(distkey="id")), None) == []
 
 
 def test_a_layout_by_a_column_that_is_not_there_is_named() -> None:
-    (line,) = told(wanted(layout=Layout(distkey="nope")), None)
+    (line,) = told(wanted(layout=TargetLayout(distkey="nope")), None)
     assert "correct distkey" in line
 
 

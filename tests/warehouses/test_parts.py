@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wmtui.warehouses import LoadFile, Naming
-from wmtui.warehouses.load.columns import Target, land
+from wmtui.warehouses.load.columns import Target, map_columns
 from wmtui.warehouses.load.part_reader import expanding_columns, staging_batches
 from wmtui.warehouses.load.statements import FILE, ROW, Statements
 from wmtui.warehouses.load.types import carried_schema
@@ -20,9 +20,9 @@ def test_wide_rows_come_in_small_batches_numbered_through() -> None:
     sink = io.BytesIO()
     pq.write_table(table, sink)
     target = Target("t", {}, Statements("main")).with_columns(table.schema)
-    landings = land(table.schema, target, Naming())
+    mappings = map_columns(table.schema, target, Naming())
     file = LoadFile("part", "s3://lake/part", "etag", 1, None)
-    batches = list(staging_batches(file, 3, pq.ParquetFile(sink), landings, ["id"]))
+    batches = list(staging_batches(file, 3, pq.ParquetFile(sink), mappings, ["id"]))
     assert max(batch.nbytes for batch in batches) <= 17 * MIB
     staged = pa.Table.from_batches(batches)
     assert staged.column(ROW).to_pylist() == list(range(24))
@@ -46,7 +46,7 @@ def test_one_long_value_that_comes_again_and_again_comes_in_small_batches(encodi
     file = LoadFile("part", "s3://lake/part", "etag", 1, None)
 
     rows = 0
-    for batch in staging_batches(file, 0, part, land(schema, target, Naming()), ["id"]):
+    for batch in staging_batches(file, 0, part, map_columns(schema, target, Naming()), ["id"]):
         assert batch.nbytes <= 17 * MIB
         assert batch.column("text").type in (pa.string(), pa.binary())
         rows += batch.num_rows

@@ -92,7 +92,7 @@ def test_what_a_killed_load_left_is_removed_by_the_next(pooled: Bench) -> None:
     with pooled.warehouse._session() as session:  # type: ignore[attr-defined]
         from wmtui.warehouses.load.statements import staging_name
 
-        session.create_staging(staging_name(pooled.request().place, "killed"))
+        session.create_staging(staging_name(pooled.request().feed, "killed"))
     assert len(staging(pooled)) == 1
     pooled.load(rows((1, at(1), "a")))
     assert staging(pooled) == []

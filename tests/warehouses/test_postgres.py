@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.servers import Database, free_port
-from tests.warehouses.bench import PLACE, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import FEED, TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import postgres_bench, postgres_config
 from tests.warehouses.proxy import CommitBreaker
 from wmtui.config import Secret
@@ -92,7 +92,7 @@ def test_a_ledger_that_stays_locked_is_not_waited_for_for_ever(pg_db: Database, 
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
     with pg_db.connect() as holder, holder.transaction():
         holder.execute(f"LOCK TABLE {Statements('public').ledger(TARGET)} IN SHARE ROW EXCLUSIVE MODE")
-        assert len(impatient.loads(PLACE).entries) == 1
+        assert len(impatient.loads(FEED).entries) == 1
         with pytest.raises(WarehouseError, match="stays locked"):
             impatient.load(request, pg_bench.open_part, lambda _file, _rows: None)
 

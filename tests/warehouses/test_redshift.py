@@ -21,8 +21,8 @@ from wmtui.column_types import MAX_BYTES
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
 from wmtui.errors import TableError, WarehouseError
 from wmtui.model import Level
-from wmtui.warehouses import Layout, Naming
-from wmtui.warehouses.load.statements import Losing, Staging, Update
+from wmtui.warehouses import Naming, TargetLayout
+from wmtui.warehouses.load.statements import OutdatedRows, Staging, Update
 from wmtui.warehouses.load_request import LoadFile
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_dispute, find_tie, find_twice
@@ -143,7 +143,7 @@ class TestBlanksAtTheEnd:
         assert session.execute(find_twice(self.STAGING, ("id",)).encode()).fetchall()
         for statement in (
             create_newest(self.STAGING, newest, ("id",), "update_at"),
-            statements.drop_losers(TARGET, newest, ("id",), "update_at", Losing((0,))),
+            statements.delete_outdated(TARGET, newest, ("id",), "update_at", OutdatedRows((0,))),
             statements.update_rows(TARGET, newest, ("id",), Update(("update_at", "note"), (), (0,))),
             statements.insert_absent(TARGET, newest, ("id",)),
         ):
@@ -243,8 +243,10 @@ def test_serialization_failures_without_end_are_an_error_and_nothing_is_loaded(
 def test_the_merge_begins_with_the_ledgers_lock(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(rows((1, at(1), "a")))
 
-    place = next(n for n, said in enumerate(stand_in.statements) if said.startswith('LOCK "public"."wmtui_ledger_'))
-    assert stand_in.statements[place - 1].startswith("BEGIN")
+    number = next(
+        n for n, statement in enumerate(stand_in.statements) if statement.startswith('LOCK "public"."wmtui_ledger_')
+    )
+    assert stand_in.statements[number - 1].startswith("BEGIN")
 
 
 def test_access_keys_are_given_only_where_they_are_configured_and_never_told(
@@ -435,13 +437,13 @@ def test_text_that_redshift_does_not_lengthen_is_refused_when_a_value_does_not_f
 @pytest.mark.parametrize(
     ("layout", "clause"),
     [
-        (Layout(), ""),
-        (Layout("all"), " DISTSTYLE ALL"),
-        (Layout(distkey="note", sortkey=("id", "note")), ' DISTKEY ("remark") SORTKEY ("id", "remark")'),
+        (TargetLayout(), ""),
+        (TargetLayout("all"), " DISTSTYLE ALL"),
+        (TargetLayout(distkey="note", sortkey=("id", "note")), ' DISTKEY ("remark") SORTKEY ("id", "remark")'),
     ],
 )
 def test_a_target_is_stored_as_its_settings_say(
-    rs_bench: Bench, stand_in: RedshiftStandIn, layout: Layout, clause: str
+    rs_bench: Bench, stand_in: RedshiftStandIn, layout: TargetLayout, clause: str
 ) -> None:
     rs_bench.load(rows((1, at(1), "a")), layout=layout, naming=Naming(rename={"note": "remark"}))
     (created,) = [s for s in stand_in.statements if s.startswith('CREATE TABLE "public"."orders"')]

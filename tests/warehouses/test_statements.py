@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from wmtui.warehouses.ledger_state import Place
+from wmtui.warehouses.ledger_state import Feed
 from wmtui.warehouses.load import statements
-from wmtui.warehouses.load.statements import Losing, Staging, Statements, Update
-from wmtui.warehouses.load_request import Layout
+from wmtui.warehouses.load.statements import OutdatedRows, Staging, Statements, Update
+from wmtui.warehouses.load_request import TargetLayout
 
 DW = Statements("dw")
 STAGING = Staging("staged", '"staged"', {"id": "bigint", "update_at": "timestamp", "note": "text"})
@@ -25,30 +25,32 @@ def test_a_target_is_found_in_the_warehouses_schema_unless_it_names_its_own() ->
 
 
 def test_staging_is_named_by_place_and_load_so_that_no_two_loads_share_it() -> None:
-    place = Place("s", "shop.orders", "orders")
-    prefix = statements.staging_prefix(place)
+    feed = Feed("s", "shop.orders", "orders")
+    prefix = statements.staging_prefix(feed)
     assert prefix == "wmtui_staging_9f8ea95d_"
-    assert statements.staging_name(place, "load-1") == f"{prefix}load-1"
+    assert statements.staging_name(feed, "load-1") == f"{prefix}load-1"
     others = [
-        Place("t", "shop.orders", "orders"),
-        Place("s", "shop.items", "orders"),
-        Place("s", "shop.orders", "items"),
+        Feed("t", "shop.orders", "orders"),
+        Feed("s", "shop.items", "orders"),
+        Feed("s", "shop.orders", "items"),
     ]
     assert len({prefix, *map(statements.staging_prefix, others)}) == 4
 
 
 def test_staging_numbers_its_columns_so_that_no_name_is_in_the_way() -> None:
-    assert STAGING.places(["note", "id"]) == ['"staged"."c2"', '"staged"."c0"']
+    assert STAGING.references(["note", "id"]) == ['"staged"."c2"', '"staged"."c0"']
     assert STAGING.file == '"staged"."file"'
     assert statements.into_staging(STAGING, ("note", "id")) == '"staged" ("c2", "c0", "file", "row")'
 
 
 def test_a_target_is_made_with_its_key() -> None:
     columns = {"id": "bigint", "n": "int", "note": "text"}
-    assert DW.create_target("orders", columns, ("id", "n"), Layout()) == (
+    assert DW.create_target("orders", columns, ("id", "n"), TargetLayout()) == (
         'CREATE TABLE "dw"."orders" ("id" bigint NOT NULL, "n" int NOT NULL, "note" text, PRIMARY KEY ("id", "n"))'
     )
-    assert DW.create_target("orders", {"id": "bigint"}, (), Layout()) == 'CREATE TABLE "dw"."orders" ("id" bigint)'
+    assert (
+        DW.create_target("orders", {"id": "bigint"}, (), TargetLayout()) == 'CREATE TABLE "dw"."orders" ("id" bigint)'
+    )
     assert DW.column_type(pa.field("note", pa.string())) == "text"
     assert DW.column_type(pa.field("amount", pa.decimal128(10, 2))) == "numeric(10,2)"
 
@@ -101,10 +103,11 @@ def test_of_a_key_staged_twice_the_newest_cursor_stays_then_the_last_file_then_t
 def test_a_staged_row_loses_to_a_newer_one_of_the_target_and_without_a_cursor_to_any_that_has_one() -> None:
     beaten = '"orders"."update_at" > "staged"."c1" OR ("staged"."c1" IS NULL AND "orders"."update_at" IS NOT NULL)'
     of = 'DELETE FROM "staged" USING "dw"."orders" WHERE "staged"."c0" = "orders"."id" AND "staged"."file" IN'
-    assert DW.drop_losers("orders", STAGING, KEY, CURSOR, Losing((0, 2))) == f"{of} (0, 2) AND ({beaten})"
+    assert DW.delete_outdated("orders", STAGING, KEY, CURSOR, OutdatedRows((0, 2))) == f"{of} (0, 2) AND ({beaten})"
     tie = '"orders"."update_at" = "staged"."c1" OR ("staged"."c1" IS NULL AND "orders"."update_at" IS NULL)'
     assert (
-        DW.drop_losers("orders", STAGING, KEY, CURSOR, Losing((1,), ties=True)) == f"{of} (1) AND ({beaten} OR {tie})"
+        DW.delete_outdated("orders", STAGING, KEY, CURSOR, OutdatedRows((1,), ties=True))
+        == f"{of} (1) AND ({beaten} OR {tie})"
     )
 
 

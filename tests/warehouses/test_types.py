@@ -8,9 +8,9 @@ from wmtui.config import RedshiftConfig, Secret
 from wmtui.errors import ConfigError, TableError
 from wmtui.model import utc_now
 from wmtui.warehouses import open_warehouse
-from wmtui.warehouses.load.columns import Target, land, match
+from wmtui.warehouses.load.columns import Target, map_columns, match
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load.types import carried_type, landing_type, wider
+from wmtui.warehouses.load.types import carried_type, loadable_type, wider
 from wmtui.warehouses.load_request import Naming
 from wmtui.warehouses.quoting import quote
 
@@ -21,7 +21,7 @@ CARRIED += [pa.large_string(), pa.large_binary(), pa.date32(), pa.timestamp("ns"
 @pytest.mark.parametrize("kind", CARRIED, ids=str)
 def test_every_carried_type_lands_in_the_column_made_for_it(kind: pa.DataType) -> None:
     carried = carried_type("c", kind)
-    assert landing_type(carried, Statements("main").column_type(pa.field("c", carried))) == carried
+    assert loadable_type(carried, Statements("main").column_type(pa.field("c", carried))) == carried
 
 
 def test_the_exact_name_wins_and_an_ambiguous_one_matches_nothing() -> None:
@@ -33,7 +33,7 @@ def test_the_exact_name_wins_and_an_ambiguous_one_matches_nothing() -> None:
 def test_two_columns_of_a_file_never_land_in_one() -> None:
     schema = pa.schema([("id", pa.int64()), ("ID", pa.int64())])
     with pytest.raises(TableError, match="id and ID"):
-        land(schema, Target("t", {"id": "bigint"}, Statements("main")), Naming())
+        map_columns(schema, Target("t", {"id": "bigint"}, Statements("main")), Naming())
 
 
 def test_quotes_inside_a_name_are_doubled() -> None:

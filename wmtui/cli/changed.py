@@ -1,22 +1,22 @@
 """A watermark that was just changed."""
 
 from wmtui.cli.invocation import Invocation
-from wmtui.service import Changed
+from wmtui.service import Consequence
 from wmtui.watermarks.model import Watermark
-from wmtui.words import watermarks
+from wmtui.words import consequences, watermarks
 
 
-def show_changed(invocation: Invocation, changed: Changed) -> None:
+def show_consequence(invocation: Invocation, consequence: Consequence) -> None:
     """The document re-read, and which files are loaded and rows extracted because of it."""
-    show_document(invocation, changed.mark, watermarks.consequence(invocation.service, changed.mark, changed.selection))
+    show_document(invocation, consequence.mark, consequences.lines(consequence, invocation.service.workspace.zone))
 
 
 def show_document(invocation: Invocation, mark: Watermark, consequence: list[str]) -> None:
     """The document, and what follows from it; as data the document alone."""
-    console = invocation.console
+    console, workspace = invocation.console, invocation.service.workspace
     if invocation.options.json:
         console.json(mark.fields)
         for line in consequence:
             console.tell(line)
     else:
-        console.data(*watermarks.document(invocation.service, mark), "", *consequence)
+        console.data(*watermarks.document(mark, workspace.clock(), workspace.zone), "", *consequence)

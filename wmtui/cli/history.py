@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wmtui.cli.changed import show_changed
+from wmtui.cli.changed import show_consequence
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.errors import ExitCode, Unreadable, combine
@@ -66,7 +66,7 @@ def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
     What was extracted and loaded meanwhile stays: it is neither removed nor loaded twice.
     """
     name, options = invocation.table(table), invocation.options
-    show_changed(invocation, invocation.service.history.undo(name, to, force=options.force, reason=options.reason))
+    show_consequence(invocation, invocation.service.history.undo(name, to, force=options.force, reason=options.reason))
 
 
 def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:

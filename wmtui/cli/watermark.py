@@ -3,7 +3,7 @@
 import click
 
 from wmtui.cli import watermark_view as view
-from wmtui.cli.changed import show_changed
+from wmtui.cli.changed import show_consequence
 from wmtui.cli.document import read_document
 from wmtui.cli.history import history, undo
 from wmtui.cli.invocation import Invocation, pass_invocation
@@ -59,7 +59,7 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return
-    console.data(*watermarks.document(service, mark))
+    console.data(*watermarks.document(mark, service.workspace.clock(), service.workspace.zone))
     if files is not None:
         console.data("", f"{count(len(files), 'file')} loaded in epoch {mark.epoch}")
         show_table(console, ("loaded at", "load", "key"), [(f["loaded_at"], f["load_id"], f["key"]) for f in files])
@@ -107,7 +107,7 @@ def set_(
         changed = watermarks.import_document(name, read_document(from_file), force=options.force, reason=options.reason)
     else:
         changed = watermarks.set(name, point or timestamp or "", force=options.force, reason=options.reason)
-    show_changed(invocation, changed)
+    show_consequence(invocation, changed)
 
 
 @watermark.command(
@@ -134,7 +134,7 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
     if not invocation.agreed(question, unattended=True):
         raise ConfirmationNeeded(f"{name} was not reset", "nobody said yes", "answer y, or add --yes")
     changed = invocation.service.watermarks.reset(name, force=options.force, reason=options.reason)
-    show_changed(invocation, changed)
+    show_consequence(invocation, changed)
 
 
 @watermark.command("list", examples=["wmtui watermark list", "wmtui watermark list --json"])

@@ -9,24 +9,24 @@ from wmtui.config import DuckDBConfig
 from wmtui.errors import WmtuiError
 from wmtui.model import Clock, Span
 from wmtui.sources.base import SourceTable
-from wmtui.sources.duckdb.source import EmbeddedConnection, EmbeddedSource
+from wmtui.sources.duckdb.source import DuckDBConnection, DuckDBSource
 from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
 from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
 
 
-class DroppedSource(EmbeddedSource):
+class DroppedSource(DuckDBSource):
     """A source whose connections end every read with the same error."""
 
     def __init__(self, config: DuckDBConfig, zone: ZoneInfo, clock: Clock, error: WmtuiError) -> None:
         super().__init__(config, zone, clock)
         self._error = error
 
-    def connect(self) -> EmbeddedConnection:
+    def connect(self) -> DuckDBConnection:
         """A connection that breaks at the first read."""
         return _DroppedConnection(self._path, self._zone, self._clock, self._error)
 
 
-class _DroppedConnection(EmbeddedConnection):
+class _DroppedConnection(DuckDBConnection):
     def __init__(self, path: str, zone: ZoneInfo, clock: Clock, error: WmtuiError) -> None:
         super().__init__(path, zone, clock)
         self._error = error

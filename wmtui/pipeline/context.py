@@ -12,7 +12,7 @@ from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
 from wmtui.runs.load_records import Destination
 from wmtui.sources import Source
-from wmtui.warehouses import Place, Warehouse
+from wmtui.warehouses import Feed, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -71,10 +71,10 @@ class Scope(Struct, frozen=True):
     emit: Emit
 
     @property
-    def place(self) -> Place:
+    def feed(self) -> Feed:
         """Whose loads the warehouse is asked for, and told of."""
         identity = self.backend.watermarks.known_identity()
-        return Place(identity.id if identity else "", str(self.table), self.config.target)
+        return Feed(identity.id if identity else "", str(self.table), self.config.target)
 
     def loading(self, warehouse: str | None) -> Loading:
         """Where and how the table is loaded. warehouse: its id, None where nothing was loaded yet."""

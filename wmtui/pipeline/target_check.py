@@ -6,9 +6,9 @@ from wmtui.errors import WarehouseError
 from wmtui.events import Severity
 from wmtui.pipeline.context import Job, Scope
 from wmtui.sources import SourceTable
-from wmtui.warehouses import Layout, Naming, TargetTable
+from wmtui.warehouses import Naming, TargetLayout, TargetTable
 from wmtui.warehouses.load.columns import match
-from wmtui.warehouses.load.misfits import Wanted, find_misfits, refuse_misfits
+from wmtui.warehouses.load.misfits import PlannedLoad, find_misfits, raise_misfits
 
 
 def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
@@ -26,18 +26,18 @@ def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
             return None
     else:
         remember_columns(scope, found)
-    wish = wanted(scope, table)
-    misfits = find_misfits(wish, found)
+    planned = planned_load(scope, table)
+    misfits = find_misfits(planned, found)
     for misfit in misfits:
         scope.tell(str(misfit), Severity.WARNING)
-    refuse_misfits(wish, misfits)
+    raise_misfits(planned, misfits)
     return found
 
 
-def wanted(scope: Scope, table: SourceTable) -> Wanted:
+def planned_load(scope: Scope, table: SourceTable) -> PlannedLoad:
     """What loads of this table will bring."""
     config, warehouse = scope.config, scope.backend.warehouse
-    return Wanted(
+    return PlannedLoad(
         table=str(scope.table),
         schema=table.schema,
         target=config.target,
@@ -56,9 +56,9 @@ def naming(scope: Scope) -> Naming:
     return Naming(config.rename, config.exclude, config.as_types, scope.backend.zone.key)
 
 
-def layout(scope: Scope) -> Layout:
+def layout(scope: Scope) -> TargetLayout:
     """How Redshift is to store a new target."""
-    return Layout(scope.config.diststyle, scope.config.distkey, scope.config.sortkey)
+    return TargetLayout(scope.config.diststyle, scope.config.distkey, scope.config.sortkey)
 
 
 def required_columns(scope: Scope, table: SourceTable, found: TargetTable | None) -> frozenset[str]:

@@ -7,7 +7,8 @@ from wmtui.config import Settings
 from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
 from wmtui.model import Clock, TableName, utc_now
-from wmtui.service.drafts import Draft
+from wmtui.service.edit_preview import EditPreview, OtherEdit
+from wmtui.service.effects import Effect
 from wmtui.service.files import Files
 from wmtui.service.freshness import State, TableSeverity
 from wmtui.service.health import Health
@@ -19,8 +20,9 @@ from wmtui.service.ownership import Ownership
 from wmtui.service.pins import Pins
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.syncs import Preview, Request, Syncs
+from wmtui.service.table_documents import Consequence, Start, StartKind, TableDocuments
 from wmtui.service.verifications import verify
-from wmtui.service.watermarks import Changed, Watermarks
+from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.store import Author
 
@@ -48,7 +50,7 @@ class Service:
         self.ownership = Ownership(self.workspace)
         self.syncs = Syncs(self.workspace)
         self.leftovers = Leftovers(self.workspace)
-        self.overview = Overview(self.workspace, self.watermarks, Statuses(self.workspace, self.watermarks))
+        self.overview = Overview(self.workspace, Statuses(self.workspace, self.watermarks))
         self.health = Health(self.workspace, self.watermarks, self.leftovers, self.overview)
 
     def table(self, text: str) -> TableName:
@@ -69,23 +71,32 @@ class Service:
         low = None if since is None else self.watermarks.point(since)
         return verify(self.workspace, tables, since=low, examples=examples, reason=reason, emit=emit, stop=stop)
 
-    def draft(self, table: TableName) -> Draft:
-        """A change of a table's watermark that somebody is still thinking about. Raises Unreadable."""
-        return Draft(self.workspace, self.watermarks, table)
+    def documents(self, table: TableName) -> TableDocuments:
+        """A table's watermark and lock document, read once. Raises Unreadable, StoreError."""
+        return TableDocuments.read(self.workspace, table)
+
+    def preview_edit(self, documents: TableDocuments) -> EditPreview:
+        """What other points than a table's present one would bring."""
+        return EditPreview(self.workspace, self.watermarks, documents)
 
 
 __all__ = [
     "Author",
-    "Changed",
-    "Draft",
+    "Consequence",
+    "EditPreview",
+    "Effect",
     "Entry",
     "Found",
     "Look",
+    "OtherEdit",
     "Preview",
     "Request",
     "Selection",
     "Service",
+    "Start",
+    "StartKind",
     "State",
+    "TableDocuments",
     "TableSeverity",
     "TableStatus",
     "WayBack",

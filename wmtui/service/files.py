@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from wmtui.errors import UsageError
 from wmtui.files import decisions
-from wmtui.files.selection import Choice, Selection
+from wmtui.files.selection import Selection
 from wmtui.files.verdicts import Decision, Reason, Will
 from wmtui.model import TableName
 from wmtui.runs.run_document import RunState, RunStore
+from wmtui.service.table_documents import TableDocuments, consequence
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import lease
 from wmtui.watermarks.changes import Action
@@ -35,15 +36,8 @@ class Files:
 
     def select(self, table: TableName) -> Selection:
         """Every file of a table with its verdict, by the load records; all days."""
-        workspace = self._workspace
-        mark = workspace.watermarks.read(table).watermark
-        return workspace.new_filter().select(
-            mark,
-            workspace.loading(table),
-            workspace.heartbeat(table),
-            workspace.watermarks.system() if mark.position is None else None,
-            choice=Choice(all_days=True),
-        )
+        documents = TableDocuments.read(self._workspace, table)
+        return consequence(self._workspace, documents, self._workspace.new_filter()).selection
 
     def skip(self, table: TableName, keys: Sequence[str], *, reason: str) -> Decided:
         """Never load these files, as they are now. Raises UsageError for a key that is none or is loaded."""

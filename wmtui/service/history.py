@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from wmtui.errors import Unreadable, UsageError, WatermarkGone
 from wmtui.model import TableName
-from wmtui.service.watermarks import Changed, Watermarks
+from wmtui.service.table_documents import Consequence
+from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import changes, documents, journal_entries
 from wmtui.watermarks.changes import Action, Patch
@@ -82,7 +83,7 @@ class History:
                 entry = journal.get(serial)
             except Unreadable as error:
                 return error
-            return _entry(entry) if entry else Unreadable(journal.key(serial), "it is missing")
+            return entry_of(entry) if entry else Unreadable(journal.key(serial), "it is missing")
 
         wanted = serials if last is None else serials[-last:]
         return [*_with_gaps(self._workspace.each(read, wanted), wanted, journal), *outside]
@@ -118,7 +119,7 @@ class History:
         force: bool = False,
         reason: str | None = None,
         seen: Watermark | None = None,
-    ) -> Changed:
+    ) -> Consequence:
         """Take the last change back, or go back to how the change of serial `to` left the watermark.
 
         This is a change of its own, so that it can be undone too. A pending run is settled first. What loads and runs
@@ -214,7 +215,8 @@ class History:
         return Watermark.decode(table, documents.encode(content), key)
 
 
-def _entry(entry: Json) -> Entry:
+def entry_of(entry: Json) -> Entry:
+    """A change as the journal or the watermark has it."""
     words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
     at, actor, host, action, reason = (None if word is None else str(word) for word in words)
     changes, previous = journal_entries.field_changes(entry), journal_entries.previous_of(entry)

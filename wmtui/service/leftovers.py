@@ -11,7 +11,7 @@ from wmtui.pipeline.load.ledger_findings import key_of
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import new_run_id
 from wmtui.service.workspace import Workspace
-from wmtui.warehouses import Place
+from wmtui.warehouses import Feed
 from wmtui.watermarks import lease
 
 
@@ -42,8 +42,8 @@ class Leftovers:
         w = self._workspace
         mark, heartbeat = w.watermarks.read(table).watermark, w.heartbeat(table)
         identity = w.watermarks.known_identity()
-        place = Place(identity.id if identity else "", str(table), w.config(table).target)
-        loaded = {key_of(entry, table) for entry in w.warehouse.loads(place).entries}
+        feed = Feed(identity.id if identity else "", str(table), w.config(table).target)
+        loaded = {key_of(entry, table) for entry in w.warehouse.loads(feed).entries}
         loaded |= {file.key for record in LoadRecords(w.objects, table).since(None) for file in record.files}
         return leftover_parts(w.objects, mark, loaded, heartbeat.now or w.clock())
 

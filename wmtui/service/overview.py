@@ -13,7 +13,7 @@ from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
 from wmtui.service.freshness import FileCounts, State
 from wmtui.service.status import Statuses, TableStatus
-from wmtui.service.watermarks import Watermarks
+from wmtui.service.table_documents import TableDocuments, consequence
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
@@ -49,22 +49,23 @@ class Look(Struct, frozen=True):
 class Overview:
     """Reads many tables without waiting for the last one."""
 
-    def __init__(self, workspace: Workspace, watermarks: Watermarks, statuses: Statuses) -> None:
+    def __init__(self, workspace: Workspace, statuses: Statuses) -> None:
         self._workspace = workspace
-        self._watermarks = watermarks
         self._statuses = statuses
 
     def look(self, table: TableName) -> Look:
         """One table, its waiting files not counted. Raises StoreError."""
         workspace = self._workspace
         try:
-            heartbeat = workspace.heartbeat(table)
-            mark = workspace.watermarks.read(table).watermark
-            return Look(self._statuses.of(mark, heartbeat), mark, heartbeat)
+            return self.of(TableDocuments.read(workspace, table))
         except Unreachable:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are shown
             return Look(self._statuses.unreadable(table, as_wmtui_error(error)))
+
+    def of(self, documents: TableDocuments) -> Look:
+        """A table as its documents have it, its waiting files not counted."""
+        return Look(self._statuses.of(documents.mark, documents.heartbeat), documents.mark, documents.heartbeat)
 
     def looks(self, tables: Iterable[TableName], max_age: timedelta | None = None) -> list[Look]:
         """Tables with their files counted, in order. max_age: of their data; None: each table's own `freshness.error`.
@@ -83,11 +84,14 @@ class Overview:
         if look.mark is None or look.heartbeat is None:
             return look
         try:
-            return self.counted(look, self._watermarks.selection(files, look.mark, look.heartbeat), max_age)
+            return self.counted(look, self._select(files, look.mark, look.heartbeat), max_age)
         except Unreachable:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are counted
             return Look(self._statuses.unreadable(look.table, as_wmtui_error(error)))
+
+    def _select(self, files: FileFilter, mark: Watermark, heartbeat: Heartbeat) -> Selection:
+        return consequence(self._workspace, TableDocuments(mark, heartbeat), files, all_days=False).selection
 
     def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
         """The same, given its files."""

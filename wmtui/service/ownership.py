@@ -94,8 +94,8 @@ class Ownership:
         held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=fence)
         held.beat("accepting")
         try:
-            w.warehouse.accept(scope.place, token=held.token, run=held.run, moved_from=moved_from)
-            warehouse = w.warehouse.loads(scope.place).warehouse or ""
+            w.warehouse.accept(scope.feed, token=held.token, run=held.run, moved_from=moved_from)
+            warehouse = w.warehouse.loads(scope.feed).warehouse or ""
             doubts, now = [f.doubt.value for f in found], w.clock()
 
             def edit(seen: Watermark) -> Patch:

@@ -10,7 +10,7 @@ from wmtui.service.workspace import Workspace
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Scope
     from wmtui.warehouses import TargetTable
-    from wmtui.warehouses.load.misfits import Wanted
+    from wmtui.warehouses.load.misfits import PlannedLoad
 
 
 def check_target(workspace: Workspace, table: TableName) -> list[Check]:
@@ -18,17 +18,20 @@ def check_target(workspace: Workspace, table: TableName) -> list[Check]:
 
     A source or warehouse that does not answer is a finding of its own, elsewhere.
     """
-    from wmtui.pipeline.target_check import wanted
+    from wmtui.pipeline.target_check import planned_load
 
     try:
         scope = _scope(workspace, table)
         with workspace.source.connect() as source:
-            wish = wanted(scope, source.describe(table, scope.config))
+            planned = planned_load(scope, source.describe(table, scope.config))
             collations = source.collations(table)
         found = workspace.warehouse.describe(scope.config.target)
     except WmtuiError:
         return []
-    return [*_misfits(f"{table}: target", wish, found), *_side_effects(f"{table}: target", wish, found, collations)]
+    return [
+        *_misfits(f"{table}: target", planned, found),
+        *_side_effects(f"{table}: target", planned, found, collations),
+    ]
 
 
 def _scope(workspace: Workspace, table: TableName) -> "Scope":
@@ -39,20 +42,20 @@ def _scope(workspace: Workspace, table: TableName) -> "Scope":
     return Scope(table, workspace.config(table), open_backend(workspace), Options(), heartbeat, lambda _: None)
 
 
-def _misfits(subject: str, wish: "Wanted", found: "TargetTable | None") -> Iterator[Check]:
+def _misfits(subject: str, planned: "PlannedLoad", found: "TargetTable | None") -> Iterator[Check]:
     from wmtui.warehouses.load.misfits import find_misfits
 
-    misfits = find_misfits(wish, found)
+    misfits = find_misfits(planned, found)
     for misfit in misfits:
         yield Check(subject, Level.ERROR, misfit.finding, misfit.way_out)
     if not misfits and found is None:
-        yield Check(subject, Level.OK, f"{wish.target} will be made by the first load")
+        yield Check(subject, Level.OK, f"{planned.target} will be made by the first load")
     elif not misfits:
-        yield Check(subject, Level.OK, f"{wish.target} takes every column of the source")
+        yield Check(subject, Level.OK, f"{planned.target} takes every column of the source")
 
 
 def _side_effects(
-    subject: str, wish: "Wanted", found: "TargetTable | None", collations: Mapping[str, str]
+    subject: str, planned: "PlannedLoad", found: "TargetTable | None", collations: Mapping[str, str]
 ) -> Iterator[Check]:
     """What holds, and may surprise. collations: of the source's columns."""
     if found is None or not found.loadable:
@@ -69,9 +72,9 @@ def _side_effects(
         finding = f"rules rewrite what a load does to rows: {', '.join(found.rules)}"
         yield Check(subject, Level.WARNING, finding, "drop them: rows may go elsewhere, or nowhere")
     if not found.owned:
-        finding = f"{wish.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
+        finding = f"{planned.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
         yield Check(subject, Level.WARNING, finding, f"make this user a member of {found.owner}, or the owner")
-    names = {column: wish.naming.of(column) or column for column in wish.primary_key}
+    names = {column: planned.naming.of(column) or column for column in planned.primary_key}
     yield from folded_keys(subject, names, found, collations)
     key = tuple(names.values())
     if found.primary_key and key and {c.lower() for c in found.primary_key} != {c.lower() for c in key}:
@@ -88,8 +91,8 @@ def folded_keys(
     """
     from wmtui.warehouses.load.columns import match
 
-    for column, wish in key.items():
-        place, own = match(wish, found.types), collations.get(column, "")
+    for column, target_name in key.items():
+        place, own = match(target_name, found.types), collations.get(column, "")
         folds = found.column(place).folds if place else ""
         if folds and tells_apart(own):
             finding = f"{place} is compared by {folds}, {column} of the source by {own or 'its bytes'}"

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
-
 from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
-from wmtui.files.selection import Choice, FileFilter, Selection
 from wmtui.model import TableName
 from wmtui.runs.run_document import RunStore, new_run_id, run_started
 from wmtui.runs.settle import settle_for_edit
+from wmtui.service.table_documents import Consequence, TableDocuments, consequence
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import changes, documents
 from wmtui.watermarks.bounds import LARGEST
@@ -28,13 +26,6 @@ from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
-
-
-class Changed(Struct, frozen=True):
-    """A watermark as it is after a change, and which files the next load takes because of it."""
-
-    mark: Watermark
-    selection: Selection
 
 
 class Watermarks:
@@ -51,7 +42,7 @@ class Watermarks:
         """The same; of a document that is gone what the journal knows of it, for somebody who decides about it."""
         return self._workspace.watermarks.standing(table)
 
-    def restore(self, table: TableName, *, reason: str | None = None) -> Changed:
+    def restore(self, table: TableName, *, reason: str | None = None) -> Consequence:
         """Bring a document that is gone back as its newest change left it, a pending run too.
 
         Raises LeaseHeld during a run, Conflict when it is there again, Unreadable where the journal has gaps.
@@ -66,11 +57,6 @@ class Watermarks:
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none."""
         return self._workspace.watermarks.system()
-
-    def selection(self, files: FileFilter, mark: Watermark, heartbeat: Heartbeat) -> Selection:
-        """The files that the next load takes, and those that it leaves. Raises Unreadable."""
-        system = self.system() if mark.position is None else None
-        return files.select(mark, self._workspace.loading(mark.table), heartbeat, system)
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
         """How far behind now the source has been read; None where nothing was."""
@@ -94,7 +80,7 @@ class Watermarks:
         force: bool = False,
         reason: str | None = None,
         seen: Watermark | None = None,
-    ) -> Changed:
+    ) -> Consequence:
         """Place a table's watermark at a point by hand.
 
         seen: the watermark somebody looked at when deciding; None: it is placed whatever is there. Raises UsageError
@@ -122,7 +108,7 @@ class Watermarks:
 
     def reset(
         self, table: TableName, *, force: bool = False, reason: str | None = None, seen: Watermark | None = None
-    ) -> Changed:
+    ) -> Consequence:
         """Make a table new again, in the next epoch. Data in the store and the warehouse is never touched.
 
         seen: as for `set`. Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run, and
@@ -134,7 +120,7 @@ class Watermarks:
 
     def import_document(
         self, table: TableName, document: Mapping[str, Any], *, force: bool = False, reason: str | None = None
-    ) -> Changed:
+    ) -> Consequence:
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
 
         Raises UsageError when it is no watermark of this table or lies in the future, ConfigError when its point is in
@@ -182,7 +168,7 @@ class Watermarks:
 
     def change(
         self, table: TableName, action: Action, edit: MakePatch, *, reason: str | None, seen: Watermark | None = None
-    ) -> Changed:
+    ) -> Consequence:
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
         What comes of it must be in the profile's time zone: ConfigError else.
@@ -230,14 +216,10 @@ class Watermarks:
                 "add --force if that is what you want",
             )
 
-    def _changed(self, table: TableName) -> Changed:
-        mark = self.get(table)
-        system = self.system() if mark.position is None else None
-        loading = self._workspace.loading(table)
-        selection = self._workspace.new_filter().select(
-            mark, loading, self._workspace.heartbeat(table), system, choice=Choice(all_days=True)
-        )
-        return Changed(mark, selection)
+    def _changed(self, table: TableName) -> Consequence:
+        """The watermark as it is after a change, re-read, and what follows from it."""
+        documents = TableDocuments.read(self._workspace, table)
+        return consequence(self._workspace, documents, self._workspace.new_filter())
 
 
 def _imported(table: TableName, document: Mapping[str, Any]) -> Watermark:

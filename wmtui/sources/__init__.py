@@ -13,9 +13,9 @@ def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
         from wmtui.sources.mysql.source import MySQLSource
 
         return MySQLSource(config, zone)
-    from wmtui.sources.duckdb.source import EmbeddedSource
+    from wmtui.sources.duckdb.source import DuckDBSource
 
-    return EmbeddedSource(config, zone, clock)
+    return DuckDBSource(config, zone, clock)
 
 
 __all__ = ["CursorCounts", "Source", "SourceClock", "SourceConnection", "SourceTable", "Writer", "open_source"]

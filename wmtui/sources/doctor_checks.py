@@ -12,7 +12,7 @@ _LARGE = 10_000_000
 _INDEX_IT = "create an index that begins with it"
 
 
-def failed(subject: str, error: WmtuiError) -> Check:
+def error_finding(subject: str, error: WmtuiError) -> Check:
     """An error as a finding."""
     return Check(subject, Level.ERROR, str(error), error.next_step)
 

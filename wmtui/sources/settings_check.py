@@ -1,4 +1,4 @@
-"""Whether a table fits its settings, and how to say that it does not; the same words for every source."""
+"""Whether a table fits its settings, and the errors where it does not; the same for every source."""
 
 from collections.abc import Collection, Sequence
 
@@ -40,16 +40,16 @@ def other_spelling(table: TableName, spellings: Sequence[TableName]) -> ConfigEr
     )
 
 
-def narrowed(table: TableName, readable: Sequence[str], grant: str) -> ConfigError:
+def unreadable_columns(table: TableName, readable: Sequence[str], grant: str) -> ConfigError:
     """The user may read some of a table's columns, and the source does not show it the others."""
     return ConfigError(
         f"the user may not read every column of {table}",
-        f"it may read {', '.join(readable)}; a sync would leave the others out without a word",
+        f"it may read {', '.join(readable)}; a sync would leave the others out silently",
         f"{grant}; or, if that is what you want, name the columns that it may not read in `exclude`",
     )
 
 
-def fitted(
+def checked_table(
     table: TableName,
     schema: pa.Schema,
     config: TableConfig,
@@ -69,19 +69,19 @@ def fitted(
     _check_cursor(table, schema.field(cursor))
     _check_key(table, schema, primary_key, unique_keys)
     return SourceTable(
-        table,
-        schema,
-        primary_key,
-        cursor,
-        cursor_digits,
-        schema.field(cursor).nullable,
+        table=table,
+        schema=schema,
+        primary_key=primary_key,
+        cursor=cursor,
+        cursor_digits=cursor_digits,
+        nullable_cursor=schema.field(cursor).nullable,
         null_dates=config.null_dates,
     )
 
 
-def kept(table: TableName, columns: Sequence[str], config: TableConfig) -> list[str]:
-    """The columns that the settings do not exclude. Raises ConfigError for one excluded that the table does not have:
-    a slip of the pen would let out what is to be kept in.
+def selected_columns(table: TableName, columns: Sequence[str], config: TableConfig) -> list[str]:
+    """The columns that the settings do not exclude. Raises ConfigError for an excluded one that is not there:
+    a misspelt name would let the column into the store.
     """
     for column in config.exclude:
         if column not in columns:

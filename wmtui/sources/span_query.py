@@ -158,10 +158,10 @@ class SpanQuery:
         """Lexicographic comparison, expanded: MySQL uses no index for the row constructor."""
         alternatives: list[str] = []
         equal: list[str] = []
-        for place, (column, value) in enumerate(zip(self._table.primary_key, key, strict=False), start=1):
+        for number, (column, value) in enumerate(zip(self._table.primary_key, key, strict=False), start=1):
             name = self._dialect.name(column)
             bound = self._parameters.bind(value, self._table.schema.field(column).type)
-            operator = at_last if place == len(key) else strictly
+            operator = at_last if number == len(key) else strictly
             alternatives.append(" AND ".join([*equal, f"{name} {operator} {bound}"]))
             equal.append(f"{name} = {bound}")
         return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"

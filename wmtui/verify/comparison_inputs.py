@@ -74,7 +74,7 @@ def _unloaded(scope: Scope, mark: Watermark, runs: list[Run], ledger: Ledger) ->
         mark,
         Loading(Destination(ledger.known.warehouse, config.target), keyless=not config.primary_key),
         scope.heartbeat,
-        backend.watermarks.system() if mark.position is None else None,
+        backend.watermarks.system_for(mark),
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(all_days=True),
     )

@@ -4,9 +4,9 @@ from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
 from wmtui.warehouses.base import Manifests, Warehouse
-from wmtui.warehouses.ledger_state import Fence, KnownLoads, LedgerEntry, Place, TargetState
-from wmtui.warehouses.load_request import Layout, LoadFile, LoadRequest, LoadResult, Naming
-from wmtui.warehouses.target import Limits, TargetColumn, TargetTable
+from wmtui.warehouses.ledger_state import Feed, Fence, KnownLoads, LedgerEntry, TargetState
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, Naming, TargetLayout
+from wmtui.warehouses.target import TargetColumn, TargetLimits, TargetTable
 
 
 def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) -> Warehouse:
@@ -34,18 +34,18 @@ def open_warehouse(config: WarehouseConfig, clock: Clock, manifests: Manifests) 
 
 
 __all__ = [
+    "Feed",
     "Fence",
     "KnownLoads",
-    "Layout",
     "LedgerEntry",
-    "Limits",
     "LoadFile",
     "LoadRequest",
     "LoadResult",
     "Manifests",
     "Naming",
-    "Place",
     "TargetColumn",
+    "TargetLayout",
+    "TargetLimits",
     "TargetState",
     "TargetTable",
     "Warehouse",

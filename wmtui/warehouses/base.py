@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from wmtui.model import Check
-from wmtui.warehouses.ledger_state import KnownLoads, Place
+from wmtui.warehouses.ledger_state import Feed, KnownLoads
 from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
-from wmtui.warehouses.target import Limits, TargetTable
+from wmtui.warehouses.target import TargetLimits, TargetTable
 
 if TYPE_CHECKING:  # Slow to import, and not needed before a load.
     import pyarrow as pa
@@ -39,7 +39,7 @@ class Warehouse(Protocol):
     Conflict when a higher fence token has been seen. Safe to share between threads.
     """
 
-    limits: Limits
+    limits: TargetLimits
     reads_store: bool
     statements: "Statements"
 
@@ -47,11 +47,11 @@ class Warehouse(Protocol):
         """What stands under this name, None where nothing does."""
         ...
 
-    def loads(self, place: Place) -> KnownLoads:
+    def loads(self, feed: Feed) -> KnownLoads:
         """What was loaded into a target, and by whom; nothing before the first load. Changes nothing."""
         ...
 
-    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+    def accept(self, feed: Feed, *, token: int, run: str, moved_from: str | None = None) -> None:
         """Record the target as it is now as what this table's loads left, so that they go on from here.
 
         moved_from: another table, whose loads into this target end. Raises Conflict as `load` does.

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Place(Struct, frozen=True):
+class Feed(Struct, frozen=True):
     """Whose loads, and where to: a store's id, one of its tables, the target written as a TargetName."""
 
     store: str
@@ -66,7 +66,7 @@ class TargetState(Struct, frozen=True):
 
 
 class KnownLoads(Struct, frozen=True):
-    """What a warehouse knows of a place.
+    """What a warehouse knows of a feed.
 
     warehouse: its id; None before the first load. entries: files of this store's table and of nobody's store, of all
     epochs, oldest first. fences: of everybody who has loaded into the target. target: as it is now.

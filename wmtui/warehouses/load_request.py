@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from wmtui.model import As
-from wmtui.warehouses.ledger_state import Place
+from wmtui.warehouses.ledger_state import Feed
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -47,7 +47,7 @@ class Naming(Struct, frozen=True):
         return None if column in self.exclude else self.rename.get(column, column)
 
 
-class Layout(Struct, frozen=True):
+class TargetLayout(Struct, frozen=True):
     """How Redshift stores a target that a load creates; names of source columns."""
 
     diststyle: str | None = None
@@ -68,7 +68,7 @@ class LoadRequest(Struct, frozen=True):
     """
 
     load_id: str
-    place: Place
+    feed: Feed
     epoch: int
     token: int
     run: str
@@ -79,18 +79,18 @@ class LoadRequest(Struct, frozen=True):
     target_rows: int | None = None
     claim: bool = False
     naming: Naming = Naming()
-    layout: Layout = Layout()
+    layout: TargetLayout = TargetLayout()
     after: str | None = None
 
     @property
     def table(self) -> str:
         """The source table."""
-        return self.place.table
+        return self.feed.table
 
     @property
     def target(self) -> str:
         """The target, written as a TargetName."""
-        return self.place.target
+        return self.feed.target
 
     @property
     def merge_columns(self) -> tuple[str, ...]:

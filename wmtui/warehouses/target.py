@@ -58,7 +58,7 @@ class TargetTable(Struct, frozen=True):
         return next(column for column in self.columns if column.name == name)
 
 
-class Limits(Struct, frozen=True):
+class TargetLimits(Struct, frozen=True):
     """What a column may hold at most, and how it may be called. text_bytes: of UTF-8, binary_bytes, name_bytes; None:
     no limit. nul: text with a NUL. system_names: of columns that every table has. ignores_case: names that differ in
     case alone are one.

@@ -223,6 +223,10 @@ class WatermarkStore:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
         return system_watermark.read(self._objects)
 
+    def system_for(self, mark: Watermark) -> datetime | None:
+        """The system watermark where it stands in for a watermark without a point; None: the watermark has its own."""
+        return self.system() if mark.position is None else None
+
     def set_system(self, wall: datetime) -> None:
         """Move the system watermark. Raises Conflict when somebody moves it at the same moment, Unreadable."""
         self.require_conditions()

@@ -1,10 +1,11 @@
 """Files and what becomes of them, in words and glyphs."""
 
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Outcome, Verdict
+from wmtui.files.summary import Summary
+from wmtui.files.verdicts import Outcome, Reason, Verdict
 from wmtui.texts import count
 from wmtui.words import values
-from wmtui.words.styled import Glyph, Styled
+from wmtui.words.styled import Glyph, Styled, Tone
 
 _GLYPHS = {
     Outcome.NEXT: Glyph.GOOD,
@@ -17,6 +18,12 @@ _GLYPHS = {
 def label(verdict: Verdict) -> Styled:
     """What a verdict comes to, with its glyph."""
     return Styled.marked(_GLYPHS[verdict.outcome], verdict.outcome)
+
+
+def hint(summary: Summary) -> Styled:
+    """What would let files in; it warns where there is something to do about files that were not loaded."""
+    warns = summary.enter_at is not None or summary.held_back or summary.reasons.get(Reason.LOADED)
+    return Styled(summary.hint, Tone.WARN if warns else Tone.PLAIN)
 
 
 def held_back(selection: Selection) -> str:

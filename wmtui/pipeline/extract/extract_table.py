@@ -129,7 +129,7 @@ def plan_table(
         job.config,
         clock,
         backend.zone,
-        system=backend.watermarks.system() if mark.position is None else None,
+        system=backend.watermarks.system_for(mark),
         read_to=read_to,
         strategy=job.options.strategy,
         lookback_before=lookback_before(previous, mark, job.heartbeat, backend.zone),

@@ -15,7 +15,7 @@ from wmtui.errors import UnsupportedValue
 from wmtui.model import As
 from wmtui.sources import SourceTable
 from wmtui.sources.keys import key_of
-from wmtui.warehouses import Limits
+from wmtui.warehouses import TargetLimits
 from wmtui.warehouses.load.conversions import no_form, unfit_row
 
 
@@ -26,7 +26,7 @@ class Fit:
     """
 
     def __init__(
-        self, table: SourceTable, config: TableConfig, limits: Limits, required: frozenset[str] = frozenset()
+        self, table: SourceTable, config: TableConfig, limits: TargetLimits, required: frozenset[str] = frozenset()
     ) -> None:
         self._table = table
         self._forms = {name: how for name, how in config.as_types.items() if name in table.schema.names}

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from wmtui.layout import FLAT_DATA, data_folder
 from wmtui.model import TableName
-from wmtui.warehouses import Fence, KnownLoads, LedgerEntry, Place
+from wmtui.warehouses import Feed, Fence, KnownLoads, LedgerEntry
 
 
 class Doubt(StrEnum):
@@ -72,7 +72,7 @@ def key_of(entry: LedgerEntry, table: TableName) -> str:
     return entry.uri
 
 
-def owned(known: KnownLoads, place: Place, root: str, recorded: frozenset[str]) -> Owned:
+def owned(known: KnownLoads, feed: Feed, root: str, recorded: frozenset[str]) -> Owned:
     """What of a target's ledger is a store's.
 
     Rows from before stores had ids are nobody's until a store shows that it is theirs: they were loaded from its root,
@@ -80,8 +80,8 @@ def owned(known: KnownLoads, place: Place, root: str, recorded: frozenset[str]) 
     """
     loose = [entry for entry in known.entries if not entry.store]
     claim = any(entry.uri.startswith(root) or entry.load_id in recorded for entry in loose)
-    entries = tuple(e for e in known.entries if e.store == place.store or claim)
-    fences = [f for f in known.fences if f.table == place.table and (f.store == place.store or (claim and not f.store))]
+    entries = tuple(e for e in known.entries if e.store == feed.store or claim)
+    fences = [f for f in known.fences if f.table == feed.table and (f.store == feed.store or (claim and not f.store))]
     fence = max(fences, key=lambda f: f.token, default=None)
     others = tuple(f for f in known.fences if f not in fences)
     return Owned(entries, fence, others, claim)

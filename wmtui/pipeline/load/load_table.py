@@ -96,7 +96,7 @@ def load_table(job: Job, mark: Watermark) -> Loaded:
     started = job.backend.clock()
     result = _execute(job, request, ledger)
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
-    warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.place).warehouse
+    warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.feed).warehouse
     _know_warehouse(job, warehouse)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
@@ -133,7 +133,7 @@ def select(job: Scope, mark: Watermark, ledger: Ledger) -> Selection:
         mark,
         job.loading(ledger.known.warehouse),
         job.heartbeat,
-        backend.watermarks.system() if mark.position is None else None,
+        backend.watermarks.system_for(mark),
         ledger=ledger.files(job, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
     )
@@ -201,7 +201,7 @@ def _request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: Ledg
     first = bool(ledger.mine.entries) and max(entry.epoch for entry in ledger.mine.entries) < mark.epoch
     return LoadRequest(
         load_id=uuid.uuid4().hex,
-        place=job.place,
+        feed=job.feed,
         epoch=mark.epoch,
         token=job.lease.token,
         run=job.lease.run,
@@ -253,7 +253,7 @@ def _execute(job: Job, request: LoadRequest, ledger: Ledger) -> LoadResult:
         result = warehouse.load(request, partial(opened, job.backend.objects, job.table), on_staged)
     except LoadRefused as error:
         raise with_cause(job, error) from error
-    tell_added(job, request.target, result.added, ledger.carried(job.place))
+    tell_added(job, request.target, result.added, ledger.carried(job.feed))
     for file in result.already_loaded:
         job.tell(f"{file.key} was loaded by another load meanwhile", Severity.WARNING)
     return result

@@ -12,7 +12,7 @@ from wmtui.files.verdicts import Candidate
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.load.ledger_findings import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords
-from wmtui.warehouses import KnownLoads, Place
+from wmtui.warehouses import Feed, KnownLoads
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
@@ -29,9 +29,9 @@ class Ledger(Struct, frozen=True):
     facts: Facts
     findings: tuple[Finding, ...]
 
-    def carried(self, place: Place) -> tuple[str, ...]:
+    def carried(self, feed: Feed) -> tuple[str, ...]:
         """Columns of the target that loads of a store's table ever brought."""
-        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (place.store, place.table))
+        mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (feed.store, feed.table))
         return next((fence.columns for fence in mine), ())
 
     def files(self, scope: Scope, epoch: int) -> Known:
@@ -48,9 +48,9 @@ def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
     """Ask the warehouse, and compare what it says with what the store remembers. Raises WarehouseError."""
     backend, config, options = scope.backend, scope.config, scope.options
     identity = backend.watermarks.known_identity()
-    known = backend.warehouse.loads(scope.place)
+    known = backend.warehouse.loads(scope.feed)
     root = backend.objects.uri("")
-    mine = owned(known, scope.place, root, _recorded(scope, known))
+    mine = owned(known, scope.feed, root, _recorded(scope, known))
     facts = Facts(
         table=scope.table,
         target=config.target,

@@ -9,7 +9,7 @@ from wmtui.column_types import UNSIGNED_64
 from wmtui.config import TableConfig
 from wmtui.errors import UnsupportedValue
 from wmtui.model import TableName
-from wmtui.sources.settings_check import kept, missing_schema, missing_table
+from wmtui.sources.settings_check import missing_schema, missing_table, selected_columns
 
 _COLUMNS = """
 SELECT column_name, data_type, is_nullable, numeric_precision, numeric_scale FROM duckdb_columns()
@@ -58,7 +58,7 @@ def arrow_schema(connection: duckdb.DuckDBPyConnection, table: TableName, config
     """
     rows = connection.execute(_COLUMNS, {"schema": table.schema, "table": table.name}).fetchall()
     if rows:
-        names = kept(table, [row[0] for row in rows], config)
+        names = selected_columns(table, [row[0] for row in rows], config)
         return pa.schema([_field(table, row) for row in rows if row[0] in names])
     schemas = _first_column(connection, _SCHEMAS)
     if table.schema not in schemas:

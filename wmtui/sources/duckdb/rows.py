@@ -32,7 +32,7 @@ def record_batches(
             yield _pinned(found.slice(start, batch_rows), table)
 
 
-def scanned(
+def scan_batches(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
     sql: str,

@@ -15,17 +15,17 @@ from wmtui.sources import doctor_checks
 from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.sources.duckdb import catalog
-from wmtui.sources.duckdb.rows import record_batches, scanned
+from wmtui.sources.duckdb.rows import record_batches, scan_batches
 from wmtui.sources.duckdb.session import Session, open_session
 from wmtui.sources.key_ranges import ranges
 from wmtui.sources.keys import key_of, timestamp_text
-from wmtui.sources.settings_check import fitted
+from wmtui.sources.settings_check import checked_table
 from wmtui.sources.span_query import Parameters, SpanQuery, equals, scan_query
 
 _KEYS = 10_000
 
 
-class EmbeddedSource:
+class DuckDBSource:
     """A DuckDB file, opened read-only per operation; see the `Source` protocol.
 
     zone: that of its TIMESTAMP values. clock: what now is, since the file has no clock of its own.
@@ -36,9 +36,9 @@ class EmbeddedSource:
         self._zone = zone
         self._clock = clock
 
-    def connect(self) -> "EmbeddedConnection":
+    def connect(self) -> "DuckDBConnection":
         """See Source.connect."""
-        return EmbeddedConnection(self._path, self._zone, self._clock)
+        return DuckDBConnection(self._path, self._zone, self._clock)
 
     def check(self) -> list[Check]:
         """See Source.check."""
@@ -46,7 +46,7 @@ class EmbeddedSource:
             with open_session(self._path) as session:
                 version = session.value("SELECT version()")
         except SourceError as error:
-            return [doctor_checks.failed("source", error)]
+            return [doctor_checks.error_finding("source", error)]
         return [Check("source", Level.OK, f"DuckDB {version} reads {self._path}")]
 
     def check_table(self, table: TableName, config: TableConfig) -> list[Check]:
@@ -55,7 +55,7 @@ class EmbeddedSource:
             try:
                 described = connection.describe(table, config)
             except (ConfigError, UnsupportedValue) as error:
-                return [doctor_checks.failed(str(table), error)]
+                return [doctor_checks.error_finding(str(table), error)]
             now = connection.clock().now
             counts = connection.cursor_counts(described, now)
         with open_session(self._path) as session:
@@ -68,7 +68,7 @@ class EmbeddedSource:
         ]
 
 
-class EmbeddedConnection:
+class DuckDBConnection:
     """The same file to the end of a run; see the `SourceConnection` protocol. It is opened for each operation, so that
     the program that writes it gets in between.
     """
@@ -96,7 +96,7 @@ class EmbeddedConnection:
             keys = catalog.unique_keys(session.connection, table, schema)
         types = {field.name: field.metadata[b"source_type"].decode() for field in schema}
         digits = catalog.CURSOR_DIGITS.get(types.get(config.cursor, ""), 6)
-        return fitted(table, schema, config, cursor_digits=digits, unique_keys=keys)
+        return checked_table(table, schema, config, cursor_digits=digits, unique_keys=keys)
 
     def collations(self, _table: TableName) -> Mapping[str, str]:
         """None: bytes are compared."""
@@ -118,7 +118,7 @@ class EmbeddedConnection:
         with open_session(self._path) as session:
             columns = [session.dialect.name(name) for name in table.schema.names]
             sql, values = scan_query(session.dialect, table, columns, keys)
-            yield from scanned(session.connection, table, sql, values, batch_rows)
+            yield from scan_batches(session.connection, table, sql, values, batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See SourceConnection.estimate; counted."""

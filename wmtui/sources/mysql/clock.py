@@ -128,9 +128,11 @@ def _read(session: Session, server: Server) -> Reading:
             writer = Writer(found["started"], int(found["session"] or 0), *_who(who))
             (writers if found["writes"] else idle).append(writer)
     except PrivilegeMissing:
-        return Reading(now - delay, delay, (), (), (), NO_PROCESS)
+        return Reading(now=now - delay, delay=delay, writers=(), idle=(), calls=(), blind=NO_PROCESS)
     blind = blind or _unseen(session, server) or _recovered(session, now, writers)
-    return Reading(now - delay, delay, tuple(writers), tuple(idle), tuple(calls), blind)
+    return Reading(
+        now=now - delay, delay=delay, writers=tuple(writers), idle=tuple(idle), calls=tuple(calls), blind=blind
+    )
 
 
 def _at_work(

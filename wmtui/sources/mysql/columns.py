@@ -9,11 +9,11 @@ from wmtui.sources.mysql.account import grant
 from wmtui.sources.mysql.catalog import columns
 from wmtui.sources.mysql.column_types import Column
 from wmtui.sources.mysql.session import Session
-from wmtui.sources.settings_check import kept, narrowed
+from wmtui.sources.settings_check import selected_columns, unreadable_columns
 from wmtui.sources.span_query import MYSQL
 
 
-def kept_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
+def readable_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
     """The columns that the account may read and the settings do not exclude.
 
     An account with SELECT on some columns is not shown the others: a narrower table must be what somebody wants, and
@@ -22,7 +22,7 @@ def kept_columns(session: Session, table: TableName, config: TableConfig) -> lis
     found = {column.name: column for column in columns(session, table)}
     denied = _denied(session, table)
     if denied is None:
-        return [found[name] for name in kept(table, list(found), config)]
+        return [found[name] for name in selected_columns(table, list(found), config)]
     needed = grant(session, "SELECT", MYSQL.table(table))
     readable = {name: column for name, column in found.items() if column.readable}
     if not readable:
@@ -30,9 +30,9 @@ def kept_columns(session: Session, table: TableName, config: TableConfig) -> lis
     folded = {name.casefold() for name in readable}
     hidden = [name for name in config.exclude if name.casefold() not in folded]
     if not hidden:
-        raise narrowed(table, list(readable), needed)
+        raise unreadable_columns(table, list(readable), needed)
     visible = replace(config, exclude=tuple(name for name in config.exclude if name not in hidden))
-    return [readable[name] for name in kept(table, list(readable), visible)]
+    return [readable[name] for name in selected_columns(table, list(readable), visible)]
 
 
 def _denied(session: Session, table: TableName) -> PrivilegeMissing | None:

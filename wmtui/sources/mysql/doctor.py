@@ -28,7 +28,7 @@ def check_server(config: MySQLConfig) -> list[Check]:
             checks.extend(_privileges(session, kind))
             checks.extend(_roles(session, kind))
     except SourceError as error:
-        checks.append(doctor_checks.failed("source", error))
+        checks.append(doctor_checks.error_finding("source", error))
     return checks
 
 

@@ -15,17 +15,15 @@ from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.model import Check, Key, KeyValue, Position, Span, TableName
 from wmtui.sources.base import CursorCounts, SourceClock, SourceTable
 from wmtui.sources.cursor import from_utc
-from wmtui.sources.doctor_checks import failed
+from wmtui.sources.doctor_checks import error_finding
 from wmtui.sources.key_ranges import ranges
-from wmtui.sources.mysql import catalog, doctor
-from wmtui.sources.mysql import span_size as plan
-from wmtui.sources.mysql import table_state as state
+from wmtui.sources.mysql import catalog, doctor, span_size, table_state
 from wmtui.sources.mysql.clock import Reading, oldest_writer, read_clock
 from wmtui.sources.mysql.column_types import arrow_field, select_expression
-from wmtui.sources.mysql.columns import kept_columns
+from wmtui.sources.mysql.columns import readable_columns
 from wmtui.sources.mysql.rows import record_batches
 from wmtui.sources.mysql.session import Session
-from wmtui.sources.settings_check import fitted
+from wmtui.sources.settings_check import checked_table
 from wmtui.sources.span_query import MYSQL, SpanQuery, scan_query
 
 _SHARED_SECONDS = 0.2
@@ -74,7 +72,7 @@ class MySQLSource:
             try:
                 described = connection.describe(table, config)
             except (ConfigError, UnsupportedValue) as error:
-                return [failed(str(table), error)]
+                return [error_finding(str(table), error)]
             now = connection.clock().now
             counts = connection.cursor_counts(described, now)
             return doctor.check_table(connection.session, described, counts, now)
@@ -102,12 +100,12 @@ class MySQLConnection:
 
     def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See SourceConnection.describe."""
-        columns = kept_columns(self.session, table, config)
+        columns = readable_columns(self.session, table, config)
         indexes = catalog.indexes(self.session, table)
         unique_keys = [index.columns for index in indexes if index.unique_not_null]
         schema = pa.schema([arrow_field(table, column, config) for column in columns])
         digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
-        described = fitted(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
+        described = checked_table(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
         counted = {(column.name,) for column in columns if "auto_increment" in column.extra.lower()}
         numbers = catalog.numbers(self.session, table)
         return replace(
@@ -142,30 +140,30 @@ class MySQLConnection:
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See SourceConnection.estimate."""
-        return plan.estimate(self.session, SpanQuery(MYSQL, self._zone, table, span))
+        return span_size.estimate(self.session, SpanQuery(MYSQL, self._zone, table, span))
 
     def sorts(self, table: SourceTable, span: Span) -> bool:
         """See SourceConnection.sorts."""
         query = SpanQuery(MYSQL, self._zone, table, span)
-        return plan.sorts(self.session, query.rows(_columns(table)), query.parameters)
+        return span_size.sorts(self.session, query.rows(_columns(table)), query.parameters)
 
     def split(self, table: SourceTable, span: Span, pieces: int) -> list[Span]:
         """See SourceConnection.split."""
         if pieces < 2 or not table.primary_key:
             return [span]
-        return ranges(span, plan.boundaries(self.session, self._zone, table, span, pieces))
+        return ranges(span, span_size.boundaries(self.session, self._zone, table, span, pieces))
 
     def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts | None:
         """See SourceConnection.cursor_counts."""
-        return state.cursor_counts(self.session, self._zone, table, now)
+        return table_state.cursor_counts(self.session, self._zone, table, now)
 
     def cursor_of(self, table: SourceTable, key: Key) -> datetime | None:
         """See SourceConnection.cursor_of."""
-        return state.cursor_of(self.session, self._zone, table, key)
+        return table_state.cursor_of(self.session, self._zone, table, key)
 
     def newest_key(self, table: SourceTable) -> Position | None:
         """See SourceConnection.newest_key."""
-        return state.newest_key(self.session, self._zone, table)
+        return table_state.newest_key(self.session, self._zone, table)
 
     def _stream(
         self, table: SourceTable, sql: str, values: Mapping[str, KeyValue], batch_rows: int

@@ -5,7 +5,7 @@ from functools import partial
 from wmtui.errors import UsageError, WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.service import Changed, Entry, WayBack
+from wmtui.service import Consequence, Entry, WayBack
 from wmtui.texts import count
 from wmtui.tui.commands.permission import Asking
 from wmtui.tui.dialogs.base import ConfirmDialog, texts
@@ -37,7 +37,7 @@ class Edits(Asking):
         if outcome is None:
             return
         if isinstance(outcome, ConflictFound):
-            self._app.push_screen(ConflictDialog(outcome.draft, outcome.point), self._edit_theirs)
+            self._app.push_screen(ConflictDialog(outcome.preview, outcome.point), self._edit_theirs)
             return
         self._app.table_state.marked.clear()
         for changed in outcome.changed:
@@ -77,7 +77,7 @@ class Edits(Asking):
             if reason is not None:
                 app.background.do(lambda: [read(table, reason) for table in tables], self._all_reset, self._failed)
 
-        def read(table: TableName, reason: str) -> tuple[TableName, Changed | WmtuiError]:
+        def read(table: TableName, reason: str) -> tuple[TableName, Consequence | WmtuiError]:
             try:
                 seen = service.watermarks.standing(table)
                 return table, service.watermarks.reset(table, force=bool(doubled), reason=reason or None, seen=seen)
@@ -90,10 +90,10 @@ class Edits(Asking):
             ConfirmDialog(f"Reset {name}", effect, command, yes="Reset", typed=typed, reason_required=required), do
         )
 
-    def _all_reset(self, outcomes: "list[tuple[TableName, Changed | WmtuiError]]") -> None:
+    def _all_reset(self, outcomes: "list[tuple[TableName, Consequence | WmtuiError]]") -> None:
         self._app.table_state.marked.clear()
         for table, outcome in outcomes:
-            if isinstance(outcome, Changed):
+            if isinstance(outcome, Consequence):
                 self._changed("reset", outcome)
             else:
                 self._failed(outcome, table)
@@ -158,7 +158,7 @@ class Edits(Asking):
             undo = partial(service.history.undo, table, way.to, force=way.doubles, reason=reason or None, seen=way.seen)
             app.background.do(undo, done, lambda failure: self._failed(failure, table))
 
-        def done(changed: Changed) -> None:
+        def done(changed: Consequence) -> None:
             self._changed("undo", changed)
             app.walkthrough(Step.UNDONE)
 

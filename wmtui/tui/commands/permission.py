@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.service import Changed, Service
+from wmtui.service import Consequence, Service
 from wmtui.texts import count
 from wmtui.tui.background import Failure, words
 from wmtui.tui.dialogs.base import ConfirmDialog, texts
@@ -54,7 +54,7 @@ class Asking:
         command = lambda _: ""  # noqa: E731
         app.push_screen(ConfirmDialog(f"Change {name}?", effect, command, yes="Unlock", typed=name), typed)
 
-    def _changed(self, action: str, changed: Changed) -> None:
+    def _changed(self, action: str, changed: Consequence) -> None:
         summary = changed.selection.summary
         self._app.say(f"{action}: {summary}" + (f"; {summary.hint}" if summary.hint else ""), table=changed.mark.table)
         self._read_again([changed.mark.table])

@@ -2,23 +2,21 @@
 
 from textual.app import ComposeResult
 
-from wmtui.service import Draft
+from wmtui.service import EditPreview, OtherEdit
 from wmtui.tui.background import Failure, words
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.paragraphs import Paragraphs
-from wmtui.watermarks.journal_entries import difference
-from wmtui.watermarks.model import Watermark
 
 
 class ConflictDialog(Dialog[str]):
     """What somebody else made of the watermark, and what one was about to; dismissed with the point to edit on with."""
 
-    def __init__(self, seen: Draft, point: str) -> None:
+    def __init__(self, preview: EditPreview, point: str) -> None:
         super().__init__(
-            f"Somebody changed the watermark of {seen.table} meanwhile", yes="Edit theirs", no="Keep theirs"
+            f"Somebody changed the watermark of {preview.table} meanwhile", yes="Edit theirs", no="Keep theirs"
         )
-        self._seen = seen
+        self._preview = preview
         self._point = point
 
     def body(self) -> ComposeResult:
@@ -32,15 +30,15 @@ class ConflictDialog(Dialog[str]):
     def begin(self) -> None:
         """Read theirs."""
         super().begin()
-        self.ask(self._seen.again, self._show)
+        self.ask(self._preview.other_edit, self._show)
 
-    def _show(self, theirs: Watermark) -> None:
-        change = theirs.change or {}
-        who = f"{change.get('actor')}@{change.get('host')}, {change.get('at')}, {change.get('action')}"
-        why = [[(f"  “{change['reason']}”", "")]] if change.get("reason") else []
-        fields = difference(self._seen.seen.content, theirs.content)
-        lines: list[Line] = [[(f"  {name}  ", "dim"), (f"{old} → {new}", "")] for name, (old, new) in fields.items()]
-        self.query_one("#theirs", Paragraphs).show([[(f"  {who}", "dim")], *why, *lines])
+    def _show(self, theirs: OtherEdit) -> None:
+        change, who, why = theirs.change, "a change that nobody noted", ""
+        if change is not None:
+            who, why = f"{change.actor}@{change.host}, {change.at}, {change.action}", change.reason or ""
+        lines: list[Line] = [[(f"  {who}", "dim")], *([[(f"  “{why}”", "")]] if why else [])]
+        lines += [[(f"  {name}  ", "dim"), (f"{old} → {new}", "")] for name, (old, new) in theirs.diff.items()]
+        self.query_one("#theirs", Paragraphs).show(lines)
         self.ready(True)
 
     def failed(self, failure: Failure) -> None:

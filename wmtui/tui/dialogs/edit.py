@@ -13,7 +13,7 @@ from textual.widgets import Button, Input
 
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
-from wmtui.service import Changed, Draft, Service
+from wmtui.service import Consequence, EditPreview, Effect, Service
 from wmtui.texts import count
 from wmtui.tui.background import Failure, words
 from wmtui.tui.cli_equivalent import CliEquivalent
@@ -25,7 +25,7 @@ from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, preset_names
 from wmtui.watermarks.zones import wall_of
-from wmtui.words import values, watermarks
+from wmtui.words import effects, values, watermarks
 
 COLUMNS = (Column("table"), Column("from", 19), Column("files", -6), Column("rows", -10), Column("lost", 16))
 SETTLE_SECONDS = 0.15
@@ -35,14 +35,14 @@ SETTLE_SECONDS = 0.15
 class Edited(Struct, frozen=True):
     """What was saved. refused: tables that were not changed, and why. changed: the others."""
 
-    changed: Sequence[Changed]
+    changed: Sequence[Consequence]
     refused: Sequence[tuple[TableName, Failure]]
 
 
 class ConflictFound(Struct, frozen=True):
     """The watermark was changed by somebody else while this one thought about it."""
 
-    draft: Draft
+    preview: EditPreview
     point: str
 
 
@@ -65,7 +65,7 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         self._tables = tables
         self._equal = equal
         self._point = point
-        self._drafts: list[Draft] = []
+        self._previews: list[EditPreview] = []
         self._timer: Timer | None = None
         self._good = False
         self._saving = False
@@ -92,7 +92,7 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         """Read what is there now, and what the presets mean."""
         super().begin()
         self.say("reading…", "dim")
-        self.ask(lambda: [self._service.draft(table) for table in self._tables], self._take)
+        self.ask(lambda: [self._preview(table) for table in self._tables], self._take)
 
     @property
     def _typed(self) -> str:
@@ -113,18 +113,21 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         """Somebody ticked it."""
         return self.query_one("#force", Toggle).on
 
-    def _take(self, drafts: list[Draft]) -> None:
-        self._drafts = drafts
+    def _preview(self, table: TableName) -> EditPreview:
+        return self._service.preview_edit(self._service.documents(table))
+
+    def _take(self, previews: list[EditPreview]) -> None:
+        self._previews = previews
         self.say("")
         self.ask(self._points, self._show_presets)
 
     def _points(self) -> list[tuple[str, str, str]]:
         """Names and points that can be chosen: what would let files in, where it is, and the presets."""
-        summaries = [draft.now().selection.summary for draft in self._drafts]
+        summaries = [preview.current().selection.summary for preview in self._previews]
         openings = [summary.enter_at for summary in summaries if summary.enter_at is not None]
         found = [("lets files in", format_wall(min(openings)), "good")] if openings else []
         zone = self._service.workspace.zone
-        if len(self._drafts) == 1 and (at := wall_of(self._drafts[0].seen, zone)) is not None:
+        if len(self._previews) == 1 and (at := wall_of(self._previews[0].mark, zone)) is not None:
             found.append(("as it is now", format_wall(at), ""))
         for name in preset_names(self._service.workspace.settings.presets):
             found.append((name, format_wall(self._service.watermarks.point(name, force=True)), "dim"))
@@ -165,16 +168,16 @@ class EditDialog(Dialog[Edited | ConflictFound]):
 
     def _judge(self) -> None:
         """Ask what the point would do."""
-        point, force, drafts = self.point, self.force, self._drafts
+        point, force, previews = self.point, self.force, self._previews
         self._asked = point
         if self._saving:  # A question asked now would make the answer to that one late.
             return
-        if not drafts or not point:
+        if not previews or not point:
             self.query_one("#meaning", Paragraphs).show([])
             self._show_plan([])
             return
         self.ask(
-            lambda: [_effect(self._service, draft, point, force) for draft in drafts],
+            lambda: [_move(preview, point, force) for preview in previews],
             lambda effects: self._show_effects(point, effects),
         )
 
@@ -213,20 +216,20 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         self._saving = True
         self.say("saving…", "dim")
         point, force, reason = self.point, self.force, self.reason or None
-        save = partial(_save, self._service, self._drafts, point, force=force, reason=reason)
+        save = partial(_save, self._service, self._previews, point, force=force, reason=reason)
         self.ask(save, self._saved)
 
-    def _saved(self, outcomes: "list[Changed | WmtuiError]") -> None:
+    def _saved(self, outcomes: "list[Consequence | WmtuiError]") -> None:
         if len(outcomes) == 1:
             (outcome,) = outcomes
             if type(outcome) is Conflict:
-                self.dismiss(ConflictFound(self._drafts[0], self.point))
+                self.dismiss(ConflictFound(self._previews[0], self.point))
                 return
             if isinstance(outcome, WmtuiError):
                 self._saving = False
                 self.say(words(outcome), "bad")
                 return
-        changed = [outcome for outcome in outcomes if isinstance(outcome, Changed)]
+        changed = [outcome for outcome in outcomes if isinstance(outcome, Consequence)]
         pairs = zip(self._tables, outcomes, strict=True)
         self.dismiss(Edited(changed, [(table, o) for table, o in pairs if isinstance(o, WmtuiError)]))
 
@@ -237,14 +240,14 @@ def _preset_line(preset: tuple[str, str, str], _: int) -> Line:
 
 
 def _save(
-    service: Service, drafts: Sequence[Draft], text: str, *, force: bool, reason: str | None
-) -> list[Changed | WmtuiError]:
+    service: Service, previews: Sequence[EditPreview], text: str, *, force: bool, reason: str | None
+) -> list[Consequence | WmtuiError]:
     """Place every table at the same point: `3h ago` is read once. Raises UsageError."""
     point = format_wall(service.watermarks.point(text, force=force))
-    outcomes: list[Changed | WmtuiError] = []
-    for draft in drafts:
+    outcomes: list[Consequence | WmtuiError] = []
+    for preview in previews:
         try:
-            outcomes.append(service.watermarks.set(draft.table, point, force=force, reason=reason, seen=draft.seen))
+            outcomes.append(service.watermarks.set(preview.table, point, force=force, reason=reason, seen=preview.mark))
         except WmtuiError as error:
             outcomes.append(error)
     return outcomes
@@ -253,29 +256,26 @@ def _save(
 class Move(Struct, frozen=True):
     """What a point would do to one table."""
 
-    seen: Watermark
+    before: Watermark
     wall: datetime | None
-    effect: watermarks.Effect
+    effect: Effect
 
 
-def _effect(service: Service, draft: Draft, point: str, force: bool) -> Move:
-    now, then = draft.now(), draft.set(point, force=force)
-    zone = service.workspace.zone
-    effect = watermarks.effect(draft.seen, now.selection, then.mark, then.selection, zone)
-    return Move(draft.seen, then.mark.data_timestamp, effect)
+def _move(preview: EditPreview, point: str, force: bool) -> Move:
+    after = preview.placed_at(point, force=force)
+    return Move(preview.mark, after.mark.data_timestamp, preview.effect(after))
 
 
 def _meaning(moves: Sequence[Move], zone: ZoneInfo) -> Line:
     """From where to where; several tables are at many points."""
-    whence = watermarks.point(moves[0].seen, zone) if len(moves) == 1 else f"{len(moves)} tables"
+    whence = watermarks.point(moves[0].before, zone) if len(moves) == 1 else f"{len(moves)} tables"
     return [(f"{whence} → ", "dim"), (values.point(moves[0].wall, zone), "strong")]
 
 
 def _lines(move: Move) -> list[Line]:
     """The effect on one table, losses first."""
-    lines: list[Line] = [[(f"✗ {loss}", "bad")] for loss in move.effect.losses]
-    lines += [[(line, "good" if line.startswith("+") else "")] for line in watermarks.effect_lines(move.effect)]
-    if not move.seen.is_manual:
+    lines: list[Line] = [[(str(line), line.tone)] for line in effects.lines(move.effect)]
+    if not move.before.is_manual:
         lines.append([("it becomes manual: runs of cron only load it, until a full sync", "dim")])
     return lines
 
@@ -298,9 +298,9 @@ def _totals(moves: Sequence[Move]) -> list[Line]:
     least = "at least " if sum(effect.rows_known for effect in effects) < entering else ""
     about = f", {values.size(size)}, {least}{count(rows, 'row')}" if entering else ""
     lines.append([(f"+{count(entering, 'file')}{about}", "good" if entering else "")])
-    if again := sum(effect.moved < timedelta(0) for effect in effects):
+    if again := sum(effect.reads_again for effect in effects):
         lines.append([(f"{count(again, 'table')} read rows again", "")])
-    if automated := sum(not move.seen.is_manual for move in moves):
+    if automated := sum(not move.before.is_manual for move in moves):
         lines.append([(f"{count(automated, 'table')} become manual, until a full sync", "dim")])
     return lines
 
@@ -311,11 +311,11 @@ def _rows(moves: Sequence[Move]) -> list[Row]:
 
 
 def _row(move: Move) -> Row:
-    effect, at = move.effect, move.seen.data_timestamp
+    effect, at = move.effect, move.before.data_timestamp
     files = f"+{effect.entering:,}" if effect.entering else values.ABSENT
     rows = f"{effect.rows:,}" if effect.rows_known else values.ABSENT
     lost = [f"{count(effect.leaving, 'file')}"] if effect.leaving else []
     lost += [values.span(effect.moved)] if effect.moved > timedelta(0) else []
     whence = values.ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
-    cells = (str(move.seen.table), whence, files, rows, ", ".join(lost) or values.ABSENT)
+    cells = (str(move.before.table), whence, files, rows, ", ".join(lost) or values.ABSENT)
     return Row(cells, "bad" if effect.loses else "")

@@ -16,7 +16,7 @@ from textual.widgets import ContentSwitcher
 from wmtui.errors import Unreadable
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import Draft, Entry, Look, Selection, Service, State, TableSeverity
+from wmtui.service import Consequence, Entry, Look, Selection, Service, State, TableSeverity
 from wmtui.service.workspace import LoadNote
 from wmtui.texts import count
 from wmtui.tui.background import Failure, words
@@ -26,11 +26,11 @@ from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.list_items import file_line, lag_bar
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
-from wmtui.words import states, values, watermarks
+from wmtui.words import consequences, files, states, values, watermarks
 from wmtui.words.changes import differences
 from wmtui.words.last_verified import in_words
 from wmtui.words.styled import Glyph, Tone
-from wmtui.words.values import printable
+from wmtui.words.values import in_one_line, printable
 
 TABS = ("fields", "files", "history")
 KEPT = ("all", "kept", "dropped")
@@ -73,7 +73,6 @@ class Detail(Struct, frozen=True):
     """What was read of a table, and what takes long to derive from it. look: as the list shows it."""
 
     look: Look
-    draft: Draft
     selection: Selection
     shown: Mapping[str, Sequence[Verdict]]
     histogram: Histogram | None
@@ -82,27 +81,35 @@ class Detail(Struct, frozen=True):
 
 def read(service: Service, table: TableName) -> Detail:
     """Everything but the history. Raises Unreadable and StoreError."""
-    draft = service.draft(table)
-    now = draft.now()
-    newest = sorted(now.selection.verdicts, key=lambda v: v.file.last_modified, reverse=True)
+    documents = service.documents(table)
+    consequence = service.preview_edit(documents).current()
+    selection = consequence.selection
+    newest = sorted(selection.verdicts, key=lambda v: v.file.last_modified, reverse=True)
     kept = [verdict for verdict in newest if verdict.selected]
     dropped = [verdict for verdict in newest if not verdict.selected]
     shown = {"all": [*kept, *dropped], "kept": kept, "dropped": dropped}
-    look = service.overview.counted(service.overview.look(table), now.selection)
-    return Detail(look, draft, now.selection, shown, Histogram.of(now.selection), fields(service, look, now.selection))
+    look = service.overview.counted(service.overview.of(documents), selection)
+    return Detail(
+        look=look,
+        selection=selection,
+        shown=shown,
+        histogram=Histogram.of(selection),
+        fields=fields(service, look, consequence),
+    )
 
 
 _TONES = {TableSeverity.OK: Tone.PLAIN, TableSeverity.WARN: Tone.WARN, TableSeverity.ERROR: Tone.BAD}
 
 
-def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str, str, str]]:
+def fields(service: Service, look: Look, consequence: Consequence) -> list[tuple[str, str, str]]:
     """The watermark in words: label, text, kind."""
     mark, heartbeat, zone = look.mark, look.heartbeat, service.workspace.zone
     assert mark is not None
     assert heartbeat is not None
     f, status = mark.fields, look.status
     limit, verified = service.workspace.config(mark.table).freshness.error, in_words(status.verified)
-    loads, *rest = watermarks.consequence(service, mark, selection)
+    summary = consequence.selection.summary
+    hint = files.hint(summary)
     own, *others = service.workspace.loads(mark)
     mysql, redshift = values.status(f["mysql_status"]), values.status(own.status)
     shown = [
@@ -113,8 +120,9 @@ def fields(service: Service, look: Look, selection: Selection) -> list[tuple[str
         *_elsewhere(others),
         ("lag", _lag(look, limit), ""),
         ("last success", values.instant(status.last_success), ""),
-        ("next load", loads.removeprefix("loading now would say: "), ""),
-        *(("", line, "warn" if "enter" in line or "reprocess" in line else "") for line in rest),
+        ("next load", str(summary), ""),
+        *([("", str(hint), hint.tone)] if hint.text else []),
+        ("", consequences.start(consequence, zone), ""),
     ]
     if status.state is not State.FAILED and (why := states.why(mark.table, status.judgement)):
         shown.append(("state", why, _TONES[status.severity]))
@@ -157,10 +165,9 @@ def _elsewhere(others: Sequence[LoadNote]) -> Iterator[tuple[str, str, str]]:
 
 def _bookkeeping(service: Service, mark: Watermark) -> Iterator[tuple[str, str, str]]:
     """The document's other fields, those of other tools too: the whole line is the text."""
-    for line in watermarks.document(service, mark):
-        name, _, value = line.partition(" ")
+    for name, value in watermarks.fields(mark, service.workspace.clock(), service.workspace.zone).items():
         if name not in _SHOWN:
-            yield WHOLE_LINE, f"{name:26} {value.strip()}", "dim"
+            yield WHOLE_LINE, in_one_line(f"{name:26} {value}"), "dim"
 
 
 class Tabs(StaticLines):

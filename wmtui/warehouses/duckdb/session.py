@@ -26,9 +26,9 @@ class DuckDBStatements(Statements):
     refusal_of_older = "CASE WHEN random() < 2 THEN CAST(error('{words}') AS varchar) END"
     """DuckDB would not come to compute what does not change."""
 
-    def whole(self, target: str) -> str:
+    def full_name(self, target: str) -> str:
         """In lower case: DuckDB's names differ in more than case."""
-        return super().whole(target).lower()
+        return super().full_name(target).lower()
 
 
 class DuckDBSession(StreamSession):
@@ -67,7 +67,7 @@ class DuckDBSession(StreamSession):
             self.execute(
                 "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
                 " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2) ORDER BY column_index",
-                *self.statements.place(table),
+                *self.statements.schema_and_name(table),
             )
         )
 
@@ -78,11 +78,11 @@ class DuckDBSession(StreamSession):
         return TargetTable(
             columns=tuple(
                 TargetColumn(
-                    column["column_name"],
-                    column["data_type"],
-                    column["is_nullable"],
-                    column["column_default"] is not None,
-                    column.get("is_generated", False),  # From DuckDB 2 on.
+                    name=column["column_name"],
+                    type=column["data_type"],
+                    nullable=column["is_nullable"],
+                    has_default=column["column_default"] is not None,
+                    generated=column.get("is_generated", False),  # From DuckDB 2 on.
                 )
                 for column in sorted(columns, key=lambda column: int(column["column_index"]))
             ),
@@ -103,7 +103,7 @@ class DuckDBSession(StreamSession):
                 " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
                 function=function,
             ),
-            list(self.statements.place(table)),
+            list(self.statements.schema_and_name(table)),
         )
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -112,7 +112,7 @@ class DuckDBSession(StreamSession):
         found = self.execute(
             "SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database()"
             " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
-            *self.statements.place(target),
+            *self.statements.schema_and_name(target),
         )
         if not found and not self.columns(target):
             return TargetState()

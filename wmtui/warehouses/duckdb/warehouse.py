@@ -16,13 +16,13 @@ from wmtui.errors import LoadRefused, TargetUnreadable, WarehouseError, WmtuiErr
 from wmtui.model import Check, Clock, Level
 from wmtui.warehouses.duckdb.session import SCHEMA, DuckDBSession
 from wmtui.warehouses.ledger import ledger
-from wmtui.warehouses.ledger_state import KnownLoads, Place
+from wmtui.warehouses.ledger_state import Feed, KnownLoads
 from wmtui.warehouses.load.merge import merge, unstage_loaded
 from wmtui.warehouses.load.staging import stage
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.read_columns import columns_to_read
-from wmtui.warehouses.target import Limits, TargetTable
+from wmtui.warehouses.target import TargetLimits, TargetTable
 
 _WAIT = timedelta(seconds=5)
 _POLL_SECONDS = 0.05
@@ -36,7 +36,7 @@ process is in it meanwhile.
 class DuckDBWarehouse:
     """A Warehouse in a DuckDB file. wait: how long to try while another process has the file open."""
 
-    limits = Limits(nul=True, ignores_case=True)
+    limits = TargetLimits(nul=True, ignores_case=True)
     reads_store = False
     statements = Statements(SCHEMA)
 
@@ -56,20 +56,20 @@ class DuckDBWarehouse:
         with self._session() as session:
             return session.describe(target)
 
-    def loads(self, place: Place) -> KnownLoads:
+    def loads(self, feed: Feed) -> KnownLoads:
         """What was loaded into a target, and by whom."""
         if not self._path.exists():
             return KnownLoads()
         with self._session() as session:
-            return ledger.read_loads(session, place)
+            return ledger.read_loads(session, feed)
 
-    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+    def accept(self, feed: Feed, *, token: int, run: str, moved_from: str | None = None) -> None:
         """Record the target as it is now as what this table's loads left."""
         with self._session(loads=True) as session:
             self._prepare_ledger(session)
-            with self._lock(session, place.target), session.transaction():
-                state = session.state(place.target)
-                ledger.accept_target(session, place, state, token=token, run=run, moved_from=moved_from)
+            with self._lock(session, feed.target), session.transaction():
+                state = session.state(feed.target)
+                ledger.accept_target(session, feed, state, token=token, run=run, moved_from=moved_from)
 
     def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
         """Stage beside other loads of this process, merge one at a time into a target."""
@@ -106,7 +106,7 @@ class DuckDBWarehouse:
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
     def _lock(self, session: DuckDBSession, target: str) -> threading.Lock:
-        return _LEDGER_LOCKS[self._path.resolve(), session.statements.whole(target)]
+        return _LEDGER_LOCKS[self._path.resolve(), session.statements.full_name(target)]
 
     def _prepare_ledger(self, session: DuckDBSession) -> None:
         with _LEDGER_LOCKS[self._path.resolve(), ""]:
@@ -114,9 +114,9 @@ class DuckDBWarehouse:
                 first = ledger.has_first_ledger(session)
                 try:
                     with session.transaction():
-                        ledger.make_ledger(session, first=first)
+                        ledger.create_ledger(session, first=first)
                 except duckdb.CatalogException as error:
-                    raise ledger.in_the_way(session.statements.schema, error) from error
+                    raise ledger.ledger_unusable(session.statements.schema, error) from error
 
     @contextmanager
     def _session(self, *, loads: bool = False) -> Iterator[DuckDBSession]:

@@ -24,48 +24,48 @@ class LedgerStatements:
     that share one wait for each other; with 32 few do, and a schema is not filled with tables.
     """
 
-    def place(self, target: str) -> tuple[str, str]:
+    def schema_and_name(self, target: str) -> tuple[str, str]:
         """Schema and name of a table, the target written as a TargetName."""
         found = TargetName.parse(target)
         return found.schema or self.schema, found.name
 
-    def whole(self, target: str) -> str:
+    def full_name(self, target: str) -> str:
         """A target as the ledger has it: always with its schema, as the catalogue writes both."""
-        schema, name = self.place(target)
+        schema, name = self.schema_and_name(target)
         return str(TargetName(name, schema))
 
     def shard(self, target: str) -> str:
         """Two digits: which of the ledger tables is a target's."""
-        digest = hashlib.sha256(self.whole(target).encode()).digest()
+        digest = hashlib.sha256(self.full_name(target).encode()).digest()
         return f"{int.from_bytes(digest[:4], 'big') % self.shards:02d}"
 
-    def own(self, name: str) -> str:
+    def own_table(self, name: str) -> str:
         """A table of wmtui's own, quoted."""
         return quote(*self._database, self.schema, name)
 
     def ledger(self, target: str) -> str:
         """The table that has a target's ledger rows, quoted."""
-        return self.own(f"{LEDGER}_{self.shard(target)}")
+        return self.own_table(f"{LEDGER}_{self.shard(target)}")
 
     def fence(self, target: str) -> str:
         """The table that has a target's fence rows, quoted."""
-        return self.own(f"{FENCE}_{self.shard(target)}")
+        return self.own_table(f"{FENCE}_{self.shard(target)}")
 
     def create_ledger(self) -> list[str]:
         """Every table and view of wmtui's own. Times are UTC; lengths fit Redshift, which counts bytes."""
         shards = [f"{number:02d}" for number in range(self.shards)]
         parts = {"rows": quote("rows"), "key": quote("key"), "small": self._small}
-        made = [fill(_CREATE_WAREHOUSE, table=self.own(WAREHOUSE), **parts)]
+        made = [fill(_CREATE_WAREHOUSE, table=self.own_table(WAREHOUSE), **parts)]
         for shard in shards:
-            made.append(fill(_CREATE_LEDGER, table=self.own(f"{LEDGER}_{shard}"), **parts))
-            made.append(fill(_CREATE_FENCE, table=self.own(f"{FENCE}_{shard}"), **parts))
+            made.append(fill(_CREATE_LEDGER, table=self.own_table(f"{LEDGER}_{shard}"), **parts))
+            made.append(fill(_CREATE_FENCE, table=self.own_table(f"{FENCE}_{shard}"), **parts))
         union = " UNION ALL ".join(
-            fill(_SELECT_SHARD, table=self.own(f"{LEDGER}_{shard}"), **parts) for shard in shards
+            fill(_SELECT_SHARD, table=self.own_table(f"{LEDGER}_{shard}"), **parts) for shard in shards
         )
-        made.append(f"CREATE OR REPLACE VIEW {self.own(LEDGER)} AS {union}")
+        made.append(f"CREATE OR REPLACE VIEW {self.own_table(LEDGER)} AS {union}")
         refusal = fill(self.refusal_of_older, words=_TOO_OLD)
         columns = f"{refusal} AS table_name, {refusal} AS target, 0 AS token"
-        made.append(f"CREATE OR REPLACE VIEW {self.own(FENCE)} AS SELECT {columns}")
+        made.append(f"CREATE OR REPLACE VIEW {self.own_table(FENCE)} AS SELECT {columns}")
         return made
 
     _small = ""
@@ -75,31 +75,31 @@ class LedgerStatements:
 
     def select_warehouse(self) -> str:
         """Id and format of this warehouse."""
-        return fill("SELECT id, format FROM {table}", table=self.own(WAREHOUSE))
+        return fill("SELECT id, format FROM {table}", table=self.own_table(WAREHOUSE))
 
     def insert_warehouse(self) -> str:
         """The id row."""
-        return fill("INSERT INTO {table} (id, format, made_at) VALUES ($1, $2, $3)", table=self.own(WAREHOUSE))
+        return fill("INSERT INTO {table} (id, format, made_at) VALUES ($1, $2, $3)", table=self.own_table(WAREHOUSE))
 
     def first_format_targets(self) -> str:
         """Targets that the one ledger and fence of the first format know."""
         return fill(
             "SELECT target FROM {ledger} UNION SELECT target FROM {fence}",
-            ledger=self.own(LEDGER),
-            fence=self.own(FENCE),
+            ledger=self.own_table(LEDGER),
+            fence=self.own_table(FENCE),
         )
 
     def take_over_first_format(self, target: str) -> list[str]:
         """Copy what the tables of the first format know of target $1, which is this one; whose store, nobody knows."""
         parts = {"rows": quote("rows"), "key": quote("key")}
-        whole = "'" + self.whole(target).replace("'", "''") + "'"
+        whole = "'" + self.full_name(target).replace("'", "''") + "'"
         return [
             fill(
                 "INSERT INTO {table} (store, table_name, target, {key}, etag, uri, {rows}, load_id, run, epoch, token,"
                 " loaded_at) SELECT '', table_name, {whole}, '', etag, uri, {rows}, load_id, '', epoch, token,"
                 " loaded_at FROM {first} WHERE target = $1",
                 table=self.ledger(target),
-                first=self.own(LEDGER),
+                first=self.own_table(LEDGER),
                 whole=whole,
                 **parts,
             ),
@@ -107,21 +107,21 @@ class LedgerStatements:
                 "INSERT INTO {table} (store, table_name, target, token, run) SELECT '', table_name, {whole},"
                 " max(token), '' FROM {first} WHERE target = $1 GROUP BY table_name",
                 table=self.fence(target),
-                first=self.own(FENCE),
+                first=self.own_table(FENCE),
                 whole=whole,
             ),
         ]
 
     def drop_first_format(self) -> list[str]:
         """What stands where the views are to be."""
-        return [f"DROP TABLE {self.own(LEDGER)}", f"DROP TABLE {self.own(FENCE)}"]
+        return [f"DROP TABLE {self.own_table(LEDGER)}", f"DROP TABLE {self.own_table(FENCE)}"]
 
     def select_first_ledger(self) -> str:
         """Files of table $1 in target $2, as a ledger of the first format has them; columns as in select_ledger."""
         return fill(
             "SELECT '', '', uri, etag, NULL, NULL, {rows}, load_id, epoch, loaded_at FROM {ledger}"
             " WHERE table_name = $1 AND target = $2 ORDER BY loaded_at",
-            ledger=self.own(LEDGER),
+            ledger=self.own_table(LEDGER),
             rows=quote("rows"),
         )
 
@@ -130,7 +130,7 @@ class LedgerStatements:
         return fill(
             "SELECT '', table_name, max(token), '', NULL, NULL, NULL, NULL FROM {fence} WHERE target = $1"
             " GROUP BY table_name",
-            fence=self.own(FENCE),
+            fence=self.own_table(FENCE),
         )
 
     def select_ledger(self, target: str) -> str:

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from wmtui.column_types import INSTANT, is_json, max_bytes
 from wmtui.errors import FileMisfit, LoadRefused, TableError
 from wmtui.model import As
-from wmtui.warehouses.load.conversions import converted, kept
+from wmtui.warehouses.load.conversions import converted, target_field
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load.types import arrow_type, carried_field, declared_length, landing_type, wider_field
+from wmtui.warehouses.load.types import arrow_type, carried_field, declared_length, loadable_type, wider_field
 from wmtui.warehouses.load_request import Naming
 from wmtui.warehouses.target import Columns
 
 
-class Landing(Struct, frozen=True):
+class ColumnMapping(Struct, frozen=True):
     """One column of a file on its way: its name there, its name in the target, and the Arrow type it travels in.
 
     carried: the type it has before it is kept as `how`, with times of `zone`.
@@ -90,7 +90,7 @@ def renamed(schema: pa.Schema, naming: Naming) -> pa.Schema:
         if name in fields:
             raise _one_place(fields[name].name, field.name, name)
         if name is not None:
-            fields[name] = field if pa.types.is_null(field.type) else kept(field, naming)
+            fields[name] = field if pa.types.is_null(field.type) else target_field(field, naming)
     return pa.schema([field.with_name(name) for name, field in fields.items()])
 
 
@@ -145,27 +145,27 @@ class Target(Struct, frozen=True):
         return self.statements.retype_column(self.name, column, self.statements.column_type(field))
 
 
-def unfit(
-    field: pa.Field, declared: str, target: Target, naming: Naming, *, said: str, forms: Sequence[As] = tuple(As)
+def column_misfit(
+    field: pa.Field, declared: str, target: Target, naming: Naming, *, source: str, forms: Sequence[As] = tuple(As)
 ) -> Misfit | None:
     """Why a column of the target, by its declared type, does not take a carried field's values; None where it does.
 
-    said: what the field's own side calls its type. forms: those that may be advised.
+    source: the field's type as its own side calls it. forms: those that may be advised.
     """
     how = None if pa.types.is_null(field.type) else naming.as_types.get(field.name)
     form = converted(field, how)
     if form is None:
         return Misfit(
             field.name,
-            f"is {said}, and `as` says {how}",
+            f"is {source}, and `as` says {how}",
             "such values have no form like that",
             _ways_out(field, declared, target, naming, forms),
         )
-    if landing_type(form.type, declared, json=is_json(form)) is not None:
+    if loadable_type(form.type, declared, json=is_json(form)) is not None:
         return None
     return Misfit(
         field.name,
-        f"does not fit: {said}{f' kept as {how}' if how else ''}, {declared} in the target",
+        f"does not fit: {source}{f' kept as {how}' if how else ''}, {declared} in the target",
         "the warehouse would round, cut or convert its values",
         _ways_out(field, declared, target, naming, forms),
     )
@@ -184,15 +184,15 @@ def _would_land(field: pa.Field, how: As, declared: str) -> bool:
     form = converted(field, how)
     if form is None or (how is As.LOCAL_TIMESTAMP and field.type != INSTANT):
         return False
-    return landing_type(form.type, declared, json=is_json(form)) is not None
+    return loadable_type(form.type, declared, json=is_json(form)) is not None
 
 
-def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
+def map_columns(schema: pa.Schema, target: Target, naming: Naming) -> list[ColumnMapping]:
     """Where every column of a carried schema lands; the target must have each.
 
     Raises TableError, naming all of them, when columns cannot hold their values exactly, or when two land in one.
     """
-    landings: dict[str, Landing] = {}
+    mappings: dict[str, ColumnMapping] = {}
     misfits: list[Misfit] = []
     for field in schema:
         name = naming.of(field.name)
@@ -202,27 +202,29 @@ def land(schema: pa.Schema, target: Target, naming: Naming) -> list[Landing]:
         has_none = pa.types.is_null(field.type)
         if has_none and column not in target.columns:
             continue
-        if misfit := unfit(field, target.columns[column], target, naming, said=f"{field.type} in the file"):
+        if misfit := column_misfit(field, target.columns[column], target, naming, source=f"{field.type} in the file"):
             misfits.append(misfit)
             continue
-        if column in landings:
-            raise _one_place(landings[column].source, field.name, column)
-        form = field if has_none else kept(field, naming)
-        kind = landing_type(form.type, target.columns[column], json=is_json(form))
+        if column in mappings:
+            raise _one_place(mappings[column].source, field.name, column)
+        form = field if has_none else target_field(field, naming)
+        kind = loadable_type(form.type, target.columns[column], json=is_json(form))
         how = None if has_none else naming.as_types.get(field.name)
         if how is As.JSON and arrow_type(target.columns[column]) is not None:  # There it stays a text.
             how = None
-        landings[column] = Landing(field.name, column, kind, field.type, how, naming.zone)
+        mappings[column] = ColumnMapping(
+            source=field.name, column=column, type=kind, carried=field.type, how=how, zone=naming.zone
+        )
     if misfits:
         first, *others = misfits
         next_step = "; ".join([first.way_out, *map(str, others)])
         raise LoadRefused(f"column {first.column} {first.what}", first.why, next_step)
-    return list(landings.values())
+    return list(mappings.values())
 
 
-def order_columns(names: Sequence[str], known: Columns, landings: Sequence[Landing]) -> tuple[str, ...]:
+def key_and_cursor(names: Sequence[str], known: Columns, mappings: Sequence[ColumnMapping]) -> tuple[str, ...]:
     """The target's names of key and cursor columns. Raises TableError when the file or the target lacks one."""
-    landed = {landing.column for landing in landings}
+    landed = {mapping.column for mapping in mappings}
     columns = tuple(match(name, known) or name for name in names)
     missing = [column for column in columns if column not in landed]
     if missing:

@@ -35,7 +35,7 @@ def converted(field: pa.Field, how: As | None) -> pa.Field | None:
     return None if how is As.JSON or width is None else carried_field(field.name, pa.string(), width)
 
 
-def kept(field: pa.Field, naming: Naming) -> pa.Field:
+def target_field(field: pa.Field, naming: Naming) -> pa.Field:
     """A carried field as the target is to keep it. Raises UnsupportedValue when its values have no such form."""
     how = naming.as_types.get(field.name)
     found = converted(field, how)

@@ -6,14 +6,14 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from wmtui.errors import FileMisfit, RowsMissing, TargetChanged
-from wmtui.warehouses.ledger.ledger import claim, loaded_before, pass_fence, passed, raise_fence, write_ledger
+from wmtui.warehouses.ledger.ledger import check_fence, claim, fence_after, loaded_before, write_fence, write_ledger
 from wmtui.warehouses.ledger_state import Fence
 from wmtui.warehouses.load.columns import match
 from wmtui.warehouses.load.session import Session
 from wmtui.warehouses.load.staging import Staged
-from wmtui.warehouses.load.statements import Losing, Update, count_staged, drop_staging, unstage
+from wmtui.warehouses.load.statements import OutdatedRows, Update, count_staged, drop_staging, unstage
 from wmtui.warehouses.load.types import arrow_type
-from wmtui.warehouses.load_request import Layout, LoadFile, LoadRequest, LoadResult
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, TargetLayout
 from wmtui.warehouses.target import Columns
 
 LoadedFilePolicy = Callable[[Session, LoadRequest, Staged, Set[LoadFile]], None]
@@ -30,9 +30,9 @@ class FilesLoaded(Exception):
 
 def unstage_loaded(session: Session, request: LoadRequest, staged: Staged, loaded: Set[LoadFile]) -> None:
     """The LoadedFilePolicy where staging tells the rows of every file: delete those of loaded files from it."""
-    for mark, file in zip(staged.marks, request.files, strict=True):
+    for file_number, file in zip(staged.file_numbers, request.files, strict=True):
         if file in loaded:
-            session.execute(unstage(staged.staging.table), mark)
+            session.execute(unstage(staged.staging.table), file_number)
 
 
 def refuse_loaded(_session: Session, _request: LoadRequest, _staged: Staged, loaded: Set[LoadFile]) -> None:
@@ -45,8 +45,8 @@ def merge(session: Session, request: LoadRequest, staged: Staged, if_loaded: Loa
 
     Raises Conflict when a higher token was seen or staging is not this load's, and what `if_loaded` raises.
     """
-    prove_staging(session, request, staged)
-    known = enter(session, request)
+    verify_staging(session, request, staged)
+    known = begin(session, request)
     loaded = loaded_before(session, request)
     if loaded:
         if_loaded(session, request, staged, loaded)
@@ -56,15 +56,17 @@ def merge(session: Session, request: LoadRequest, staged: Staged, if_loaded: Loa
 
 def finish_without_files(session: Session, request: LoadRequest) -> None:
     """Transaction 2 of a load whose files are all loaded: the fence passed and raised, nothing merged."""
-    known = enter(session, request)
-    raise_fence(session, request, known, passed(request, known))
+    known = begin(session, request)
+    write_fence(session, request, known, fence_after(request, known))
 
 
-def enter(session: Session, request: LoadRequest) -> Fence | None:
-    """Pass the fence; what an earlier load of this place left. Raises Conflict when the ledger went back meanwhile."""
+def begin(session: Session, request: LoadRequest) -> Fence | None:
+    """Check the fence, and that the warehouse was not put back meanwhile; returns what an earlier load of this feed
+    left. Raises Conflict.
+    """
     if request.claim:
-        claim(session, request.place)
-    known = pass_fence(session, request.place, request.token, request.run)
+        claim(session, request.feed)
+    known = check_fence(session, request.feed, request.token, request.run)
     after = request.after
     if after is not None and not session.execute(session.statements.select_load(request.target), after):
         raise TargetChanged(
@@ -80,10 +82,10 @@ def finish(
 ) -> LoadResult:
     """Merge what is fresh, write the ledger and raise the fence."""
     added: tuple[str, ...] = ()
-    left = passed(request, known)
+    left = fence_after(request, known)
     if fresh:
         before = left.columns
-        added, inserted = apply(session, request, staged, before)
+        added, inserted = merge_staging(session, request, staged, before)
         write_ledger(session, request, fresh)
         left = replace(
             left,
@@ -91,7 +93,7 @@ def finish(
             target_rows=None if request.target_rows is None else request.target_rows + inserted,
             columns=tuple(dict.fromkeys((*before, *staged.columns))),
         )
-    raise_fence(session, request, known, left)
+    write_fence(session, request, known, left)
     session.execute(drop_staging(staged.staging.table))
     already = tuple(file for file in request.files if file not in fresh)
     return LoadResult(tuple(fresh), already, sum(fresh.values()), added)
@@ -118,7 +120,7 @@ def with_added(result: LoadResult, added: tuple[str, ...]) -> LoadResult:
     return replace(result, added=(*added, *result.added))
 
 
-def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> None:
+def verify_staging(session: Session, request: LoadRequest, staged: Staged) -> None:
     """Raises Conflict unless staging, which bears this load's id, holds what was staged.
 
     A pooler may give this transaction another connection than the one that staged; that connection does not have it.
@@ -128,9 +130,9 @@ def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> Non
     except session.missing_errors:
         found = {}
     promised: dict[int, int] = {}
-    for mark, rows in zip(staged.marks, staged.rows, strict=True):
-        promised[mark] = promised.get(mark, 0) + rows
-    if found != {mark: rows for mark, rows in promised.items() if rows}:
+    for file_number, rows in zip(staged.file_numbers, staged.rows, strict=True):
+        promised[file_number] = promised.get(file_number, 0) + rows
+    if found != {file_number: rows for file_number, rows in promised.items() if rows}:
         raise TargetChanged(
             f"staging of load {request.load_id} does not hold what was staged",
             f"it has {sum(found.values()):,} rows of {sum(promised.values()):,}",
@@ -138,7 +140,9 @@ def prove_staging(session: Session, request: LoadRequest, staged: Staged) -> Non
         )
 
 
-def apply(session: Session, request: LoadRequest, staged: Staged, before: Sequence[str]) -> tuple[tuple[str, ...], int]:
+def merge_staging(
+    session: Session, request: LoadRequest, staged: Staged, before: Sequence[str]
+) -> tuple[tuple[str, ...], int]:
     """Bring staging into the target, which is created if there is none. before: columns that earlier loads carried.
 
     Returns the columns it was given beside its own, NULL in the rows that were there, and how many rows are new.
@@ -179,8 +183,10 @@ def merge_rows(session: Session, request: LoadRequest, staged: Staged, before: S
         inserted = session.change(statements.insert_all(target, staging))
         _require_all(target, left, inserted, 0)
         return inserted
-    for marks, ties in _not_replacing(request, staged):
-        left -= session.change(statements.drop_losers(target, staging, key, cursor, Losing(marks, ties)))
+    for file_numbers, ties in _not_replacing(request, staged):
+        left -= session.change(
+            statements.delete_outdated(target, staging, key, cursor, OutdatedRows(file_numbers, ties))
+        )
     updated = 0
     for update in _updates(request, staged, before):
         updated += session.change(statements.update_rows(target, staging, key, update))
@@ -207,29 +213,29 @@ def _require_all(target: str, staged: int, inserted: int, updated: int) -> None:
 def _not_replacing(request: LoadRequest, staged: Staged) -> list[tuple[tuple[int, ...], bool]]:
     """Files whose rows may lose to rows of the target, by whether they lose ties."""
     groups: dict[bool, dict[int, None]] = {}
-    for mark, file in zip(staged.marks, request.files, strict=True):
+    for file_number, file in zip(staged.file_numbers, request.files, strict=True):
         if not file.replaces:
-            groups.setdefault(file.loses_ties, {})[mark] = None
-    return [(tuple(marks), ties) for ties, marks in groups.items()]
+            groups.setdefault(file.loses_ties, {})[file_number] = None
+    return [(tuple(file_numbers), ties) for ties, file_numbers in groups.items()]
 
 
 def _updates(request: LoadRequest, staged: Staged, before: Sequence[str]) -> list[Update]:
     """What rows of each file change: files that carry the same columns together. No column of the key is ever set."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, None]] = {}
     known = dict.fromkeys(before)
-    for file, carried, mark in zip(request.files, staged.carried, staged.marks, strict=True):
+    for file, carried, file_number in zip(request.files, staged.carried, staged.file_numbers, strict=True):
         emptied = tuple(c for c in known if file.rows is not None and c not in (*carried, *staged.primary_key))
         changed = tuple(c for c in carried if c not in staged.primary_key)
-        groups.setdefault((changed, emptied), {})[mark] = None
+        groups.setdefault((changed, emptied), {})[file_number] = None
         known |= dict.fromkeys(carried)
-    return [Update(changed, emptied, tuple(marks)) for (changed, emptied), marks in groups.items()]
+    return [Update(changed, emptied, tuple(file_numbers)) for (changed, emptied), file_numbers in groups.items()]
 
 
-def target_layout(request: LoadRequest, staged: Staged) -> Layout:
+def target_layout(request: LoadRequest, staged: Staged) -> TargetLayout:
     """The layout by the names of the target's columns. Raises TableError for a column that it does not have."""
     layout = request.layout
 
-    def place(column: str, setting: str) -> str:
+    def target_column(column: str, setting: str) -> str:
         found = match(request.naming.of(column) or column, staged.columns)
         if found is None:
             raise FileMisfit(
@@ -239,10 +245,10 @@ def target_layout(request: LoadRequest, staged: Staged) -> Layout:
             )
         return found
 
-    return Layout(
+    return TargetLayout(
         layout.diststyle,
-        layout.distkey and place(layout.distkey, "distkey"),
-        tuple(place(column, "sortkey") for column in layout.sortkey),
+        layout.distkey and target_column(layout.distkey, "distkey"),
+        tuple(target_column(column, "sortkey") for column in layout.sortkey),
     )
 
 

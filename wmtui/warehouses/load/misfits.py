@@ -7,17 +7,17 @@ from msgspec import Struct
 
 from wmtui.errors import TargetMisfit
 from wmtui.model import As
-from wmtui.warehouses.load.columns import Misfit, Target, match, unfit
+from wmtui.warehouses.load.columns import Misfit, Target, column_misfit, match
 from wmtui.warehouses.load.conversions import converted
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load_request import Layout, Naming
-from wmtui.warehouses.target import Limits, TargetTable
+from wmtui.warehouses.load_request import Naming, TargetLayout
+from wmtui.warehouses.target import TargetLimits, TargetTable
 
 _NO_KEY_TYPES = ("varbyte", "super")
 """Types that Redshift neither distributes nor sorts by. Source: "VARBYTE type" and "Limitations" of SUPER."""
 
 
-class Wanted(Struct, frozen=True):
+class PlannedLoad(Struct, frozen=True):
     """What loads of a table will bring, and where to.
 
     schema: carried, each field with the source's own type in its metadata. target: written as a TargetName.
@@ -30,88 +30,92 @@ class Wanted(Struct, frozen=True):
     cursor: str
     primary_key: tuple[str, ...]
     naming: Naming
-    layout: Layout
-    limits: Limits
+    layout: TargetLayout
+    limits: TargetLimits
     statements: Statements
 
 
-def refuse_misfits(wanted: Wanted, misfits: Sequence[Misfit]) -> None:
+def raise_misfits(planned: PlannedLoad, misfits: Sequence[Misfit]) -> None:
     """Raises TargetMisfit, naming all of them, when there are any."""
     if misfits:
         raise TargetMisfit(
-            f"{wanted.table} does not fit its target {wanted.target}",
+            f"{planned.table} does not fit its target {planned.target}",
             "; and ".join(map(str, misfits)),
             "do what is said of each; nothing was read, and what was read before can still be loaded",
         )
 
 
-def find_misfits(wanted: Wanted, found: TargetTable | None) -> tuple[Misfit, ...]:
-    """Everything that does not fit. found: what stands under the target's name, None where nothing does."""
-    if found is not None and not found.loadable:
-        return (*_bad_places(wanted), _no_table(wanted, found))
-    fields = [field for field in wanted.schema if wanted.naming.of(field.name) is not None]
-    target = Target(wanted.target, found.types if found else {}, wanted.statements)
-    columns = {field.name: _column(field.name, wanted, target) for field in fields}
-    misfits = [*_bad_places(wanted), *_hidden(wanted, found), *_twice(fields, columns, wanted)]
+def find_misfits(planned: PlannedLoad, existing: TargetTable | None) -> tuple[Misfit, ...]:
+    """Everything that does not fit. existing: what stands under the target's name, None where nothing does."""
+    if existing is not None and not existing.loadable:
+        return (*_long_names(planned), _not_a_table(planned, existing))
+    fields = [field for field in planned.schema if planned.naming.of(field.name) is not None]
+    target = Target(planned.target, existing.types if existing else {}, planned.statements)
+    columns = {field.name: _column(field.name, planned, target) for field in fields}
+    misfits = [*_long_names(planned), *_hidden(planned, existing), *_same_column(fields, columns, planned)]
     for field in fields:
-        misfits += _of_column(field, columns[field.name], wanted, target, found)
-    if found is None:
-        return (*misfits, *_bad_layout(fields, wanted))
-    return (*misfits, *_lacking(fields, columns, wanted, target, found), *_unfilled(columns, wanted, found))
+        misfits += _of_column(field, columns[field.name], planned, target, existing)
+    if existing is None:
+        return (*misfits, *_bad_layout(fields, planned))
+    return (
+        *misfits,
+        *_missing_columns(fields, columns, planned, target, existing),
+        *_required_columns(columns, planned, existing),
+    )
 
 
-def _column(name: str, wanted: Wanted, target: Target) -> str:
+def _column(name: str, planned: PlannedLoad, target: Target) -> str:
     """The target's column for one of the source: its own, or the one that it would get."""
-    wish = wanted.naming.of(name) or name
-    return match(wish, target.columns) or wish
+    renamed = planned.naming.of(name) or name
+    return match(renamed, target.columns) or renamed
 
 
-def _bad_places(wanted: Wanted) -> Iterator[Misfit]:
+def _long_names(planned: PlannedLoad) -> Iterator[Misfit]:
     for what, name, setting in zip(
-        ("schema", "target"), wanted.statements.place(wanted.target), ("schema", "target"), strict=True
+        ("schema", "target"), planned.statements.schema_and_name(planned.target), ("schema", "target"), strict=True
     ):
-        if reason := _too_long(name, wanted.limits):
+        if reason := _too_long(name, planned.limits):
             yield Misfit("", f"{what} {name} has a name that is too long", reason, f"choose another by `{setting}`")
 
 
-def _too_long(name: str, limits: Limits) -> str | None:
+def _too_long(name: str, limits: TargetLimits) -> str | None:
     size = len(name.encode())
     if limits.name_bytes is None or size <= limits.name_bytes:
         return None
     return f"it has {size} bytes, and the warehouse cuts names to {limits.name_bytes}"
 
 
-def _no_table(wanted: Wanted, found: TargetTable) -> Misfit:
+def _not_a_table(planned: PlannedLoad, existing: TargetTable) -> Misfit:
     return Misfit(
         "",
-        f"{wanted.target} is no table but a {found.kind}",
+        f"{planned.target} is no table but a {existing.kind}",
         "rows are inserted into a table, and replaced there",
         "name a table by `target` in tables.yaml, or drop it and let the first load make one",
     )
 
 
-def _hidden(wanted: Wanted, found: TargetTable | None) -> Iterator[Misfit]:
-    if found is not None and found.row_security:
+def _hidden(planned: PlannedLoad, existing: TargetTable | None) -> Iterator[Misfit]:
+    if existing is not None and existing.row_security:
         yield Misfit(
             "",
-            f"row-level security of {wanted.target} holds for this user",
+            f"row-level security of {planned.target} holds for this user",
             "rows that it hides would be loaded beside, not replaced",
-            f"load as the owner, {found.owner}, or as a user whom no policy concerns",
+            f"load as the owner, {existing.owner}, or as a user whom no policy concerns",
         )
 
 
-def _twice(fields: Sequence[pa.Field], columns: dict[str, str], wanted: Wanted) -> Iterator[Misfit]:
+def _same_column(fields: Sequence[pa.Field], columns: dict[str, str], planned: PlannedLoad) -> Iterator[Misfit]:
     first: dict[str, str] = {}
     for field in fields:
         column = columns[field.name]
-        place = column.lower() if wanted.limits.ignores_case else column
-        other = first.setdefault(place, field.name)
+        name = column.lower() if planned.limits.ignores_case else column
+        other = first.setdefault(name, field.name)
         if other != field.name:
             yield Misfit(
                 field.name,
                 f"and column {other} are both the target's {column}",
                 "two columns of the source would be one",
-                _apart([name for name in (field.name, other) if name not in (*wanted.primary_key, wanted.cursor)]),
+                _apart([name for name in (field.name, other) if name not in (*planned.primary_key, planned.cursor)]),
             )
 
 
@@ -122,16 +126,16 @@ def _apart(free: Sequence[str]) -> str:
 
 
 def _of_column(
-    field: pa.Field, column: str, wanted: Wanted, target: Target, found: TargetTable | None
+    field: pa.Field, column: str, planned: PlannedLoad, target: Target, existing: TargetTable | None
 ) -> Iterator[Misfit]:
-    """What is wrong with one column of the source and its place in the target."""
+    """What is wrong with one column of the source and the target's column for it."""
     if column in target.columns:
-        ordering = field.name in (*wanted.primary_key, wanted.cursor)
+        ordering = field.name in (*planned.primary_key, planned.cursor)
         forms = (As.UTC_TIMESTAMP,) if ordering else tuple(As)
         declared = target.columns[column]
-        if misfit := unfit(field, declared, target, wanted.naming, said=_said(field), forms=forms):
+        if misfit := column_misfit(field, declared, target, planned.naming, source=_source_type(field), forms=forms):
             yield misfit
-        if found is not None and found.column(column).generated:
+        if existing is not None and existing.column(column).generated:
             yield Misfit(
                 field.name,
                 f"is the target's {column}, which the warehouse makes by itself",
@@ -139,18 +143,18 @@ def _of_column(
                 _another_name(field.name) if ordering else f"exclude it, or {_another_name(field.name)}",
             )
         return
-    if converted(field, wanted.naming.as_types.get(field.name)) is None:
+    if converted(field, planned.naming.as_types.get(field.name)) is None:
         yield Misfit(
             field.name,
-            f"is {_said(field)}, and `as` says {wanted.naming.as_types[field.name]}",
+            f"is {_source_type(field)}, and `as` says {planned.naming.as_types[field.name]}",
             "such values have no form like that",
             "correct `as` in tables.yaml",
         )
-    if reason := _too_long(column, wanted.limits) or _reserved(column, wanted.limits):
+    if reason := _too_long(column, planned.limits) or _reserved(column, planned.limits):
         yield Misfit(field.name, f"cannot be called {column} in the target", reason, _another_name(field.name))
 
 
-def _reserved(column: str, limits: Limits) -> str | None:
+def _reserved(column: str, limits: TargetLimits) -> str | None:
     name = column.lower() if limits.ignores_case else column
     return "every table of the warehouse has a system column of that name" if name in limits.system_names else None
 
@@ -159,45 +163,45 @@ def _another_name(column: str) -> str:
     return f"give it another name: `rename: {{{column}: …}}`"
 
 
-def _said(field: pa.Field) -> str:
+def _source_type(field: pa.Field) -> str:
     declared = (field.metadata or {}).get(b"source_type", b"").decode() or str(field.type)
     return f"{declared} in the source"
 
 
-def _bad_layout(fields: Sequence[pa.Field], wanted: Wanted) -> Iterator[Misfit]:
+def _bad_layout(fields: Sequence[pa.Field], planned: PlannedLoad) -> Iterator[Misfit]:
     """Columns by which a new target is to be stored, and cannot be."""
-    known = {field.name: field for field in fields}
-    layout = wanted.layout
+    fields_by_name = {field.name: field for field in fields}
+    layout = planned.layout
     settings = [(layout.distkey, "distkey")] if layout.distkey else []
-    for name, setting in [*settings, *((column, "sortkey") for column in layout.sortkey)]:
-        found = match(name, known)
-        if found is None:
-            there = ", ".join(known)
+    for name, setting in [*settings, *((sortkey, "sortkey") for sortkey in layout.sortkey)]:
+        column = match(name, fields_by_name)
+        if column is None:
+            there = ", ".join(fields_by_name)
             yield Misfit(name, f"is the {setting} and does not exist", f"there are {there}", f"correct {setting}")
             continue
-        form = converted(known[found], wanted.naming.as_types.get(found))
-        kind = wanted.statements.column_type(form) if form is not None else ""
+        form = converted(fields_by_name[column], planned.naming.as_types.get(column))
+        kind = planned.statements.column_type(form) if form is not None else ""
         if kind.startswith(_NO_KEY_TYPES):
             yield Misfit(
                 name, f"is the {setting} and would be {kind}", "Redshift has no such key", f"take it off {setting}"
             )
 
 
-def _lacking(
-    fields: Sequence[pa.Field], columns: dict[str, str], wanted: Wanted, target: Target, found: TargetTable
+def _missing_columns(
+    fields: Sequence[pa.Field], columns: dict[str, str], planned: PlannedLoad, target: Target, existing: TargetTable
 ) -> Iterator[Misfit]:
     """Columns that the target does not have, and cannot be given."""
     lacking = [field for field in fields if columns[field.name] not in target.columns]
-    order = (*wanted.primary_key, wanted.cursor) if wanted.primary_key else ()
+    order = (*planned.primary_key, planned.cursor) if planned.primary_key else ()
     adds = []
     for field in lacking:
         column, renamed_from = columns[field.name], match(field.name, target.columns)
-        if field.name in wanted.naming.rename and renamed_from is not None:
+        if field.name in planned.naming.rename and renamed_from is not None:
             yield Misfit(
                 field.name,
                 f"is {renamed_from} in the target, and tables.yaml calls it {column}",
                 "its rows would have one value under the old name, and new rows theirs under the new one",
-                f"run {wanted.statements.rename_column(wanted.target, renamed_from, column)}",
+                f"run {planned.statements.rename_column(planned.target, renamed_from, column)}",
             )
         elif field.name in order:
             yield Misfit(
@@ -206,24 +210,24 @@ def _lacking(
                 "its primary key or cursor was renamed since it was made, and its rows could not be told apart",
                 "rename the target's column too, or keep its name with `rename` in tables.yaml",
             )
-        elif (form := converted(field, wanted.naming.as_types.get(field.name))) is not None:
-            kind = wanted.statements.column_type(form)
-            adds.append(wanted.statements.add_column(wanted.target, column, kind))
-    if adds and not found.owned:
+        elif (form := converted(field, planned.naming.as_types.get(field.name))) is not None:
+            kind = planned.statements.column_type(form)
+            adds.append(planned.statements.add_column(planned.target, column, kind))
+    if adds and not existing.owned:
         yield Misfit(
             "",
-            f"{wanted.target} lacks columns of the source, and this user may not add them",
-            f"it belongs to {found.owner}",
-            f"let {found.owner} run {'; '.join(adds)}, or `exclude` them",
+            f"{planned.target} lacks columns of the source, and this user may not add them",
+            f"it belongs to {existing.owner}",
+            f"let {existing.owner} run {'; '.join(adds)}, or `exclude` them",
         )
 
 
-def _unfilled(columns: dict[str, str], wanted: Wanted, found: TargetTable) -> Iterator[Misfit]:
+def _required_columns(columns: dict[str, str], planned: PlannedLoad, existing: TargetTable) -> Iterator[Misfit]:
     """Columns of the target that every row must fill, and none will."""
     filled = set(columns.values())
-    for column in found.columns:
+    for column in existing.columns:
         if column.name not in filled and not (column.nullable or column.has_default or column.generated):
-            statement = wanted.statements.allow_null(wanted.target, column.name)
+            statement = planned.statements.allow_null(planned.target, column.name)
             yield Misfit(
                 column.name,
                 "of the target must not be NULL, and the source has no such column",

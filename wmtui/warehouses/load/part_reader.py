@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wmtui.errors import FileDamaged, FileMisfit, UnsupportedValue
-from wmtui.warehouses.load.columns import Landing
+from wmtui.warehouses.load.columns import ColumnMapping
 from wmtui.warehouses.load.conversions import convert
 from wmtui.warehouses.load.statements import FILE, ROW
 from wmtui.warehouses.load_request import LoadFile
@@ -22,25 +22,25 @@ _PREFIXED_ROWS = 64
 
 
 def staging_batches(
-    file: LoadFile, ordinal: int, part: pq.ParquetFile, landings: Sequence[Landing], primary_key: Sequence[str]
+    file: LoadFile, ordinal: int, part: pq.ParquetFile, mappings: Sequence[ColumnMapping], primary_key: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Stream the part as staging wants it, about 16 MiB at a time.
 
     Raises UnsupportedValue for a value that no cast carries exactly, TableError for a NULL key or an unreadable file.
     """
     start = 0
-    for batch in _read(file, part, [landing.source for landing in landings]):
+    for batch in _read(file, part, [mapping.source for mapping in mappings]):
         rows = batch.num_rows
-        arrays = [_cast(file, batch.column(landing.source), landing) for landing in landings]
-        for landing, array in zip(landings, arrays, strict=True):
-            if landing.column in primary_key and array.null_count:
+        arrays = [_cast(file, batch.column(mapping.source), mapping) for mapping in mappings]
+        for mapping, array in zip(mappings, arrays, strict=True):
+            if mapping.column in primary_key and array.null_count:
                 raise FileMisfit(
-                    f"{file.key} has a row whose key column {landing.source} is NULL",
+                    f"{file.key} has a row whose key column {mapping.source} is NULL",
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",
                 )
         numbers = [pa.repeat(pa.scalar(ordinal, pa.int32()), rows), pa.array(range(start, start + rows), pa.int64())]
-        yield pa.record_batch([*arrays, *numbers], names=[*(landing.column for landing in landings), FILE, ROW])
+        yield pa.record_batch([*arrays, *numbers], names=[*(mapping.column for mapping in mappings), FILE, ROW])
         start += rows
 
 
@@ -114,29 +114,29 @@ _SIZED = (
 )
 
 
-def _cast(file: LoadFile, array: pa.Array, landing: Landing) -> pa.Array:
+def _cast(file: LoadFile, array: pa.Array, mapping: ColumnMapping) -> pa.Array:
     """The values in the type they travel in, in the form that the target keeps."""
-    if landing.how is None:
-        return _exactly(file, array, landing, landing.type)
-    carried = _exactly(file, array, landing, landing.carried)
+    if mapping.how is None:
+        return _exactly(file, array, mapping, mapping.type)
+    carried = _exactly(file, array, mapping, mapping.carried)
     try:
-        return _exactly(file, convert(carried, landing.how, landing.zone), landing, landing.type)
+        return _exactly(file, convert(carried, mapping.how, mapping.zone), mapping, mapping.type)
     except ValueError as error:
         raise UnsupportedValue(
-            f"column {landing.source} of {file.key} cannot be kept as {landing.how}",
+            f"column {mapping.source} of {file.key} cannot be kept as {mapping.how}",
             str(error),
             "correct `as` in tables.yaml, or rewrite the file",
         ) from error
 
 
-def _exactly(file: LoadFile, array: pa.Array, landing: Landing, kind: pa.DataType) -> pa.Array:
+def _exactly(file: LoadFile, array: pa.Array, mapping: ColumnMapping, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
         return array
     try:
         return array.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UnsupportedValue(
-            f"column {landing.source} of {file.key} has a value that {kind} does not hold",
+            f"column {mapping.source} of {file.key} has a value that {kind} does not hold",
             str(error),
             "rewrite the file, timestamps in microseconds",
         ) from error

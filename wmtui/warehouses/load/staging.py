@@ -9,8 +9,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import LoadRefused, RowsMissing, TableError
-from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, order_columns, renamed
-from wmtui.warehouses.load.conversions import kept
+from wmtui.warehouses.load.columns import (
+    ColumnMapping,
+    Target,
+    common_schema,
+    key_and_cursor,
+    map_columns,
+    match,
+    renamed,
+)
+from wmtui.warehouses.load.conversions import target_field
 from wmtui.warehouses.load.part_reader import staging_batches
 from wmtui.warehouses.load.session import Session, StreamSession
 from wmtui.warehouses.load.statements import Staging, extend_staging, staging_name, widen_staging
@@ -24,7 +32,7 @@ class Staged(Struct, frozen=True):
 
     target: the target's columns at that time, empty when it is to be created. added: columns of staging that the target
     is to get. primary_key, cursor: their names in the target. rows, carried: of each file, in the order of the request:
-    how many rows it has, and which of the target's columns. marks: by which number staging knows each file; several
+    how many rows it has, and which of the target's columns. file_numbers: the number of each file in staging; several
     that were copied at once share one.
     """
 
@@ -35,7 +43,7 @@ class Staged(Struct, frozen=True):
     cursor: str
     rows: tuple[int, ...] = ()
     carried: tuple[tuple[str, ...], ...] = ()
-    marks: tuple[int, ...] = ()
+    file_numbers: tuple[int, ...] = ()
 
     @property
     def columns(self) -> Columns:
@@ -61,34 +69,40 @@ class _Stager:
         self._request = request
         self._target = Target(request.target, session.columns(request.target), session.statements)
         self._lacking = pa.schema([])
-        staging = session.create_staging(staging_name(request.place, request.load_id))
-        self.staged = Staged(staging, self._target.columns, (), request.primary_key, request.cursor)
+        staging = session.create_staging(staging_name(request.feed, request.load_id))
+        self.staged = Staged(
+            staging=staging,
+            target=self._target.columns,
+            added=(),
+            primary_key=request.primary_key,
+            cursor=request.cursor,
+        )
 
     def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
         """Stage one file and return its rows."""
-        with named(file):
+        with file_named(file):
             naming = self._request.naming
-            wanted = [field for field in part.schema_arrow if naming.of(field.name) is not None]
-            schema = carried_schema(pa.schema(wanted))
+            included = [field for field in part.schema_arrow if naming.of(field.name) is not None]
+            schema = carried_schema(pa.schema(included))
             target = self._extended(file, schema)
-            landings = land(schema, target, naming)
-            key, cursor = merge_columns(self._request, target.columns, landings)
-        carried = tuple(landing.column for landing in landings)
+            mappings = map_columns(schema, target, naming)
+            key, cursor = merge_columns(self._request, target.columns, mappings)
+        carried = tuple(mapping.column for mapping in mappings)
         staging = self._extend({column: target.columns[column] for column in carried})
-        batches = staging_batches(file, ordinal, part, landings, key)
-        with narrow_columns_named(self._session, target, schema, landings, naming):
+        batches = staging_batches(file, ordinal, part, mappings, key)
+        with widening_advised(self._session, target, schema, mappings, naming):
             rows = self._session.copy(staging, carried, batches)
-        keep_promise([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
-        done = self.staged
+        check_row_count([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
+        before = self.staged
         self.staged = Staged(
-            staging,
-            self._target.columns,
-            tuple(self._lacking.names),
-            key,
-            cursor,
-            (*done.rows, rows),
-            (*done.carried, carried),
-            (*done.marks, ordinal),
+            staging=staging,
+            target=self._target.columns,
+            added=tuple(self._lacking.names),
+            primary_key=key,
+            cursor=cursor,
+            rows=(*before.rows, rows),
+            carried=(*before.carried, carried),
+            file_numbers=(*before.file_numbers, ordinal),
         )
         return rows
 
@@ -110,11 +124,13 @@ class _Stager:
         return replace(staging, columns=known)
 
 
-def merge_columns(request: LoadRequest, known: Columns, landings: Sequence[Landing]) -> tuple[tuple[str, ...], str]:
+def merge_columns(
+    request: LoadRequest, known: Columns, mappings: Sequence[ColumnMapping]
+) -> tuple[tuple[str, ...], str]:
     """Primary key and cursor by their names in the target; without a key the cursor decides nothing."""
     if not request.primary_key:
         return (), request.cursor
-    *key, cursor = order_columns(request.merge_columns, known, landings)
+    *key, cursor = key_and_cursor(request.merge_columns, known, mappings)
     return tuple(key), cursor
 
 
@@ -153,16 +169,16 @@ def refuse_additions(request: LoadRequest, target: Target, files: Sequence[LoadF
 
 
 @contextmanager
-def narrow_columns_named(
-    session: Session, target: Target, schema: pa.Schema, landings: Sequence[Landing], naming: Naming
+def widening_advised(
+    session: Session, target: Target, schema: pa.Schema, mappings: Sequence[ColumnMapping], naming: Naming
 ) -> Iterator[None]:
     """Say of a value that the target does not take which statement would make room for it."""
     try:
         yield
     except session.data_errors as error:
-        fields = {field.name: kept(field, naming) for field in schema if naming.of(field.name) is not None}
-        known = (landing for landing in landings if landing.column in target.columns)
-        found = (target.widening(landing.column, fields[landing.source]) for landing in known)
+        fields = {field.name: target_field(field, naming) for field in schema if naming.of(field.name) is not None}
+        known = (mapping for mapping in mappings if mapping.column in target.columns)
+        found = (target.widening(mapping.column, fields[mapping.source]) for mapping in known)
         statements = [statement for statement in found if statement]
         if not statements:
             raise
@@ -174,7 +190,7 @@ def narrow_columns_named(
 
 
 @contextmanager
-def named(file: LoadFile) -> Iterator[None]:
+def file_named(file: LoadFile) -> Iterator[None]:
     """Say which file it is that does not fit."""
     try:
         yield
@@ -182,7 +198,7 @@ def named(file: LoadFile) -> Iterator[None]:
         raise type(error)(f"{file.key} does not fit: {error.what}", error.why, error.next_step) from error
 
 
-def keep_promise(files: Sequence[LoadFile], rows: int, promised: int) -> None:
+def check_row_count(files: Sequence[LoadFile], rows: int, promised: int) -> None:
     """Raises TableError unless files brought the rows they promised together."""
     if rows != promised:
         names = files[0].key if len(files) == 1 else f"{files[0].key} and {len(files) - 1} more"

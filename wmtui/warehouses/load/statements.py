@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from wmtui.column_types import warehouse_type
 from wmtui.warehouses.ledger.statements import LedgerStatements
-from wmtui.warehouses.ledger_state import Place
-from wmtui.warehouses.load_request import Layout
+from wmtui.warehouses.ledger_state import Feed
+from wmtui.warehouses.load_request import TargetLayout
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 STAGING = "wmtui_staging"
@@ -20,14 +20,14 @@ ROW = "row"
 _RANK = "rank"
 
 
-def staging_name(place: Place, load_id: str) -> str:
+def staging_name(feed: Feed, load_id: str) -> str:
     """The staging table of one load."""
-    return f"{staging_prefix(place)}{load_id}"
+    return f"{staging_prefix(feed)}{load_id}"
 
 
-def staging_prefix(place: Place) -> str:
-    """How the names of staging tables of one place begin, by which what a killed load left is found."""
-    digest = hashlib.sha256("\0".join((place.store, place.table, place.target)).encode()).hexdigest()
+def staging_prefix(feed: Feed) -> str:
+    """How the names of a feed's staging tables begin, by which those of killed loads are found."""
+    digest = hashlib.sha256("\0".join((feed.store, feed.table, feed.target)).encode()).hexdigest()
     return f"{STAGING}_{digest[:8]}_"
 
 
@@ -40,7 +40,7 @@ class Staging(Struct, frozen=True):
     table: str
     columns: Mapping[str, str]
 
-    def places(self, columns: Sequence[str]) -> list[str]:
+    def references(self, columns: Sequence[str]) -> list[str]:
         """What it calls columns of the target, in a statement that names the target too."""
         order = {column: number for number, column in enumerate(self.columns)}
         return [quote(self.name, staged_name(order[column])) for column in columns]
@@ -52,11 +52,11 @@ class Staging(Struct, frozen=True):
 
 
 def staged_name(number: int) -> str:
-    """What staging and landing call their column of this number: no name that people give can be in the way."""
+    """The name of a column in staging and in the landing table, by number: no name of a source can collide with it."""
     return f"c{number}"
 
 
-class Losing(Struct, frozen=True):
+class OutdatedRows(Struct, frozen=True):
     """Files whose staged rows may lose to rows of the target, by the numbers that staging knows them by.
 
     ties: they lose where the cursors are equal.
@@ -81,7 +81,7 @@ class Statements(LedgerStatements):
 
     def target(self, target: str) -> str:
         """A target table, quoted."""
-        return quote(*self._database, *self.place(target))
+        return quote(*self._database, *self.schema_and_name(target))
 
     def column_type(self, field: pa.Field) -> str:
         """The type of a new column for a carried field."""
@@ -104,7 +104,7 @@ class Statements(LedgerStatements):
         target: str,
         columns: Mapping[str, str],
         primary_key: Sequence[str],
-        layout: Layout,  # noqa: ARG002 - Redshift alone stores tables by one.
+        layout: TargetLayout,  # noqa: ARG002 - Redshift alone stores tables by one.
     ) -> str:
         """A target with the columns' names and types. layout: names of the target's columns."""
         lines = [f"{quote(c)} {kind}{' NOT NULL' if c in primary_key else ''}" for c, kind in columns.items()]
@@ -139,13 +139,13 @@ class Statements(LedgerStatements):
         kind = "UNLOGGED" if lasting else "TEMPORARY"
         return f"CREATE {kind} TABLE {table} ({quote(FILE)} integer NOT NULL, {quote(ROW)} bigint NOT NULL)"
 
-    def drop_losers(
-        self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, losing: Losing
+    def delete_outdated(
+        self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, outdated: OutdatedRows
     ) -> str:
         """Drop staged rows that a row of the target beats: its cursor is newer, or theirs is NULL."""
-        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
+        mine, theirs = staging.references([cursor])[0], self._column(target, cursor)
         beaten = f"{theirs} > {mine} OR ({mine} IS NULL AND {theirs} IS NOT NULL)"
-        if losing.ties:
+        if outdated.ties:
             beaten += f" OR {theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)"
         return fill(
             "DELETE FROM {staging} USING {target} WHERE {same} AND {file} IN ({files}) AND ({beaten})",
@@ -153,13 +153,13 @@ class Statements(LedgerStatements):
             target=self.target(target),
             same=self._same_key(target, staging, primary_key),
             file=staging.file,
-            files=", ".join(map(str, losing.files)),
+            files=", ".join(map(str, outdated.files)),
             beaten=beaten,
         )
 
     def update_rows(self, target: str, staging: Staging, primary_key: Sequence[str], update: Update) -> str:
         """Bring staged rows over the target's rows of their keys."""
-        places = zip(update.carried, staging.places(update.carried), strict=True)
+        places = zip(update.carried, staging.references(update.carried), strict=True)
         values = dict(places) | dict.fromkeys(update.emptied, "NULL")
         return fill(
             "UPDATE {target} SET {values} FROM {staging} WHERE {same} AND {file} IN ({files})",
@@ -178,7 +178,7 @@ class Statements(LedgerStatements):
             " WHERE {first} IS NULL",
             target=self.target(target),
             columns=columns_list(list(staging.columns)),
-            values=", ".join(staging.places(list(staging.columns))),
+            values=", ".join(staging.references(list(staging.columns))),
             staging=staging.table,
             same=self._same_key(target, staging, primary_key),
             first=self._column(target, primary_key[0]),
@@ -190,13 +190,13 @@ class Statements(LedgerStatements):
             "INSERT INTO {target} ({columns}) SELECT {values} FROM {staging}",
             target=self.target(target),
             columns=columns_list(list(staging.columns)),
-            values=", ".join(staging.places(list(staging.columns))),
+            values=", ".join(staging.references(list(staging.columns))),
             staging=staging.table,
         )
 
     def count_absent(self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str) -> str:
         """Staged rows that the target does not have, as it should after a merge: by key and cursor."""
-        mine, theirs = staging.places([cursor])[0], self._column(target, cursor)
+        mine, theirs = staging.references([cursor])[0], self._column(target, cursor)
         return fill(
             "SELECT count(*) FROM {staging} LEFT JOIN {target} ON {same}"
             " AND ({theirs} = {mine} OR ({mine} IS NULL AND {theirs} IS NULL)) WHERE {first} IS NULL",
@@ -210,10 +210,10 @@ class Statements(LedgerStatements):
 
     def _column(self, target: str, column: str) -> str:
         """A column of the target in a statement that names staging too."""
-        return quote(self.place(target)[1], column)
+        return quote(self.schema_and_name(target)[1], column)
 
     def _same_key(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
-        mine = staging.places(primary_key)
+        mine = staging.references(primary_key)
         return " AND ".join(f"{m} = {self._column(target, c)}" for m, c in zip(mine, primary_key, strict=True))
 
 
@@ -251,8 +251,8 @@ def keep_newest(staging: Staging, primary_key: Sequence[str], cursor: str) -> st
         staging=staging.table,
         file=quote(FILE),
         row=quote(ROW),
-        key=", ".join(staging.places(primary_key)),
-        cursor=staging.places([cursor])[0],
+        key=", ".join(staging.references(primary_key)),
+        cursor=staging.references([cursor])[0],
         rank=quote(_RANK),
     )
 

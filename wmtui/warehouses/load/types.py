@@ -115,7 +115,7 @@ def arrow_type(declared: str) -> pa.DataType | None:
     return pa.string() if _TEXT.fullmatch(name) else _ARROW_TYPES.get(name)
 
 
-def landing_type(carried: pa.DataType, declared: str, *, json: bool = False) -> pa.DataType | None:
+def loadable_type(carried: pa.DataType, declared: str, *, json: bool = False) -> pa.DataType | None:
     """The Arrow type in which carried values go into an existing column; None if the database might change them.
 
     A database rounds decimals and doubles, cuts timestamps to dates and drops time zones without a word; such pairs are

@@ -75,6 +75,6 @@ def _translate(address: str, error: psycopg.Error, *, loads: bool) -> WmtuiError
 
 
 def _column(error: psycopg.Error) -> str:
-    place = _COPY_COLUMN.search(error.diag.context or "")
-    name = error.diag.column_name or (place[1] if place else "")
+    match = _COPY_COLUMN.search(error.diag.context or "")
+    name = error.diag.column_name or (match[1] if match else "")
     return f", column {name}" if name else ""

@@ -102,7 +102,7 @@ class PgSession(Session):
                 " JOIN pg_namespace n ON n.oid = c.relnamespace"
                 " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v')"
                 " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-                *self.statements.place(table),
+                *self.statements.schema_and_name(table),
             )
         )
 
@@ -121,10 +121,10 @@ class PgSession(Session):
             first = ledger.has_first_ledger(self)
             try:
                 with self.transaction():
-                    ledger.make_ledger(self, first=first)
+                    ledger.create_ledger(self, first=first)
             except _CREATED_BY_ANOTHER as error:
                 if not attempts_left:
-                    raise ledger.in_the_way(self.statements.schema, error) from error
+                    raise ledger.ledger_unusable(self.statements.schema, error) from error
                 time.sleep(random.uniform(0, 0.2))
 
     def check(self) -> list[Check]:

@@ -13,7 +13,7 @@ from wmtui.config import PostgresConfig, RedshiftConfig, Secret
 from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
 from wmtui.warehouses.ledger import ledger
-from wmtui.warehouses.ledger_state import KnownLoads, Place
+from wmtui.warehouses.ledger_state import Feed, KnownLoads
 from wmtui.warehouses.load.merge import LoadedFilePolicy, add_columns, with_added
 from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load_request import LoadRequest, LoadResult
@@ -48,19 +48,19 @@ class PgWarehouse(ABC, Generic[_Session]):
         with self._session() as session:
             return session.describe(target)
 
-    def loads(self, place: Place) -> KnownLoads:
+    def loads(self, feed: Feed) -> KnownLoads:
         """See Warehouse.loads."""
         with self._session() as session:
-            return ledger.read_loads(session, place)
+            return ledger.read_loads(session, feed)
 
-    def accept(self, place: Place, *, token: int, run: str, moved_from: str | None = None) -> None:
+    def accept(self, feed: Feed, *, token: int, run: str, moved_from: str | None = None) -> None:
         """See Warehouse.accept."""
         with self._session(loads=True) as session:
             session.prepare_ledger()
             with session.transaction():
-                session.lock_ledger(place.target)
-                state = session.state(place.target)
-                ledger.accept_target(session, place, state, token=token, run=run, moved_from=moved_from)
+                session.lock_ledger(feed.target)
+                state = session.state(feed.target)
+                ledger.accept_target(session, feed, state, token=token, run=run, moved_from=moved_from)
 
     def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Warehouse.read."""

@@ -42,7 +42,7 @@ WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 
 def describe(session: Session, table: str) -> TargetTable | None:
     """What stands under a table's name, None where nothing does."""
-    found = session.execute(_RELATION, *session.statements.place(table))
+    found = session.execute(_RELATION, *session.statements.schema_and_name(table))
     if not found:
         return None
     oid, kind, owner, owned, row_security, triggers, cascades, rules, key = found[0]
@@ -64,7 +64,7 @@ def state(session: Session, target: str, *, count: bool) -> TargetState:
     found = session.execute(
         "SELECT c.oid, c.relkind, pg_relation_size(c.oid) FROM pg_class c"
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-        *session.statements.place(target),
+        *session.statements.schema_and_name(target),
     )
     if not found:
         return TargetState()

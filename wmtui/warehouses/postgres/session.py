@@ -88,7 +88,7 @@ class PostgresSession(PgSession, StreamSession):
 
     def create_staging(self, name: str) -> Staging:
         """A temporary table; a lasting one where the next transaction may get another connection."""
-        table = self.statements.own(name) if self.pooled else quote(name)
+        table = self.statements.own_table(name) if self.pooled else quote(name)
         self.execute(self.statements.create_staging(table, lasting=self.pooled))
         return Staging(name, table, {})
 
@@ -104,7 +104,7 @@ class PostgresSession(PgSession, StreamSession):
             " AND starts_with(relname::text, $2) AND relname <> $3",
             *(self.statements.schema, beginning, staging.name),
         ):
-            self.execute(drop_staging(self.statements.own(name)))
+            self.execute(drop_staging(self.statements.own_table(name)))
         try:
             yield
         except BaseException:
@@ -145,7 +145,7 @@ class PostgresSession(PgSession, StreamSession):
         self.execute(f"LOCK TABLE {self.statements.ledger(target)} IN SHARE ROW EXCLUSIVE MODE")
 
     def lock_first_ledger(self) -> None:
-        self.execute(f"LOCK TABLE {self.statements.own(LEDGER)} IN ACCESS EXCLUSIVE MODE")
+        self.execute(f"LOCK TABLE {self.statements.own_table(LEDGER)} IN ACCESS EXCLUSIVE MODE")
 
     def version(self) -> str:
         """See PgSession.version."""

@@ -14,7 +14,7 @@ from wmtui.warehouses.pg_protocol.merge_transaction import Retries
 from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
 from wmtui.warehouses.postgres.session import PostgresSession
-from wmtui.warehouses.target import Limits
+from wmtui.warehouses.target import TargetLimits
 
 
 def _is_conflict(error: psycopg.Error) -> bool:
@@ -25,7 +25,7 @@ def _is_conflict(error: psycopg.Error) -> bool:
 class PostgresWarehouse(PgWarehouse[PostgresSession]):
     """A Warehouse in one schema of a PostgreSQL server."""
 
-    limits = Limits(name_bytes=63, system_names=SYSTEM_COLUMNS)
+    limits = TargetLimits(name_bytes=63, system_names=SYSTEM_COLUMNS)
     reads_store = False
     retries = Retries(_is_conflict, attempts=3, pause=0.2)
 

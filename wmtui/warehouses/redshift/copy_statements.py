@@ -8,7 +8,7 @@ import pyarrow as pa
 from wmtui.column_types import INSTANT, warehouse_type
 from wmtui.config import RedshiftConfig
 from wmtui.model import As
-from wmtui.warehouses.load.columns import Landing
+from wmtui.warehouses.load.columns import ColumnMapping
 from wmtui.warehouses.load.statements import Staging, into_staging, staged_name
 from wmtui.warehouses.load_request import LoadFile
 from wmtui.warehouses.quoting import columns_list, fill, quote
@@ -54,31 +54,31 @@ def find_no_truth(number: int) -> str:
     )
 
 
-def stage_landed(staging: Staging, schema: pa.Schema, landings: Sequence[Landing], ordinal: int) -> str:
+def stage_landed(staging: Staging, schema: pa.Schema, mappings: Sequence[ColumnMapping], ordinal: int) -> str:
     """Pass landed rows on to staging, as rows of the file of this number. schema: of the landing table."""
     return fill(
         "INSERT INTO {into} SELECT {values}, {ordinal}, 0 FROM {landing}",
-        into=into_staging(staging, [landing.column for landing in landings]),
+        into=into_staging(staging, [mapping.column for mapping in mappings]),
         values=", ".join(
-            _kept(landing, quote(staged_name(schema.get_field_index(landing.source)))) for landing in landings
+            _kept(mapping, quote(staged_name(schema.get_field_index(mapping.source)))) for mapping in mappings
         ),
         ordinal=str(ordinal),
         landing=quote(LANDING),
     )
 
 
-def _kept(landing: Landing, value: str) -> str:
+def _kept(mapping: ColumnMapping, value: str) -> str:
     """A landed value in the form that the target keeps; instants have landed without zone, in UTC."""
-    is_instant = landing.carried == INSTANT
-    if landing.how is As.LOCAL_TIMESTAMP:
-        return f"{value} AT TIME ZONE 'UTC' AT TIME ZONE {literal(landing.zone)}"
-    if landing.how is As.BOOLEAN and not pa.types.is_boolean(landing.carried):
+    is_instant = mapping.carried == INSTANT
+    if mapping.how is As.LOCAL_TIMESTAMP:
+        return f"{value} AT TIME ZONE 'UTC' AT TIME ZONE {literal(mapping.zone)}"
+    if mapping.how is As.BOOLEAN and not pa.types.is_boolean(mapping.carried):
         return f"{value} = 1"
-    if landing.how is As.JSON:
+    if mapping.how is As.JSON:
         return f"JSON_PARSE({value})"
-    if landing.how is As.TEXT and not pa.types.is_string(landing.carried):
-        return _text(landing.carried, value)
-    return f"{value} AT TIME ZONE 'UTC'" if is_instant and landing.how is None else value
+    if mapping.how is As.TEXT and not pa.types.is_string(mapping.carried):
+        return _text(mapping.carried, value)
+    return f"{value} AT TIME ZONE 'UTC'" if is_instant and mapping.how is None else value
 
 
 def _text(kind: pa.DataType, value: str) -> str:

@@ -82,23 +82,29 @@ class RedshiftSession(PgSession):
 
     def describe(self, table: str) -> TargetTable | None:
         """By the catalogue of its PostgreSQL 8; there are no triggers, and foreign keys do nothing."""
-        place = self.statements.place(table)
-        found = self.execute(_RELATION, *place)
+        name = self.statements.schema_and_name(table)
+        found = self.execute(_RELATION, *name)
         if not found:
             return None
         oid, kind, owner, is_superuser, is_owner = found[0]
         rows = self.execute(_COLUMNS, oid)
-        names = {number: name for name, *_, number in rows}
+        names = {number: column for column, *_, number in rows}
         key = [number for (text,) in self.execute(_KEY, oid) for number in re.findall(r"\d+", str(text))]
         return TargetTable(
             columns=tuple(
-                TargetColumn(name, declared, nullable, has_default, _IDENTITY in (default or ""))
-                for name, declared, nullable, has_default, default, _ in rows
+                TargetColumn(
+                    name=column,
+                    type=declared,
+                    nullable=nullable,
+                    has_default=has_default,
+                    generated=_IDENTITY in (default or ""),
+                )
+                for column, declared, nullable, has_default, default, _ in rows
             ),
             primary_key=tuple(names[int(number)] for number in key),
             kind={"r": "table", "v": "view"}.get(str(kind), "relation of another kind"),
-            row_security=not is_superuser and self._says(_ROW_SECURITY, *place),
-            owned=is_superuser or is_owner or self._says(_MAY_ALTER, *place),
+            row_security=not is_superuser and self._says(_ROW_SECURITY, *name),
+            owned=is_superuser or is_owner or self._says(_MAY_ALTER, *name),
             owner=owner,
         )
 
@@ -114,7 +120,7 @@ class RedshiftSession(PgSession):
         found = self.execute(
             "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname = $1 AND c.relname = $2",
-            *self.statements.place(target),
+            *self.statements.schema_and_name(target),
         )
         if not found:
             return TargetState()
@@ -136,7 +142,7 @@ class RedshiftSession(PgSession):
         self.execute(f"LOCK {self.statements.ledger(target)}")
 
     def lock_first_ledger(self) -> None:
-        self.execute(f"LOCK {self.statements.own(LEDGER)}")
+        self.execute(f"LOCK {self.statements.own_table(LEDGER)}")
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row, as the one statement sends them: COPY to the client does not exist here, and a cursor would keep

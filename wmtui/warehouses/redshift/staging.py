@@ -15,14 +15,14 @@ from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
 from wmtui.warehouses.base import Manifests
-from wmtui.warehouses.load.columns import Landing, Target, common_schema, land, match, renamed
+from wmtui.warehouses.load.columns import ColumnMapping, Target, common_schema, map_columns, match, renamed
 from wmtui.warehouses.load.staging import (
     Staged,
-    keep_promise,
+    check_row_count,
+    file_named,
     merge_columns,
-    named,
-    narrow_columns_named,
     refuse_additions,
+    widening_advised,
 )
 from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name
 from wmtui.warehouses.load.types import carried_schema
@@ -35,7 +35,7 @@ from wmtui.warehouses.target import Columns
 
 
 class _Part(Struct, frozen=True):
-    """A file to be staged. ordinal: its place in the request. rows: those of its footer, which are those promised."""
+    """A file to be staged. ordinal: its number in the request. rows: those of its footer, which are those promised."""
 
     ordinal: int
     file: LoadFile
@@ -44,16 +44,16 @@ class _Part(Struct, frozen=True):
 
 
 class _Group(Struct, frozen=True):
-    """Files of equal columns, where these land, and the target's names of key and cursor."""
+    """Files of equal columns, where these go in the target, and the target's names of key and cursor."""
 
     parts: Sequence[_Part]
     schema: pa.Schema
-    landings: Sequence[Landing]
+    mappings: Sequence[ColumnMapping]
     primary_key: tuple[str, ...]
     cursor: str
 
     @property
-    def mark(self) -> int:
+    def file_number(self) -> int:
         """The number by which staging knows these files: of the last of them."""
         return self.parts[-1].ordinal
 
@@ -84,7 +84,7 @@ class Stager:
         lacking = self._lacking(parts)
         target = self._target.with_columns(lacking)
         groups = [self._group(group, target) for group in _of_equal_columns(parts)]
-        columns = {landing.column: target.columns[landing.column] for group in groups for landing in group.landings}
+        columns = {mapping.column: target.columns[mapping.column] for group in groups for mapping in group.mappings}
         try:
             with self._session.transaction():
                 staging = self._create(columns)
@@ -101,18 +101,18 @@ class Stager:
             raise self._explained(failed) from failed.error
         last, of = groups[-1], {part.ordinal: group for group in groups for part in group.parts}
         return Staged(
-            staging,
-            self._target.columns,
-            tuple(lacking.names),
-            last.primary_key,
-            last.cursor,
-            tuple(part.rows for part in parts),
-            tuple(tuple(landing.column for landing in of[part.ordinal].landings) for part in parts),
-            tuple(of[part.ordinal].mark for part in parts),
+            staging=staging,
+            target=self._target.columns,
+            added=tuple(lacking.names),
+            primary_key=last.primary_key,
+            cursor=last.cursor,
+            rows=tuple(part.rows for part in parts),
+            carried=tuple(tuple(mapping.column for mapping in of[part.ordinal].mappings) for part in parts),
+            file_numbers=tuple(of[part.ordinal].file_number for part in parts),
         )
 
     def _create(self, columns: Columns) -> Staging:
-        name = staging_name(self._request.place, self._request.load_id)
+        name = staging_name(self._request.feed, self._request.load_id)
         self._session.execute(drop_staging(quote(name)))  # Of the same files, before one of them was left out.
         staging = replace(self._session.create_staging(name), columns=columns)
         for number, kind in enumerate(columns.values()):
@@ -120,22 +120,22 @@ class Stager:
         return staging
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
-        place, why = self._session.why_copy_failed(failed.columns)
-        said = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
+        where, why = self._session.why_copy_failed(failed.columns)
+        message = " ".join(filter(None, (failed.error.diag.message_primary, failed.error.diag.message_detail)))
         names = ", ".join(file.key for file in failed.files[:3]) + (", …" if len(failed.files) > 3 else "")
         return LoadRefused(
-            f"Redshift could not load{place or f' {names}'}", why or " ".join(said.split()), "nothing was loaded"
+            f"Redshift could not load{where or f' {names}'}", why or " ".join(message.split()), "nothing was loaded"
         )
 
     def _part(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> _Part:
-        with named(file):
+        with file_named(file):
             schema: pa.Schema = part.schema_arrow
             carried = carried_schema(schema)
             for field in schema:
                 _refuse_what_redshift_misreads(field)
             footer: int = part.metadata.num_rows
         if file.rows is not None:
-            keep_promise([file], footer, file.rows)
+            check_row_count([file], footer, file.rows)
         return _Part(ordinal, file, carried, footer)
 
     def _widen(self, parts: Sequence[_Part]) -> None:
@@ -163,9 +163,9 @@ class Stager:
 
     def _group(self, parts: Sequence[_Part], target: Target) -> _Group:
         schema = common_schema([part.schema for part in parts])
-        with named(parts[0].file):
-            landings = land(schema, target, self._request.naming)
-            return _Group(parts, schema, landings, *merge_columns(self._request, target.columns, landings))
+        with file_named(parts[0].file):
+            mappings = map_columns(schema, target, self._request.naming)
+            return _Group(parts, schema, mappings, *merge_columns(self._request, target.columns, mappings))
 
     def _file_decides(self, staging: Staging, group: _Group) -> bool:
         """Whether two rows of one key and cursor differ: the later file is right, and a COPY of many tells no files."""
@@ -178,23 +178,23 @@ class Stager:
 
     def _stage_group(self, staging: Staging, group: _Group) -> None:
         session, parts = self._session, group.parts
-        sources = {landing.column: landing.source for landing in group.landings}
+        sources = {mapping.column: mapping.source for mapping in group.mappings}
         self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
         self._refuse_no_truth(group)
-        with narrow_columns_named(session, self._target, group.schema, group.landings, self._request.naming):
-            session.execute(copy_statements.stage_landed(staging, group.schema, group.landings, group.mark))
+        with widening_advised(session, self._target, group.schema, group.mappings, self._request.naming):
+            session.execute(copy_statements.stage_landed(staging, group.schema, group.mappings, group.file_number))
         session.execute(copy_statements.drop_landing())
 
     def _refuse_no_truth(self, group: _Group) -> None:
         """Raises UnsupportedValue for a number that is no truth value, where the target keeps it as one."""
-        for landing in group.landings:
-            if landing.how is not As.BOOLEAN or not pa.types.is_integer(landing.carried):
+        for mapping in group.mappings:
+            if mapping.how is not As.BOOLEAN or not pa.types.is_integer(mapping.carried):
                 continue
-            number = group.schema.get_field_index(landing.source)
+            number = group.schema.get_field_index(mapping.source)
             if found := self._session.execute(copy_statements.find_no_truth(number)):
                 raise UnsupportedValue(
-                    f"column {landing.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
-                    f"{landing.how}",
+                    f"column {mapping.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
+                    f"{mapping.how}",
                     f"{found[0][0]} is neither 0 nor 1",
                     "correct `as` in tables.yaml, or rewrite the file",
                 )
@@ -213,7 +213,7 @@ class Stager:
         finally:
             self._manifests.delete(name)
         landed = int(session.execute(copy_statements.count_landed())[0][0])
-        keep_promise([part.file for part in group], landed, sum(part.rows for part in group))
+        check_row_count([part.file for part in group], landed, sum(part.rows for part in group))
         for column in key:
             if session.execute(copy_statements.find_null(schema.get_field_index(column))):
                 raise FileMisfit(

@@ -8,7 +8,7 @@ import pyarrow as pa
 from wmtui.column_types import warehouse_type
 from wmtui.warehouses.load.statements import FILE, Staging, Statements, staged_name
 from wmtui.warehouses.load.types import arrow_type
-from wmtui.warehouses.load_request import Layout
+from wmtui.warehouses.load_request import TargetLayout
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 _RANK = "rank"
@@ -21,16 +21,18 @@ class RedshiftStatements(Statements):
     def __init__(self, schema: str) -> None:
         super().__init__(folded(schema))
 
-    def place(self, target: str) -> tuple[str, str]:
+    def schema_and_name(self, target: str) -> tuple[str, str]:
         """Schema and name of a table as Redshift's catalog has them."""
-        schema, name = super().place(target)
+        schema, name = super().schema_and_name(target)
         return folded(schema), folded(name)
 
     def column_type(self, field: pa.Field) -> str:
         """The type of a new column for a carried field; text and binary have a length, in bytes."""
         return warehouse_type(field).redshift
 
-    def create_target(self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], layout: Layout) -> str:
+    def create_target(
+        self, target: str, columns: Mapping[str, str], primary_key: Sequence[str], layout: TargetLayout
+    ) -> str:
         """A target with the columns' names and types, distributed and sorted as the layout says."""
         parts = [super().create_target(target, columns, primary_key, layout)]
         if layout.distkey:
@@ -67,7 +69,7 @@ class RedshiftStatements(Statements):
 
     def _same_key(self, target: str, staging: Staging, primary_key: Sequence[str]) -> str:
         kinds = [staging.columns[column] for column in primary_key]
-        mine = exact_terms(staging.places(primary_key), kinds)
+        mine = exact_terms(staging.references(primary_key), kinds)
         theirs = exact_terms([self._column(target, column) for column in primary_key], kinds)
         return " AND ".join(f"{m} = {t}" for m, t in zip(mine, theirs, strict=True))
 
@@ -95,7 +97,7 @@ def find_dispute(staging: Staging, primary_key: Sequence[str], cursor: str) -> s
         " GROUP BY {order} HAVING count(*) > 1 LIMIT 1",
         staging=staging.table,
         name=quote(staging.name),
-        names=", ".join(staging.places(list(staging.columns))),
+        names=", ".join(staging.references(list(staging.columns))),
         values=", ".join(_staged_terms(staging, list(staging.columns))),
         order=", ".join(_staged_terms(staging, [*primary_key, cursor])),
     )
@@ -119,7 +121,7 @@ def create_newest(staging: Staging, newest: Staging, primary_key: Sequence[str],
         newest=newest.table,
         names=names,
         key=", ".join(_staged_terms(staging, primary_key)),
-        cursor=staging.places([cursor])[0],
+        cursor=staging.references([cursor])[0],
         file=quote(FILE),
         rank=quote(_RANK),
         staging=staging.table,
@@ -132,17 +134,17 @@ def clear_staging(staging: Staging) -> str:
     return fill("DELETE FROM {staging}", staging=staging.table)
 
 
-def exact_terms(places: Sequence[str], kinds: Sequence[str]) -> list[str]:
-    """What tells values at these places apart: of text the length too, because Redshift compares it without the blanks
-    at its end. kinds: declared types. Source: "Significance of trailing blanks" of its documentation.
+def exact_terms(expressions: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """What tells the values of these expressions apart: of text the length too, because Redshift compares it without
+    the blanks at its end. kinds: declared types. Source: "Significance of trailing blanks" of its documentation.
     """
     terms = []
-    for place, kind in zip(places, kinds, strict=True):
-        terms.append(place)
+    for expression, kind in zip(expressions, kinds, strict=True):
+        terms.append(expression)
         if arrow_type(kind) == pa.string():
-            terms.append(f"octet_length({place})")
+            terms.append(f"octet_length({expression})")
     return terms
 
 
 def _staged_terms(staging: Staging, columns: Sequence[str]) -> list[str]:
-    return exact_terms(staging.places(columns), [staging.columns[column] for column in columns])
+    return exact_terms(staging.references(columns), [staging.columns[column] for column in columns])

@@ -19,7 +19,7 @@ from wmtui.warehouses.redshift.login import credentials
 from wmtui.warehouses.redshift.session import RedshiftSession
 from wmtui.warehouses.redshift.staging import Stager
 from wmtui.warehouses.redshift.statements import RedshiftStatements
-from wmtui.warehouses.target import Limits
+from wmtui.warehouses.target import TargetLimits
 
 _CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurrent transaction")
 """Redshift reports a serialization failure as an internal error, XX000, with these words in message or detail."""
@@ -36,7 +36,7 @@ def is_conflict(error: psycopg.Error) -> bool:
 class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
     """A Warehouse in one schema of a Redshift database. manifests: the store that holds the files to load."""
 
-    limits = Limits(
+    limits = TargetLimits(
         text_bytes=REDSHIFT_TEXT_BYTES,
         binary_bytes=REDSHIFT_BINARY_BYTES,
         name_bytes=127,
