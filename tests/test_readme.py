@@ -21,7 +21,8 @@ from wmtui.cli.invocation import Invocation
 from wmtui.config import load
 from wmtui.config.schema import Profile, TableConfig
 from wmtui.demo import open_demo
-from wmtui.tui.keys.actions import ACTIONS, format_key
+from wmtui.tui.keys.actions import ACTIONS
+from wmtui.tui.shell import format_key
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -42,7 +43,6 @@ SHIM = """#!/bin/sh
 # With a tables.yaml of its own a page works on that, else on the sandbox.
 if [ -e tables.yaml ]; then exec {python} -m wmtui "$@"; fi
 [ "$1" = --demo ] && shift
-[ "$1" = --profile ] && exec {python} -m wmtui "$@" --demo --demo-dir {sandbox}
 exec {python} -m wmtui --demo --demo-dir {sandbox} "$@"
 """
 
