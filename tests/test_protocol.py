@@ -27,10 +27,10 @@ from wmtui.events import Stop
 from wmtui.files import decisions, verdicts
 from wmtui.model import TableName, utc_now
 from wmtui.objects.directory import DirectoryStore
-from wmtui.pipeline.extract import overlap, part_writer, run_writer
+from wmtui.pipeline.extract import overlap, part_writer, span_reader
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import Run, RunStore
-from wmtui.service.verifications import verify
+from wmtui.service.verification import verify
 from wmtui.warehouses import LoadFile
 from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements
@@ -141,7 +141,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         patch.setattr(DirectoryStore, "put", recording_put)
         patch.setattr(DirectoryStore, "delete", recording_delete)
         patch.setattr(duckdb, "connect", lambda *a, **k: RecordingConnection(connect(*a, **k), found))
-        patch.setattr(run_writer, "BATCH_ROWS", 1)
+        patch.setattr(span_reader, "BATCH_ROWS", 1)
         patch.setattr(part_writer, "PART_BYTES", 1)
         patch.setattr(lease, "_RENEW_SECONDS", 3600)  # Of a busy machine, no renewal comes in between.
         _do_everything(embedded_stack(tmp_path_factory.mktemp("store")), found)

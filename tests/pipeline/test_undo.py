@@ -9,7 +9,7 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import Conflict, LeaseHeld
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.watermarks import lease
 
@@ -17,7 +17,7 @@ from wmtui.watermarks import lease
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 10)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 

@@ -24,7 +24,8 @@ from wmtui.events import Message, Phase, Progress, Severity, Status, TableResult
 from wmtui.runs import run_document
 from wmtui.service import Author, Service
 from wmtui.tui import image_file
-from wmtui.tui.app import Start, WmtuiApp
+from wmtui.tui.app import WmtuiApp
+from wmtui.tui.start import Start
 
 AUTHOR = Author("mei.lin", "ops-laptop")
 FOLDER = Path(".cache", "wmtui", "demo")
@@ -67,7 +68,7 @@ async def _sync(screen: Screen) -> None:
     await screen.settle()
     assert isinstance(screen.app.clock, _Standing)
     screen.app.clock.now += 4.0
-    screen.app.tables_list.redraw()
+    screen.app.main.tables_pane.lines.redraw()
     screen.app.show_status()
 
 
@@ -120,7 +121,7 @@ async def drawn(screen: Screen, scene: Scene) -> str:
         await scene.happens(screen)
     await screen.see(*scene.sees)
     await screen.settle()
-    svg = image_file.portable(screen.app.export_screenshot(title=screen.app.picture_title()))
+    svg = image_file.portable(screen.app.export_screenshot(title=image_file.title(screen.app.service.workspace)))
     await screen.press(*scene.back)
     return svg
 

@@ -31,7 +31,7 @@ class Screen:
     @property
     def log(self) -> str:
         """The sync log, whole lines, also those that are scrolled out or cut at the border."""
-        return "\n".join(str(line) for line in self.app.log_pane.lines.items)
+        return "\n".join(str(line) for line in self.app.main.log_pane.lines.items)
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let what they start end."""

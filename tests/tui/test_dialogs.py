@@ -293,7 +293,7 @@ async def test_any_entry_of_the_history_is_restored(open_screen: Open, stack: St
     async with open_screen(size=(120, 50)) as screen:
         await screen.press("h")
         await screen.see("loaded by hand")
-        changes = screen.app.detail_pane.lines.items
+        changes = screen.app.main.detail_pane.lines.items
         at = next(i for i, change in enumerate(changes) if change.entry.reason == "loaded by hand")
         serial = changes[at].entry.serial
         await screen.press(*["j"] * at, "R")
@@ -527,7 +527,7 @@ async def test_p_switches_the_profile_and_reads_the_configuration_and_environmen
     stack.reload()
     async with open_screen() as screen:
         await screen.press("p")
-        await screen.see("Profile", "current: read anew", "spare")
+        await screen.see("Profile", "current: read again", "spare")
         await screen.type("spare")
         await screen.press("enter")
         await screen.see(" spare ", "3 never synced")

@@ -9,7 +9,8 @@ from textual.events import Key
 from tests.stack import Stack
 from tests.tui.conftest import Open
 from tests.tui.screen import Screen
-from wmtui.tui.keys.actions import ACTIONS, format_key
+from wmtui.tui.keys.actions import ACTIONS
+from wmtui.tui.shell import format_key
 
 ORDERS, ITEMS, LINES = "shop.orders", "shop.items", "shop.lines"
 
@@ -22,7 +23,7 @@ async def test_it_opens_on_the_tables_and_shows_the_watermark_of_the_first(open_
     async with open_screen() as screen:
         await screen.see("1 Tables", ORDERS, ITEMS, LINES, "2 shop.orders", "3 Sync log", "3 tables · ", "seen ")
         await screen.see("[Watermark]", "mode           manual", "Found 3 files, filtered to 0 files")
-        assert screen.app.focused is screen.app.tables_list
+        assert screen.app.focused is screen.app.main.tables_pane.lines
 
 
 @pytest.mark.parametrize(
@@ -52,15 +53,19 @@ async def test_the_cursor_moves(open_screen: Open, keys: list[str], table: str) 
 async def test_numbers_and_tab_give_the_focus_to_a_pane_enter_opens_and_escape_goes_back(open_screen: Open) -> None:
     async with open_screen() as screen:
         app = screen.app
-        for key, pane in (("2", app.detail_pane.lines), ("3", app.log_pane.lines), ("1", app.tables_list)):
+        for key, pane in (
+            ("2", app.main.detail_pane.lines),
+            ("3", app.main.log_pane.lines),
+            ("1", app.main.tables_pane.lines),
+        ):
             await screen.press(key)
             assert app.focused is pane
         await screen.press("tab")
-        assert app.focused is app.detail_pane.lines
+        assert app.focused is app.main.detail_pane.lines
         await screen.press("escape")
-        assert app.focused is app.tables_list
+        assert app.focused is app.main.tables_pane.lines
         await screen.press("enter")
-        assert app.focused is app.detail_pane.lines
+        assert app.focused is app.main.detail_pane.lines
 
 
 async def type_at_once(screen: Screen, text: str) -> None:
@@ -118,7 +123,7 @@ async def test_tabs_open_by_their_letters_and_by_brackets(open_screen: Open) -> 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_every_line_of_every_list_can_be_scrolled_into_its_pane(open_screen: Open, size: tuple[int, int]) -> None:
     async with open_screen(size=size) as screen:
-        pane = screen.app.detail_pane
+        pane = screen.app.main.detail_pane
         for key in ("w", "f", "h"):
             await screen.press(key)
             assert pane.content_region.contains_region(pane.lines.region), key
@@ -132,7 +137,7 @@ async def test_files_may_be_narrowed_to_those_kept_and_those_dropped(open_screen
         await screen.see("too old")
         await screen.press("t")
         await screen.see("too old")
-        assert screen.app.detail_pane.kept == "all"
+        assert screen.app.main.detail_pane.kept == "all"
 
 
 async def test_a_filter_narrows_the_tables_and_counts_them(open_screen: Open) -> None:
@@ -166,7 +171,7 @@ async def test_tables_are_sorted_by_each_order_in_turn_and_the_cursor_stays_on_i
         seen = []
         for _ in range(10):
             await screen.press("o")
-            seen.append([str(table) for table in screen.app.tables_list.items])
+            seen.append([str(table) for table in screen.app.main.tables_pane.lines.items])
             assert under_cursor(screen) == ITEMS
         assert sorted([ORDERS, ITEMS, LINES]) in seen
         assert seen[-1] is not seen[0]

@@ -17,6 +17,7 @@ from tests.tui.conftest import Open
 from wmtui.cli.main import main
 from wmtui.tui.app import WmtuiApp
 from wmtui.tui.image_file import portable
+from wmtui.tui.screenshot import Screenshot
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -76,17 +77,18 @@ def test_a_picture_waits_for_what_it_shows_however_long_the_first_frame_takes(
 def test_a_picture_waits_when_the_reading_begins_again(
     shot: Shot, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, taken = WmtuiApp._take_picture, []
+    take, taken = Screenshot._take, []
 
-    def disturbed(self: WmtuiApp, path: Path) -> None:
+    def disturbed(self: Screenshot) -> None:
+        pane = self._shell.main.detail_pane
         if not taken:
-            self.detail_pane.table = self.detail_pane.detail = None
-            self.reader.detail()
-            self.detail_pane._draw()
-        taken.append(path)
-        take(self, path)
+            pane.table = pane.detail = None
+            self._shell.read_detail()
+            pane._draw()
+        taken.append(self)
+        take(self)
 
-    monkeypatch.setattr(WmtuiApp, "_take_picture", disturbed)
+    monkeypatch.setattr(Screenshot, "_take", disturbed)
     assert shot("--screenshot", "status.svg").code == 0
     assert len(taken) == 2
     assert "data up to" in words((own_folder / "status.svg").read_text())

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from wmtui.cli.changed import show_consequence
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
+from wmtui.cli.watermark_output import show_consequence
 from wmtui.errors import ExitCode, Unreadable, combine
 from wmtui.service import Entry
 from wmtui.words.changes import differences

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import click
 
-from wmtui.cli import ending
+from wmtui.cli import shutdown
 from wmtui.cli.commands import root
 from wmtui.cli.console import Console
 from wmtui.cli.invocation import Invocation
@@ -27,8 +27,8 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = _report_bug
     know_environment(os.environ)
-    ending.begin()
-    ending.finish(main(sys.argv[1:]))
+    shutdown.begin()
+    shutdown.finish(main(sys.argv[1:]))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     except click.UsageError as error:
         failure = UsageError(error.format_message(), "", f"see `{_path(error)} --help`")
     except (click.Abort, KeyboardInterrupt):
-        failure = Interrupted(ending.code())
+        failure = Interrupted(shutdown.code())
     except Exception as error:  # noqa: BLE001 - the one place that has the last word
         failure = as_wmtui_error(error)
     return _fail(invocation, failure, as_json=bool(invocation.given.get("json")) or "--json" in argv)

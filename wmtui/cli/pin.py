@@ -2,9 +2,9 @@
 
 import click
 
-from wmtui.cli.changed import show_document
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
+from wmtui.cli.watermark_output import show_document
 
 
 @click.command(

@@ -1,10 +1,7 @@
-"""How far each table has come: a live display at a terminal, plain lines elsewhere."""
+"""How far each table has come, in plain lines; and what every display of it does."""
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 from wmtui.cli.console import Console
@@ -67,16 +64,3 @@ def tell(console: Console, event: Message | TableResult) -> None:
         console.tell(f"{event.table}: {ending(event)}", severity)
     else:
         console.tell(f"{event.table}: {event.text}" if event.table else event.text, event.severity)
-
-
-@contextmanager
-def open_display(console: Console) -> Iterator[Display]:
-    """The display that suits stderr."""
-    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if not terminal or not console.shows(Severity.INFO):
-        yield PlainDisplay(console)
-        return
-    from wmtui.cli.live import live_display
-
-    with live_display(console) as display:
-        yield display

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wmtui.cli import ending
+from wmtui.cli import shutdown
 from wmtui.cli.invocation import Invocation
 from wmtui.config import DEFAULT_PATH, load
-from wmtui.errors import ExitCode, UsageError, WmtuiError
+from wmtui.errors import ExitCode, UsageError
 from wmtui.service import Service
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def open_screen(invocation: Invocation, *, table: str | None, theme: str | None,
             "name a command, see `wmtui --help`; `wmtui --screenshot status.png` saves a picture",
         )
     app = _make(invocation, table, theme, ascii_only, None)
-    ending.tell(app.terminated, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    ending.restoring(_RESTORE)
-    ending.when_terminal_is_gone(sys.stdin.fileno(), partial(_abandon, app))
+    shutdown.tell(app.terminated, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    shutdown.restoring(_RESTORE)
+    shutdown.when_terminal_is_gone(sys.stdin.fileno(), partial(_abandon, app))
     code = app.run()
     _end(app)
     return ExitCode.DONE if code is None else code
@@ -74,7 +74,7 @@ def save_picture(
     check(path)
     app = _make(invocation, table, theme, ascii_only, path)
     code = app.run(headless=True, size=size)
-    if isinstance(app.failure, WmtuiError):
+    if app.failure is not None:
         raise app.failure
     invocation.console.tell(f"saved {path}")
     _end(app)
@@ -88,7 +88,8 @@ def _make(
     os.environ.setdefault("TEXTUAL_FPS", str(_FRAMES_PER_SECOND))
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
-    from wmtui.tui.app import Start, WmtuiApp
+    from wmtui.tui.app import WmtuiApp
+    from wmtui.tui.start import Start
 
     path = options.config or DEFAULT_PATH
 
@@ -126,17 +127,17 @@ def _end(app: "WmtuiApp") -> None:
     _stop_syncs(app)
     if app.background.busy or app.sync_queue.busy:
         code = app.return_value if isinstance(app.return_value, int) else ExitCode.DONE
-        ending.leave(int(code))
+        shutdown.leave(int(code))
 
 
 def _abandon(app: "WmtuiApp", code: int) -> None:
     """Nobody sees the screen any more: end it without drawing anything."""
     _stop_syncs(app)
-    ending.leave(code)
+    shutdown.leave(code)
 
 
 def _stop_syncs(app: "WmtuiApp") -> None:
     app.sync_queue.cancel_all()
-    until = time.monotonic() + ending.GRACE_SECONDS
+    until = time.monotonic() + shutdown.GRACE_SECONDS
     while app.sync_queue.busy and time.monotonic() < until:
         time.sleep(0.05)

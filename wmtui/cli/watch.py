@@ -10,9 +10,10 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol, TypeVar
 
-from wmtui.cli import ending
+from wmtui.cli import shutdown
 from wmtui.cli.console import Console
-from wmtui.cli.progress import Display, open_display
+from wmtui.cli.display import open_display
+from wmtui.cli.progress import Display
 from wmtui.errors import ExitCode, Interrupted
 from wmtui.events import Emit, Event, Message, Severity, Stop
 
@@ -62,7 +63,7 @@ def watch(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> 
         finally:
             if not stop.requested and not outcome.done():
                 stop.request()
-                wait((outcome,), ending.GRACE_SECONDS)
+                wait((outcome,), shutdown.GRACE_SECONDS)
     return outcome.result()
 
 
@@ -71,7 +72,7 @@ def _show(events: Events, display: Display, tap: Emit | None, stop: Stop) -> Non
     until: float | None = None
     while True:
         if stop.requested:
-            until = until or time.monotonic() + ending.GRACE_SECONDS
+            until = until or time.monotonic() + shutdown.GRACE_SECONDS
             if time.monotonic() > until:
                 raise Interrupted(stop.exit_code, "something did not answer, and was not waited for any longer")
         try:
@@ -99,10 +100,10 @@ def _stopped_by_signals(stop: Stop, emit: Callable[[Event], None], *, live: bool
 
     heard = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in heard}
-    ending.restoring(_SHOW_CURSOR if live else b"")
+    shutdown.restoring(_SHOW_CURSOR if live else b"")
     try:
         yield
     finally:
-        ending.restoring(b"")
+        shutdown.restoring(b"")
         for number, handler in before.items():
             signal.signal(number, handler)

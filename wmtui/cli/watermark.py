@@ -3,13 +3,13 @@
 import click
 
 from wmtui.cli import watermark_view as view
-from wmtui.cli.changed import show_consequence
 from wmtui.cli.document import read_document
 from wmtui.cli.history import history, undo
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group, table_option
 from wmtui.cli.pin import pin, unpin
 from wmtui.cli.table import show_table
+from wmtui.cli.watermark_output import show_consequence
 from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
 from wmtui.texts import count
 from wmtui.watermarks.timestamps import format_wall
@@ -150,8 +150,8 @@ def list_(invocation: Invocation) -> ExitCode:
         console.json({"exit_code": int(code), "tables": [view.list_entry(look) for look in looks]})
     else:
         show_table(console, view.LIST_COLUMNS, [view.list_row(look, now, workspace.zone) for look in looks])
-    for stranger in service.health.strangers():
-        console.tell(f"{stranger.key}: {stranger.finding}; {stranger.next_step}")
+    for document in service.health.unknown_documents():
+        console.tell(f"{document.key}: {document.finding}; {document.next_step}")
     for error in errors:
         invocation.report(error)
     return code

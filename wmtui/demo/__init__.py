@@ -1,4 +1,4 @@
-"""The demo: a sandbox with an embedded source, store and warehouse, in every state an operator meets."""
+"""The demo: a sandbox with an embedded source, store and warehouse, whose tables are in every state there is."""
 
 from wmtui.demo.sandbox import open_demo
 

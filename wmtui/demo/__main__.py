@@ -1,4 +1,4 @@
-"""`make demo`: the screen on a sandbox; without a terminal the proof that a killed run loses and doubles nothing."""
+"""`make demo`: the screen on a sandbox; without a terminal, proof that a killed run loses and doubles nothing."""
 
 import subprocess
 import sys
@@ -22,8 +22,8 @@ def main() -> int:
     try:
         if sys.stdin.isatty() and sys.stdout.isatty():
             return subprocess.call(_PROGRAM)
-        with tempfile.TemporaryDirectory(prefix="wmtui-demo-") as place:
-            settings, clock = open_demo(Path(place, "sandbox"), False, print)
+        with tempfile.TemporaryDirectory(prefix="wmtui-demo-") as folder:
+            settings, clock = open_demo(Path(folder, "sandbox"), False, print)
             return prove(Service(settings, clock=clock))
     except WmtuiError as error:
         print(f"wmtui: {error.in_one_line}", file=sys.stderr)
@@ -45,7 +45,7 @@ def prove(service: Service) -> ExitCode:
 
 
 def _follow_hints(service: Service) -> None:
-    """Where files are held back by a manual watermark, place it as the summary says."""
+    """Where a manual watermark holds files back, place it as the summary says."""
     for table in service.workspace.settings.tables:
         summary = service.files.select(table).summary
         if summary.only_held_back and summary.hint and service.watermarks.get(table).is_manual:
@@ -85,28 +85,32 @@ def _kill_half_way(service: Service) -> None:
 def _verify(service: Service) -> ExitCode:
     """Row by row, by primary key and digest."""
     results = service.verify(service.workspace.settings.tables, since=None, examples=0, emit=_unheard, stop=Stop())
-    errors = [found for _, found in results if isinstance(found, WmtuiError)]
-    found = [found for _, found in results if not isinstance(found, WmtuiError)]
+    errors = [outcome for _, outcome in results if isinstance(outcome, WmtuiError)]
+    verified = [outcome for _, outcome in results if not isinstance(outcome, WmtuiError)]
     for error in errors:
         print(f"  {error.in_one_line}")
         if isinstance(error, Bug):
             print(error.trace, file=sys.stderr)
-    sums = {name: sum(getattr(f.counts, name) for f in found) for name in ("missing", "extra", "doubled", "differing")}
-    print(f"verify: {sum(f.compared for f in found)} rows compared, " + ", ".join(f"{n} {w}" for w, n in sums.items()))
+    names = ("missing", "extra", "doubled", "differing")
+    sums = {name: sum(getattr(table.counts, name) for table in verified) for name in names}
+    compared = sum(table.compared for table in verified)
+    print(f"verify: {compared} rows compared, " + ", ".join(f"{number} {name}" for name, number in sums.items()))
     return ExitCode.TABLE_FAILED if errors or any(sums.values()) else ExitCode.DONE
 
 
-def show(found: Sequence[Comparison]) -> ExitCode:
+def show(comparisons: Sequence[Comparison]) -> ExitCode:
     """Print a line for each table and one for all."""
-    for comparison in found:
+    for comparison in comparisons:
         print(f"{comparison.table!s:46} {comparison}")
-    wrong = [str(c.table) for c in found if not c.right]
+    wrong = [str(c.table) for c in comparisons if not c.right]
     if wrong:
         print(f"wrong: {', '.join(wrong)}")
         return ExitCode.TABLE_FAILED
-    source, arrived, left_out = (sum(getattr(c, name) for c in found) for name in ("source", "warehouse", "excluded"))
-    purpose = f" + {left_out} left out on purpose" if left_out else ""
-    print(f"{len(found)} tables: source {source} = warehouse {arrived}{purpose}, 0 doubled")
+    source = sum(comparison.source for comparison in comparisons)
+    warehouse = sum(comparison.warehouse for comparison in comparisons)
+    excluded = sum(comparison.excluded for comparison in comparisons)
+    purpose = f" + {excluded} left out on purpose" if excluded else ""
+    print(f"{len(comparisons)} tables: source {source} = warehouse {warehouse}{purpose}, 0 doubled")
     return ExitCode.DONE
 
 
@@ -114,11 +118,11 @@ def compare_all(service: Service) -> list[Comparison]:
     """Every table, in the order of tables.yaml."""
     settings = service.workspace.settings
     with both_sides(settings) as connection:
-        found = []
+        comparisons = []
         for table, config in settings.tables.items():
             floor = service.watermarks.get(table).load_floor
-            found.append(compare(connection, table, config, floor and to_wall(floor, settings.zone)))
-        return found
+            comparisons.append(compare(connection, table, config, floor and to_wall(floor, settings.zone)))
+        return comparisons
 
 
 def _sync(service: Service, what: str) -> list[TableResult]:

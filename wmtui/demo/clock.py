@@ -1,4 +1,4 @@
-"""The sandbox's own time: it starts at the sandbox's moment and runs only while somebody uses it."""
+"""The sandbox's own time: it starts at a fixed moment, and runs only while a process has the sandbox open."""
 
 import fcntl
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 _NOTE_EVERY = 500_000_000
 """Nanoseconds between two notes of the time reached."""
 _MARGIN = 2 * _NOTE_EVERY
-"""What is added to the noted time at the next use: no time handed out before a kill -9 lies behind it."""
+"""Added to the noted time at the next use, so that it is later than any time handed out before a kill -9."""
 
 
 class SandboxClock:
-    """A Clock for everybody who uses one sandbox at the same time; aware UTC, never behind the newest write.
+    """A Clock that all processes share which use one sandbox; aware UTC, never earlier than the newest write.
 
-    The file's mtime is the time reached; a file beside it says how far that is behind real time. All processes that
-    use the sandbox share this distance, and a lock on the file says that there are any, also after a kill -9. Whoever
-    comes when there are none goes on from the time reached. Opening is to be serialised by the caller.
+    The file's mtime is the time reached; a file beside it holds the nanoseconds that real time is ahead of it. All
+    processes that use the sandbox share this offset, and a lock on the file says whether there are any, also after a
+    kill -9. The first process goes on from the time reached. The caller serialises opening.
     """
 
     def __init__(self, file: Path) -> None:
@@ -26,17 +26,17 @@ class SandboxClock:
         weakref.finalize(self, os.close, self._descriptor)
         self._noted = os.fstat(self._descriptor).st_mtime_ns
         self._last = self._noted
-        behind = file.with_suffix(".behind")
+        offset_file = file.with_suffix(".behind")
         if _alone(self._descriptor):
-            self._behind = time.time_ns() - self._noted - _MARGIN
-            _replace(behind, str(self._behind))
+            self._offset = time.time_ns() - self._noted - _MARGIN
+            _replace(offset_file, str(self._offset))
         else:
-            self._behind = int(behind.read_text())
+            self._offset = int(offset_file.read_text())
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def __call__(self) -> datetime:
         """Now in the sandbox."""
-        self._last = now = max(time.time_ns() - self._behind, self._last)
+        self._last = now = max(time.time_ns() - self._offset, self._last)
         if now - self._noted >= _NOTE_EVERY:
             self._noted = now
             os.utime(self._descriptor, ns=(now, now))
@@ -62,7 +62,7 @@ def in_use(file: Path) -> bool:
 
 
 def _alone(descriptor: int) -> bool:
-    """Take the clock's lock for this process alone, if nobody else has it."""
+    """Take the clock's lock for this process alone; False if another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

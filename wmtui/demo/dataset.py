@@ -86,6 +86,14 @@ _TABLES = (
 )
 
 TABLES = tuple(
-    DemoTable(TableName.parse(name), state, rows, tuple(columns.split()), days, quiet, *names)
-    for name, state, rows, columns, days, quiet, *names in _TABLES
+    DemoTable(
+        table=TableName.parse(name),
+        state=state,
+        rows=rows,
+        columns=tuple(columns.split()),
+        days=days,
+        quiet=quiet,
+        **dict(zip(("primary_key", "cursor"), own_names, strict=False)),
+    )
+    for name, state, rows, columns, days, quiet, *own_names in _TABLES
 )

@@ -1,4 +1,4 @@
-"""Source against warehouse, counted by SQL of its own that shares nothing with the pipeline."""
+"""Reconciles source and warehouse by SQL of its own, which shares nothing with the pipeline."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ _SOURCE, _WAREHOUSE = "source_side", "warehouse_side"
 class Comparison(Struct, frozen=True):
     """The rows of one table on both sides.
 
-    doubled: rows of the warehouse beyond the first of each key. strange: those that the source does not have so.
-    missing: rows of the source that the warehouse does not have so; excluded: those of them that lie before `floor`,
-    where an operator let the table begin; wall clock.
+    doubled: rows of the warehouse beyond the first of each key. strange: rows that the source does not have like that.
+    missing: rows of the source that the warehouse does not have like that; excluded: those of them before `floor`, the
+    wall-clock time at which an operator let the table begin.
     """
 
     table: TableName
@@ -71,12 +71,12 @@ def compare(
 
     in_warehouse = count(warehouse)
     return Comparison(
-        table,
-        count(source),
-        in_warehouse,
-        in_warehouse - count(f"(SELECT DISTINCT {key} FROM {warehouse})"),  # noqa: S608
-        count(f"(FROM {warehouse} EXCEPT ALL FROM {source})"),
-        count(missing),
-        count(f"{missing} WHERE {quote(config.cursor)} < ?", floor) if floor else 0,
-        floor,
+        table=table,
+        source=count(source),
+        warehouse=in_warehouse,
+        doubled=in_warehouse - count(f"(SELECT DISTINCT {key} FROM {warehouse})"),  # noqa: S608
+        strange=count(f"(FROM {warehouse} EXCEPT ALL FROM {source})"),
+        missing=count(missing),
+        excluded=count(f"{missing} WHERE {quote(config.cursor)} < ?", floor) if floor else 0,
+        floor=floor,
     )

@@ -1,4 +1,4 @@
-"""What follows when a sandbox is moved: its store is to be written from its new place."""
+"""What follows when a sandbox is moved: the store holds its own address, and refuses writes from another."""
 
 import json
 import os
@@ -8,8 +8,8 @@ from wmtui.config import Settings
 from wmtui.layout import STORE
 
 
-def readdress(settings: Settings, old: Path, new: Path) -> None:
-    """Let the store know the place it was moved to as its own; doing it twice is doing it once."""
+def update_address(settings: Settings, old: Path, new: Path) -> None:
+    """Replace the address in the store after a move from `old` to `new`; a second time changes nothing."""
     _replace(
         Path(settings.store.root, STORE),
         _json_start(f"{old}/"),
@@ -22,9 +22,9 @@ def _json_start(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[:-1]
 
 
-def _replace(file: Path, old: str, new: str, spare: Path) -> None:
-    """Change a file's text, by way of a spare one, and keep its time, which is the sandbox's."""
+def _replace(file: Path, old: str, new: str, temporary: Path) -> None:
+    """Change a file's text atomically, by way of a temporary file, and keep its mtime: it is in the sandbox's time."""
     status = file.stat()
-    spare.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    os.utime(spare, ns=(status.st_atime_ns, status.st_mtime_ns))
-    spare.replace(file)
+    temporary.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+    temporary.replace(file)

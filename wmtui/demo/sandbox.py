@@ -1,4 +1,4 @@
-"""Where the sandbox is, and how it is made: beside its place, then renamed, so that there is never half a one."""
+"""Where the sandbox is, and how it is made: in a folder beside it, then renamed, so that it is never incomplete."""
 
 import os
 import shutil
@@ -26,8 +26,8 @@ Progress = Callable[[str], None]
 def open_demo(directory: Path | None, reset: bool, progress: Progress) -> tuple[Settings, Clock]:
     """The sandbox's configuration and clock; it is made on first use, in seconds, with lines of progress.
 
-    directory: None for the user's cache folder. reset: make it anew. Raises UsageError for a folder that is not a
-    sandbox, Conflict for a reset while somebody uses it, StoreError where it cannot be written. Safe to call from
+    directory: None for the user's cache folder. reset: make it again. Raises UsageError for a folder that is not a
+    sandbox, Conflict for a reset while it is open, StoreError where it cannot be written. Safe to call from
     several processes at once: one makes it, the others wait.
     """
     folder = _resolved(directory or default_folder())
@@ -88,7 +88,7 @@ def _reset(folder: Path) -> None:
 
 
 def _make(folder: Path, progress: Progress) -> None:
-    """Make the sandbox beside its place; the rename is the moment from which it is there."""
+    """Make the sandbox in a folder beside it; it exists from the rename on."""
     from wmtui.demo.replay import MOMENT, make_history
     from wmtui.demo.sample_data import make_configuration, make_source
 
@@ -110,13 +110,13 @@ def _make(folder: Path, progress: Progress) -> None:
 
 
 def _settle(folder: Path, at: Path | None = None) -> None:
-    """Make a sandbox that lies in `folder` fit its place, which is `at` if it is still to be moved there."""
+    """Let a sandbox in `folder` know its path: `at` if it is still to be renamed to that, else `folder`."""
     lake = (at or folder) / LAKE
     known = Path(os.fsdecode((folder / MARKER).read_bytes()))
     if known != lake:
-        from wmtui.demo.relocation import readdress
+        from wmtui.demo.relocation import update_address
 
-        readdress(load(folder / CONFIGURATION), known, lake)
+        update_address(load(folder / CONFIGURATION), known, lake)
         _mark(folder, lake)
 
 

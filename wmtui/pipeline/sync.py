@@ -1,7 +1,6 @@
 """The sync of one table from lease to release: every failure becomes a result, and the watermark says so too."""
 
 import time
-from contextlib import closing
 
 from msgspec.structs import replace
 
@@ -29,7 +28,6 @@ from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
 from wmtui.pipeline.extract.extract_table import extract_table
-from wmtui.pipeline.extract.run_writer import Extracted
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
@@ -37,8 +35,8 @@ from wmtui.texts import format_duration
 from wmtui.watermarks import changes, lease
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
-from wmtui.watermarks.model import SideStatus, Watermark
-from wmtui.watermarks.timestamps import format_instant, to_instant
+from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.timestamps import format_instant
 from wmtui.watermarks.validity import shortened
 
 _LOOK_SECONDS = 1.0
@@ -164,7 +162,7 @@ def _extract_and_load(job: Job) -> None:
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:
-            mark = _extract(job, mark)
+            mark = extract_table(job, mark)
         extracting = False
         if job.options.load:
             load_table(job, mark)
@@ -186,41 +184,6 @@ def _load_nevertheless(job: Job, mark: Watermark) -> None:
         load_table(job, mark)
     except TableError as error:
         job.tell(f"what was extracted earlier could not be loaded either: {error.in_one_line}", Severity.WARNING)
-
-
-def _extract(job: Job, mark: Watermark) -> Watermark:
-    with closing(extract_table(job, mark)) as runs:
-        for extracted in runs:
-            mark = _extracted(job, extracted)
-    return mark
-
-
-def _extracted(job: Job, extracted: Extracted) -> Watermark:
-    """Tell what a run extracted, and note how far it read; the watermark after it."""
-    mark = extracted.mark
-    if extracted.run is not None:
-        job.tell(f"extracted {extracted.run.rows} rows in {len(extracted.run.parts)} parts")
-    else:
-        job.tell("no news in the source")
-    if extracted.run is None and extracted.complete:
-        mark = _recovered(job, mark)
-    elif not extracted.complete and job.options.limit is not None:
-        job.tell("stopped at the limit; more is waiting in the source")
-    if extracted.complete:  # Else what an earlier run noted of this position holds: it may have come less far.
-        zone = job.backend.zone
-        job.lease.note(
-            extracted_to=format_instant(to_instant(extracted.high, zone)),
-            extracted_from=format_instant(to_instant(extracted.seen_from or extracted.high, zone)),
-            extracted_behind=lease.place(mark),
-        )
-    return mark
-
-
-def _recovered(job: Job, mark: Watermark) -> Watermark:
-    """A run without news changes nothing, but the failure of an earlier one is over."""
-    if mark.extraction_status in (SideStatus.SUCCESS, SideStatus.PENDING):
-        return mark
-    return job.backend.watermarks.change(job.table, Action.RECOVERED, changes.recover(mark), based_on=mark)
 
 
 _QUIET = (UsageError, Conflict, Interrupted, NothingSelected, StoreError)

@@ -21,7 +21,7 @@ from wmtui.service.pins import Pins
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.syncs import Preview, Request, Syncs
 from wmtui.service.table_documents import Consequence, Start, StartKind, TableDocuments
-from wmtui.service.verifications import verify
+from wmtui.service.verification import verify
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.store import Author

@@ -10,12 +10,12 @@ from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, S
 from wmtui.model import Check, Level, TableName, utc_now
 from wmtui.objects.clock import StoreClock
 from wmtui.objects.rights import Rights, try_rights
-from wmtui.service import clocks, strangers
+from wmtui.service import clocks, unknown_documents
 from wmtui.service.leftovers import Leftovers
 from wmtui.service.overview import Overview
 from wmtui.service.status import TableStatus
-from wmtui.service.strangers import Stranger
 from wmtui.service.targets import check_target
+from wmtui.service.unknown_documents import UnknownDocument
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks.timestamps import to_instant
@@ -55,7 +55,7 @@ class Health:
         findings = [*w.objects.check()]
         reached = all(f.level is not Level.ERROR for f in findings)
         if reached:
-            findings += [*self._rights(tables, reason), *self._strangers()]
+            findings += [*self._rights(tables, reason), *self._unknown_documents()]
         findings += [*w.source.check(), *w.warehouse.check(), self._clocks()]
         for table in tables:
             config = w.config(table)
@@ -84,15 +84,16 @@ class Health:
         found = w.each(lambda folder: try_rights(w.objects, folder), folders)
         return [*check_rights(found), self._conditions()]
 
-    def strangers(self) -> list[Stranger]:
+    def unknown_documents(self) -> list[UnknownDocument]:
         """Documents among the watermarks that nothing here reads, by their names alone. Raises StoreError."""
         w = self._workspace
-        return list(strangers.in_tables((info.key for info in w.objects.list(layout.WATERMARKS)), w.settings.tables))
+        keys = (info.key for info in w.objects.list(layout.WATERMARKS))
+        return list(unknown_documents.in_tables(keys, w.settings.tables))
 
-    def _strangers(self) -> list[Check]:
+    def _unknown_documents(self) -> list[Check]:
         """Documents that nothing here reads."""
         try:
-            found = strangers.find(self._workspace.objects, self._workspace.settings.tables)
+            found = unknown_documents.find(self._workspace.objects, self._workspace.settings.tables)
         except StoreError as error:
             return [Check("documents", Level.ERROR, str(error), error.next_step)]
         return [Check(f"document {s.key}", Level.WARNING, s.finding, s.next_step) for s in found]

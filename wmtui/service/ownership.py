@@ -18,7 +18,7 @@ from wmtui.watermarks.timestamps import format_instant
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Scope
     from wmtui.pipeline.load.ledger_findings import Finding
-    from wmtui.pipeline.load.table_ledger import Ledger
+    from wmtui.pipeline.load.table_ledger import TableLedger
 
 
 class Store(Struct, frozen=True):
@@ -114,7 +114,7 @@ class Ownership:
         w = self._workspace
         return Scope(table, w.config(table), open_backend(w), Options(), w.heartbeat(table), lambda _: None)
 
-    def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], Ledger]":
+    def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], TableLedger]":
         from wmtui.pipeline.load.ledger_findings import Doubt, unknown_loads
         from wmtui.pipeline.load.table_ledger import read_ledger, unknown_keys
 
@@ -130,7 +130,9 @@ def _require_reason(reason: str, why: str) -> None:
         raise UsageError("why is it accepted?", why, "add --reason '…'")
 
 
-def _check_moved_from(scope: "Scope", ledger: "Ledger", found: "Sequence[Finding]", moved_from: str | None) -> None:
+def _check_moved_from(
+    scope: "Scope", ledger: "TableLedger", found: "Sequence[Finding]", moved_from: str | None
+) -> None:
     """Raises UsageError unless the table whose rows the target has is named, and no other."""
     from wmtui.pipeline.load.ledger_findings import Doubt
 

@@ -143,7 +143,7 @@ class Syncs:
 
     def _preview_extraction(self, scope: "Scope", preview: Preview, mark: Watermark) -> tuple[Preview, Watermark]:
         """The window, and the watermark the extraction would leave: automated as of now if there are rows."""
-        from wmtui.pipeline.extract.extract_table import preview_extraction
+        from wmtui.pipeline.extract.preview import preview_extraction
 
         found = preview_extraction(scope, mark)
         mark, plan, estimate = found.mark, found.plan, found.estimate

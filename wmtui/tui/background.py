@@ -4,34 +4,26 @@ A daemon thread per piece of work, so that leaving never waits for a server that
 touches widgets.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from msgspec import Struct
 from textual.app import App
 from textual.message import Message
 
-from wmtui.errors import WmtuiError
+from wmtui.errors import WmtuiError, as_wmtui_error
 
 _T = TypeVar("_T")
 
 
-class Ready(Message):
-    """Work ended: its continuation is to be called by the screen's thread."""
+class WorkDone(Message):
+    """A piece of work ended. resume: continues with its outcome; to be called by the screen's thread."""
 
-    def __init__(self, go_on: Callable[[], None]) -> None:
+    def __init__(self, resume: Callable[[], None]) -> None:
         super().__init__()
-        self.go_on = go_on
-
-
-class Bug(Struct, frozen=True):
-    """An exception that no user can cause. Its text is not shown: nobody vouches for it."""
-
-    name: str
-
-
-Failure = WmtuiError | Bug
+        self.resume = resume
 
 
 class Background:
@@ -42,33 +34,38 @@ class Background:
         self.busy = 0
         """Pieces of work under way; counted by the screen's thread alone."""
 
-    def do(self, work: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Failure], None]) -> None:
-        """Do the work; then continue with what it returned, or with why it failed."""
+    def start(self, work: Callable[[], _T], done: Callable[[_T], None], failed: Callable[[WmtuiError], None]) -> None:
+        """Begin the work; then `done` gets its result, or `failed` its error, which is a Bug unless users cause it."""
         self.busy += 1
 
         def finish(go_on: Callable[[], None]) -> None:
-            def settle() -> None:
+            def resume() -> None:
                 self.busy -= 1
                 go_on()
 
-            self._app.post_message(Ready(settle))
+            self._app.post_message(WorkDone(resume))
 
         def body() -> None:
             try:
                 result = work()
-            except WmtuiError as error:
-                finish(lambda told=error: failed(told))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - a thread's exception would vanish
-                name = type(error).__name__
-                finish(lambda: failed(Bug(name)))
+                finish(partial(failed, as_wmtui_error(error)))
             else:
-                finish(lambda: then(result))
+                finish(partial(done, result))
 
         threading.Thread(target=body, name="background", daemon=True).start()
 
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Do the work, wait without blocking the screen, and return its result. Raises WmtuiError, as `start` does."""
+        outcome: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
 
-def words(failure: Failure) -> str:
-    """A failure as a line: what, why and the next step."""
-    if isinstance(failure, Bug):
-        return f"this is a bug in wmtui ({failure.name}) — run the equal command with --debug and report the traceback"
-    return failure.in_one_line
+        def done(result: _T) -> None:
+            if not outcome.done():  # It is, where the command was cancelled.
+                outcome.set_result(result)
+
+        def failed(error: WmtuiError) -> None:
+            if not outcome.done():
+                outcome.set_exception(error)
+
+        self.start(work, done, failed)
+        return await outcome

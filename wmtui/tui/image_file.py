@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from wmtui.errors import UsageError
+from wmtui.service.workspace import Workspace
 
 FONTS = Path(__file__).parent / "fonts"
 _FAMILY = "DejaVu Sans Mono"
@@ -16,6 +17,17 @@ def check(path: Path) -> None:
         raise UsageError(
             f"cannot make a picture {path}", "its name ends in neither .svg nor .png", "name it status.png"
         )
+
+
+def title(workspace: Workspace) -> str:
+    """What stands over a picture: profile, host and UTC time."""
+    settings, host = workspace.settings, workspace.author.host
+    return f"wmtui · {settings.profile_name} · {host} · {workspace.clock():%Y-%m-%d %H:%M:%S} UTC"
+
+
+def file_stem(workspace: Workspace) -> str:
+    """The name, without its ending, of what is saved by a key: of profile and UTC time."""
+    return f"wmtui-{workspace.settings.profile_name}-{workspace.clock():%Y%m%dT%H%M%SZ}"
 
 
 def portable(svg: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from textual.theme import Theme
 
 from wmtui.errors import ConfigError
-from wmtui.tui.state.preferences import folder
+from wmtui.tui.state.preferences import folder, remembered_theme
 
 SHIPPED = Path(__file__).parent / "shipped"
 """The `themes` folder; in an installed package a copy of it."""
@@ -65,6 +65,22 @@ def path_of(name: str) -> Path:
     raise ConfigError(
         f"no theme {name!r}", f"there are {names}", f"choose one, or write {folder() / 'themes'}/{name}.yaml"
     )
+
+
+def choose(name: str | None) -> tuple[Theme, list[str]]:
+    """The theme of this name; None: the one remembered, else ours; and what was wrong with one that could not be used.
+
+    Raises ConfigError where the theme asked for, or ours, cannot be read.
+    """
+    if name is not None:
+        return read(path_of(name)), []
+    remembered = remembered_theme()
+    if remembered is not None:
+        try:
+            return read(path_of(remembered)), []
+        except ConfigError as error:
+            return read(path_of(DEFAULT)), [error.in_one_line]
+    return read(path_of(DEFAULT)), []
 
 
 def read(path: Path) -> Theme:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from wmtui.errors import TableError, Unreadable
 from wmtui.events import Phase, Progress, Severity, Stop
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract.limits import Fit
+from wmtui.pipeline.extract.limits import LimitCheck
 from wmtui.pipeline.extract.part_writer import Background
 from wmtui.pipeline.load.file_reader import open_part
 from wmtui.pipeline.load.table_ledger import read_ledger
@@ -127,7 +127,7 @@ class _Pass:
         self._forms = Forms(naming(scope))
         self._schema = self._forms.schema(inputs.table.schema)
         self._keys = row_encoding.key_schema(self._schema, inputs.table.primary_key)
-        self._fit = Fit(inputs.table, scope.config, scope.backend.warehouse.limits)
+        self._limits = LimitCheck(inputs.table, scope.config, scope.backend.warehouse.limits)
         self.rows = dict.fromkeys(Kind, 0)
         self.gone: set[str] = set()
 
@@ -187,7 +187,7 @@ class _Pass:
             kinds, cursor = pa.repeat(pa.scalar(int(kind), pa.uint8()), rows), pa.nulls(rows, pa.int64())
             parts = pa.nulls(rows, pa.uint16()) if part is None else pa.repeat(pa.scalar(part, pa.uint16()), rows)
         else:  # Texts that are cut on their way are compared as they were loaded.
-            batch = self._fit.shortened(batch)
+            batch = self._limits.shortened(batch)
             kinds, parts = kind.kinds(batch), kind.parts(batch.column(self._inputs.table.cursor))
             cursor = batch.column(self._inputs.table.cursor).cast(pa.int64())
         batch = self._forms.kept(batch) if kind is Kind.WAREHOUSE else self._forms.converted(batch)

@@ -31,7 +31,7 @@ def earlier(read: Position, now: datetime, table: SourceTable, zone: ZoneInfo) -
     return max(to_instant(read.cursor, zone) - to_instant(now, zone), timedelta(0))
 
 
-def check_source(
+def check_rows(
     scope: Scope,
     source: SourceConnection,
     table: SourceTable,

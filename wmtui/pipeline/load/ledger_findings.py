@@ -42,7 +42,7 @@ class Finding(Struct, frozen=True):
         return f"{self.what}: {self.why}"
 
 
-class Owned(Struct, frozen=True):
+class OwnedLoads(Struct, frozen=True):
     """What of a warehouse's ledger is this store's. claim: some of it was nobody's, and is taken."""
 
     entries: tuple[LedgerEntry, ...]
@@ -66,28 +66,28 @@ def key_of(entry: LedgerEntry, table: TableName) -> str:
     if entry.key:
         return entry.key
     for prefix in (data_folder(table), FLAT_DATA):
-        before, found, rest = entry.uri.rpartition(f"/{prefix}")
-        if found and before:
+        before, separator, rest = entry.uri.rpartition(f"/{prefix}")
+        if separator and before:
             return prefix + rest
     return entry.uri
 
 
-def owned(known: KnownLoads, feed: Feed, root: str, recorded: frozenset[str]) -> Owned:
+def owned_loads(known: KnownLoads, feed: Feed, root: str, recorded: frozenset[str]) -> OwnedLoads:
     """What of a target's ledger is a store's.
 
     Rows from before stores had ids are nobody's until a store shows that it is theirs: they were loaded from its root,
     or it has the record of one of their loads. recorded: ids of loads that the store remembers.
     """
-    loose = [entry for entry in known.entries if not entry.store]
-    claim = any(entry.uri.startswith(root) or entry.load_id in recorded for entry in loose)
+    unowned = [entry for entry in known.entries if not entry.store]
+    claim = any(entry.uri.startswith(root) or entry.load_id in recorded for entry in unowned)
     entries = tuple(e for e in known.entries if e.store == feed.store or claim)
     fences = [f for f in known.fences if f.table == feed.table and (f.store == feed.store or (claim and not f.store))]
     fence = max(fences, key=lambda f: f.token, default=None)
     others = tuple(f for f in known.fences if f not in fences)
-    return Owned(entries, fence, others, claim)
+    return OwnedLoads(entries, fence, others, claim)
 
 
-class Facts(Struct, frozen=True):
+class LedgerFacts(Struct, frozen=True):
     """What a table's ledger is compared with.
 
     keyless: no primary key. epoch: of the watermark. token: the highest that lock document and watermark know.
@@ -106,15 +106,15 @@ class Facts(Struct, frozen=True):
     may_shrink: bool = False
 
 
-def doubts(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]:
+def find_doubts(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[Finding]:
     """Everything that does not fit, refusals first."""
-    found = [
+    findings = [
         *([] if facts.known_root else [new_root(facts.root, keyless=facts.keyless)]),
         *_store_went_back(facts, mine),
         *_foreign_rows(facts, mine, known),
         *_rows_gone(facts, mine, known),
     ]
-    return sorted(found, key=lambda finding: not finding.refused)
+    return sorted(findings, key=lambda finding: not finding.refused)
 
 
 def new_root(root: str, *, keyless: bool) -> Finding:
@@ -130,7 +130,7 @@ def new_root(root: str, *, keyless: bool) -> Finding:
     )
 
 
-def _store_went_back(facts: Facts, mine: Owned) -> list[Finding]:
+def _store_went_back(facts: LedgerFacts, mine: OwnedLoads) -> list[Finding]:
     if mine.token <= facts.token:
         return []
     return [
@@ -146,7 +146,7 @@ def _store_went_back(facts: Facts, mine: Owned) -> list[Finding]:
     ]
 
 
-def _foreign_rows(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]:
+def _foreign_rows(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[Finding]:
     """The target has rows, and no load of this table brought any."""
     target = known.target
     if mine.ever_loaded or not target.exists or target.empty:
@@ -178,7 +178,7 @@ def _foreign_rows(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]
     ]
 
 
-def _rows_gone(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]:
+def _rows_gone(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[Finding]:
     """Rows that were loaded are not there any more."""
     target = known.target
     expected = mine.fence.target_rows if mine.fence is not None else None
@@ -213,7 +213,7 @@ def _rows_gone(facts: Facts, mine: Owned, known: KnownLoads) -> list[Finding]:
     ]
 
 
-def unknown_loads(facts: Facts, keys: Sequence[str]) -> Finding:
+def unknown_loads(facts: LedgerFacts, keys: Sequence[str]) -> Finding:
     """Files that a load record of this very warehouse has, and its ledger has not."""
     shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     return Finding(

@@ -14,7 +14,8 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
-from wmtui.tui.background import Background, Failure, words
+from wmtui.errors import WmtuiError
+from wmtui.tui.background import Background
 from wmtui.tui.widgets.cells import Line, set_title
 from wmtui.tui.widgets.paragraphs import Paragraphs
 
@@ -57,6 +58,8 @@ class Dialog(ModalScreen[_T | None]):
     """
 
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    background: Background
+    """Where `ask` works; the application sets it when it opens the dialog."""
 
     def __init__(self, title: str, *, yes: str = "", no: str = "Cancel") -> None:
         super().__init__()
@@ -113,16 +116,11 @@ class Dialog(ModalScreen[_T | None]):
         def current(go_on: Callable[[Any], None]) -> Callable[[Any], None]:
             return lambda result: go_on(result) if number == self._late and self.is_attached else None
 
-        self.background.do(work, current(then), current(self.failed))
+        self.background.start(work, current(then), current(self.failed))
 
-    @property
-    def background(self) -> Background:
-        """The application's."""
-        return self.app.background  # type: ignore[attr-defined,no-any-return]
-
-    def failed(self, failure: Failure) -> None:
+    def failed(self, error: WmtuiError) -> None:
         """The work did not succeed."""
-        self.say(words(failure), "bad")
+        self.say(error.in_one_line, "bad")
         self.ready(False)
 
     def act(self) -> None:

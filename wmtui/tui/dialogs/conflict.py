@@ -2,8 +2,8 @@
 
 from textual.app import ComposeResult
 
+from wmtui.errors import WmtuiError
 from wmtui.service import EditPreview, OtherEdit
-from wmtui.tui.background import Failure, words
 from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.paragraphs import Paragraphs
@@ -41,9 +41,9 @@ class ConflictDialog(Dialog[str]):
         self.query_one("#theirs", Paragraphs).show(lines)
         self.ready(True)
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, error: WmtuiError) -> None:
         """Theirs cannot be read."""
-        self.say(words(failure), "bad")
+        self.say(error.in_one_line, "bad")
 
     def act(self) -> None:
         """Think again, from theirs."""

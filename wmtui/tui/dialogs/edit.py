@@ -15,7 +15,6 @@ from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
 from wmtui.service import Consequence, EditPreview, Effect, Service
 from wmtui.texts import count
-from wmtui.tui.background import Failure, words
 from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason, Toggle, several
 from wmtui.tui.widgets.cells import Line
@@ -36,7 +35,7 @@ class Edited(Struct, frozen=True):
     """What was saved. refused: tables that were not changed, and why. changed: the others."""
 
     changed: Sequence[Consequence]
-    refused: Sequence[tuple[TableName, Failure]]
+    refused: Sequence[tuple[TableName, WmtuiError]]
 
 
 class ConflictFound(Struct, frozen=True):
@@ -195,13 +194,13 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         if len(self._tables) == 1 and not self._good:
             self._awaited = self.point
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, error: WmtuiError) -> None:
         """A point that cannot be read, or a store that does not answer."""
         self._good = self._saving = False
         if self._asked == self.point:
             self._awaited = ""
         self._show_plan([])
-        super().failed(failure)
+        super().failed(error)
 
     def _show_plan(self, moves: "list[Move]") -> None:
         """What would happen: to one table in lines, to several in a table of totals, losses and rows."""
@@ -227,7 +226,7 @@ class EditDialog(Dialog[Edited | ConflictFound]):
                 return
             if isinstance(outcome, WmtuiError):
                 self._saving = False
-                self.say(words(outcome), "bad")
+                self.say(outcome.in_one_line, "bad")
                 return
         changed = [outcome for outcome in outcomes if isinstance(outcome, Consequence)]
         pairs = zip(self._tables, outcomes, strict=True)

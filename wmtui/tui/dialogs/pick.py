@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,12 +13,16 @@ from wmtui.tui.dialogs.base import Dialog
 from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.line_list import LineList
 
-Choice = tuple[str, str]
-"""What is chosen, and a word about it."""
+
+class PickItem(Struct, frozen=True):
+    """What can be picked. note: a word about it."""
+
+    name: str
+    note: str = ""
 
 
 class PickDialog(Dialog[str]):
-    """One of many, narrowed by typing; dismissed with it. seen: called with what the cursor is on."""
+    """One of many, narrowed by typing; dismissed with its name. moved: called with the name that the cursor is on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "move(1)", show=False),
@@ -26,25 +31,25 @@ class PickDialog(Dialog[str]):
     DEFAULT_CSS = "PickDialog #choices { height: 14; margin-top: 1; }"
 
     def __init__(
-        self, title: str, choices: Sequence[Choice], *, current: str = "", seen: Callable[[str], None] | None = None
+        self, title: str, items: Sequence[PickItem], *, current: str = "", moved: Callable[[str], None] | None = None
     ) -> None:
         super().__init__(title, yes="Choose")
-        self._choices = choices
+        self._items = items
         self._current = current
-        self._seen = seen
+        self._moved = moved
 
     def body(self) -> ComposeResult:
         """Where to type, and what is left."""
         yield Input(placeholder="type to narrow", id="pattern")
-        yield LineList(_choice_line, empty="nothing is called so", id="choices")
+        yield LineList(_item_line, empty="nothing is called so", id="choices")
 
     def begin(self) -> None:
         """All, the cursor on the current one."""
         super().begin()
-        names = [name for name, _ in self._choices]
+        names = [item.name for item in self._items]
         self.lines.styles.height = max(3, min(14, len(names)))
-        self.lines.show(self._choices, names.index(self._current) if self._current in names else 0)
-        self.ready(bool(self._choices))
+        self.lines.show(self._items, names.index(self._current) if self._current in names else 0)
+        self.ready(bool(self._items))
 
     @property
     def lines(self) -> LineList:
@@ -57,16 +62,16 @@ class PickDialog(Dialog[str]):
 
     @on(Input.Changed, "#pattern")
     def _narrow(self, message: Input.Changed) -> None:
-        wanted = message.value.lower().split()
-        left = [choice for choice in self._choices if all(word in " ".join(choice).lower() for word in wanted)]
+        words = message.value.lower().split()
+        left = [item for item in self._items if all(word in f"{item.name} {item.note}".lower() for word in words)]
         self.lines.show(left, 0)
         self.ready(bool(left))
-        self._tell()
+        self._report_move()
 
     @on(LineList.Moved, "#choices")
-    def _tell(self) -> None:
-        if self._seen is not None and self.lines.current is not None:
-            self._seen(self.lines.current[0])
+    def _report_move(self) -> None:
+        if self._moved is not None and self.lines.current is not None:
+            self._moved(self.lines.current.name)
 
     @on(LineList.Opened, "#choices")
     def _opened(self) -> None:
@@ -75,7 +80,7 @@ class PickDialog(Dialog[str]):
     def act(self) -> None:
         """Choose what the cursor is on."""
         if self.lines.current is not None:
-            self.dismiss(self.lines.current[0])
+            self.dismiss(self.lines.current.name)
 
 
 TEXT_WIDTH = 75
@@ -111,6 +116,5 @@ class TextDialog(Dialog[None]):
         self.query_one("#lines", LineList).styles.height = max(1, min(room, len(self._lines)))
 
 
-def _choice_line(choice: Choice, _: int) -> Line:
-    name, about = choice
-    return [(name, ""), (f"  {about}" if about else "", "dim")]
+def _item_line(item: PickItem, _: int) -> Line:
+    return [(item.name, ""), (f"  {item.note}" if item.note else "", "dim")]

@@ -6,8 +6,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
+from wmtui.errors import WmtuiError
 from wmtui.service import Service
-from wmtui.tui.background import Failure
 from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason
 from wmtui.tui.dialogs.edit import SETTLE_SECONDS
@@ -73,10 +73,10 @@ class SystemDialog(Dialog[str]):
         self.say(f"→ {values.point(wall, self._service.workspace.zone)}", "strong")
         self._check()
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, error: WmtuiError) -> None:
         """Not a point, or not saved."""
         self._good = False
-        super().failed(failure)
+        super().failed(error)
 
     def act(self) -> None:
         """Set it."""

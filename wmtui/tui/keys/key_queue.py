@@ -4,6 +4,7 @@ Textual passes every key to the widget that has the focus when the key arrives, 
 its way to move the focus or to open a dialog: of `/reset` typed at once, `r`, `e` and `s` would be commands.
 """
 
+import asyncio
 import time
 from collections import deque
 from typing import Generic, TypeVar
@@ -25,7 +26,7 @@ _Result = TypeVar("_Result")
 
 
 class KeyTaken(Message):
-    """Goes the way of a key, behind it: when it arrives, everybody has had the key. number: which key."""
+    """Goes the way of a key, after it: when it arrives, every widget has had the key. number: which key."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -40,16 +41,16 @@ class KeyQueueApp(App[_Result], Generic[_Result]):
         self._typed: deque[Key] = deque()
         self._key = 0
         self._target: DOMNode | None = None
-        """Who has the newest key, until everybody has had it."""
+        """The widget that has the newest key, until every widget has had it."""
         self._since = 0.0
 
     @property
     def quiet(self) -> bool:
-        """Nobody typed for a while."""
+        """No key was typed for a while."""
         return time.monotonic() - self._since > QUIET_SECONDS
 
     def give_way(self, *, hurry: bool) -> None:
-        """For threads that work through much: leave the processor to the screen, most of it while somebody types."""
+        """For threads that work through much: leave the processor to the screen, most of it while keys are typed."""
         if time.monotonic() - self._since < TYPING_SECONDS:
             time.sleep(_WAY_SECONDS)
         elif not hurry:
@@ -66,6 +67,7 @@ class KeyQueueApp(App[_Result], Generic[_Result]):
 
     async def _type(self) -> None:
         """Pass the next key on, once the one before was taken and the screen can take it."""
+        await asyncio.sleep(0)  # A command that waits is a task of its own: let it open its dialog first.
         if not self._typed:
             return
         under_way = self._target is not None and self._target.is_attached
@@ -83,4 +85,4 @@ class KeyQueueApp(App[_Result], Generic[_Result]):
     def _take(self, taken: KeyTaken) -> None:
         if taken.number == self._key:
             self._target = None
-            self.call_later(self._type)  # Behind the focus that the key may have asked for.
+            self.call_later(self._type)  # After the focus that the key may have asked for.

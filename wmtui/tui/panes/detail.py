@@ -13,13 +13,12 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
-from wmtui.errors import Unreadable
+from wmtui.errors import Unreadable, WmtuiError
 from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
 from wmtui.service import Consequence, Entry, Look, Selection, Service, State, TableSeverity
 from wmtui.service.workspace import LoadNote
 from wmtui.texts import count
-from wmtui.tui.background import Failure, words
 from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, set_title
 from wmtui.tui.widgets.histogram import Histogram
 from wmtui.tui.widgets.line_list import LineList
@@ -276,10 +275,10 @@ class DetailPane(Vertical):
         self.entries = entries
         self._draw()
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, error: WmtuiError) -> None:
         """It cannot be read."""
         self.detail = None
-        self._say(words(failure))
+        self._say(error.in_one_line)
         self._draw()
 
     def open(self, tab: str) -> None:

@@ -64,7 +64,7 @@ class LogPane(Vertical):
         self._missed = 0 if on else self._missed
         self._show()
 
-    def louder(self) -> None:
+    def raise_level(self) -> None:
         """The next level: what is less severe is hidden."""
         self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
         self._again()

@@ -147,7 +147,7 @@ def age(look: Look, now: datetime, read: datetime) -> timedelta | None:
     return None if look.heartbeat is None else look.heartbeat.age + (now - read)
 
 
-def found(tables: Iterable[TableName], text: str) -> TableName | None:
+def find_table(tables: Iterable[TableName], text: str) -> TableName | None:
     """The table that a typed name means: equal, else the first that begins so, else that holds it."""
     text = text.strip().lower()
     names = [(str(table).lower(), table) for table in tables]

@@ -31,7 +31,7 @@ _MOST = 20
 """Documents of another tool that are opened."""
 
 
-class Stranger(Struct, frozen=True):
+class UnknownDocument(Struct, frozen=True):
     """A document that nothing here reads. table: whose watermark another tool keeps there; None: nobody's.
 
     loaded: files that it names as loaded.
@@ -57,33 +57,33 @@ class Stranger(Struct, frozen=True):
         return f"take its point over: `wmtui watermark set -t {self.table} --timestamp …`; then remove it"
 
 
-def find(objects: ObjectStore, tables: Iterable[TableName]) -> list[Stranger]:
-    """Every stranger; of folders that hold no watermarks only the folder. Raises StoreError."""
+def find(objects: ObjectStore, tables: Iterable[TableName]) -> list[UnknownDocument]:
+    """Every unknown document; of folders that hold no watermarks only the folder. Raises StoreError."""
     keys = [info.key for info in objects.list(layout.WATERMARKS)]
     found = list(in_tables(keys, tables))
-    opened = [_opened(objects, stranger) for stranger in found[:_MOST]]
-    return [*opened, *found[_MOST:], *map(Stranger, _elsewhere(objects))]
+    opened = [_opened(objects, document) for document in found[:_MOST]]
+    return [*opened, *found[_MOST:], *map(UnknownDocument, _elsewhere(objects))]
 
 
-def in_tables(keys: Iterable[str], tables: Iterable[TableName]) -> Iterator[Stranger]:
+def in_tables(keys: Iterable[str], tables: Iterable[TableName]) -> Iterator[UnknownDocument]:
     """Those among the watermarks, by their names alone."""
     tables = tuple(tables)
     known = {layout.watermark_key(table) for table in tables}
     older = {layout.older_watermark_key(table): table for table in tables}
     for key in keys:
         if key not in known and not key.startswith(f"{layout.WATERMARKS}{layout.PERMISSION_PROBES}"):
-            yield Stranger(key, older.get(key))
+            yield UnknownDocument(key, older.get(key))
 
 
-def _opened(objects: ObjectStore, stranger: Stranger) -> Stranger:
+def _opened(objects: ObjectStore, document: UnknownDocument) -> UnknownDocument:
     """The same, with the number of files that it names as loaded."""
-    if stranger.table is None:
-        return stranger
+    if document.table is None:
+        return document
     try:
-        files = documents.decode(stranger.key, objects.get(stranger.key).data).get("processed_s3_files")
+        files = documents.decode(document.key, objects.get(document.key).data).get("processed_s3_files")
     except (ObjectMissing, StoreError, Unreadable):
-        return stranger
-    return Stranger(stranger.key, stranger.table, len(files) if isinstance(files, list | dict) else 0)
+        return document
+    return UnknownDocument(document.key, document.table, len(files) if isinstance(files, list | dict) else 0)
 
 
 def _elsewhere(objects: ObjectStore) -> Iterator[str]:

@@ -19,7 +19,7 @@ from tests.cli.conftest import ROOT, Start, Wmtui
 from tests.servers.s3 import ENVIRONMENT, S3Server, hold
 from tests.stack import Stack
 
-IMPATIENT = "import wmtui.cli.ending as e, wmtui.cli.main as m; e.GRACE_SECONDS, e.LIMIT_SECONDS = 1, 2; m.run()"
+IMPATIENT = "import wmtui.cli.shutdown as e, wmtui.cli.main as m; e.GRACE_SECONDS, e.LIMIT_SECONDS = 1, 2; m.run()"
 
 
 class Silent:

@@ -8,8 +8,8 @@ import pytest
 from wmtui.model import TableName, utc_now
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.service import strangers
-from wmtui.service.strangers import Stranger
+from wmtui.service import unknown_documents
+from wmtui.service.unknown_documents import UnknownDocument
 
 ORDERS = TableName("shop", "orders")
 
@@ -19,10 +19,10 @@ def objects(tmp_path: Path) -> ObjectStore:
     return DirectoryStore(str(tmp_path), utc_now)
 
 
-def found(objects: ObjectStore, *keys: str, data: bytes = b"{}") -> list[Stranger]:
+def found(objects: ObjectStore, *keys: str, data: bytes = b"{}") -> list[UnknownDocument]:
     for key in keys:
         objects.put(f"watermark/{key}", data)
-    return strangers.find(objects, [ORDERS, TableName("shop", "order_lines")])
+    return unknown_documents.find(objects, [ORDERS, TableName("shop", "order_lines")])
 
 
 def test_what_wmtui_writes_is_no_stranger(objects: ObjectStore) -> None:
@@ -36,10 +36,10 @@ def test_what_wmtui_writes_is_no_stranger(objects: ObjectStore) -> None:
 
 def test_a_document_of_the_older_tool_is_named_with_its_table_and_what_it_had_loaded(objects: ObjectStore) -> None:
     data = json.dumps({"table_name": "shop.order_lines", "processed_s3_files": ["a", "b"]}).encode()
-    (stranger,) = found(objects, "tables/shop_order_lines.json", data=data)
-    assert stranger == Stranger("watermark/tables/shop_order_lines.json", TableName("shop", "order_lines"), 2)
-    assert "it names 2 files as loaded, which would be loaded again" in stranger.finding
-    assert "`wmtui watermark set -t shop.order_lines --timestamp …`" in stranger.next_step
+    (document,) = found(objects, "tables/shop_order_lines.json", data=data)
+    assert document == UnknownDocument("watermark/tables/shop_order_lines.json", TableName("shop", "order_lines"), 2)
+    assert "it names 2 files as loaded, which would be loaded again" in document.finding
+    assert "`wmtui watermark set -t shop.order_lines --timestamp …`" in document.next_step
 
 
 def test_other_tables_other_names_and_other_folders_are_named(objects: ObjectStore) -> None:
@@ -53,5 +53,5 @@ def test_other_tables_other_names_and_other_folders_are_named(objects: ObjectSto
 
 
 def test_a_document_that_is_no_json_is_named_all_the_same(objects: ObjectStore) -> None:
-    (stranger,) = found(objects, "tables/shop_orders.json", data=b"\xff{")
-    assert (stranger.table, stranger.loaded) == (ORDERS, 0)
+    (document,) = found(objects, "tables/shop_orders.json", data=b"\xff{")
+    assert (document.table, document.loaded) == (ORDERS, 0)
