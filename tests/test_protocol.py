@@ -34,12 +34,22 @@ from wmtui.service.verification import verify
 from wmtui.warehouses import LoadFile
 from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements
-from wmtui.watermarks import changes, documents, entries, identity, journal, lease, system, timestamps, validity
+from wmtui.watermarks import (
+    bounds,
+    changes,
+    documents,
+    journal,
+    journal_entries,
+    lease,
+    store_identity,
+    system_watermark,
+    timestamps,
+)
 from wmtui.watermarks.changes import Action
-from wmtui.watermarks.identity import Root
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.store_identity import Root
 
 TABLE = TableName("shop", "orders")
 TITLES = {
@@ -184,7 +194,7 @@ def _do_everything(stack: Stack, found: Written) -> None:
     found.during("verify", lambda: verify(service.workspace, [table], examples=1, emit=lambda _: None, stop=now))
     held, _ = lease.acquire(objects, stack.clock, Author("dead", "host"), table, "0198a77cf1006b1794", fence=99)
     found.during("unlock", lambda: service.locks.unlock(service.workspace.heartbeat(table), reason="it died"))
-    held.release({})
+    held.release()
     found.during("clean", lambda: [service.leftovers.remove(each) for each in service.leftovers.find([table])])
     stack.warehouse("DELETE FROM orders")
     found.during("accept", lambda: service.ownership.accept(table, reason="meant"))
@@ -350,10 +360,12 @@ def test_the_patterns_of_keys_are_those_that_the_code_builds() -> None:
 
 
 def test_the_example_of_the_stores_identity_is_read_and_written_back(objects: DirectoryStore) -> None:
-    (found, _), key = identity.read(objects) or (None, ""), TITLES["Identity of the store"]
+    (found, _), key = store_identity.read(objects) or (None, ""), TITLES["Identity of the store"]
     assert found is not None
     assert json.loads(msgspec.json.encode(found)) == json.loads(EXAMPLES[key])
-    identity.change(objects, lambda known: msgspec.structs.replace(known, roots=(*known.roots, Root("r", "a", "b"))))
+    store_identity.change(
+        objects, lambda known: msgspec.structs.replace(known, roots=(*known.roots, Root("r", "a", "b")))
+    )
     assert json.loads(objects.get(key).data)["roots"][:-1] == json.loads(EXAMPLES[key])["roots"]
 
 
@@ -387,7 +399,7 @@ def test_the_example_of_a_lock_document_is_free_and_a_lease_on_it_keeps_what_it_
     assert (found.held, found.token) == (False, before["token"])
     assert found.extracted_to(WatermarkStore(objects, utc_now, Author("a", "h")).read(TABLE).watermark) is not None
     held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
-    held.release({})
+    held.release()
     after = json.loads(objects.get(layout.lock_key(TABLE)).data)
     assert after == {**before, "token": before["token"] + 1, "write_id": after["write_id"], "renewed": after["renewed"]}
 
@@ -432,10 +444,10 @@ def test_the_example_of_a_manifest_is_what_redshift_gets() -> None:
 
 def test_the_example_of_the_system_watermark_is_what_the_product_writes(objects: DirectoryStore) -> None:
     before = objects.get(layout.SYSTEM_WATERMARK).data
-    wall = system.read(objects)
+    wall = system_watermark.read(objects)
     assert wall is not None
-    system.move(objects, wall + timedelta(days=1))
-    system.move(objects, wall)
+    system_watermark.move(objects, wall + timedelta(days=1))
+    system_watermark.move(objects, wall)
     assert objects.get(layout.SYSTEM_WATERMARK).data == before
 
 
@@ -474,8 +486,11 @@ def test_fields_that_are_unknown_are_kept_where_the_page_says_so(objects: Direct
 
 def test_the_versions_are_those_of_the_code() -> None:
     rows = {row[0]: row for row in page.table(page.section("JSON"))}
-    assert rows["`store.json`"][2:] == [str(identity.FORMAT), f"any whose `min_format` is at most {identity.FORMAT}"]
-    assert rows["watermark"][2:] == [str(validity.VERSION), f"up to {validity.VERSION}, and documents without one"]
+    assert rows["`store.json`"][2:] == [
+        str(store_identity.FORMAT),
+        f"any whose `min_format` is at most {store_identity.FORMAT}",
+    ]
+    assert rows["watermark"][2:] == [str(bounds.VERSION), f"up to {bounds.VERSION}, and documents without one"]
     assert rows["ledger and fence"][2] == str(ledger.FORMAT)
     (run,) = (json.loads(text) for key, text in EXAMPLES.items() if key.startswith(TITLES["Run document"]))
     for version, readable in ((1, True), (2, False)):
@@ -517,12 +532,12 @@ def test_a_change_writes_no_other_fields_than_the_page_says(written: Written) ->
         (r"renew it every (\d+) seconds", lease._RENEW_SECONDS),
         (r"could not renew for (\d+) seconds", lease.TTL.total_seconds() / 2),
         (r"(\d+) hours of the extraction time", verdicts.SESSION.total_seconds() / 3600),
-        (r"stretch of (\d+) serials", entries.WHOLE_EVERY),
+        (r"stretch of (\d+) serials", journal_entries.WHOLE_EVERY),
         (r"they are more than ([\d,]+) \|", overlap.MOST),
         (r"nested at most (\d+) levels", documents._DEEPEST),
-        (r"own values (\d+)\)", validity.DEEPEST),
-        (r"at most ([\d,]+) characters", validity.LONGEST_TEXT),
-        (r"below 10\^(\d+) \(", len(str(validity.TOO_LARGE)) - 1),
+        (r"own values (\d+)\)", bounds.DEEPEST),
+        (r"at most ([\d,]+) characters", bounds.LONGEST_TEXT),
+        (r"below 10\^(\d+) \(", len(str(bounds.TOO_LARGE)) - 1),
         (r"Years are (\d+) to", timestamps.FIRST_YEAR),
         (r"Years are \d+ to (\d+)", timestamps.LAST_YEAR),
     ],

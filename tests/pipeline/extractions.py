@@ -188,4 +188,4 @@ def open_bench(folder: Path) -> Iterator[Bench]:
     )
     yield Bench(job, objects, unreliable, events, clock)
     unreliable.fail()
-    held.release({})
+    held.release()

@@ -207,7 +207,7 @@ def test_a_run_that_was_replaced_notes_its_failure_nowhere(stack: Stack, monkeyp
     stack.patch_source(monkeypatch, "clock", replaced)
 
     (result,) = stack.sync()
-    heirs[0].release({})
+    heirs[0].release()
 
     assert "lost connection" in str(result.error)
     assert (stack.mark()["mysql_status"], stack.mark()["pending_extraction"]) == ("in_progress", HEIR)

@@ -122,7 +122,7 @@ def test_deciding_needs_a_reason_a_file_and_a_table_that_no_run_holds(embedded: 
     held, _ = lease.acquire(workspace.objects, workspace.clock, workspace.author, table, "0198a4f3c0001a2b3c")
     with pytest.raises(LeaseHeld):
         files.skip(table, [OLD], reason="x")
-    held.release({})
+    held.release()
     assert files.select(table).summary.selected == 1
 
 

@@ -40,7 +40,7 @@ from wmtui.pipeline.extract.plan import (
 )
 from wmtui.runs.run_document import Range, Run
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, to_instant
+from wmtui.watermarks.timestamps import to_instant
 
 # Where a window ends.
 
@@ -219,7 +219,7 @@ def test_the_overlap_to_come_is_the_longer_of_what_the_last_sync_noted_and_what_
     read_to = to_instant(NOON, UTC_ZONE)
     short = run_to(NOON, FINAL, DONE)
     noted = heartbeat(read_to, mark_at(FINAL))
-    minutes = replace(noted, fields={**noted.fields, "extracted_from": format_instant(read_to - 3 * MINUTE)})
+    minutes = replace(noted, document=replace(noted.document, extracted_from=read_to - 3 * MINUTE))
     for run, found, expected in [
         (None, heartbeat(), timedelta(0)),
         (None, minutes, 3 * MINUTE),

@@ -52,7 +52,8 @@ def test_an_exception_nobody_expected_is_no_success_and_releases_the_lease(
     after = embedded.service.workspace.heartbeat(embedded.table())
     assert not after.held
     assert after.last_success == before.last_success is not None
-    assert after.fields["last_run"]["outcome"] == "failed"
+    assert after.document.last_run is not None
+    assert after.document.last_run.outcome == "failed"
 
 
 def test_an_interrupted_sync_reports_the_rows_it_committed(stack: Stack) -> None:

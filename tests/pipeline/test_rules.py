@@ -135,7 +135,7 @@ def test_a_live_run_of_another_process_refuses_syncs_and_edits(stack: Stack) -> 
         with pytest.raises(LeaseHeld):
             stack.service.watermarks.set(stack.table(), "2020-01-01")
     finally:
-        held.release({})
+        held.release()
     assert stack.sync_one().rows_extracted == 0
 
 

@@ -86,7 +86,7 @@ def test_rows_become_parts_the_run_lists_them_and_the_watermark_moves_to_the_las
     assert bench.mark.position == Position(at(3), (3,))
     assert (bench.mark.fence, bench.mark.pending_extraction, bench.mark.extracted_run) == (7, None, run.run)
     assert (bench.mark.fields["mysql_status"], bench.mark.fields["mysql_rows_extracted"]) == ("success", 3)
-    assert bench.job.lease._fields["committed_run"] == run.run
+    assert bench.job.lease._document.committed_run == run.run
     assert bench.progress()[-1] == (3, 2)
     assert (bench.job.account.rows_extracted, bench.job.account.files_written) == (3, 2)
 
@@ -323,7 +323,7 @@ def test_a_run_is_resumed_taken_over_and_given_up_by_changes_of_the_watermark_th
     assert taken.fields["last_mysql_extraction_time"] == "2025-08-14T12:03:00Z"
     assert taken.change is not None
     assert taken.change["action"] == "extracted"
-    assert bench.job.lease._fields["committed_run"] == run.run
+    assert bench.job.lease._document.committed_run == run.run
 
     stored = bench.runs.read(run.run)
     assert stored is not None

@@ -150,7 +150,7 @@ def test_an_undo_under_a_live_run_is_refused(stack: Stack) -> None:
     with pytest.raises(LeaseHeld):
         stack.service.pins.pin(stack.table(), reason="x")
 
-    held.release({})
+    held.release()
     assert stack.mark()["metadata"]["serial"] == 1
 
 

@@ -27,7 +27,7 @@ def holder(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
     w = embedded.service.workspace
     held, _ = lease.acquire(w.objects, w.clock, w.author, embedded.table(), new_run_id(w.clock() + MINUTE))
     yield held
-    held.release({})
+    held.release()
 
 
 class Waiting:
@@ -65,7 +65,7 @@ class Waiting:
 def test_a_sync_that_waits_says_for_whom_and_goes_on_once_the_table_is_free(embedded: Stack, holder: Lease) -> None:
     waiting = Waiting(embedded, MINUTE)
     ahead = holder.run
-    holder.release({"committed_run": ahead})
+    holder.release(committed_run=ahead)
 
     result = waiting.result()
 

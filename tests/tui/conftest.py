@@ -95,7 +95,7 @@ def other_run(stack: Stack) -> Iterator[Lease]:
     held.beat("extracting", 1200)
     held.renew()
     yield held
-    held.release({})
+    held.release()
 
 
 @pytest.fixture

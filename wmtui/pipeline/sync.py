@@ -33,11 +33,11 @@ from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_r
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
 from wmtui.watermarks import changes, lease
+from wmtui.watermarks.bounds import shortened
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
+from wmtui.watermarks.lock_document import LastRun, Outcome
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant
-from wmtui.watermarks.validity import shortened
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -108,7 +108,7 @@ def _acquire(
     author, batch = backend.author, options.batch
     held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
     # What the store knew before this run: the run itself raises the watermark's fence.
-    return held, replace(found, fields={**found.fields, "token": max(found.token, mark.fence)})
+    return held, replace(found, document=replace(found.document, token=max(found.token, mark.fence)))
 
 
 def _look(scope: Scope, mark: Watermark) -> int:
@@ -131,27 +131,27 @@ def _look(scope: Scope, mark: Watermark) -> int:
 
 def _under_lease(job: Job) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
-    outcome, error = "failed", None
+    outcome, error = Outcome.FAILED, None
     try:
         _extract_and_load(job)
-        outcome = "success"
+        outcome = Outcome.SUCCESS
     except Exception as failure:
         outcome = _outcome(failure)
         error = shortened(as_wmtui_error(failure).in_one_line)
         raise
     finally:
-        now = format_instant(job.backend.clock())
+        now = job.backend.clock()
         rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
-        last_run = {"at": now, "outcome": outcome, "rows": rows, "error": error}
-        success = {"last_success": now} if outcome == "success" else {}
-        job.lease.release({"last_run": last_run, **success})
+        last_run = LastRun(now, outcome, rows, error)
+        success = {"last_success": now} if outcome is Outcome.SUCCESS else {}
+        job.lease.release(last_run=last_run, **success)
 
 
-def _outcome(failure: Exception) -> str:
+def _outcome(failure: Exception) -> Outcome:
     """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
     if isinstance(failure, Interrupted):
-        return "interrupted"
-    return "refused" if isinstance(failure, UsageError | Conflict | NothingSelected) else "failed"
+        return Outcome.INTERRUPTED
+    return Outcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else Outcome.FAILED
 
 
 def _extract_and_load(job: Job) -> None:

@@ -1,7 +1,5 @@
 """Before a run writes its first part: does the target take what the source has?"""
 
-from typing import Any
-
 import msgspec
 
 from wmtui.errors import WarehouseError
@@ -11,9 +9,6 @@ from wmtui.sources import SourceTable
 from wmtui.warehouses import Naming, TargetLayout, TargetTable
 from wmtui.warehouses.load.columns import match
 from wmtui.warehouses.load.misfits import PlannedLoad, find_misfits, raise_misfits
-
-_REMEMBERED = "target_columns"
-"""Of the lock document: by profile, what stood under each target's name when its warehouse was last asked."""
 
 
 def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
@@ -97,7 +92,7 @@ def _from_memory(scope: Scope, error: WarehouseError) -> TargetTable | None:
 
 def remembered_columns(scope: Scope) -> TargetTable | None:
     """What stood under the target's name when the warehouse was last asked; None where nobody knows."""
-    known = _remembered(scope).get(scope.backend.profile)
+    known = scope.heartbeat.document.target_columns.get(scope.backend.profile)
     if not isinstance(known, dict) or scope.config.target not in known:
         return None
     try:
@@ -106,16 +101,11 @@ def remembered_columns(scope: Scope) -> TargetTable | None:
         return None
 
 
-def _remembered(scope: Scope) -> dict[str, Any]:
-    known = scope.heartbeat.fields.get(_REMEMBERED)
-    return known if isinstance(known, dict) else {}
-
-
 def remember_columns(scope: Scope, found: TargetTable | None) -> None:
     """Leave what stands under the target's name for runs that find no warehouse; a preview leaves nothing."""
     if found is not None and isinstance(scope, Job):
         noted = {scope.backend.profile: {scope.config.target: msgspec.to_builtins(found)}}
-        scope.lease.note(**{_REMEMBERED: _remembered(scope) | noted})
+        scope.lease.note(target_columns=scope.heartbeat.document.target_columns | noted)
 
 
 def remember_loaded(job: Job, changed: bool) -> None:

@@ -8,11 +8,10 @@ from msgspec import Struct
 from wmtui.errors import UsageError
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import changes, lease
-from wmtui.watermarks import identity as identities
+from wmtui.watermarks import changes, lease, store_identity
 from wmtui.watermarks.changes import Action, Patch
-from wmtui.watermarks.identity import StoreIdentity
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store_identity import StoreIdentity
 from wmtui.watermarks.timestamps import format_instant
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Ownership:
                 f"the store is known at {store.root}", "there is nothing to accept", "see `wmtui store show`"
             )
         now, by = format_instant(workspace.clock()), f"{workspace.author.actor}@{workspace.author.host}"
-        identity = identities.accept_root(workspace.objects, now=now, by=by, reason=reason)
+        identity = store_identity.accept_root(workspace.objects, now=now, by=by, reason=reason)
         workspace.watermarks.forget_identity()
         return Store(store.root, identity, known=True)
 
@@ -104,7 +103,7 @@ class Ownership:
 
             mark = w.watermarks.change(table, Action.ACCEPTED, edit, reason=reason)
         finally:
-            held.release({})
+            held.release()
         return Accepted(mark, tuple(found))
 
     def _scope(self, table: TableName) -> "Scope":

@@ -8,8 +8,8 @@ from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, as_wmtui_e
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import verified
-from wmtui.watermarks.verified import LastVerified
+from wmtui.watermarks import last_verification
+from wmtui.watermarks.last_verification import LastVerified
 
 if TYPE_CHECKING:
     from wmtui.events import Emit, Stop
@@ -73,7 +73,7 @@ def _note(
     try:
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
-        verified.note(workspace.objects, scope.table, warehouse, said)
+        last_verification.note(workspace.objects, scope.table, warehouse, said)
         mark = workspace.watermarks.read(scope.table).watermark
         repair_records(scope, mark, read_ledger(scope, mark), recorded=None)
     except ConfirmationNeeded as refused:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.verify.expected_rows import Gap
-from wmtui.watermarks import entries as changes
+from wmtui.watermarks import journal_entries as changes
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal

@@ -18,7 +18,7 @@ from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTab
 from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
 def earlier(read: Position, now: datetime, table: SourceTable, zone: ZoneInfo) -> timedelta:
@@ -162,7 +162,7 @@ def note_clock(
             raise clock_went_back(job, mark)
         job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)
     if read_to < reached and table.primary_key:
-        job.lease.note(extracted_to=format_instant(read_to), extracted_behind=lease.place(mark))
+        job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
         job.lease.renew()
 
 

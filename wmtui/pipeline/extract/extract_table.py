@@ -22,7 +22,7 @@ from wmtui.sources import SourceConnection
 from wmtui.watermarks import changes, lease
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import SideStatus, Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
 
@@ -159,8 +159,8 @@ class _Extraction:
         """
         zone = self._job.backend.zone
         self._job.lease.note(
-            extracted_to=format_instant(to_instant(run.high, zone)),
-            extracted_from=format_instant(to_instant(run.seen_from or run.high, zone)),
+            extracted_to=to_instant(run.high, zone),
+            extracted_from=to_instant(run.seen_from or run.high, zone),
             extracted_behind=lease.place(self.watermark),
         )
 

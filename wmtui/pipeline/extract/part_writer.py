@@ -13,7 +13,7 @@ from msgspec import Struct
 from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.model import Order, Position
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import refuses_always
+from wmtui.objects.conditional_writes import refuses_always
 from wmtui.sources import SourceTable
 from wmtui.sources.cursor import wall_clock
 from wmtui.sources.keys import key_of

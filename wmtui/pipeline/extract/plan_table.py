@@ -16,7 +16,7 @@ from wmtui.runs.run_document import Run, RunStore
 from wmtui.sources import SourceClock, SourceConnection, SourceTable
 from wmtui.texts import format_duration
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
 def plan_table(
@@ -50,7 +50,7 @@ def plan_table(
         lookback_before=lookback_before(previous, mark, scope.heartbeat, backend.zone),
     )
     if isinstance(scope, Job):
-        scope.lease.note(clock_read=format_instant(backend.clock()))
+        scope.lease.note(clock_read=backend.clock())
     if made.ahead is not None:
         scope.tell(
             f"the watermark is {format_duration(made.ahead)} ahead of what may be read now: nothing is extracted",
@@ -76,8 +76,8 @@ def clock_of(scope: Scope, source: SourceConnection) -> SourceClock:
 
 def last_run(scope: Scope) -> Run | None:
     """The run that the last sync of this table committed."""
-    name = scope.heartbeat.fields.get("committed_run")
-    stored = RunStore(scope.backend.objects, scope.table).read(str(name)) if name else None
+    name = scope.heartbeat.document.committed_run
+    stored = RunStore(scope.backend.objects, scope.table).read(name) if name else None
     return stored.run if stored else None
 
 

@@ -22,7 +22,7 @@ from wmtui.sources import SourceTable
 from wmtui.watermarks import changes
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.reach import read_to
+from wmtui.watermarks.source_progress import read_to
 
 
 class RunWriter:

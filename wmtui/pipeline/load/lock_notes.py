@@ -83,9 +83,7 @@ def _note_listing(job: Job, mark: Watermark, selection: Selection, loading: Load
 
 def recorded_loads(heartbeat: Heartbeat) -> dict[str, str]:
     """By the id of a warehouse, the newest load up to which every load into it is recorded in the store."""
-    noted = heartbeat.fields.get("recorded_in")
-    loads = noted if isinstance(noted, dict) else {}
-    return {warehouse: load_id for warehouse, load_id in loads.items() if isinstance(load_id, str)}
+    return dict(heartbeat.document.recorded_in)
 
 
 def note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None:

@@ -44,7 +44,7 @@ def open_session(path: str) -> Iterator[Session]:
             yield Session(connection, replace(DUCKDB, catalogue=catalogue))
     except duckdb.Error as error:
         if not Path(path).exists():
-            next_step = "check `path` in tables.yaml; to try wmtui without a source: wmtui --demo"
+            next_step = "check the path in tables.yaml; to try wmtui without a source: wmtui --demo"
             raise SourceError(f"cannot read {path}", "there is no such file", next_step) from error
         raise SourceError(f"cannot read {path}", str(error), "check the path and the file") from error
 
