@@ -1,4 +1,4 @@
-"""An embedded database file, opened read-only for one operation."""
+"""A DuckDB file, opened read-only for one operation."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from wmtui.model import KeyValue
 from wmtui.sources.span_query import DUCKDB, Dialect
 
 PATIENCE = 5.0
-"""Seconds to wait while somebody has the file open for writing: DuckDB lets one process in."""
+"""Seconds to wait while another process has the file open for writing: DuckDB lets one process in."""
 
 _RETRY_EVERY = 0.05
 
