@@ -472,7 +472,7 @@ def test_fields_that_are_unknown_are_kept_where_the_page_says_so(objects: Direct
         objects.put(key, json.dumps({**json.loads(EXAMPLES[key]), "x_other": {"a": 1}}).encode())
     WatermarkStore(objects, utc_now, Author("a", "h")).change(TABLE, Action.PIN, lambda _: {"pin": None})
     held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
-    held.release({})
+    held.release()
     decisions.change(objects, TABLE, {})
     known = {
         key: json.loads(objects.get(key).data).get("x_other")
