@@ -124,7 +124,7 @@ def _created(kind: str) -> Iterator[str]:
     """What the page says that a warehouse gets, in order."""
     differences = {row[0]: row[COLUMNS[kind]] for row in page.table(page.section("The warehouse", 2).split("```")[2])}
     numbers = [f"{number:02d}" for number in range(int(differences["tables `{n}`"]))]
-    words = "wmtui on this host is too old for this warehouse: upgrade it"
+    (words,) = re.findall(r"older wmtui shows:\s+`([^`]+)`", page.PAGE)
     (refusal,) = page.quoted(differences["`{refusal}`"])
     after = " ".join(page.quoted(differences["after each CREATE TABLE"]))
     blocks = " ".join("\n".join(page.statements("tables")).split())
