@@ -27,18 +27,29 @@ from wmtui.events import Stop
 from wmtui.files import decisions, verdicts
 from wmtui.model import TableName, utc_now
 from wmtui.objects.directory import DirectoryStore
-from wmtui.pipeline.extract import overlap, part_writer, run_writer
+from wmtui.pipeline.extract import overlap, part_writer, span_reader
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.service.verification import verify
 from wmtui.warehouses import LoadFile
 from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements
-from wmtui.watermarks import documents, entries, identity, journal, lease, system, timestamps, validity
+from wmtui.watermarks import (
+    bounds,
+    changes,
+    documents,
+    journal,
+    journal_entries,
+    lease,
+    store_identity,
+    system_watermark,
+    timestamps,
+)
 from wmtui.watermarks.changes import Action
-from wmtui.watermarks.identity import Root
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.store_identity import Root
 
 TABLE = TableName("shop", "orders")
 TITLES = {
@@ -140,7 +151,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         patch.setattr(DirectoryStore, "put", recording_put)
         patch.setattr(DirectoryStore, "delete", recording_delete)
         patch.setattr(duckdb, "connect", lambda *a, **k: RecordingConnection(connect(*a, **k), found))
-        patch.setattr(run_writer, "BATCH_ROWS", 1)
+        patch.setattr(span_reader, "BATCH_ROWS", 1)
         patch.setattr(part_writer, "PART_BYTES", 1)
         patch.setattr(lease, "_RENEW_SECONDS", 3600)  # Of a busy machine, no renewal comes in between.
         _do_everything(embedded_stack(tmp_path_factory.mktemp("store")), found)
@@ -183,7 +194,7 @@ def _do_everything(stack: Stack, found: Written) -> None:
     found.during("verify", lambda: verify(service.workspace, [table], examples=1, emit=lambda _: None, stop=now))
     held, _ = lease.acquire(objects, stack.clock, Author("dead", "host"), table, "0198a77cf1006b1794", fence=99)
     found.during("unlock", lambda: service.locks.unlock(service.workspace.heartbeat(table), reason="it died"))
-    held.release({})
+    held.release()
     found.during("clean", lambda: [service.leftovers.remove(each) for each in service.leftovers.find([table])])
     stack.warehouse("DELETE FROM orders")
     found.during("accept", lambda: service.ownership.accept(table, reason="meant"))
@@ -349,10 +360,12 @@ def test_the_patterns_of_keys_are_those_that_the_code_builds() -> None:
 
 
 def test_the_example_of_the_stores_identity_is_read_and_written_back(objects: DirectoryStore) -> None:
-    (found, _), key = identity.read(objects) or (None, ""), TITLES["Identity of the store"]
+    (found, _), key = store_identity.read(objects) or (None, ""), TITLES["Identity of the store"]
     assert found is not None
     assert json.loads(msgspec.json.encode(found)) == json.loads(EXAMPLES[key])
-    identity.change(objects, lambda known: msgspec.structs.replace(known, roots=(*known.roots, Root("r", "a", "b"))))
+    store_identity.change(
+        objects, lambda known: msgspec.structs.replace(known, roots=(*known.roots, Root("r", "a", "b")))
+    )
     assert json.loads(objects.get(key).data)["roots"][:-1] == json.loads(EXAMPLES[key])["roots"]
 
 
@@ -386,7 +399,7 @@ def test_the_example_of_a_lock_document_is_free_and_a_lease_on_it_keeps_what_it_
     assert (found.held, found.token) == (False, before["token"])
     assert found.extracted_to(WatermarkStore(objects, utc_now, Author("a", "h")).read(TABLE).watermark) is not None
     held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
-    held.release({})
+    held.release()
     after = json.loads(objects.get(layout.lock_key(TABLE)).data)
     assert after == {**before, "token": before["token"] + 1, "write_id": after["write_id"], "renewed": after["renewed"]}
 
@@ -431,10 +444,10 @@ def test_the_example_of_a_manifest_is_what_redshift_gets() -> None:
 
 def test_the_example_of_the_system_watermark_is_what_the_product_writes(objects: DirectoryStore) -> None:
     before = objects.get(layout.SYSTEM_WATERMARK).data
-    wall = system.read(objects)
+    wall = system_watermark.read(objects)
     assert wall is not None
-    system.move(objects, wall + timedelta(days=1))
-    system.move(objects, wall)
+    system_watermark.move(objects, wall + timedelta(days=1))
+    system_watermark.move(objects, wall)
     assert objects.get(layout.SYSTEM_WATERMARK).data == before
 
 
@@ -451,13 +464,49 @@ def test_the_examples_of_the_page_are_of_one_store() -> None:
     assert f"`watermark/manifests/{record['load_id']}-1.json`" in page.section("Manifest")
 
 
+def test_fields_that_are_unknown_are_kept_where_the_page_says_so(objects: DirectoryStore) -> None:
+    kept = re.search(r"in \*\*(\w+)\*\* and \*\*(\w+ \w+)\*\* they must be kept", " ".join(page.PAGE.split()))
+    assert kept
+    assert kept.groups() == ("watermarks", "lock documents")
+    for key in (layout.watermark_key(TABLE), layout.lock_key(TABLE), layout.decisions_key(TABLE)):
+        objects.put(key, json.dumps({**json.loads(EXAMPLES[key]), "x_other": {"a": 1}}).encode())
+    WatermarkStore(objects, utc_now, Author("a", "h")).change(TABLE, Action.PIN, lambda _: {"pin": None})
+    held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
+    held.release()
+    decisions.change(objects, TABLE, {})
+    known = {
+        key: json.loads(objects.get(key).data).get("x_other")
+        for key in (layout.watermark_key(TABLE), layout.lock_key(TABLE), layout.decisions_key(TABLE))
+    }
+    assert list(known.values()) == [{"a": 1}, {"a": 1}, None]
+
+
+def test_a_sync_goes_on_from_a_store_that_was_written_by_the_page(tmp_path: Path) -> None:
+    """As from one that another tool wrote: rows after the position are read, and no others."""
+    stack = embedded_stack(tmp_path, timezone="Asia/Shanghai")
+    objects = stack.service.workspace.objects
+    for key, text in EXAMPLES.items():
+        objects.put(key, text.encode())
+    stack.create()
+    at = datetime(2025, 8, 14, 15, 20, 1)
+    before, same, later = (48213376, 1, "", at), (48213377, 2, "", at), (48213378, 3, "", at)
+    stack.insert(before, same, later, (48213379, 4, "", at + timedelta(days=1)))
+    result = stack.sync_one(backup_only=True)
+    mark = stack.mark()
+    assert (result.rows_extracted, mark["last_processed_key"], mark["fence"]) == (2, [48213379], 2)
+    assert mark["metadata"]["serial"] == 5
+
+
 # Versions, actions, numbers
 
 
 def test_the_versions_are_those_of_the_code() -> None:
     rows = {row[0]: row for row in page.table(page.section("JSON"))}
-    assert rows["`store.json`"][2:] == [str(identity.FORMAT), f"any whose `min_format` is at most {identity.FORMAT}"]
-    assert rows["watermark"][2:] == [str(validity.VERSION), f"up to {validity.VERSION}, and documents without one"]
+    assert rows["`store.json`"][2:] == [
+        str(store_identity.FORMAT),
+        f"any whose `min_format` is at most {store_identity.FORMAT}",
+    ]
+    assert rows["watermark"][2:] == [str(bounds.VERSION), f"up to {bounds.VERSION}, and documents without one"]
     assert rows["ledger and fence"][2] == str(ledger.FORMAT)
     (run,) = (json.loads(text) for key, text in EXAMPLES.items() if key.startswith(TITLES["Run document"]))
     for version, readable in ((1, True), (2, False)):
@@ -476,6 +525,22 @@ def test_every_action_of_a_change_is_on_the_page_and_no_other(written: Written) 
     assert {Action.EXTRACTED, Action.SET, Action.ACCEPTED} <= done <= set(Action)
 
 
+def test_a_change_writes_no_other_fields_than_the_page_says(written: Written) -> None:
+    known = {field.path for field in page.fields("Watermark")}
+    text = page.section("Watermark")
+    table = page.table(text.split("Which change")[1])
+    rows = {action: set(page.quoted(row[2])) & known for row in table for action in page.quoted(row[0])}
+    rows["set"] = set(page.quoted(text.split("\n- `set` to T:")[1].split("\n- ")[0])) & known
+    free = {Action.RESET, Action.UNDO, Action.IMPORT, Action.EXTERNAL, Action.RESTORED}
+    for entry in written.documents("Journal entry"):
+        if entry["action"] not in free:
+            assert set(entry["changed"]) - {"timezone"} <= rows[entry["action"]], entry["action"]
+    (patch, *_) = (set(entry["changed"]) for entry in written.documents("Journal entry") if entry["action"] == "set")
+    assert {"load_floor", "placed", "backup_strategy"} <= patch
+    mark, now = Watermark.new(TABLE), datetime.now(UTC)
+    assert set(changes.set_point(mark, now.replace(tzinfo=None), now, now)) == rows["set"]
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [
@@ -483,12 +548,12 @@ def test_every_action_of_a_change_is_on_the_page_and_no_other(written: Written) 
         (r"renew it every (\d+) seconds", lease._RENEW_SECONDS),
         (r"could not renew for (\d+) seconds", lease.TTL.total_seconds() / 2),
         (r"(\d+) hours of the extraction time", verdicts.SESSION.total_seconds() / 3600),
-        (r"stretch of (\d+) serials", entries.WHOLE_EVERY),
+        (r"stretch of (\d+) serials", journal_entries.WHOLE_EVERY),
         (r"they are more than ([\d,]+) \|", overlap.MOST),
         (r"nested at most (\d+) levels", documents._DEEPEST),
-        (r"own values (\d+)\)", validity.DEEPEST),
-        (r"at most ([\d,]+) characters", validity.LONGEST_TEXT),
-        (r"below 10\^(\d+) \(", len(str(validity.TOO_LARGE)) - 1),
+        (r"own values (\d+)\)", bounds.DEEPEST),
+        (r"at most ([\d,]+) characters", bounds.LONGEST_TEXT),
+        (r"below 10\^(\d+) \(", len(str(bounds.TOO_LARGE)) - 1),
         (r"Years are (\d+) to", timestamps.FIRST_YEAR),
         (r"Years are \d+ to (\d+)", timestamps.LAST_YEAR),
     ],

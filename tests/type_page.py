@@ -39,7 +39,7 @@ _HEAD = """\
 
 Every MySQL and MariaDB type, the Arrow type it has in a Parquet part, and the column that a load makes of it. Values
 arrive as they are: tests compare the edges of every type in each warehouse with what was written in MySQL 9.7 and in
-MariaDB 10.11. A target that exists already may have wider columns; one that would round, cut or convert a value is
+MariaDB 10.11. An existing target may have wider columns; one that would round, cut or convert a value is
 refused [before anything is read](targets.md), with the statement that widens it.
 
 | MySQL, MariaDB | in a part | Redshift | PostgreSQL | DuckDB |
@@ -52,15 +52,15 @@ _NOTES = """
 |---|---|
 """
 _TAIL = """
-Generated columns are read like others. What has no row here is refused by name, before anything is written; `exclude`
-in `tables.yaml` leaves a column out.
+Generated columns are read like others. A type without a row here is refused by name, before anything is written;
+`exclude` in `tables.yaml` leaves a column out.
 
 ## Rules for what cannot be exact
 
 | a table's setting | default | |
 |---|---|---|
-| `zero_dates` | `error` | `null` reads dates that no calendar has (`2025-00-10`) as NULL, in cursor and key aside |
-| `too_long` | `error` | `truncate` cuts text to what the warehouse holds, behind a character, and says how often |
+| `zero_dates` | `error` | `null` reads dates that no calendar has (`2025-00-10`) as NULL, except in cursor and key |
+| `too_long` | `error` | `truncate` cuts text to what the warehouse holds, after a whole character, and says how often |
 | `wide_decimals` | `text` | digits beyond 38 are text, exactly; `error` refuses the table |
 
 A value that the warehouse cannot hold is refused while it is read, with its column and its row's key, before it becomes

@@ -9,7 +9,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 MAX_BYTES = b"max_bytes"
-"""A field's metadata: how many bytes of UTF-8, or of binary, a value has at most; not there: nobody knows."""
+"""A field's metadata: how many bytes of UTF-8, or of binary, a value has at most; absent: unknown."""
 
 IS_JSON = b"json"
 """A field's metadata: its texts are JSON, and the column made for it is of the warehouse's type for that."""
@@ -22,7 +22,7 @@ UNSIGNED_64 = pa.decimal128(20, 0)
 REDSHIFT_TEXT_BYTES = 65_535
 REDSHIFT_BINARY_BYTES = 16_777_216
 _DIGITS, _FRACTION = 38, 37
-"""Of every warehouse's DECIMAL; Redshift has 37 digits behind the point."""
+"""Of every warehouse's DECIMAL; Redshift has 37 digits after the point."""
 _UTF8 = 4
 """Bytes of a character at most, whatever character set the column has."""
 _TIME_LENGTH = len("-838:59:59.000000")
@@ -106,7 +106,7 @@ SOURCE_TYPES = (
     SourceType(
         ("decimal",),
         _decimal,
-        note="More than 38 digits, or 37 behind the point, are text with every digit; `wide_decimals: error` refuses "
+        note="More than 38 digits, or 37 after the point, are text with every digit; `wide_decimals: error` refuses "
         "them instead.",
     ),
     SourceType(
@@ -172,7 +172,7 @@ _BY_NAME = {name: row for row in SOURCE_TYPES for name in row.names}
 
 
 def source_type(name: str) -> SourceType | None:
-    """The row of a MySQL data type; None for one that nobody has described."""
+    """The row of a MySQL data type; None for one that is not in the table."""
     return _BY_NAME.get(name)
 
 
@@ -216,12 +216,14 @@ def warehouse_type(field: pa.Field) -> WarehouseType:
         return _everywhere(f"numeric({kind.precision},{kind.scale})")
     if is_json(field):
         return WarehouseType("json", "super", "json")
-    found = WAREHOUSE_TYPES[kind]
+    unlimited = WAREHOUSE_TYPES[kind]
     if (width := max_bytes(field)) is None:
-        return found
+        return unlimited
     if pa.types.is_string(kind):
-        return WarehouseType(found.postgres, f"varchar({min(max(width, 1), REDSHIFT_TEXT_BYTES)})", found.duckdb)
-    return WarehouseType(found.postgres, f"varbyte({min(max(width, 1), REDSHIFT_BINARY_BYTES)})", found.duckdb)
+        return WarehouseType(
+            unlimited.postgres, f"varchar({min(max(width, 1), REDSHIFT_TEXT_BYTES)})", unlimited.duckdb
+        )
+    return WarehouseType(unlimited.postgres, f"varbyte({min(max(width, 1), REDSHIFT_BINARY_BYTES)})", unlimited.duckdb)
 
 
 def is_json(field: pa.Field) -> bool:
@@ -230,8 +232,8 @@ def is_json(field: pa.Field) -> bool:
 
 
 def max_bytes(field: pa.Field) -> int | None:
-    """How many bytes a value of a text or binary field has at most, None where nobody knows."""
+    """How many bytes a value of a text or binary field has at most, None where that is unknown."""
     if not (pa.types.is_string(field.type) or pa.types.is_binary(field.type)):
         return None
-    found = (field.metadata or {}).get(MAX_BYTES)
-    return None if found is None else int(found)
+    width = (field.metadata or {}).get(MAX_BYTES)
+    return None if width is None else int(width)

@@ -10,7 +10,7 @@ from pathlib import Path
 import wmtui  # noqa: F401 - it loads MySQL's driver before anything brings pyarrow.
 from tests.chaos.campaign import Campaign
 from tests.chaos.editors import edit_at_once, edit_differences
-from tests.chaos.environment import private_lab
+from tests.chaos.environment import private_environment
 from tests.chaos.steps import REDSHIFT_STEPS, every_step
 from tests.servers.s3 import ENVIRONMENT, S3Server
 from tests.servers.sources import SOURCES
@@ -27,29 +27,29 @@ def main() -> int:
     parser.add_argument("--edits-only", action="store_true", help="only the edits at once")
     parser.add_argument("--source", choices=tuple(SOURCES), default="mariadb")
     parser.add_argument("--warehouse", choices=("postgres", "redshift"), default="postgres")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wmtui-chaos-"))
     print(f"logs of every process: {folder}", flush=True)
-    found = [] if asked.edits_only else _campaign(folder, asked)
-    if not asked.random_only:
-        found += _edits(folder)
-    return bool(found)
+    differences = [] if arguments.edits_only else _campaign(folder, arguments)
+    if not arguments.random_only:
+        differences += _edits(folder)
+    return bool(differences)
 
 
-def _campaign(folder: Path, asked: argparse.Namespace) -> list[str]:
-    with private_lab(folder, asked.source, asked.warehouse) as lab:
-        campaign = Campaign(lab, asked.seed)
-        if not asked.random_only:
-            campaign.by_name(every_step() if asked.warehouse == "postgres" else REDSHIFT_STEPS)
+def _campaign(folder: Path, arguments: argparse.Namespace) -> list[str]:
+    with private_environment(folder, arguments.source, arguments.warehouse) as environment:
+        campaign = Campaign(environment, arguments.seed)
+        if not arguments.random_only:
+            campaign.by_name(every_step() if arguments.warehouse == "postgres" else REDSHIFT_STEPS)
             print(campaign.score, flush=True)
-        campaign.at_random(asked.n - campaign.score.total)
+        campaign.at_random(arguments.n - campaign.score.total)
     print(campaign.score, flush=True)
     return campaign.score.differences
 
 
 def _edits(folder: Path) -> list[str]:
     os.environ.update(ENVIRONMENT)
-    found: list[str] = []
+    all_differences: list[str] = []
     with S3Server() as s3:
         lake = folder / "lake"
         lake.mkdir()
@@ -65,8 +65,8 @@ def _edits(folder: Path) -> list[str]:
                 sep="\n",
                 flush=True,
             )
-            found += differences
-    return found
+            all_differences += differences
+    return all_differences
 
 
 if __name__ == "__main__":

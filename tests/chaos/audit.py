@@ -1,4 +1,4 @@
-"""What must be true once a clean run has ended, found out with SQL and JSON of the harness's own."""
+"""What must be true once a clean run has ended, checked with SQL and JSON of the harness's own."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ _LEDGER = (
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """The result of an audit.
 
     rows: how many the target has. lost: of the source's rows, those it lacks or has another version of. doubled: rows
     it has more than once. differences: everything that is wrong, a line each; none: all is well.
@@ -37,32 +37,32 @@ class Audit:
 def audit(table: Table) -> Audit:
     """Look at a table, its store and all of its warehouses from all sides; its name is before each line."""
     rows = lost = doubled = 0
-    found = list(compare_journal(table))
+    lines = list(compare_journal(table))
     for schema in table.warehouses.values():
-        seen = compare_rows(table, schema)
-        rows, lost, doubled = rows + seen.rows, lost + seen.lost, doubled + seen.doubled
-        found += [f"{schema}: {line}" for line in (*seen.differences, *compare_ledger(table, schema))]
-    return Audit(rows, lost, doubled, [f"{table.name}: {line}" for line in found])
+        compared = compare_rows(table, schema)
+        rows, lost, doubled = rows + compared.rows, lost + compared.lost, doubled + compared.doubled
+        lines += [f"{schema}: {line}" for line in (*compared.differences, *compare_ledger(table, schema))]
+    return Audit(rows, lost, doubled, [f"{table.name}: {line}" for line in lines])
 
 
 def compare_rows(table: Table, schema: str) -> Audit:
     """Source against warehouse, row by row."""
     statement = f"SELECT id, version, note, update_at FROM {table.name} ORDER BY id"
-    source = {row[0]: row for row in table.lab.source.query(statement)}
-    target = table.lab.pg.query(statement.replace(table.name, f"{schema}.{table.name}"))
+    source = {row[0]: row for row in table.environment.source.query(statement)}
+    target = table.environment.pg.query(statement.replace(table.name, f"{schema}.{table.name}"))
     counts = Counter(row[0] for row in target)
     held = {row[0]: row for row in target}
     missing, extra = sorted(source.keys() - held.keys()), sorted(held.keys() - source.keys())
     doubled = [key for key, count in counts.items() if count > 1]
     differing = sorted(key for key in source.keys() & held.keys() if source[key] != held[key])
     both = {key: (source[key], held[key]) for key in differing}
-    found = (
+    kinds = (
         ("missing", missing, source),
         ("extra", extra, held),
         ("doubled", doubled, held),
         ("differing", differing, both),
     )
-    lines = [line for what, keys, rows in found for line in _some(what, keys, rows)]
+    lines = [line for what, keys, rows in kinds for line in _some(what, keys, rows)]
     return Audit(len(target), len(missing) + len(differing), len(doubled), lines)
 
 
@@ -75,11 +75,11 @@ def compare_ledger(table: Table, schema: str) -> Iterator[str]:
     """A line for each difference of the ledger against files, run documents, load records and the fence."""
     mark = _document(table, f"watermark/tables/{table.full}.json")
     warehouse, ledger = None, []
-    if table.lab.pg.query(f"SELECT to_regclass('{schema}.wmtui_ledger') IS NOT NULL")[0][0]:
-        ledger = table.lab.pg.query(_LEDGER.format(schema=schema), (table.full,))
-        warehouse = table.lab.pg.query(f"SELECT id FROM {schema}.wmtui_warehouse")[0][0]
+    if table.environment.pg.query(f"SELECT to_regclass('{schema}.wmtui_ledger') IS NOT NULL")[0][0]:
+        ledger = table.environment.pg.query(_LEDGER.format(schema=schema), (table.full,))
+        warehouse = table.environment.pg.query(f"SELECT id FROM {schema}.wmtui_warehouse")[0][0]
     files = table.objects(f"incremental/{table.full}/")
-    if not table.forgetful:
+    if not table.store_is_outdated:
         yield from _entries_without_file(ledger, files)
     runs = [json.loads(data) for data in table.objects(f"watermark/runs/{table.full}/").values()]
     parts = {
@@ -88,12 +88,12 @@ def compare_ledger(table: Table, schema: str) -> Iterator[str]:
     }  # fmt: skip
     epoch = mark.get("epoch", 1)
     loaded = {(key, etag) for key, etag, _, _, at_epoch, *_ in ledger if at_epoch >= epoch}
-    for key, etag in () if table.forgetful else loaded - parts.keys():
+    for key, etag in () if table.store_is_outdated else loaded - parts.keys():
         yield f"ledger lists {key} {etag}, which no committed run does"
     left = [
         part["key"]
         for place, (run, part) in parts.items()
-        if run["epoch"] == epoch and place not in loaded and not (table.forgetful and part["key"] not in files)
+        if run["epoch"] == epoch and place not in loaded and not (table.store_is_outdated and part["key"] not in files)
     ]
     if left:
         yield f"{len(left)} parts of committed runs were never loaded, first {left[0]}"
@@ -103,10 +103,10 @@ def compare_ledger(table: Table, schema: str) -> Iterator[str]:
     tokens = [(entry[6], entry[5]) for entry in ledger]
     for (_, before), (at, token) in pairwise(tokens):
         if token < before:
-            yield f"token {token} loaded at {at}, behind token {before}"
+            yield f"token {token} loaded at {at}, after token {before}"
     entered = {(entry[3], entry[0]) for entry in ledger if entry[4] >= epoch}
     recorded = {(load["load_id"], file["key"]) for load in _records(table, warehouse, epoch) for file in load["files"]}
-    for load, key in () if table.forgetful else entered - recorded:
+    for load, key in () if table.store_is_outdated else entered - recorded:
         yield f"load {load} of {key} has no load record"
     for load, key in () if schema in table.restored else recorded - entered:
         yield f"load record {load} of {key} without ledger row"
@@ -145,7 +145,7 @@ def compare_journal(table: Table) -> Iterator[str]:
         return
     change = document["metadata"]["change"]
     entries.setdefault(change["serial"], change)
-    if sorted(entries) != list(range(1, len(entries) + 1)) and not table.forgetful:
+    if sorted(entries) != list(range(1, len(entries) + 1)) and not table.store_is_outdated:
         yield f"journal serials have gaps: {sorted(set(range(1, max(entries) + 1)) - entries.keys())[:5]}"
     for serial, entry in sorted(entries.items()):
         if entry["serial"] != serial:
@@ -154,16 +154,16 @@ def compare_journal(table: Table) -> Iterator[str]:
     yield from _edits_against(table.edits, Counter(entry["reason"] for entry in entries.values()))
     newest = entries[max(entries)]
     content = {name: value for name, value in document.items() if name != "metadata"}
-    told = {name: value for name, value in newest.items() if name not in ("after", "metadata")}
-    if told != change or newest.get("after", content) != content:
+    newest_change = {name: value for name, value in newest.items() if name not in ("after", "metadata")}
+    if newest_change != change or newest.get("after", content) != content:
         yield f"the document is not what journal entry {newest['serial']} left"
 
 
 def _edits_against(edits: dict[str, int], reasons: Counter[str]) -> Iterator[str]:
-    """An edit that was acknowledged happened once, one that was refused did not; of others nobody can know."""
+    """An edit that was acknowledged happened once, one that was refused did not; of others it is not known."""
     for reason, code in edits.items():
-        wanted = {0: (1,), 2: (0,), 5: (0,)}.get(code, (0, 1))
-        if reasons[reason] not in wanted:
+        expected = {0: (1,), 2: (0,), 5: (0,)}.get(code, (0, 1))
+        if reasons[reason] not in expected:
             yield f"the edit {reason}, exit code {code}, is in the journal {reasons[reason]} times"
 
 

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tests.chaos.audit import audit
-from tests.chaos.environment import LONG_AGO, Lab, Table
-from tests.chaos.events import HAPPENINGS
-from tests.chaos.faults import Weather
-from tests.chaos.processes import Order
+from tests.chaos.environment import LONG_AGO, Environment, Table
+from tests.chaos.events import EVENTS
+from tests.chaos.faults import RandomFaults
+from tests.chaos.processes import Setup
 from tests.chaos.score import Score
-from tests.chaos.steps import BEFORE, NEEDS_NEWS, OPTIONS
+from tests.chaos.steps import BEFORE, NEEDS_CHANGES, OPTIONS
 from tests.chaos.writers import Pace, Writers
 
 _LANES = 3
@@ -31,71 +31,73 @@ _T = TypeVar("_T")
 
 
 class Campaign:
-    """Kills and faults in one lab. The plan depends on the seed alone; what the scheduler makes of it does not."""
+    """Kills and faults in one environment. The plan depends on the seed alone; in which order things happen also on the
+    scheduler.
+    """
 
-    def __init__(self, lab: Lab, seed: int) -> None:
-        self.lab = lab
-        self.score = Score(seed, lab.servers)
+    def __init__(self, environment: Environment, seed: int) -> None:
+        self.environment = environment
+        self.score = Score(seed, environment.servers)
         self._segments = 0
 
     def by_name(self, plan: Sequence[tuple[str, str]]) -> None:
-        """Kill a process at every step of the plan (kind of run, step), and audit behind each kill."""
+        """Kill a process at every step of the plan (kind of run, step), and audit after each kill."""
         plan = list(plan)
         random.Random(f"{self.score.seed} names").shuffle(plan)
         _in_lanes(plan, lambda _, step: self._kill_at(*step))
 
-    def at_random(self, wanted: int) -> None:
+    def at_random(self, more: int) -> None:
         """Kills and faults at random times until there are so many more, or a difference."""
-        until = self.score.total + wanted
+        until = self.score.total + more
         while self.score.total < until and not self.score.differences:
             self._segment(min(_SEGMENT, until - self.score.total))
 
-    def _segment(self, wanted: int) -> None:
-        """One stretch of bad weather over fresh tables, and the audit behind it."""
+    def _segment(self, more: int) -> None:
+        """One stretch of bad faults over fresh tables, and the audit after it."""
         self._segments += 1
         seed = self.score.seed * 1000 + self._segments
-        until = self.score.total + wanted
-        chance = random.Random(f"{seed} weather")
-        pace = Pace(backups=chance.random() < 0.5, long_hold=chance.choice((5, 5, 60)))
-        weather = Weather(self.lab, seed, s3=chance.choice((0.0, 0.01, 0.03)))
-        chances = [random.Random(f"{seed} lane {n}") for n in range(_LANES)]
-        lanes = [self._lane(one, pace) for one in chances]
+        until = self.score.total + more
+        rng = random.Random(f"{seed} faults")
+        pace = Pace(backups=rng.random() < 0.5, long_hold=rng.choice((5, 5, 60)))
+        faults = RandomFaults(self.environment, seed, s3=rng.choice((0.0, 0.01, 0.03)))
+        rngs = [random.Random(f"{seed} lane {n}") for n in range(_LANES)]
+        lanes = [self._lane(one, pace) for one in rngs]
 
         def rounds(number: int, table: Table) -> None:
-            while self.score.total + weather.faults.total() < until:
-                chances[number].choice(HAPPENINGS)(self.score, table, chances[number])
+            while self.score.total + faults.counts.total() < until:
+                rngs[number].choice(EVENTS)(self.score, table, rngs[number])
 
-        with Writers(self.lab, lanes, seed, pace), weather:
+        with Writers(self.environment, lanes, seed, pace), faults:
             _in_lanes(lanes, rounds)
-        self.score.faults.update(weather.faults)
+        self.score.faults.update(faults.counts)
         _in_lanes(lanes, lambda _, table: self._settle(table))
 
-    def _lane(self, chance: random.Random, pace: Pace) -> Table:
+    def _lane(self, rng: random.Random, pace: Pace) -> Table:
         """A table whose settings promise that nothing is lost at this pace.
 
         Open transactions are seen whatever their age; only for a statement that a backup blocked in an open transaction
-        is the lookback needed, because nobody can see when it began.
+        is the lookback needed, because it does not show when it began.
         """
         lookback = f"{pace.long_hold + 30:.0f}s" if pace.backups else "0s"
-        table = self.lab.create(
-            digits=chance.choice((0, 6)),
-            lag=chance.choice(("0s", "1s")),
+        table = self.environment.create(
+            digits=rng.choice((0, 6)),
+            lag=rng.choice(("0s", "1s")),
             lookback=lookback,
-            schema=chance.choice(_SCHEMAS),
+            schema=rng.choice(_SCHEMAS),
         )
         table.seed(300)
         return table
 
     def _kill_at(self, kind: str, step: str) -> None:
         """Bring a fresh table where this kind of run begins, kill the run at the step, and settle."""
-        table = self.lab.create()
+        table = self.environment.create()
         table.seed(300)
-        with Writers(self.lab, [table], self.score.seed, _GENTLE):
+        with Writers(self.environment, [table], self.score.seed, _GENTLE):
             killed = self._killed_at(table, kind, step)
         if killed:
-            self.score.killed(f"at a step of {kind}")
+            self.score.count_kill(f"at a step of {kind}")
         else:
-            self.score.compared([f"{table.name}: {kind}: {step} was never reached"])
+            self.score.add([f"{table.name}: {kind}: {step} was never reached"])
         self._settle(table)
 
     def _killed_at(self, table: Table, kind: str, step: str) -> bool:
@@ -104,12 +106,12 @@ class Campaign:
         Where there must be news, what leads to them is repeated: an open transaction of another lane holds them back.
         """
         preparations = BEFORE[kind]
-        for _ in range(_TRIES if kind in NEEDS_NEWS else 1):
+        for _ in range(_TRIES if kind in NEEDS_CHANGES else 1):
             for earlier, options in preparations:
-                self.score.sync(table, *options, order=Order(at=earlier))
+                self.score.sync(table, *options, setup=Setup(at=earlier))
                 table.expire_lease()
-                if kind in NEEDS_NEWS:
-                    table.news()
+                if kind in NEEDS_CHANGES:
+                    table.change_rows()
             if self._ended_at(table, kind, step) == -signal.SIGKILL:
                 return True
             preparations = preparations[-1:]
@@ -117,30 +119,32 @@ class Campaign:
 
     def _ended_at(self, table: Table, kind: str, step: str) -> int:
         """How a run of this kind ended that was to die at the step."""
-        order = Order(at=step)
+        setup = Setup(at=step)
         if kind == "edit":
-            return table.edit("set", "--timestamp", LONG_AGO, order=order)
-        return self.score.sync(table, *OPTIONS.get(kind, ()), order=order)
+            return table.edit("set", "--timestamp", LONG_AGO, setup=setup)
+        return self.score.sync(table, *OPTIONS.get(kind, ()), setup=setup)
 
     def _settle(self, table: Table) -> None:
         """One clean run, then the audit; another clean run while writers of other lanes hold reading back."""
         time.sleep(_REST_SECONDS)
         table.expire_lease()
         table.edit("unpin")
-        found = [line for profile in table.warehouses for line in self._clean_run(table, profile)]
-        seen = audit(table)
-        found += seen.differences
-        for profile in () if found else table.warehouses:
+        differences = [line for profile in table.warehouses for line in self._clean_run(table, profile)]
+        audited = audit(table)
+        differences += audited.differences
+        for profile in () if differences else table.warehouses:
             if code := self.score.ended(table.run("--profile", profile, "verify")):
-                found.append(f"{table.name}: `wmtui verify` of {profile} ended with {code} although nothing differs")
-        if found:
-            table.keep_store(self.lab.folder / f"{table.name}.store")
-        self.score.compared(found, seen)
+                differences.append(
+                    f"{table.name}: `wmtui verify` of {profile} ended with {code} although nothing differs"
+                )
+        if differences:
+            table.keep_store(self.environment.folder / f"{table.name}.store")
+        self.score.add(differences, audited)
 
     def _clean_run(self, table: Table, profile: str) -> Iterator[str]:
         """A line where it did not end well."""
         for _ in range(_TRIES):
-            last = table.sync_and_cure("--profile", profile)
+            last = table.sync_and_resolve("--profile", profile)
             code = self.score.ended(last)
             if code or table.read_to_the_end():
                 break

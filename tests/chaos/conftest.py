@@ -1,4 +1,4 @@
-"""One lab of each kind for all chaos tests of a process."""
+"""One environment of each kind for all chaos tests of a process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.environment import Lab, private_lab
+from tests.chaos.environment import Environment, private_environment
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,19 +18,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], Lab]]:
-    """Servers, a bucket and a nursery of processes, by the kinds of source and warehouse; equal ones share one lab."""
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], Environment]]:
+    """Servers, a bucket and a fork server, by the kinds of source and warehouse; equal ones share one environment."""
     with ExitStack() as stack:
-        yield cache(lambda *kinds: stack.enter_context(private_lab(tmp_path_factory.mktemp("chaos"), *kinds)))
+        yield cache(lambda *kinds: stack.enter_context(private_environment(tmp_path_factory.mktemp("chaos"), *kinds)))
 
 
 @pytest.fixture
-def lab(labs: Callable[[str, str], Lab], source_kind: str) -> Lab:
-    """The lab of the source server under test, with PostgreSQL."""
-    return labs(source_kind, "postgres")
+def environment(environments: Callable[[str, str], Environment], source_kind: str) -> Environment:
+    """The environment of the source server under test, with PostgreSQL."""
+    return environments(source_kind, "postgres")
 
 
 @pytest.fixture
-def redshift_lab(labs: Callable[[str, str], Lab], source_kind: str) -> Lab:
+def redshift_environment(environments: Callable[[str, str], Environment], source_kind: str) -> Environment:
     """The same with the stand-in for Redshift."""
-    return labs(source_kind, "redshift")
+    return environments(source_kind, "redshift")

@@ -76,12 +76,12 @@ def broken(journal: list[dict[str, Any]]) -> Iterator[str]:
     After a gap nothing is known of the content until an entry holds the whole of it.
     """
     content: dict[str, Any] | None = None
-    seen = 0
+    previous = 0
     for entry in journal:
         changed = entry["changed"]
-        if entry.get("previous", entry["serial"] - 1) != seen:
+        if entry.get("previous", entry["serial"] - 1) != previous:
             content = None
-        seen = entry["serial"]
+        previous = entry["serial"]
         if content is not None:
             before = {name: content[name] for name in changed if name in content}
             if before != {name: sides["before"] for name, sides in changed.items() if "before" in sides}:

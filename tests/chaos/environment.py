@@ -1,4 +1,4 @@
-"""Where chaos happens: source server, S3 and PostgreSQL at REPEATABLE READ, tables, and processes that sync them."""
+"""What chaos tests run on: a source server, S3, PostgreSQL at REPEATABLE READ, tables, and processes."""
 
 import json
 import re
@@ -18,7 +18,7 @@ import mysql.connector
 import psycopg
 import yaml
 
-from tests.chaos.processes import PLAIN, Agent, Nursery, Order
+from tests.chaos.processes import PLAIN, ForkServer, Process, Setup
 from tests.servers import Database
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
@@ -38,31 +38,31 @@ LONG_AGO = "2020-01-01"
 
 _DOCUMENTS = "watermark/"
 _TABLE_FAILED = 1
-_CURE = re.compile(r"`wmtui (store accept --moved|accept -t \S+|watermark set -t \S+) [^`]*`")
-_CURES = 4
+_NEXT_STEP = re.compile(r"`wmtui (store accept --moved|accept -t \S+|watermark set -t \S+) [^`]*`")
+_REFUSALS = 4
 """How many refusals may follow one another."""
 _DEADLOCKS = 20
 _PATIENCE = 100
 _T = TypeVar("_T")
-_IN_THE_WAY = (1205, 1213, 1467)
+_LOCK_ERRORS = (1205, 1213, 1467)
 """Errors of a lock waited for in vain, of a deadlock, and of MariaDB's over the counter of AUTO_INCREMENT."""
 
 
 @dataclass
-class Lab:
-    """Servers, one source database, one warehouse, and the nursery of processes."""
+class Environment:
+    """Servers, one source database, one warehouse, and the fork server."""
 
     folder: Path
     source: Database
     pg: Database
     s3: S3Server
-    nursery: Nursery
+    fork_server: ForkServer
     warehouse: dict[str, Any]
     """That of every profile: `pg`, or the stand-in for Redshift before it."""
     servers: str
     """Which they are, in the words of `make chaos`."""
     stack: ExitStack
-    """What ends with the lab."""
+    """What ends with the environment."""
     _names: Iterator[int] = field(default_factory=count)
 
     @cached_property
@@ -86,12 +86,12 @@ class Lab:
 
 @dataclass
 class Table:
-    """One table of the lab. broken: a variant of the product, for every process that works on this table.
+    """One table of the environment. broken: a variant of the product, for every process that works on this table.
 
     root: where in the bucket its store is. warehouses: by profile, the schema that has ledger and target.
     """
 
-    lab: Lab
+    environment: Environment
     name: str
     digits: int
     bucket: str
@@ -103,7 +103,7 @@ class Table:
     """Its processes reach the warehouse through a pooler."""
     edits: dict[str, int] = field(default_factory=dict)
     """Reason of every edit by an operator, and how its process ended."""
-    forgetful: bool = False
+    store_is_outdated: bool = False
     """Its store was put back to an earlier moment, or copied before a run ended."""
     restored: set[str] = field(default_factory=set)
     """Schemas of warehouses that were put back to an earlier moment."""
@@ -111,8 +111,8 @@ class Table:
     def add_warehouse(self, profile: str, schema: str) -> None:
         """Let a profile load from the same store into a schema of its own."""
         columns = "id bigint NOT NULL, version integer, note text, update_at timestamp"
-        patiently(
-            lambda: self.lab.pg.execute(
+        retry_while_down(
+            lambda: self.environment.pg.execute(
                 f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} ({columns})"
             )
         )
@@ -121,9 +121,9 @@ class Table:
 
     def configure(self) -> None:
         """Write `tables.yaml`."""
-        store = {"store": f"s3://{self.bucket}/{self.root}", "s3": {"endpoint_url": self.lab.s3.endpoint_url}}
-        place = {**store, "source": self.lab.source.config}
-        warehouse = self.lab.pooled if self.is_pooled else self.lab.warehouse
+        store = {"store": f"s3://{self.bucket}/{self.root}", "s3": {"endpoint_url": self.environment.s3.endpoint_url}}
+        place = {**store, "source": self.environment.source.config}
+        warehouse = self.environment.pooled if self.is_pooled else self.environment.warehouse
         profiles = {
             profile: {**place, "warehouse": {**warehouse, "schema": schema}}
             for profile, schema in self.warehouses.items()
@@ -135,25 +135,25 @@ class Table:
     @property
     def full(self) -> str:
         """`schema.table`."""
-        return f"{self.lab.source.name}.{self.name}"
+        return f"{self.environment.source.name}.{self.name}"
 
     @property
     def config(self) -> Path:
         """Its `tables.yaml`."""
-        return self.lab.folder / f"{self.name}.yaml"
+        return self.environment.folder / f"{self.name}.yaml"
 
     def move_store(self, share: float = 1.0, meanwhile: Callable[[], object] | None = None) -> None:
         """Copy the store to another bucket and prefix, and use the copy from now on.
 
         meanwhile: what happens when this share of the objects, in the order of their keys, is copied.
         """
-        here, there = (self.bucket, self.root), (self.lab.s3.new_bucket(), f"{self.root[:-1]}-moved/")
+        here, there = (self.bucket, self.root), (self.environment.s3.new_bucket(), f"{self.root[:-1]}-moved/")
         keys = sorted(self.objects(""))
         last = keys[int(share * (len(keys) - 1))] if keys else ""
-        self.lab.s3.copy(here, there, lambda key: key <= last)
+        self.environment.s3.copy(here, there, lambda key: key <= last)
         if meanwhile is not None:
             meanwhile()
-        self.lab.s3.copy(here, there, lambda key: key > last)
+        self.environment.s3.copy(here, there, lambda key: key > last)
         self.bucket, self.root = there
         self.configure()
 
@@ -162,27 +162,27 @@ class Table:
         return SavedStore(self.objects(_DOCUMENTS), dict(self.edits))
 
     def keep_store(self, folder: Path) -> None:
-        """Write every object of the store into a folder, for whoever looks for the reason of a difference."""
+        """Write every object of the store into a folder, to look there for the reason of a difference."""
         for key, data in self.objects("").items():
-            place = folder / key
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(data)
+            path = folder / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
     def put_store_back(self, saved: "SavedStore") -> None:
         """Let the documents be what they were; parts written since stay."""
         for key in self.objects(_DOCUMENTS).keys() - saved.documents.keys():
-            self.lab.s3.remove(self.bucket, self.root + key)
+            self.environment.s3.remove(self.bucket, self.root + key)
         for key, data in saved.documents.items():
-            self.lab.s3.fill(self.bucket, [self.root + key], data)
-        self.edits, self.forgetful = dict(saved.edits), True
+            self.environment.s3.fill(self.bucket, [self.root + key], data)
+        self.edits, self.store_is_outdated = dict(saved.edits), True
 
     def save_warehouse(self, schema: str) -> "SavedWarehouse":
         """Every table of a warehouse as it is now."""
-        return patiently(lambda: _save_warehouse(self.lab.pg, schema))
+        return retry_while_down(lambda: _save_warehouse(self.environment.pg, schema))
 
     def put_warehouse_back(self, schema: str, saved: "SavedWarehouse") -> None:
         """Let every table of a warehouse be what it was, in one transaction."""
-        patiently(lambda: _put_warehouse_back(self.lab.pg, schema, saved))
+        retry_while_down(lambda: _put_warehouse_back(self.environment.pg, schema, saved))
         self.restored.add(schema)
 
     def write(self, *statements: str) -> None:
@@ -190,10 +190,10 @@ class Table:
         for statement in statements:
             for tries_left in reversed(range(_DEADLOCKS)):
                 try:
-                    self.lab.source.execute(statement)
+                    self.environment.source.execute(statement)
                     break
                 except mysql.connector.Error as error:
-                    if error.errno not in _IN_THE_WAY or not tries_left:
+                    if error.errno not in _LOCK_ERRORS or not tries_left:
                         raise
 
     def seed(self, rows: int, *, step: int = 1) -> None:
@@ -201,73 +201,73 @@ class Table:
         stamp = f"'{_SEED_STAMP}' + INTERVAL CAST(seq AS SIGNED) DIV 3 * {step} SECOND"
         self.write(f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'seed', {stamp} FROM {series(rows)}")
 
-    def news(self, rows: int = 100) -> None:
+    def change_rows(self, rows: int = 100) -> None:
         """Insert rows and update as many older ones."""
         stamp = f"NOW({self.digits})"
         self.write(
-            f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'news', {stamp} FROM {series(rows)}",
+            f"INSERT INTO {self.name} (version, note, update_at) SELECT 1, 'new', {stamp} FROM {series(rows)}",
             f"UPDATE {self.name} SET version = version + 1, note = 'update', update_at = {stamp}"
             f" ORDER BY RAND() LIMIT {rows}",
         )
 
-    def wmtui(self, *command: str, order: Order = PLAIN) -> Agent:
+    def wmtui(self, *command: str, setup: Setup = PLAIN) -> Process:
         """Start `wmtui COMMAND`."""
-        made = replace(order, broken=self.broken)
-        return self.lab.nursery.start("--config", str(self.config), *command, order=made)
+        made = replace(setup, broken=self.broken)
+        return self.environment.fork_server.start("--config", str(self.config), *command, setup=made)
 
-    def run(self, *command: str, order: Order = PLAIN) -> Agent:
+    def run(self, *command: str, setup: Setup = PLAIN) -> Process:
         """Start `wmtui COMMAND -t TABLE`."""
-        return self.wmtui(*command, "-t", self.full, order=order)
+        return self.wmtui(*command, "-t", self.full, setup=setup)
 
-    def start(self, *options: str, order: Order = PLAIN) -> Agent:
+    def start(self, *options: str, setup: Setup = PLAIN) -> Process:
         """Start a sync."""
-        return self.run("sync", *options, order=order)
+        return self.run("sync", *options, setup=setup)
 
-    def sync(self, *options: str, order: Order = PLAIN) -> int:
+    def sync(self, *options: str, setup: Setup = PLAIN) -> int:
         """Sync to the end; the exit code, or minus a signal."""
-        return self.start(*options, order=order).wait()
+        return self.start(*options, setup=setup).wait()
 
-    def start_edit(self, reason: str, *words: str, order: Order = PLAIN) -> Agent:
+    def start_edit(self, reason: str, *words: str, setup: Setup = PLAIN) -> Process:
         """Start `wmtui watermark WORDS`."""
-        return self.run("watermark", *words, "--yes", "--reason", reason, order=order)
+        return self.run("watermark", *words, "--yes", "--reason", reason, setup=setup)
 
-    def edit(self, *words: str, reason: str | None = None, order: Order = PLAIN) -> int:
+    def edit(self, *words: str, reason: str | None = None, setup: Setup = PLAIN) -> int:
         """The same to the end; the exit code, or minus a signal, which is remembered under the reason."""
         name = reason or uuid4().hex
-        self.edits[name] = self.start_edit(name, *words, order=order).wait()
+        self.edits[name] = self.start_edit(name, *words, setup=setup).wait()
         return self.edits[name]
 
-    def pause(self, step: str, *options: str) -> Agent:
+    def pause(self, step: str, *options: str) -> Process:
         """A sync that has stopped itself at a step and lost its lease."""
-        agent = self.start(*options, order=Order(at=step, do="pause"))
-        if not agent.paused():
-            raise AssertionError(f"the sync ended with {agent.wait()} before {step}, see {agent.log}")
+        process = self.start(*options, setup=Setup(at=step, do="pause"))
+        if not process.paused():
+            raise AssertionError(f"the sync ended with {process.wait()} before {step}, see {process.log}")
         self.expire_lease()
-        return agent
+        return process
 
-    def resume(self, agent: Agent) -> int:
+    def resume(self, process: Process) -> int:
         """Let a paused process go on to its end; its exit code."""
-        agent.signal(signal.SIGCONT)
-        return agent.wait()
+        process.signal(signal.SIGCONT)
+        return process.wait()
 
-    def unlock(self) -> Agent:
+    def unlock(self) -> Process:
         """Start `wmtui unlock` with the id of whatever lease there is."""
         return self.wmtui("unlock", str(self._heartbeat.get("run")), "--yes")
 
-    def sync_and_cure(self, *options: str) -> Agent:
+    def sync_and_resolve(self, *options: str) -> Process:
         """Sync to the end; after a refusal do what it says and sync again. The last of these syncs."""
-        for _ in range(_CURES):
-            agent = self.start(*options)
-            if agent.wait() != _TABLE_FAILED or not self.cure(agent, *options):
+        for _ in range(_REFUSALS):
+            process = self.start(*options)
+            if process.wait() != _TABLE_FAILED or not self.resolve(process, *options):
                 break
-        return agent
+        return process
 
-    def cure(self, refused: Agent, *options: str) -> bool:
-        """Type the command that a refusal names; False where it names none."""
-        found = _CURE.search(refused.log.read_text())
-        if found is None:
+    def resolve(self, refused: Process, *options: str) -> bool:
+        """Run the command that a refusal names; False where it names none."""
+        next_step = _NEXT_STEP.search(refused.log.read_text())
+        if next_step is None:
             return False
-        command = found[1].split()
+        command = next_step[1].split()
         if command[0] == "watermark":
             self.edit("set", "--timestamp", LONG_AGO)
         else:
@@ -277,27 +277,27 @@ class Table:
 
     def expire_lease(self) -> None:
         """Let the lease of a dead process end now, as if its time had passed."""
-        if self._lock in self.lab.s3.contents(self.bucket):
-            self.lab.s3.set_last_modified(self.bucket, self._lock, datetime.now(UTC) - timedelta(minutes=10))
+        if self._lock in self.environment.s3.contents(self.bucket):
+            self.environment.s3.set_last_modified(self.bucket, self._lock, datetime.now(UTC) - timedelta(minutes=10))
 
     def lose_lock(self) -> None:
-        """Remove the lock document behind everybody's back."""
-        self.lab.s3.remove(self.bucket, self._lock)
+        """Remove the lock document without any process noticing."""
+        self.environment.s3.remove(self.bucket, self._lock)
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """Objects whose key starts with a prefix, read behind the server's back; keys as wmtui says them."""
-        found = self.lab.s3.contents(self.bucket)
-        return {key[len(self.root) :]: data for key, data in found.items() if key.startswith(self.root + prefix)}
+        """Objects whose key starts with a prefix, read without a request; keys as wmtui has them."""
+        contents = self.environment.s3.contents(self.bucket)
+        return {key[len(self.root) :]: data for key, data in contents.items() if key.startswith(self.root + prefix)}
 
     def read_to_the_end(self) -> bool:
-        """Whether the last sync's window closed behind the last write."""
-        (last,) = self.lab.source.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
+        """Whether the last sync's window closed after the last write."""
+        (last,) = self.environment.source.query(f"SELECT MAX(update_at) FROM {self.name}")[0]
         reached = self._heartbeat.get("extracted_to")
         return bool(reached) and datetime.fromisoformat(reached).replace(tzinfo=None) >= last
 
     @property
     def _heartbeat(self) -> dict[str, Any]:
-        return dict(json.loads(self.lab.s3.contents(self.bucket).get(self._lock, b"{}")))
+        return dict(json.loads(self.environment.s3.contents(self.bucket).get(self._lock, b"{}")))
 
     @property
     def _lock(self) -> str:
@@ -347,7 +347,7 @@ def _put_warehouse_back(pg: Database, schema: str, saved: SavedWarehouse) -> Non
                     copy.write(saved[name])
 
 
-def patiently(work: Callable[[], _T]) -> _T:
+def retry_while_down(work: Callable[[], _T]) -> _T:
     """Do it again while the warehouse is down."""
     for tries_left in reversed(range(_PATIENCE)):
         try:
@@ -360,15 +360,15 @@ def patiently(work: Callable[[], _T]) -> _T:
 
 
 @contextmanager
-def private_lab(folder: Path, source: str = "mariadb", warehouse: str = "postgres") -> Iterator[Lab]:
-    """A lab on servers of its own. source: one of SOURCES; warehouse: `postgres` or `redshift`."""
+def private_environment(folder: Path, source: str = "mariadb", warehouse: str = "postgres") -> Iterator[Environment]:
+    """An environment on servers of its own. source: one of SOURCES; warehouse: `postgres` or `redshift`."""
     with ExitStack() as stack:
         source_server = stack.enter_context(SOURCES[source]())
         postgres = stack.enter_context(Postgres(SNAPSHOT_ISOLATION))
         s3 = stack.enter_context(S3Server())
         shop, pg = (stack.enter_context(server.new_database()) for server in (source_server, postgres))
-        nursery = stack.enter_context(Nursery(folder))
+        fork_server = stack.enter_context(ForkServer(folder))
         config = pg.config
         if warehouse == "redshift":
             config = stack.enter_context(RedshiftStandIn(pg, s3).running()).config
-        yield Lab(folder, shop, pg, s3, nursery, config, f"SOURCE={source} WAREHOUSE={warehouse}", stack)
+        yield Environment(folder, shop, pg, s3, fork_server, config, f"SOURCE={source} WAREHOUSE={warehouse}", stack)

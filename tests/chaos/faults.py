@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import mysql.connector
 import psycopg
 
-from tests.chaos.environment import Lab
+from tests.chaos.environment import Environment
 from tests.servers.s3 import Action, Answer, Environ, Serve, hang_up, refuse, serve_then
 
 _SLOW_SECONDS = 2.5
@@ -43,36 +43,36 @@ S3_FAULTS: dict[str, tuple[int, Action]] = {
 
 
 @dataclass
-class Weather:
+class RandomFaults:
     """Faults until the end of the block. s3: share of requests; every: mean seconds between database faults."""
 
-    lab: Lab
+    environment: Environment
     seed: int
     s3: float = 0.03
     drops: float = 1.0
     crashes: float = 20.0
-    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> "Weather":
+    def __enter__(self) -> "RandomFaults":
         self._chance = random.Random(f"{self.seed} store")
-        self.lab.s3.faults.add(self._fault, times=None)
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="weather")
+        self.environment.s3.faults.add(self._fault, times=None)
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="faults")
         works = ((self._drop, self.drops), (self._crash, self.crashes))
         self._works = [self._pool.submit(self._repeat, *work) for work in works]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self.lab.s3.faults.clear()
+        self.environment.s3.faults.clear()
         self._pool.shutdown()
         for work in self._works:
             work.result()
 
     def _count(self, fault: str) -> None:
         with self._lock:
-            self.faults[fault] += 1
+            self.counts[fault] += 1
 
     def _fault(self, environ: Environ, serve: Serve) -> Answer:
         with self._lock:
@@ -85,24 +85,24 @@ class Weather:
         return S3_FAULTS[name][1](environ, serve)
 
     def _repeat(self, work: Callable[[random.Random], None], mean: float) -> None:
-        chance = random.Random(f"{self.seed} {work.__name__}")
-        while not self._stop.wait(chance.expovariate(1 / mean)):
-            work(chance)
+        rng = random.Random(f"{self.seed} {work.__name__}")
+        while not self._stop.wait(rng.expovariate(1 / mean)):
+            work(rng)
 
-    def _drop(self, chance: random.Random) -> None:
-        if chance.random() < 0.5:
+    def _drop(self, rng: random.Random) -> None:
+        if rng.random() < 0.5:
             with suppress(mysql.connector.Error):
-                if found := self.lab.source.query(_OTHERS):
-                    self.lab.source.execute(f"KILL {chance.choice(found)[0]}")
-                    self._count(f"{type(self.lab.source.server).__name__} connection dropped")
+                if others := self.environment.source.query(_OTHERS):
+                    self.environment.source.execute(f"KILL {rng.choice(others)[0]}")
+                    self._count(f"{type(self.environment.source.server).__name__} connection dropped")
         else:
             statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wmtui'"
             with suppress(psycopg.Error):
-                self.faults["PostgreSQL connection dropped"] += len(self.lab.pg.query(statement))
+                self.counts["PostgreSQL connection dropped"] += len(self.environment.pg.query(statement))
 
-    def _crash(self, chance: random.Random) -> None:
-        database = chance.choice((self.lab.source, self.lab.pg))
+    def _crash(self, rng: random.Random) -> None:
+        database = rng.choice((self.environment.source, self.environment.pg))
         database.server.kill()
-        self._stop.wait(chance.uniform(0, 0.5))
+        self._stop.wait(rng.uniform(0, 0.5))
         database.server.start()
         self._count(f"{type(database.server).__name__} crashed")

@@ -1,4 +1,4 @@
-"""The harness's side of the nursery: start `wmtui` processes, pause, kill and await them."""
+"""The harness's side of the fork server: start `wmtui` processes, pause, kill and await them."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from tests.servers.s3 import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 BUG = 70
-"""How a process ends that raised what it should have told."""
+"""How a process ends that raised what it should have reported."""
 
 _PATIENCE = 90.0
 """Seconds after which a process counts as hanging; long, because machines are slow and servers restart."""
 
 
 @dataclass(frozen=True)
-class Order:
+class Setup:
     """How a process differs from a plain `wmtui`.
 
     at, do: the step at which it is to be killed or paused. broken: a variant of the product. ttl: seconds a lease
@@ -39,16 +39,16 @@ class Order:
     read_seconds: float = 2.0
 
 
-PLAIN = Order()
+PLAIN = Setup()
 """A process like any other."""
 
 
 @dataclass
-class Agent:
+class Process:
     """One process."""
 
     argv: tuple[str, ...]
-    order: Order
+    setup: Setup
     log: Path
     pid: int = 0
     status: int | None = None
@@ -60,7 +60,7 @@ class Agent:
         if not self._ended.wait(seconds):
             self.signal(signal.SIGKILL)
             self._ended.wait(10)
-            raise AssertionError(f"wmtui {' '.join(self.argv)} hangs ({self.order}), see {self.log}")
+            raise AssertionError(f"wmtui {' '.join(self.argv)} hangs ({self.setup}), see {self.log}")
         assert self.status is not None
         return os.waitstatus_to_exitcode(self.status)
 
@@ -90,19 +90,19 @@ class Agent:
                     return True
             except OSError:
                 return False
-        raise AssertionError(f"wmtui {' '.join(self.argv)} did not reach {self.order.at}")
+        raise AssertionError(f"wmtui {' '.join(self.argv)} did not reach {self.setup.at}")
 
 
-class Nursery:
+class ForkServer:
     """Starts processes; as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._agents: list[Agent] = []
+        self._processes: list[Process] = []
         self._lock = threading.Lock()
-        self._errors = (folder / "nursery.log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.agent"],
+        self._errors = (folder / "fork-server.log").open("wb")
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.fork_server"],
             cwd=ROOT,
             env={**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, **ENVIRONMENT},
             stdin=subprocess.PIPE,
@@ -111,9 +111,9 @@ class Nursery:
             text=True,
             bufsize=1,
         )
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline():
-            raise RuntimeError(f"the nursery did not start:\n{(folder / 'nursery.log').read_text()}")
+        assert self._server.stdout is not None
+        if not self._server.stdout.readline():
+            raise RuntimeError(f"the fork server did not start:\n{(folder / 'fork-server.log').read_text()}")
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
@@ -121,38 +121,38 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        assert self._server.stdin is not None
+        self._server.stdin.close()
+        self._server.wait()
         self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        assert self._server.stdout is not None
+        self._server.stdout.close()
         self._errors.close()
 
-    def start(self, *argv: str, order: Order) -> Agent:
+    def start(self, *argv: str, setup: Setup) -> Process:
         """Start `wmtui argv`."""
         with self._lock:
-            number = len(self._agents)
-            agent = Agent(argv, order, self.folder / f"{number:05d}.log")
-            self._agents.append(agent)
-            line: dict[str, Any] = {**asdict(order), "number": number, "argv": argv, "log": str(agent.log)}
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(line) + "\n")
-        return agent
+            number = len(self._processes)
+            process = Process(argv, setup, self.folder / f"{number:05d}.log")
+            self._processes.append(process)
+            line: dict[str, Any] = {**asdict(setup), "number": number, "argv": argv, "log": str(process.log)}
+            assert self._server.stdin is not None
+            self._server.stdin.write(json.dumps(line) + "\n")
+        return process
 
     @property
     def count(self) -> int:
         """Processes started so far."""
-        return len(self._agents)
+        return len(self._processes)
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self._server.stdout is not None
+        for line in self._server.stdout:
             word, number, value = line.split()
-            agent = self._agents[int(number)]
+            process = self._processes[int(number)]
             if word == "started":
-                agent.pid = int(value)
-                agent._started.set()
+                process.pid = int(value)
+                process._started.set()
             else:
-                agent.status = int(value)
-                agent._ended.set()
+                process.status = int(value)
+                process._ended.set()

@@ -1,4 +1,4 @@
-"""Targeted campaigns: for each broken variant the shortest story in which it does harm.
+"""Targeted campaigns: for each broken variant the shortest sequence of events in which it does harm.
 
 Every scenario returns the differences it left behind. On the product itself it must leave none.
 """
@@ -10,19 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from tests.chaos.audit import audit
-from tests.chaos.environment import LONG_AGO, Lab, Table
-from tests.chaos.processes import Order
+from tests.chaos.environment import LONG_AGO, Environment, Table
+from tests.chaos.processes import Setup
 from tests.servers.s3 import ignore_headers
 
 _MERGE_SECONDS = 3.0
-"""In which a merge ends that waits for nobody."""
+"""In which a merge ends that waits for no other."""
 _STAMP = "2025-01-01 00:00:00"
 
 
 def offset_resume(table: Table) -> None:
     """Rows leave the window between kill and resume, so that the others move up."""
     table.seed(200, step=-1)
-    table.sync(order=Order(at="after:put:run:running#2"))
+    table.sync(setup=Setup(at="after:put:run:running#2"))
     table.write(f"UPDATE {table.name} SET version = 2, update_at = NOW(6) WHERE id <= 100")
 
 
@@ -48,10 +48,10 @@ def token_from_one(table: Table) -> None:
     """The lock document is lost."""
     table.seed(60)
     table.sync()
-    table.news()
+    table.change_rows()
     table.sync()
     table.lose_lock()
-    table.news()
+    table.change_rows()
 
 
 def no_fencing(table: Table) -> None:
@@ -69,7 +69,7 @@ def ledger_outside_the_transaction(table: Table) -> None:
     """The process dies in the middle of its merge."""
     table.seed(100)
     table.sync("--backup-only")
-    table.sync("--redshift-only", order=Order(at="before:merge"))
+    table.sync("--redshift-only", setup=Setup(at="before:merge"))
 
 
 def plain_put(table: Table) -> None:
@@ -80,8 +80,8 @@ def plain_put(table: Table) -> None:
 
 
 def _edit_at_once(table: Table) -> None:
-    order = Order(at="before:put:watermark:set", do="pause")
-    slow = table.start_edit("slow", "set", "--timestamp", LONG_AGO, order=order)
+    setup = Setup(at="before:put:watermark:set", do="pause")
+    slow = table.start_edit("slow", "set", "--timestamp", LONG_AGO, setup=setup)
     if slow.paused():
         table.edit("set", "--timestamp", "2021-01-01", reason="quick")
         slow.signal(signal.SIGCONT)
@@ -92,16 +92,16 @@ def probe_that_only_creates(table: Table) -> None:
     """The same on a server that ignores If-Match."""
     table.seed(60)
     table.sync()
-    table.lab.s3.faults.add(ignore_headers("If-Match"), times=None)
+    table.environment.s3.faults.add(ignore_headers("If-Match"), times=None)
     _edit_at_once(table)
-    table.lab.s3.faults.clear()
+    table.environment.s3.faults.clear()
 
 
 def key_kept_after_set(table: Table) -> None:
     """An operator empties the target and lets the table be read again from a moment that many rows share."""
     table.seed(100, step=0)
     table.sync()
-    table.lab.pg.execute(f"DELETE FROM {table.name}")
+    table.environment.pg.execute(f"DELETE FROM {table.name}")
     table.edit("set", "--timestamp", _STAMP)
 
 
@@ -117,9 +117,9 @@ def old_token_kept(table: Table) -> None:
 
 
 def _die_with_a_part_unnoted(table: Table) -> None:
-    """What the heir writes in its place has other rows."""
+    """What the next run writes in its place has other rows."""
     table.seed(200)
-    table.sync("--backup-only", order=Order(at="after:put:part#2"))
+    table.sync("--backup-only", setup=Setup(at="after:put:part#2"))
     longer = "much longer than what it was before"
     table.write(
         f"UPDATE {table.name} SET version = 2, note = '{longer}', update_at = NOW(6) WHERE id BETWEEN 25 AND 90"
@@ -130,22 +130,22 @@ def resume_without_the_key(table: Table) -> None:
     """A run that reads in the order of the cursor dies among rows of one moment, and later ones follow."""
     table.seed(200)
     table.edit("set", "--timestamp", LONG_AGO)
-    table.sync("--limit", "1000", order=Order(at="after:put:run:running#2"))  # A limit keeps the cursor's order.
+    table.sync("--limit", "1000", setup=Setup(at="after:put:run:running#2"))  # A limit keeps the cursor's order.
 
 
 def mark_that_passes_a_pending_run(table: Table) -> None:
     """A run dies before its first part, on a host whose clock shows a day long past; loads go on meanwhile."""
-    past = Order(clock_offset=-20 * 86400.0)
+    past = Setup(clock_offset=-20 * 86400.0)
     table.seed(60)
-    table.sync(order=past)
-    table.news()
-    table.sync(order=replace(past, at="before:put:part"))
+    table.sync(setup=past)
+    table.change_rows()
+    table.sync(setup=replace(past, at="before:put:part"))
     table.expire_lease()
     table.sync("--redshift-only")
 
 
 def no_store_id(table: Table) -> None:
-    """The store of a table without primary key is moved, and somebody says so."""
+    """The store of a table without primary key is moved, and an operator says so."""
     table.seed(60)
     table.sync()
     table.move_store()
@@ -155,17 +155,17 @@ def mark_that_outlives_its_warehouse(table: Table) -> None:
     """The warehouse is put back to what it was many days and two loads ago."""
     (schema,) = table.warehouses.values()
     table.seed(60)
-    table.sync(order=Order(clock_offset=-25 * 86400.0))
+    table.sync(setup=Setup(clock_offset=-25 * 86400.0))
     saved = table.save_warehouse(schema)
     for days_ago in (20, 0):
-        table.news()
-        table.sync(order=Order(clock_offset=-days_ago * 86400.0))
+        table.change_rows()
+        table.sync(setup=Setup(clock_offset=-days_ago * 86400.0))
     table.put_warehouse_back(schema, saved)
 
 
 def no_staging_id(table: Table) -> None:
-    """Behind a pooler two tables of equal columns are loaded at once: both stage before the first of them merges."""
-    other = table.lab.create(broken=table.broken)
+    """Through a pooler two tables of equal columns are loaded at once: both stage before the first of them merges."""
+    other = table.environment.create(broken=table.broken)
     tables = (table, other)
     for one, note in zip(tables, ("of this table", "of another table"), strict=True):
         one.is_pooled = True
@@ -174,8 +174,8 @@ def no_staging_id(table: Table) -> None:
         one.write(f"UPDATE {one.name} SET note = '{note}'")
         one.sync("--backup-only")
     paused = [one.pause("after:stage", "--redshift-only") for one in tables]
-    for one, agent in zip(tables, paused, strict=True):
-        one.resume(agent)
+    for one, process in zip(tables, paused, strict=True):
+        one.resume(process)
 
 
 def shared_ledger_lock_forgotten(table: Table) -> None:
@@ -192,7 +192,7 @@ def shared_ledger_lock_forgotten(table: Table) -> None:
 def high_without_transactions(table: Table) -> None:
     """A row is stamped, a later one is committed and read, then the first is committed."""
     table.seed(20)
-    with closing(table.lab.source.connect()) as late:
+    with closing(table.environment.source.connect()) as late:
         late.autocommit = False
         insert = f"INSERT INTO {table.name} (version, note, update_at) VALUES (1, 'late', NOW(6))"
         late.cursor().execute(insert)
@@ -236,10 +236,10 @@ POOLED = ("no staging id",)
 """Scenarios that need PgBouncer."""
 
 
-def play(lab: Lab, name: str, broken: str | None) -> list[str]:
+def run_scenario(environment: Environment, name: str, broken: str | None) -> list[str]:
     """A scenario on a fresh table, with every process of this variant (None: of the product), and what it left."""
-    table = lab.create(broken=broken, **_SETTINGS.get(name, {}))
+    table = environment.create(broken=broken, **_SETTINGS.get(name, {}))
     SCENARIOS[name](table)
     table.expire_lease()
-    code = table.sync_and_cure().wait()
+    code = table.sync_and_resolve().wait()
     return ([f"the clean run ended with {code}"] if code else []) + audit(table).differences

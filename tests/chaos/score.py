@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.audit import Audit
 from tests.chaos.environment import Table
-from tests.chaos.processes import BUG, PLAIN, Agent, Order
+from tests.chaos.processes import BUG, PLAIN, Process, Setup
 
 
 @dataclass
@@ -34,45 +34,45 @@ class Score:
         """Kills and faults."""
         return self.kills.total() + self.faults.total()
 
-    def killed(self, how: str) -> None:
+    def count_kill(self, how: str) -> None:
         """Count a kill."""
         with self._lock:
             self.kills[how] += 1
 
-    def struck(self, fault: str) -> None:
+    def count_fault(self, fault: str) -> None:
         """Count a fault."""
         with self._lock:
             self.faults[fault] += 1
 
-    def compared(self, differences: Iterable[str], seen: Audit | None = None) -> None:
+    def add(self, differences: Iterable[str], audit: Audit | None = None) -> None:
         """Note the differences, and the rows of the audit that found them."""
         with self._lock:
             self.differences += differences
-            if seen is not None:
-                self.rows += seen.rows
-                self.lost += seen.lost
-                self.doubled += seen.doubled
+            if audit is not None:
+                self.rows += audit.rows
+                self.lost += audit.lost
+                self.doubled += audit.doubled
 
-    def sync(self, table: Table, *options: str, order: Order = PLAIN) -> int:
+    def sync(self, table: Table, *options: str, setup: Setup = PLAIN) -> int:
         """Sync a table to the end; the exit code, or minus a signal."""
-        return self.ended(table.start(*options, order=order))
+        return self.ended(table.start(*options, setup=setup))
 
-    def ended(self, agent: Agent) -> int:
+    def ended(self, process: Process) -> int:
         """Wait for a process and count it, once; the exit code, or minus a signal."""
-        code = agent.wait()
+        code = process.wait()
         with self._lock:
-            if agent.pid not in self._counted:
-                self._counted.add(agent.pid)
+            if process.pid not in self._counted:
+                self._counted.add(process.pid)
                 self.exits[code] += 1
                 if code == BUG:
-                    self.differences.append(f"wmtui {' '.join(agent.argv)} has a bug, see {agent.log}")
+                    self.differences.append(f"wmtui {' '.join(process.argv)} has a bug, see {process.log}")
         return code
 
-    def kill(self, agent: Agent, delay: float) -> None:
+    def kill(self, process: Process, delay: float) -> None:
         """Kill a process after so many seconds, unless it has ended by then."""
-        if not agent.ended(delay) and agent.signal(signal.SIGKILL):
-            self.killed("at a random time")
-        self.ended(agent)
+        if not process.ended(delay) and process.signal(signal.SIGKILL):
+            self.count_kill("at a random time")
+        self.ended(process)
 
     def __str__(self) -> str:
         lines = [

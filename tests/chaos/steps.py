@@ -54,7 +54,7 @@ BEFORE: dict[str, Sequence[tuple[str | None, Sequence[str]]]] = {
 """What leads to each kind of run: syncs, each killed at a step or not, with options."""
 
 OPTIONS = {"intra-table": ("-s", "intra-table", "--workers", "2"), "load-only": ("--redshift-only",)}
-NEEDS_NEWS = ("incremental", "intra-table", "load-only", "take over")
+NEEDS_CHANGES = ("incremental", "intra-table", "load-only", "take over")
 
 
 REDSHIFT_STEPS = tuple(
@@ -69,7 +69,7 @@ def every_step() -> list[tuple[str, str]]:
 
 
 class Steps:
-    """Counts the steps of this process and, at the one it was told, kills or pauses the process."""
+    """Counts the steps of this process and, at the one that is given, kills or pauses the process."""
 
     def __init__(self, at: str | None, do: str) -> None:
         name, _, ordinal = (at or "").partition("#")

@@ -4,27 +4,27 @@ from typing import Any
 
 from tests.chaos.audit import audit
 from tests.chaos.editors import broken
-from tests.chaos.environment import Lab
+from tests.chaos.environment import Environment
 from tests.chaos.score import Score
 
 
-def test_lost_and_doubled_rows_are_counted(lab: Lab) -> None:
-    table = lab.create()
+def test_lost_and_doubled_rows_are_counted(environment: Environment) -> None:
+    table = environment.create()
     table.seed(10)
     assert table.sync() == 0
     assert (audit(table).lost, audit(table).doubled) == (0, 0)
 
-    table.lab.pg.execute(
+    table.environment.pg.execute(
         f"DELETE FROM {table.name} WHERE id = 1",
         f"UPDATE {table.name} SET version = 0 WHERE id = 2",
         f"INSERT INTO {table.name} SELECT * FROM {table.name} WHERE id = 3",
     )
-    found = audit(table)
-    assert (found.rows, found.lost, found.doubled, len(found.differences)) == (10, 2, 1, 3)
+    audited = audit(table)
+    assert (audited.rows, audited.lost, audited.doubled, len(audited.differences)) == (10, 2, 1, 3)
 
-    score = Score(1, lab.servers)
-    score.compared(found.differences, found)
-    assert f"{lab.servers}, seed 1: " in str(score)
+    score = Score(1, environment.servers)
+    score.add(audited.differences, audited)
+    assert f"{environment.servers}, seed 1: " in str(score)
     assert "10 rows, 2 lost, 1 doubled, 3 differences" in str(score)
 
 

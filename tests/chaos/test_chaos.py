@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.chaos.campaign import Campaign
-from tests.chaos.environment import Lab
+from tests.chaos.environment import Environment
 from tests.chaos.steps import every_step
 from tests.servers.sources import SOURCES
 
@@ -21,13 +21,13 @@ def share(plan: Plan, source_kind: str) -> Plan:
     return plan[list(SOURCES).index(source_kind) :: len(SOURCES)]
 
 
-def test_a_kill_at_a_named_step_loses_and_doubles_nothing(lab: Lab, source_kind: str) -> None:
-    campaign = Campaign(lab, SEED)
+def test_a_kill_at_a_named_step_loses_and_doubles_nothing(environment: Environment, source_kind: str) -> None:
+    campaign = Campaign(environment, SEED)
     campaign.by_name(share(random.Random(SEED).sample(every_step(), 12), source_kind))
     assert not campaign.score.differences, campaign.score
 
 
-def test_kills_and_faults_at_random_times_lose_and_double_nothing(lab: Lab) -> None:
-    campaign = Campaign(lab, SEED)
+def test_kills_and_faults_at_random_times_lose_and_double_nothing(environment: Environment) -> None:
+    campaign = Campaign(environment, SEED)
     campaign.at_random(15)
     assert not campaign.score.differences, campaign.score

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.environment import Lab
-from tests.chaos.scenarios import POOLED, SCENARIOS, play
+from tests.chaos.environment import Environment
+from tests.chaos.scenarios import POOLED, SCENARIOS, run_scenario
 from tests.chaos.variants import VARIANTS
 from tests.servers import pgbouncer
 
@@ -18,10 +18,10 @@ def params(names: Iterable[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", params(SCENARIOS))
-def test_the_product_survives_the_scenario(lab: Lab, name: str) -> None:
-    assert play(lab, name, None) == []
+def test_the_product_survives_the_scenario(environment: Environment, name: str) -> None:
+    assert run_scenario(environment, name, None) == []
 
 
 @pytest.mark.parametrize("name", params(VARIANTS))
-def test_a_broken_variant_is_found_by_its_scenario(lab: Lab, name: str) -> None:
-    assert play(lab, name, name) != []
+def test_a_broken_variant_is_found_by_its_scenario(environment: Environment, name: str) -> None:
+    assert run_scenario(environment, name, name) != []

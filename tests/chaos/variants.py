@@ -1,6 +1,6 @@
 """Broken variants of the product, each of which the harness must find.
 
-Each is applied inside the process of an agent, before it runs; the product itself knows nothing of them.
+Each is applied inside a process of its own, before it runs; the product itself knows nothing of them.
 """
 
 import sys
@@ -13,18 +13,15 @@ from msgspec.structs import replace
 from wmtui.files import selection
 from wmtui.files.selection import settled_run
 from wmtui.model import Span
-from wmtui.objects import ObjectStore, conditions
-from wmtui.pipeline import sync as runner
+from wmtui.objects import ObjectStore, conditional_writes
+from wmtui.pipeline import sync
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract import extract_table as extract
-from wmtui.pipeline.extract import run_writer as extraction
-from wmtui.pipeline.load import load_table as load
-from wmtui.pipeline.load import missing_files as lost
+from wmtui.pipeline.extract import extract_table, run_writer
+from wmtui.pipeline.load import load_table, lock_notes, missing_files
 from wmtui.runs import run_document as runs
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Feed
-from wmtui.warehouses.load import merge as loading
-from wmtui.warehouses.load import staging
+from wmtui.warehouses.load import merge, staging
 from wmtui.warehouses.load.statements import count_staged
 from wmtui.warehouses.pg_protocol import merge_transaction
 from wmtui.warehouses.postgres.session import PostgresSession
@@ -32,7 +29,7 @@ from wmtui.watermarks import changes, documents, lease
 
 
 def offset_resume() -> None:
-    """Resume behind as many rows as were read, wherever they are now."""
+    """Resume after as many rows as were read, wherever they are now."""
     skipped: dict[Span, int] = {}
     original = MySQLConnection.read
 
@@ -48,15 +45,15 @@ def offset_resume() -> None:
             left -= batch.num_rows - kept.num_rows
             yield kept
 
-    extract.resumed = resumed
+    extract_table.resumed = resumed
     MySQLConnection.read = read
 
 
 def reusable_part_names() -> None:
     """Name parts by run and number alone, and write over whatever is there."""
-    original = extraction.part_key
-    extraction.part_key = lambda table, started, run, _, part: original(table, started, run, 0, part)
-    extraction.put_part = lambda objects, key, data: objects.put(key, data)
+    original = run_writer.part_key
+    run_writer.part_key = lambda table, started, run, _, part: original(table, started, run, 0, part)
+    run_writer.put_part = lambda objects, key, data: objects.put(key, data)
 
 
 def staging_before_the_lock() -> None:
@@ -77,19 +74,19 @@ def token_from_one() -> None:
     def acquire(*args: Any, **_: Any) -> Any:
         return lease.acquire(*args)
 
-    runner.lease = _Patched(lease, acquire=acquire)
+    sync.lease = _Patched(lease, acquire=acquire)
 
 
 def no_fencing() -> None:
     """Let any token load."""
-    original = loading.check_fence
-    loading.check_fence = lambda session, feed, _, run: original(session, feed, sys.maxsize, run)
+    original = merge.check_fence
+    merge.check_fence = lambda session, feed, _, run: original(session, feed, sys.maxsize, run)
 
 
 def ledger_outside_the_transaction() -> None:
     """Commit the ledger rows, then the data."""
-    write_ledger = loading.write_ledger
-    loading.write_ledger = lambda *_: None
+    write_ledger = merge.write_ledger
+    merge.write_ledger = lambda *_: None
 
     def merge_once(session: Any, request: Any, staged: Any, if_loaded: Any) -> Any:
         with session.transaction():
@@ -110,11 +107,11 @@ def probe_that_only_creates() -> None:
     """Prove If-None-Match and believe the rest."""
 
     def prove(store: ObjectStore, key: str) -> None:
-        conditions._accepts(store, key, b"1", if_absent=True)
-        if conditions._accepts(store, key, b"2", if_absent=True):
-            raise conditions._ignored(store, "it overwrote an object that was to be created only if absent")
+        conditional_writes._accepts(store, key, b"1", if_absent=True)
+        if conditional_writes._accepts(store, key, b"2", if_absent=True):
+            raise conditional_writes._ignored(store, "it overwrote an object that was to be created only if absent")
 
-    conditions._prove = prove
+    conditional_writes._prove = prove
 
 
 def key_kept_after_set() -> None:
@@ -131,22 +128,22 @@ def key_kept_after_set() -> None:
 def fence_not_raised() -> None:
     """Begin a run without telling the watermark its token."""
 
-    def begin(job: Any, mark: Any, run: str) -> Any:
-        patch = {"pending_extraction": run, "mysql_status": "in_progress"}
-        return job.backend.watermarks.change(job.table, "run started", patch, based_on=mark)
+    start_run = changes.start_run
 
-    extraction.begin = begin
-    extract.begin = begin
+    def patch(*args: Any) -> Mapping[str, Any]:
+        return {name: value for name, value in start_run(*args).items() if name != "fence"}
+
+    changes.start_run = patch
 
 
 def old_token_kept() -> None:
     """Go on with a run under the token it began with."""
-    extract.replace = lambda run, **changes: replace(run, **{k: v for k, v in changes.items() if k != "token"})
+    run_writer.replace = lambda run, **changes: replace(run, **{k: v for k, v in changes.items() if k != "token"})
 
 
 def resume_without_the_key() -> None:
-    """Go on behind the time of the last row, whichever row of that time it was."""
-    original = extract.resumed
+    """Go on after the time of the last row, whichever row of that time it was."""
+    original = extract_table.resumed
 
     def resumed(run: runs.Run) -> list[tuple[int, Span]]:
         return [
@@ -154,17 +151,17 @@ def resume_without_the_key() -> None:
             for index, span in original(run)
         ]
 
-    extract.resumed = resumed
+    extract_table.resumed = resumed
 
 
 def mark_that_passes_a_pending_run() -> None:
     """Note every run as settled that has no part to load, also one that is to be gone on with."""
-    original = load._note_settled
+    original = load_table.note_settled
 
-    def note(job: Any, mark: Any, *found: Any, **done: Any) -> None:
-        original(job, mark.patched({"pending_extraction": None}), *found, **done)
+    def note(job: Any, mark: Any, *args: Any, **end: Any) -> None:
+        original(job, mark.patched({"pending_extraction": None}), *args, **end)
 
-    load._note_settled = note
+    load_table.note_settled = note
 
 
 def no_store_id() -> None:
@@ -183,8 +180,8 @@ def mark_that_outlives_its_warehouse() -> None:
         return settled_run(mark, heartbeat, table, decided)
 
     selection.settled_run = settled
-    load.settled_run = settled
-    lost.settled_run = settled
+    lock_notes.settled_run = settled
+    missing_files.settled_run = settled
 
 
 def no_staging_id() -> None:
@@ -198,7 +195,7 @@ def no_staging_id() -> None:
     PostgresSession.create_staging = create
     PostgresSession.pooled = property(lambda _: False, lambda *_: None)
     staging.staging_name = lambda *_: "staged"
-    loading.verify_staging = lambda *_: None
+    merge.verify_staging = lambda *_: None
 
 
 def shared_ledger_lock_forgotten() -> None:
@@ -211,8 +208,8 @@ def high_without_transactions() -> None:
     clock = MySQLConnection.clock
 
     @wraps(clock)
-    def blind(self: MySQLConnection) -> Any:
-        return replace(clock(self), oldest_writer=None)
+    def blind(self: MySQLConnection, *args: Any) -> Any:
+        return replace(clock(self, *args), writer=None)
 
     MySQLConnection.clock = blind
 

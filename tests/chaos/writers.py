@@ -10,7 +10,7 @@ from typing import Any
 import mysql.connector
 from _mysql_connector import MySQLInterfaceError  # which commit and rollback raise as it is
 
-from tests.chaos.environment import Lab, Table
+from tests.chaos.environment import Environment, Table
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.sql import series
@@ -33,7 +33,7 @@ class Pace:
 class Writers:
     """Threads as a context manager; every row they write has a greater version and is stamped NOW()."""
 
-    lab: Lab
+    environment: Environment
     tables: Sequence[Table]
     seed: int
     pace: Pace = Pace()
@@ -46,8 +46,8 @@ class Writers:
         if self.pace.backups:
             works.append(self._backup)
         for number, work in enumerate(works):
-            chance = random.Random(f"{self.seed} writer {number}")
-            thread = threading.Thread(target=self._repeat, args=(work, chance), daemon=True)
+            rng = random.Random(f"{self.seed} writer {number}")
+            thread = threading.Thread(target=self._repeat, args=(work, rng), daemon=True)
             self._threads.append(thread)
             thread.start()
         return self
@@ -57,38 +57,38 @@ class Writers:
         for thread in self._threads:
             thread.join()
 
-    def _repeat(self, work: Callable[..., None], chance: random.Random) -> None:
+    def _repeat(self, work: Callable[..., None], rng: random.Random) -> None:
         """Do the work on one connection; on a new one after an error, because servers are killed meanwhile."""
         while not self._stop.is_set():
-            with suppress(mysql.connector.Error, MySQLInterfaceError), _connection(self.lab) as connection:
-                while not self._stop.wait(chance.uniform(0, 2 * self.pace.pause)):
-                    work(connection, chance)
+            with suppress(mysql.connector.Error, MySQLInterfaceError), _connection(self.environment) as connection:
+                while not self._stop.wait(rng.uniform(0, 2 * self.pace.pause)):
+                    work(connection, rng)
             self._stop.wait(0.1)
 
-    def _transaction(self, connection: Any, chance: random.Random) -> None:
-        table = chance.choice(self.tables)
-        is_long = chance.randrange(1000) < self.pace.long_of_1000
-        hold = chance.uniform(0, self.pace.long_hold if is_long else self.pace.hold)
+    def _transaction(self, connection: Any, rng: random.Random) -> None:
+        table = rng.choice(self.tables)
+        is_long = rng.randrange(1000) < self.pace.long_of_1000
+        hold = rng.uniform(0, self.pace.long_hold if is_long else self.pace.hold)
         connection.start_transaction()
         cursor = connection.cursor()
-        for _ in range(chance.randint(1, 3)):
-            cursor.execute(_statement(table, chance))
+        for _ in range(rng.randint(1, 3)):
+            cursor.execute(_statement(table, rng))
             self._stop.wait(hold / 3)
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             connection.rollback()
         else:
             connection.commit()
         self.transactions += 1
 
-    def _backup(self, connection: Any, chance: random.Random) -> None:
+    def _backup(self, connection: Any, rng: random.Random) -> None:
         """Block every commit, or every write, for a moment, as backups do."""
-        if self._stop.wait(chance.uniform(1, 4)):
+        if self._stop.wait(rng.uniform(1, 4)):
             return
         cursor = connection.cursor()
-        begin, end = chance.choice(_BACKUPS[type(self.lab.source.server)])
+        begin, end = rng.choice(_BACKUPS[type(self.environment.source.server)])
         for statement in begin:
             cursor.execute(statement)
-        self._stop.wait(chance.uniform(0.2, 2))
+        self._stop.wait(rng.uniform(0.2, 2))
         for statement in end:
             cursor.execute(statement)
 
@@ -102,10 +102,10 @@ _BACKUPS = {
 """How backups begin and end, for each kind of server."""
 
 
-def _statement(table: Table, chance: random.Random) -> str:
-    first, digits = chance.randint(1, _MOST_ROWS), table.digits
-    if chance.random() < 0.4:
-        rows = chance.randint(1, 15)
+def _statement(table: Table, rng: random.Random) -> str:
+    first, digits = rng.randint(1, _MOST_ROWS), table.digits
+    if rng.random() < 0.4:
+        rows = rng.randint(1, 15)
         return (
             f"INSERT INTO {table.name} (version, note, update_at) SELECT 1, 'written', NOW({digits})"
             f" FROM {series(rows)} WHERE (SELECT COUNT(*) FROM {table.name}) < {_MOST_ROWS}"
@@ -117,8 +117,8 @@ def _statement(table: Table, chance: random.Random) -> str:
 
 
 @contextmanager
-def _connection(lab: Lab) -> Any:
-    connection = lab.source.connect()
+def _connection(environment: Environment) -> Any:
+    connection = environment.source.connect()
     try:
         cursor = connection.cursor()
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, time_zone = '+00:00'")

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from tests.cli.conftest import Wmtui
+from tests.clock import NOON
 from tests.stack import Stack
 from wmtui.errors import Conflict, LeaseHeld
 from wmtui.layout import lock_key
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
+from wmtui.watermarks.lock_document import LastRun, Outcome
 
 ID = "0198a4f3c0001a2b3c"
 
@@ -25,7 +27,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
     held.beat("extracting", 1200)
     held.renew()
     yield held
-    held.release({})
+    held.release()
 
 
 def test_locks_shows_who_holds_what_and_what_it_is_doing(wmtui: Wmtui, run: Lease) -> None:
@@ -51,7 +53,7 @@ def test_a_run_that_stopped_renewing_is_shown_as_dead(wmtui: Wmtui, stack: Stack
 
 
 def test_no_table_is_held_once_every_run_ended(wmtui: Wmtui, run: Lease) -> None:
-    run.release({})
+    run.release()
 
     assert wmtui("locks", "--json").json["locks"] == []
     assert "no table is held" in wmtui("locks").err
@@ -76,9 +78,9 @@ def test_a_broken_lease_is_free_keeps_its_token_and_says_who_broke_it(wmtui: Wmt
     assert "shop.orders is free" in found.out
     heartbeat = stack.service.workspace.heartbeat(stack.table())
     assert (heartbeat.lease_id, heartbeat.held, heartbeat.token) == (None, False, run.token)
-    broken = heartbeat.fields["broken"]
-    assert set(broken) == {"run", "by", "host", "at", "reason"}
-    assert (broken["run"], broken["reason"]) == (ID, "host is gone")
+    broken = heartbeat.document.broken
+    assert broken is not None
+    assert (broken.run, broken.reason) == (ID, "host is gone")
     assert wmtui("sync", "-t", "shop.orders").code == 0
     assert stack.service.workspace.heartbeat(stack.table()).token == run.token + 1
 
@@ -93,7 +95,7 @@ def test_a_run_whose_lease_was_broken_notices_writes_nothing_and_names_who_did_i
         run.renew()
     with pytest.raises(LeaseHeld):
         run.check()
-    run.release({"last_run": {"outcome": "success"}})
+    run.release(last_run=LastRun(NOON, Outcome.SUCCESS, 5))
 
     assert stack.service.workspace.objects.get(lock_key(stack.table())).data == document
 
@@ -130,7 +132,7 @@ def test_breaking_is_refused_read_only(wmtui: Wmtui, stack: Stack) -> None:
 
 def test_an_id_that_is_not_the_holder_breaks_nothing(wmtui: Wmtui, stack: Stack, run: Lease) -> None:
     lock = stack.service.locks.find(ID)
-    run.release({})
+    run.release()
     workspace = stack.service.workspace
     heir, _ = lease.acquire(workspace.objects, stack.clock, workspace.author, stack.table(), "0198a4f3c0001a2b3d")
 
@@ -143,7 +145,7 @@ def test_an_id_that_is_not_the_holder_breaks_nothing(wmtui: Wmtui, stack: Stack,
         stack.service.locks.unlock(lock)
     assert lease_document["run"] == "0198a4f3c0001a2b3d"
     heir.check()
-    heir.release({})
+    heir.release()
 
 
 @pytest.mark.usefixtures("run")

@@ -112,7 +112,7 @@ def test_a_signal_ends_a_wait_at_once(start: Start, stack: Stack, number: signal
     asked = time.monotonic()
     waiting.send_signal(number)
     waiting.communicate(timeout=60)
-    held.release({})
+    held.release()
 
     assert waiting.returncode == code
     assert time.monotonic() - asked < 30

@@ -15,7 +15,7 @@ from tests.cli.conftest import Start, Wmtui
 from tests.cli.test_watermark import corrupt
 from tests.stack import Stack, ago
 from wmtui.verify.row_differences import Comparison
-from wmtui.watermarks.verified import LastVerified, last_verified
+from wmtui.watermarks.last_verification import LastVerified, last_verified
 
 ORDERS = ("-t", "shop.orders")
 

@@ -33,6 +33,7 @@ from wmtui.runs.load_records import Destination, Load
 from wmtui.runs.run_document import RunStore
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 
 MARK = automated()
@@ -42,7 +43,7 @@ RUN = new_run(NOON - timedelta(days=3)).run
 
 
 def beat(**fields: Any) -> Heartbeat:
-    return Heartbeat(TABLE, {"owner": None, "decisions": 0, **fields}, "etag", timedelta(0), NOON)
+    return Heartbeat(TABLE, LockDocument.of({"decisions": 0, **fields}), "etag", timedelta(0), NOON)
 
 
 def settled(mark: Any = None, **changes: Any) -> Heartbeat:

@@ -9,7 +9,7 @@ from tests.objects.conftest import Stores
 from wmtui.errors import ObjectMissing, PreconditionFailed
 from wmtui.model import Level
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import prove_conditions
+from wmtui.objects.conditional_writes import prove_conditions
 
 DOCUMENT = "watermark/tables/shop.orders.json"
 PART = "incremental/shop.orders/year=2025/month=08/day=09/shop.orders_1.parquet"

@@ -12,7 +12,7 @@ import pytest
 from tests.objects.conftest import create_files
 from wmtui.errors import ObjectMissing, StoreError
 from wmtui.model import Level, utc_now
-from wmtui.objects import walk
+from wmtui.objects import directory_listing
 from wmtui.objects.directory import DirectoryStore
 
 DOCUMENT = "watermark/tables/shop.orders.json"
@@ -208,7 +208,9 @@ def test_a_listing_enters_only_folders_with_something_to_list(
     create_files(tmp_path, [*days, "incremental/u/x.parquet", "watermark/x.json"])
     entered: list[str] = []
     scandir = os.scandir
-    monkeypatch.setattr(walk.os, "scandir", lambda folder: entered.append(Path(folder).name) or scandir(folder))
+    monkeypatch.setattr(
+        directory_listing.os, "scandir", lambda folder: entered.append(Path(folder).name) or scandir(folder)
+    )
 
     found = [info.key for info in store.list("incremental/t/", after="incremental/t/day=30/")]
 

@@ -11,9 +11,9 @@ from wmtui.config import S3Config
 from wmtui.errors import StoreError, Unreadable
 from wmtui.layout import watermark_key
 from wmtui.model import TableName, utc_now
-from wmtui.objects.conditions import prove_conditions
+from wmtui.objects.conditional_writes import prove_conditions
 from wmtui.objects.s3 import S3Store
-from wmtui.pipeline.extract.run_writer import put_part
+from wmtui.pipeline.extract.part_writer import put_part
 from wmtui.watermarks import lease
 from wmtui.watermarks.store import Author, WatermarkStore
 

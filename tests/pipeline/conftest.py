@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.extractions import Bench, open_bench
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 from tests.servers.sources import on_servers
 from tests.stack import Stack, embedded_stack, server_stack
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 
 ON_REDSHIFT = ("test_incremental",)
 """Tests that run on the stand-in for Redshift too; the others are about source and store."""
@@ -56,5 +57,18 @@ def embedded(tmp_path: Path) -> Stack:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 10)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
+
+
+@pytest.fixture
+def part_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part for every batch."""
+    monkeypatch.setattr(part_writer, "PART_BYTES", 1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A table under a lease, embedded, of which a test makes one extraction."""
+    with open_bench(tmp_path) as made:
+        yield made

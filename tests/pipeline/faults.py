@@ -1,4 +1,4 @@
-"""Runs that are killed at a named place: everything before it is durable, nothing behind it was done."""
+"""Runs that are killed at a named place: everything before it is durable, nothing after it was done."""
 
 import threading
 from typing import Any
@@ -11,7 +11,7 @@ from wmtui.pipeline.extract import run_writer
 
 def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
     """Kill the run before it notes a part, or the end of a range, for the so-many-th time (from 1), and ever after."""
-    save = run_writer.Extraction._save
+    save = run_writer.RunWriter._save_range
     lock = threading.Lock()
     calls = 0
 
@@ -23,4 +23,4 @@ def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
             raise StoreError("killed before the run document was written")
         save(*args)
 
-    patch.setattr(run_writer.Extraction, "_save", crash)
+    patch.setattr(run_writer.RunWriter, "_save_range", crash)

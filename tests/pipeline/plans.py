@@ -11,8 +11,9 @@ from wmtui.pipeline.extract.plan import Plan, plan
 from wmtui.runs.run_document import Range, Run
 from wmtui.sources import SourceClock, SourceTable, Writer
 from wmtui.watermarks.lease import Heartbeat, place
+from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall
+from wmtui.watermarks.timestamps import format_wall
 
 TABLE = TableName("shop", "orders")
 UTC_ZONE = ZoneInfo("UTC")
@@ -48,10 +49,9 @@ def mark_at(position: Position | None, epoch: int = 1) -> Watermark:
 
 
 def heartbeat(extracted_to: datetime | None = None, mark: Watermark | None = None) -> Heartbeat:
-    """The lock document of a table that was read up to an instant behind a watermark."""
-    behind = None if mark is None else place(mark)
-    read_to = format_instant(extracted_to) if extracted_to else None
-    return Heartbeat(TABLE, {"extracted_to": read_to, "extracted_behind": behind})
+    """The lock document of a table that was read up to an instant after a watermark."""
+    standing = None if mark is None else place(mark)
+    return Heartbeat(TABLE, LockDocument(extracted_to=extracted_to, extracted_behind=standing))
 
 
 def run_to(high: datetime, final: Position | None, *ranges: Range, order: Order = Order.CURSOR) -> Run:

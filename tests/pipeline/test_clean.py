@@ -8,7 +8,7 @@ import pytest
 from tests.stack import Stack
 from wmtui.errors import LeaseHeld, WarehouseError
 from wmtui.files import leftovers
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service import Found
 from wmtui.warehouses import KnownLoads
@@ -18,7 +18,7 @@ from wmtui.watermarks import lease
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 10)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_removed_under_a_live_run(stack: Stack) -> None:
     assert isinstance(removed.error, LeaseHeld)
     assert (keys(removed), stack.keys()) == ([], before)
     held.check()
-    held.release({})
+    held.release()
 
 
 def test_what_became_worth_keeping_since_it_was_listed_is_kept(stack: Stack, abandoned: list[str]) -> None:

@@ -12,15 +12,16 @@ from tests.servers.s3 import S3Server, hang_up, serve_then
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode, SourceError, StoreError, WarehouseError
 from wmtui.events import Status
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, run_writer, span_reader
 from wmtui.runs.load_records import LoadRecords
 from wmtui.runs.run_document import RunState, RunStore
+from wmtui.watermarks import lease
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part every ten rows."""
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 10)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 
@@ -29,7 +30,7 @@ def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
 
 
 def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
-    """Let the source break its connection behind so many batches, once."""
+    """Let the source break its connection after so many batches, once."""
 
     def broken(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):
@@ -45,6 +46,11 @@ def runs(stack: Stack) -> list[RunState]:
     return [stored.run.state for name in store.since("") if (stored := store.read(name))]
 
 
+def read_to(stack: Stack) -> datetime | None:
+    """Up to which instant the lock document says that the source was read."""
+    return lease.read(stack.service.workspace.objects, stack.table()).document.extracted_to
+
+
 def test_an_interrupted_incremental_run_commits_what_is_durable_and_the_next_continues(stack: Stack) -> None:
     seed(stack)
     stack.service.watermarks.set(stack.table(), "2020-01-01")
@@ -57,7 +63,42 @@ def test_an_interrupted_incremental_run_commits_what_is_durable_and_the_next_con
     assert stack.warehouse_rows() == stack.source_rows()
 
 
-def test_an_interrupted_first_load_is_resumed_behind_its_durable_parts(stack: Stack) -> None:
+def test_a_run_that_is_stopped_before_its_first_row_does_not_count_the_source_as_read(stack: Stack) -> None:
+    seed(stack)
+    stack.sync_one()
+    before = read_to(stack)
+    stack.insert((101, 1, "new", ago(minutes=30)))
+
+    (result,) = stack.sync(stop_after=0)
+
+    assert (result.status, "no news" in stack.log()) == (Status.INTERRUPTED, False)
+    assert read_to(stack) == before
+    assert stack.sync_one().rows_extracted == 1
+
+
+def test_an_interrupted_run_whose_rows_are_gone_is_given_up_and_what_is_new_is_read_by_another(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(embedded, 5)
+    embedded.sync_one()
+    embedded.insert((6, 1, "gone", ago(hours=1)))
+    with monkeypatch.context() as patch:
+
+        def crash(*_: object) -> None:
+            raise StoreError("killed before the first part")
+
+        patch.setattr(run_writer, "put_part", crash)
+        embedded.sync()
+    embedded.source(f"DELETE FROM {embedded.table()} WHERE id = 6")
+    embedded.let_pass(days=1)
+    embedded.insert((7, 1, "new", ago(hours=-10)))
+
+    assert embedded.sync_one().rows_extracted == 1
+    assert runs(embedded)[-2:] == [RunState.ABANDONED, RunState.COMMITTED]
+    assert embedded.warehouse_rows() == embedded.source_rows()
+
+
+def test_an_interrupted_first_load_is_resumed_after_its_durable_parts(stack: Stack) -> None:
     seed(stack)
     (result,) = stack.sync(stop_after=3)
     assert result.status is Status.INTERRUPTED
@@ -152,7 +193,7 @@ def test_a_crash_between_commit_and_watermark_is_made_good_by_the_next_run(
         def crash(*_: object) -> None:
             raise StoreError("killed before the watermark moved")
 
-        patch.setattr(run_writer, "take_over", crash)
+        patch.setattr(run_writer.RunWriter, "take_over", crash)
         stack.sync()
     assert runs(stack) == [RunState.COMMITTED]
     assert stack.mark()["last_mysql_data_timestamp"] is None

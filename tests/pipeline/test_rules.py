@@ -11,7 +11,7 @@ from wmtui.model import Position
 from wmtui.watermarks import lease
 
 LATER = {"last_mysql_data_timestamp": str(ago(hours=-1))}
-"""A data timestamp behind every file."""
+"""A data timestamp after every file."""
 
 
 def seed(stack: Stack, count: int = 10) -> None:
@@ -135,7 +135,7 @@ def test_a_live_run_of_another_process_refuses_syncs_and_edits(stack: Stack) -> 
         with pytest.raises(LeaseHeld):
             stack.service.watermarks.set(stack.table(), "2020-01-01")
     finally:
-        held.release({})
+        held.release()
     assert stack.sync_one().rows_extracted == 0
 
 

@@ -10,7 +10,8 @@ from wmtui.config import Duration, Freshness
 from wmtui.model import TableName
 from wmtui.service.freshness import Facts, FileCounts, Judgement, LoadState, Manual, TableSeverity, judge
 from wmtui.watermarks import changes
-from wmtui.watermarks.lease import Heartbeat, free, place
+from wmtui.watermarks.lease import Heartbeat, place
+from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.words.states import manual_since, why
@@ -43,7 +44,7 @@ def heartbeat(
         "extracted_to": read_to and format_instant(read_to),
         "extracted_behind": place(of),
     }
-    return Heartbeat(TABLE, {**free(TABLE).fields, **left, **fields}, "etag", timedelta(), NOW)
+    return Heartbeat(TABLE, LockDocument.of({**left, **fields}), "etag", timedelta(), NOW)
 
 
 def found(

@@ -20,7 +20,7 @@ from tests.sql import series
 from tests.stack import Stack, ago, server_stack
 from wmtui.errors import ExitCode
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.sources.mysql.source import MySQLSource
 
 ROWS, WIDTH = 20_000, 2000
@@ -137,7 +137,7 @@ def test_a_run_reads_clock_and_rows_from_one_server(
 
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 10)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 10)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.stack import Stack, ago, embedded_stack
 from tests.tui.screen import PATIENCE_SECONDS, Screen
 from wmtui import config
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.service import Author, Service
 from wmtui.tui.app import WmtuiApp
 from wmtui.tui.start import Start
@@ -95,13 +95,13 @@ def other_run(stack: Stack) -> Iterator[Lease]:
     held.beat("extracting", 1200)
     held.renew()
     yield held
-    held.release({})
+    held.release()
 
 
 @pytest.fixture
 def slow_source(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """shop.items has rows, whose second batch only comes once this is called."""
-    monkeypatch.setattr(run_writer, "BATCH_ROWS", 1)
+    monkeypatch.setattr(span_reader, "BATCH_ROWS", 1)
     monkeypatch.setattr(part_writer, "PART_BYTES", 1)
     stack.insert(*[(number, "1.00", "new", stack.ago(minutes=9)) for number in range(1, 9)], name="items")
     go_on = threading.Event()

@@ -118,7 +118,7 @@ async def test_hostile_owners_and_reasons_are_shown(stack: Stack) -> None:
     async with opened(stack.service, size=(120, 40)) as screen:
         for keys in (["h"], ["enter"], ["escape", "1", "j"], ["w"], ["1", "P"], ["escape", "j"], ["U"], ["escape"]):
             await look(screen, *keys)
-    held.release({})
+    held.release()
 
 
 async def test_a_hostile_store_and_profile_are_shown(stack: Stack, tmp_path: Path) -> None:

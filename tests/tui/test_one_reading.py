@@ -40,7 +40,7 @@ async def test_a_run_elsewhere_is_shown_in_the_pane_of_the_table_while_it_works_
         held.beat("extracting", 77)
         held.renew()
         await screen.see("extracting, 77 rows")
-        held.release({})
+        held.release()
         await screen.miss("extracting, 77 rows")
 
 

@@ -16,12 +16,12 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.watermarks import changes, lease
+from wmtui.watermarks.bounds import LONGEST_TEXT
 from wmtui.watermarks.documents import decode, is_deeper
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_instant, parse_point, parse_wall, to_instant
-from wmtui.watermarks.validity import LONGEST_TEXT
 
 ANA = Author("ana", "host-1")
 TABLE = TableName("shop", "orders")

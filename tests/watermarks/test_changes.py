@@ -33,8 +33,8 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import changes
-from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.journal_entries import taken_back
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall

@@ -18,8 +18,8 @@ from wmtui.layout import watermark_key
 from wmtui.model import Position, TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import changes
-from wmtui.watermarks.entries import taken_back
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.journal_entries import taken_back
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall

@@ -14,6 +14,7 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents, lease
 from wmtui.watermarks.lease import Batch, Heartbeat, place, standing
+from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 
 TABLE = TableName("shop", "orders")
@@ -28,7 +29,7 @@ def heartbeat(age: timedelta = timedelta(0), now: datetime | None = NOON, **fiel
     """The lock document of a table that a run of batch `nightly` took a minute ago, changed by `fields`."""
     held = {"token": 3, "owner": "ana", "host": "host-1", "pid": 5, "run": "run-1", "phase": "loading", "rows": 9}
     since = {"batch": "nightly", "held_since": "2025-08-14T11:59:00Z", "last_success": None, "extracted_to": None}
-    return Heartbeat(TABLE, {**held, **since, **fields}, "etag", age, now)
+    return Heartbeat(TABLE, LockDocument.of({**held, **since, **fields}), "etag", age, now)
 
 
 def test_a_table_is_held_while_its_owner_was_seen_less_than_a_minute_ago() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.clock import HandClock
+from tests.clock import NOON, HandClock
 from tests.servers.s3 import S3Server, hang_up, refuse, serve_then
 from wmtui.config import S3Config
 from wmtui.errors import Conflict, LeaseHeld, StoreError, Unreadable
@@ -26,6 +26,7 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import TTL, Batch, Lease
+from wmtui.watermarks.lock_document import LastRun, Outcome
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 
@@ -51,7 +52,7 @@ class Leases:
 
     def release(self) -> None:
         for held in self.held:
-            held.release({})
+            held.release()
 
 
 @pytest.fixture
@@ -114,13 +115,16 @@ def test_of_eight_runs_that_begin_together_one_gets_the_table(leases: Leases) ->
 
 def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Leases, table: TableName) -> None:
     mark = Watermark.new(table)
-    read = {"extracted_to": "2025-08-14T11:00:00Z", "extracted_behind": lease.place(mark)}
-    left = {"last_success": "2025-08-14T12:00:00Z", **read, "x": 1}
-    leases.take().release({**left, "last_run": {"outcome": "success"}})
+    leases.take().release(
+        last_success=NOON,
+        extracted_to=NOON - timedelta(hours=1),
+        extracted_behind=lease.place(mark),
+        last_run=LastRun(NOON, Outcome.SUCCESS, 5),
+    )
 
     document = leases.document()
     assert document["token"] == 1
-    assert document["last_run"] == {"outcome": "success"}
+    assert document["last_run"] == {"at": "2025-08-14T12:00:00Z", "outcome": "success", "rows": 5, "error": None}
     assert [document[name] for name in ("owner", "host", "pid", "run", "phase", "acquired")] == [None] * 6
     found = lease.read(leases.objects, table)
     assert not found.held
@@ -130,13 +134,13 @@ def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Le
 
 
 def test_the_next_run_gets_a_higher_token_and_finds_what_the_last_one_left(leases: Leases, clock: HandClock) -> None:
-    leases.take().release({"extracted_to": "2025-08-14T11:00:00Z"})
+    leases.take().release(extracted_to=NOON - timedelta(hours=1))
 
     held, found = lease.acquire(leases.objects, clock, BEN, leases.table, "run-2")
     leases.held.append(held)
 
     assert held.token == 2
-    assert found.fields["extracted_to"] == "2025-08-14T11:00:00Z"
+    assert found.document.extracted_to == NOON - timedelta(hours=1)
     assert leases.document()["extracted_to"] == "2025-08-14T11:00:00Z"
 
 
@@ -176,7 +180,7 @@ def test_renewing_keeps_the_lease_alive(in_folder: Leases, clock: HandClock) -> 
 
 def test_the_token_grows_even_if_the_lock_document_was_lost(leases: Leases, table: TableName) -> None:
     held = leases.take()
-    held.release({})
+    held.release()
     leases.objects.delete(lock_key(table))
 
     assert leases.take(run="run-2", fence=7).token == 8
@@ -194,7 +198,7 @@ def test_a_paused_holder_notices_that_it_was_replaced_and_leaves_the_heir_alone(
         paused.renew()
     with pytest.raises(LeaseHeld, match="was lost"):
         paused.check()
-    paused.release({"last_run": {"outcome": "success"}})
+    paused.release(last_run=LastRun(NOON, Outcome.SUCCESS, 5))
 
     assert in_folder.document() == heirs
 
@@ -341,7 +345,7 @@ def test_a_released_lease_keeps_no_batch(in_folder: Leases, clock: HandClock) ->
     held = in_folder.take(batch=nightly(clock))
     held.renew()
     assert in_folder.document()["held_since"] == "2025-08-14T12:00:00Z"
-    held.release({})
+    held.release()
 
     assert [in_folder.document()[name] for name in ("batch", "held_since")] == [None, None]
     in_folder.take(run="run-2")
@@ -366,7 +370,7 @@ def test_taking_renewing_and_releasing_survive_a_lost_answer(on_s3: Leases, s3: 
         held.renew()
         held.check()
         s3.faults.add(serve_then(answer), method="PUT", key="watermark/locks/")
-        held.release({"x": 1})
+        held.release(held_by="x")
 
         assert on_s3.document()["owner"] is None
 
@@ -385,7 +389,7 @@ def test_a_renewal_that_landed_unseen_is_not_mistaken_for_another_holder(on_s3: 
 
     held.check()
     assert on_s3.document()["phase"] == "loading"
-    held.release({})
+    held.release()
     assert on_s3.document()["owner"] is None
 
 
@@ -393,7 +397,7 @@ def test_a_release_that_meets_another_write_under_way_is_tried_again(on_s3: Leas
     held = on_s3.take()
     s3.faults.add(refuse(409, "ConditionalRequestConflict"), method="PUT", key="watermark/locks/", times=2)
 
-    held.release({})
+    held.release()
 
     assert on_s3.document()["owner"] is None
 
@@ -402,7 +406,7 @@ def test_an_unreachable_store_does_not_hide_what_the_run_has_to_say(on_s3: Lease
     held = on_s3.take()
     s3.faults.add(refuse(500, "InternalError"), key="watermark/locks/", times=None)
 
-    held.release({"last_run": {"outcome": "failed"}})
+    held.release(last_run=LastRun(NOON, Outcome.FAILED, 0))
 
     s3.faults.clear()
     assert on_s3.document()["owner"] == "ana"
@@ -438,7 +442,7 @@ def test_a_lock_document_that_is_garbled_meanwhile_ends_the_lease_without_a_cras
     held = in_folder.take()
     in_folder.objects.put(lock_key(table), b"[")
 
-    held.release({})
+    held.release()
 
     assert in_folder.objects.get(lock_key(table)).data == b"["
 

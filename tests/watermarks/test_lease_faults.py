@@ -55,7 +55,7 @@ def locked(folder: ObjectStore, clock: HandClock) -> Iterator[Locked]:
     yield locked
     locked.unreliable.fail()
     for held in locked.held:
-        held.release({})
+        held.release()
 
 
 def test_a_lease_taken_says_who_took_it_for_which_run_and_when(locked: Locked) -> None:
@@ -99,9 +99,9 @@ def test_taking_renewing_and_releasing_notice_their_own_write_after_a_lost_answe
     held.renew()
     held.check()
     locked.unreliable.fail(landing=[LOST])
-    held.release({"x": 1})
+    held.release(held_by="x")
 
-    assert (locked.document()["owner"], locked.document()["x"], locked.document()["token"]) == (None, 1, 1)
+    assert (locked.document()["owner"], locked.document()["held_by"], locked.document()["token"]) == (None, "x", 1)
 
 
 def test_a_take_that_another_run_won_is_tried_again_and_refused_by_the_winner(locked: Locked) -> None:
@@ -212,7 +212,7 @@ def test_breaking_that_never_gets_through_gives_up(locked: Locked) -> None:
 
 
 def test_a_free_table_cannot_be_broken(locked: Locked) -> None:
-    locked.take().release({})
+    locked.take().release()
     before = locked.document()
     with pytest.raises(Conflict):
         locked.unlock()
@@ -286,7 +286,7 @@ def test_releasing_waits_for_a_renewal_that_is_under_way(locked: Locked, monkeyp
     monkeypatch.setattr(lease, "_RENEW_SECONDS", 0.001)
     held = locked.take()
     assert began.wait(30)
-    held.release({})
+    held.release()
 
     assert renewed
 
@@ -297,7 +297,7 @@ def test_a_released_lease_is_renewed_no_more(locked: Locked) -> None:
     assert thread is not None
     assert thread.daemon
 
-    held.release({})
+    held.release()
 
     assert not thread.is_alive()
 
@@ -349,7 +349,7 @@ def test_where_the_store_cannot_say_when_it_took_the_document_the_holder_does_wi
     locked.unreliable.head = other  # type: ignore[attr-defined]
     held = locked.take(batch=Batch("nightly"))
 
-    assert held._fields["held_since"] is None
+    assert held._document.held_since is None
 
 
 # What others note beside a lease.
@@ -360,37 +360,37 @@ def test_what_is_noted_beside_a_live_lease_stays_when_its_holder_renews(locked: 
     held.beat("loading", rows=7)
     locked.clock.advance(seconds=5)
     found = lease.read(locked.objects, TABLE)
-    assert lease.write_beside(locked.objects, found, last_verified={"at": "now"})
+    assert lease.write_beside(locked.objects, found, last_verified={"w1": {"at": "now"}})
     document = locked.document()
     assert (document["owner"], document["run"], document["token"]) == ("ana", "run-1", 1)
     assert document["held_since"] == "2025-08-14T12:00:00Z"
-    assert document["write_id"] != found.fields["write_id"]
+    assert document["write_id"] != found.document.write_id
 
     held.renew()
     held.check()
-    assert locked.document()["last_verified"] == {"at": "now"}
+    assert locked.document()["last_verified"] == {"w1": {"at": "now"}}
     assert (locked.document()["phase"], locked.document()["rows"]) == ("loading", 7)
 
 
 def test_what_is_noted_beside_a_lease_that_is_over_ends_it_and_one_of_no_batch_keeps_its_moment(locked: Locked) -> None:
     locked.take()
     locked.clock.advance(seconds=5)
-    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=1)
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified={"w1": {"rows": 1}})
     assert (locked.document()["owner"], locked.document()["held_since"]) == ("ana", "2025-08-14T12:00:00Z")
     locked.clock.advance(seconds=61)
-    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=2)
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified={"w1": {"rows": 2}})
 
     document = locked.document()
     ended = ("owner", "host", "pid", "run", "phase", "acquired", "batch", "held_since")
     assert [document[name] for name in ended] == [None] * 8
-    assert (document["token"], document["last_verified"]) == (1, 2)
+    assert (document["token"], document["last_verified"]) == (1, {"w1": {"rows": 2}})
 
 
 def test_nothing_is_noted_beside_a_document_that_changed_since_it_was_read(locked: Locked) -> None:
     held = locked.take()
     found = lease.read(locked.objects, TABLE)
     held.renew()
-    assert not lease.write_beside(locked.objects, found, last_verified=1)
+    assert not lease.write_beside(locked.objects, found, last_verified={"w1": {"rows": 1}})
     assert locked.document()["last_verified"] is None
     locked.unreliable.fail(landing=[LOST])
-    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified=1)
+    assert lease.write_beside(locked.objects, lease.read(locked.objects, TABLE), last_verified={"w1": {"rows": 1}})

@@ -15,14 +15,13 @@ from wmtui.errors import Conflict, PreconditionFailed, StoreError, TableError, U
 from wmtui.layout import STORE, SYSTEM_WATERMARK, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
-from wmtui.watermarks import identity as identities
-from wmtui.watermarks import store
+from wmtui.watermarks import store, store_identity
+from wmtui.watermarks.bounds import VERSION
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, digest_of
 from wmtui.watermarks.store import Author, Stored, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
-from wmtui.watermarks.validity import VERSION
 
 ANA = Author("ana", "host-1")
 TABLE = TableName("shop", "orders")
@@ -568,8 +567,8 @@ def test_the_store_says_who_made_it_and_when_and_knows_it_again(marks: Marks, mo
     def asked(*_: Any, **__: Any) -> Any:
         raise AssertionError("it is known")
 
-    monkeypatch.setattr(identities, "ensure", asked)
-    monkeypatch.setattr(identities, "read", asked)
+    monkeypatch.setattr(store_identity, "ensure", asked)
+    monkeypatch.setattr(store_identity, "read", asked)
     assert marks.store.identity().id == document["id"]
     assert marks.store.known_identity() == marks.store.identity()
 
@@ -577,13 +576,13 @@ def test_the_store_says_who_made_it_and_when_and_knows_it_again(marks: Marks, mo
 def test_an_identity_that_was_only_read_is_read_again_after_ten_seconds_or_when_somebody_changed_it(
     marks: Marks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, reads, read = [100.0], [], identities.read
+    now, reads, read = [100.0], [], store_identity.read
 
     def counted(objects: ObjectStore) -> Any:
         reads.append(1)
         return read(objects)
 
-    monkeypatch.setattr(identities, "read", counted)
+    monkeypatch.setattr(store_identity, "read", counted)
     monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
     reader = WatermarkStore(marks.objects, marks.clock, ANA)
     known = reader.known_identity()
@@ -623,6 +622,6 @@ def test_the_warehouse_of_a_profile_is_noted_once_and_known_at_once(
     def asked(*_: Any, **__: Any) -> Any:
         raise AssertionError("it is known")
 
-    monkeypatch.setattr(identities, "ensure", asked)
-    monkeypatch.setattr(identities, "read", asked)
+    monkeypatch.setattr(store_identity, "ensure", asked)
+    monkeypatch.setattr(store_identity, "read", asked)
     assert marks.store.identity() == marks.store.known_identity() == known

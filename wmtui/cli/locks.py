@@ -9,6 +9,7 @@ from wmtui.cli.options import Command
 from wmtui.cli.table import Row, show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.timestamps import format_instant
 from wmtui.words.styled import Glyph, Styled
 from wmtui.words.values import ABSENT, span
 
@@ -57,36 +58,43 @@ def unlock(invocation: Invocation, lease_id: str) -> None:
 
 
 def _row(lock: Heartbeat) -> Row:
-    f = lock.fields
+    held = lock.document
     state = Styled.marked(Glyph.GOOD, "live") if lock.held else Styled.marked(Glyph.BAD, "dead")
-    owner = f"{f['owner']}@{f['host']}"
+    owner = f"{held.owner}@{held.host}"
     return (
         str(lock.lease_id),
         str(lock.table),
         state,
         owner,
-        str(f["pid"]),
-        str(f["phase"]),
-        str(f["rows"]),
+        str(held.pid),
+        str(held.phase),
+        str(held.rows),
         f"{span(lock.age)} ago",
         lock.batch or ABSENT,
     )
 
 
 def _holder(lock: Heartbeat) -> str:
-    f = lock.fields
-    return f"{f['owner']}@{f['host']} (pid {f['pid']})"
+    held = lock.document
+    return f"{held.owner}@{held.host} (pid {held.pid})"
 
 
 def _as_json(lock: Heartbeat | WmtuiError) -> dict[str, Any]:
     if isinstance(lock, WmtuiError):
         return {"error": lock.failure}
-    told = ("owner", "host", "pid", "phase", "rows", "acquired", "renewed", "batch")
+    held = lock.document
     return {
         "id": lock.lease_id,
         "table": str(lock.table),
         "live": lock.held,
-        **{name: lock.fields[name] for name in told},
+        "owner": held.owner,
+        "host": held.host,
+        "pid": held.pid,
+        "phase": held.phase,
+        "rows": held.rows,
+        "acquired": held.acquired and format_instant(held.acquired),
+        "renewed": held.renewed and format_instant(held.renewed),
+        "batch": held.batch,
         "age_seconds": lock.age.total_seconds(),
         "token": lock.token,
         "error": None,

@@ -11,7 +11,7 @@ from wmtui.config import Settings, load
 from wmtui.demo.clock import SandboxClock, in_use, start_clock
 from wmtui.errors import Conflict, UsageError
 from wmtui.model import Clock
-from wmtui.objects.durable import locked
+from wmtui.objects.atomic_files import locked
 from wmtui.objects.file_errors import explain
 
 MARKER = "wmtui-demo-sandbox"

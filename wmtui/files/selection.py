@@ -257,7 +257,7 @@ def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided
 
 def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     """By the id of a warehouse, what the last load into it saw of all days."""
-    return _by_warehouse(heartbeat, "listed_in")
+    return dict(heartbeat.document.listed_in)
 
 
 def _is_due(noted: WholeListing | None, now: datetime | None, table: Loading) -> bool:
@@ -267,19 +267,13 @@ def _is_due(noted: WholeListing | None, now: datetime | None, table: Loading) ->
 
 def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     """By the id of a warehouse, what the last load into it left."""
-    return _by_warehouse(heartbeat, "settled_in")
-
-
-def _by_warehouse(heartbeat: Heartbeat, name: str) -> dict[str, dict[str, Any]]:
-    noted = heartbeat.fields.get(name)
-    found = noted if isinstance(noted, dict) else {}
-    return {warehouse: mark for warehouse, mark in found.items() if isinstance(mark, dict)}
+    return dict(heartbeat.document.settled_in)
 
 
 def earlier_runs(heartbeat: Heartbeat) -> list[str]:
     """Runs of a table that its lock document names; a new one has to sort behind them."""
     settled = [mark.get("run") for mark in settled_marks(heartbeat).values()]
-    names = [heartbeat.fields.get("committed_run"), *settled]
+    names = [heartbeat.document.committed_run, *settled]
     return [name for name in names if isinstance(name, str) and is_run_id(name)]
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError
 from wmtui.model import Check, Clock, Level
+from wmtui.objects.atomic_files import locked, make_folder, move, remove, temporary_file
 from wmtui.objects.base import ObjectInfo, StoredObject
-from wmtui.objects.durable import locked, make_folder, move, remove, temporary_file
+from wmtui.objects.directory_listing import HIDDEN, walk
 from wmtui.objects.file_errors import ABSENT, explain, no_folder
-from wmtui.objects.walk import HIDDEN, walk
 
 _DOCUMENTS = (".json", ".txt")
 """Small and perhaps edited by hand, so that their ETag is the hash of what they hold now."""

@@ -8,7 +8,7 @@ from wmtui.errors import Unreadable
 from wmtui.model import Order, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.runs.run_document import Run, RunState, RunStore, is_run_id, run_started
-from wmtui.watermarks import changes, lease, reach
+from wmtui.watermarks import changes, lease, source_progress
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import WatermarkStore
@@ -53,7 +53,7 @@ def settle_for_edit(objects: ObjectStore, watermarks: WatermarkStore, mark: Wate
     if stored is None:
         bury(store, mark, mark.pending_extraction)
     elif stored.run.state is RunState.COMMITTED:
-        run, before = stored.run, reach.read_to(mark, heartbeat, watermarks.zone)
+        run, before = stored.run, source_progress.read_to(mark, heartbeat, watermarks.zone)
 
         def patch(seen: Watermark) -> Patch:
             return patch_extracted(seen, run, now, read_to=before)

@@ -12,7 +12,7 @@ from wmtui.service.table_documents import Consequence, TableDocuments, consequen
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import changes
-from wmtui.watermarks.entries import difference
+from wmtui.watermarks.journal_entries import difference
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant
 

@@ -103,7 +103,7 @@ class Files:
             shown = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
             w.watermarks.change(table, action, {}, reason=f"{reason} ({shown})")
         finally:
-            held.release({})
+            held.release()
 
     def _named(self, selection: Selection, table: TableName, keys: Sequence[str], will: Will) -> dict[str, str]:
         """The ETags of files that somebody named, if that may be decided about them."""

@@ -10,9 +10,10 @@ from msgspec import Struct
 from wmtui.config import Freshness
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.lock_document import Outcome
 from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.pins import pin_at
-from wmtui.watermarks.reach import read_to
+from wmtui.watermarks.source_progress import read_to
 from wmtui.watermarks.timestamps import parse_instant
 from wmtui.watermarks.zones import instant_of, is_foreign
 
@@ -238,11 +239,11 @@ def _failure(facts: Facts) -> str | None:
     """
     if SideStatus.FAILED in (facts.mark.extraction_status, facts.loads.status):
         return str(facts.mark.fields["last_error"] or "")
-    last, changed = facts.heartbeat.fields["last_run"], facts.mark.fields["metadata"].get("updated_at")
-    if not isinstance(last, dict) or last.get("outcome") != "failed":
+    last, changed = facts.heartbeat.document.last_run, facts.mark.fields["metadata"].get("updated_at")
+    if last is None or last.outcome != Outcome.FAILED:
         return None
-    since = changed is not None and parse_instant(changed) > parse_instant(last["at"])
-    return None if since else str(last.get("error") or "")
+    since = changed is not None and parse_instant(changed) > last.at
+    return None if since else str(last.error or "")
 
 
 def _ahead(facts: Facts) -> Ahead | None:

@@ -9,7 +9,7 @@ from wmtui.config import RedshiftConfig
 from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
 from wmtui.model import Check, Level, TableName, utc_now
 from wmtui.objects.clock import StoreClock
-from wmtui.objects.rights import Rights, try_rights
+from wmtui.objects.permissions import Rights, try_rights
 from wmtui.service import clocks, unknown_documents
 from wmtui.service.leftovers import Leftovers
 from wmtui.service.overview import Overview

@@ -10,10 +10,10 @@ from wmtui.model import TableName
 from wmtui.service.table_documents import Consequence
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import changes, documents, entries
+from wmtui.watermarks import changes, documents, journal_entries
 from wmtui.watermarks.changes import Action, Patch
-from wmtui.watermarks.entries import difference
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.journal_entries import difference
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.zones import instant_of
 
@@ -184,7 +184,7 @@ class History:
         """The document before the last change, which may be one made outside."""
         outside = self._workspace.watermarks.unadopted(table)
         change = seen.change
-        content = outside[0] if outside else change and entries.taken_back(seen.content, change)
+        content = outside[0] if outside else change and journal_entries.taken_back(seen.content, change)
         if not content:
             raise UsageError(
                 f"nothing to undo for {table}",
@@ -207,7 +207,7 @@ class History:
             )
         content, _ = journal.left_by(serial or 1)
         if not serial and entry is not None:
-            content = entries.taken_back(content, entry)
+            content = journal_entries.taken_back(content, entry)
         return self._document(table, content, serial)
 
     def _document(self, table: TableName, content: Json, serial: int) -> Watermark:
@@ -219,7 +219,7 @@ def entry_of(entry: Json) -> Entry:
     """A change as the journal or the watermark has it."""
     words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
     at, actor, host, action, reason = (None if word is None else str(word) for word in words)
-    changes, previous = entries.field_changes(entry), entries.previous_of(entry)
+    changes, previous = journal_entries.field_changes(entry), journal_entries.previous_of(entry)
     return Entry(entry["serial"], at, actor, host, action or "unknown", reason, changes, previous)
 
 

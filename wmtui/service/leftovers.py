@@ -87,7 +87,7 @@ class Leftovers:
                     w.objects.delete(leftover.key)
                     removed.append(leftover)
         finally:
-            held.release({})
+            held.release()
 
     def _remove_of_store(self, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
         objects = self._workspace.objects

@@ -8,17 +8,16 @@ from msgspec import Struct
 from wmtui.errors import UsageError
 from wmtui.model import TableName
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import changes, lease
-from wmtui.watermarks import identity as identities
+from wmtui.watermarks import changes, lease, store_identity
 from wmtui.watermarks.changes import Action, Patch
-from wmtui.watermarks.identity import StoreIdentity
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store_identity import StoreIdentity
 from wmtui.watermarks.timestamps import format_instant
 
 if TYPE_CHECKING:
     from wmtui.pipeline.context import Scope
     from wmtui.pipeline.load.ledger_findings import Finding
-    from wmtui.pipeline.load.table_ledger import Ledger
+    from wmtui.pipeline.load.table_ledger import TableLedger
 
 
 class Store(Struct, frozen=True):
@@ -64,7 +63,7 @@ class Ownership:
                 f"the store is known at {store.root}", "there is nothing to accept", "see `wmtui store show`"
             )
         now, by = format_instant(workspace.clock()), f"{workspace.author.actor}@{workspace.author.host}"
-        identity = identities.accept_root(workspace.objects, now=now, by=by, reason=reason)
+        identity = store_identity.accept_root(workspace.objects, now=now, by=by, reason=reason)
         workspace.watermarks.forget_identity()
         return Store(store.root, identity, known=True)
 
@@ -104,17 +103,24 @@ class Ownership:
 
             mark = w.watermarks.change(table, Action.ACCEPTED, edit, reason=reason)
         finally:
-            held.release({})
+            held.release()
         return Accepted(mark, tuple(found))
 
     def _scope(self, table: TableName) -> "Scope":
-        from wmtui.pipeline.context import Options, Scope
+        from wmtui.pipeline.context import Scope, SyncOptions
         from wmtui.service.syncs import open_backend
 
         w = self._workspace
-        return Scope(table, w.config(table), open_backend(w), Options(), w.heartbeat(table), lambda _: None)
+        return Scope(
+            table=table,
+            config=w.config(table),
+            backend=open_backend(w),
+            options=SyncOptions(),
+            heartbeat=w.heartbeat(table),
+            emit=lambda _: None,
+        )
 
-    def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], Ledger]":
+    def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], TableLedger]":
         from wmtui.pipeline.load.ledger_findings import Doubt, unknown_loads
         from wmtui.pipeline.load.table_ledger import read_ledger, unknown_keys
 
@@ -130,7 +136,9 @@ def _require_reason(reason: str, why: str) -> None:
         raise UsageError("why is it accepted?", why, "add --reason '…'")
 
 
-def _check_moved_from(scope: "Scope", ledger: "Ledger", found: "Sequence[Finding]", moved_from: str | None) -> None:
+def _check_moved_from(
+    scope: "Scope", ledger: "TableLedger", found: "Sequence[Finding]", moved_from: str | None
+) -> None:
     """Raises UsageError unless the table whose rows the target has is named, and no other."""
     from wmtui.pipeline.load.ledger_findings import Doubt
 

@@ -13,10 +13,11 @@ from wmtui.runs.run_document import refuse_incomplete_copy
 from wmtui.service.freshness import UNCOUNTED, Facts, FileCounts, Judgement, LoadState, State, TableSeverity, judge
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import Workspace
+from wmtui.watermarks.last_verification import LastVerified, last_verified
 from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
-from wmtui.watermarks.verified import LastVerified, last_verified
 
 
 class TableStatus(Struct, frozen=True):
@@ -107,8 +108,8 @@ class Statuses:
         table, loads = mark.table, self._loads(mark)
         now = heartbeat.now or self._workspace.clock()
         facts = Facts(mark, heartbeat, loads, self._workspace.zone, now, files)
-        last_run = heartbeat.fields["last_run"]
-        live = heartbeat.fields if heartbeat.held else {}
+        last_run = heartbeat.document.last_run
+        live = heartbeat.document if heartbeat.held else LockDocument()
         return TableStatus(
             table=table,
             judgement=judge(facts, self._workspace.config(table).freshness, max_age),
@@ -116,10 +117,10 @@ class Statuses:
             redshift_status=loads.status,
             lag=self._watermarks.lag(mark, heartbeat),
             last_success=heartbeat.last_success,
-            last_run=last_run if isinstance(last_run, dict) else None,
-            phase=live.get("phase"),
-            rows=live.get("rows", 0),
-            owner=f"{live['owner']}@{live['host']}" if live else None,
+            last_run=None if last_run is None else last_run.as_json(),
+            phase=live.phase,
+            rows=live.rows,
+            owner=f"{live.owner}@{live.host}" if heartbeat.held else None,
             error=mark.fields["last_error"],
             held_by=heartbeat.held_by,
             held_back=files.held_back,

@@ -8,8 +8,8 @@ from wmtui.errors import ConfirmationNeeded, Interrupted, WmtuiError, as_wmtui_e
 from wmtui.model import TableName
 from wmtui.service.syncs import open_backend
 from wmtui.service.workspace import Workspace
-from wmtui.watermarks import verified
-from wmtui.watermarks.verified import LastVerified
+from wmtui.watermarks import last_verification
+from wmtui.watermarks.last_verification import LastVerified
 
 if TYPE_CHECKING:
     from wmtui.events import Emit, Stop
@@ -33,14 +33,21 @@ def verify(
     refused. since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone.
     examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
-    from wmtui.pipeline.context import Options, Scope
+    from wmtui.pipeline.context import Scope, SyncOptions
     from wmtui.verify.verify_table import verify_table
 
     backend = open_backend(workspace)
     results: list[tuple[TableName, Verification | WmtuiError]] = []
     for table in dict.fromkeys(tables):
         try:
-            scope = Scope(table, workspace.config(table), backend, Options(), workspace.heartbeat(table), emit)
+            scope = Scope(
+                table=table,
+                config=workspace.config(table),
+                backend=backend,
+                options=SyncOptions(),
+                heartbeat=workspace.heartbeat(table),
+                emit=emit,
+            )
             found, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
             _note(workspace, scope, found, warehouse, reason)
             results.append((table, found))
@@ -73,7 +80,7 @@ def _note(
     try:
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
-        verified.note(workspace.objects, scope.table, warehouse, said)
+        last_verification.note(workspace.objects, scope.table, warehouse, said)
         mark = workspace.watermarks.read(scope.table).watermark
         repair_records(scope, mark, read_ledger(scope, mark), recorded=None)
     except ConfirmationNeeded as refused:

@@ -15,13 +15,13 @@ from wmtui.runs.settle import settle_for_edit
 from wmtui.service.table_documents import Consequence, TableDocuments, consequence
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import changes, documents
+from wmtui.watermarks.bounds import LARGEST
 from wmtui.watermarks.changes import Action, MakePatch, Patch
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.pins import refuse_pinned
-from wmtui.watermarks.reach import read_to
+from wmtui.watermarks.source_progress import read_to
 from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
-from wmtui.watermarks.validity import LARGEST
 from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _TRIES = 60

@@ -23,10 +23,10 @@ from wmtui.sources import Source, open_source
 from wmtui.texts import did_you_mean
 from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
+from wmtui.watermarks.bounds import LONGEST_TEXT
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
-from wmtui.watermarks.validity import LONGEST_TEXT
 
 READERS = 32
 """Documents read at once; a GET waits far longer for the network than it computes."""

@@ -97,7 +97,7 @@ class SourceConnection(Protocol):
 
     @property
     def server(self) -> str:
-        """What tells this server from every other that may stand behind the same address."""
+        """What tells this server from every other that may answer at the same address."""
         ...
 
     def __enter__(self) -> Self: ...

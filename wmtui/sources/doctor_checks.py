@@ -1,4 +1,4 @@
-"""Findings of `doctor` that every source words alike."""
+"""Findings of `doctor` that are the same for every source."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from wmtui.model import Check, Level
 from wmtui.sources.base import CursorCounts, SourceTable
 
 _LARGE = 10_000_000
-"""Rows whose first load takes long enough to be in somebody's way."""
+"""Rows whose first load takes long enough to block an ALTER TABLE noticeably."""
 
 _INDEX_IT = "create an index that begins with it"
 
@@ -51,7 +51,7 @@ def cursor_reach(table: SourceTable, counts: CursorCounts | None, now: datetime)
 
 
 def key_use(table: SourceTable) -> Check:
-    """Whether rows can be told apart."""
+    """Whether rows have a key that identifies them."""
     subject = f"{table.table}: primary key"
     if table.primary_key:
         return Check(subject, Level.OK, ", ".join(table.primary_key))

@@ -8,7 +8,7 @@ from wmtui.model import Key, Span
 
 
 def ranges(span: Span, boundaries: Sequence[Key]) -> list[Span]:
-    """The span cut behind each boundary: half-open ranges (after, upto], the outer ends as open as the span's.
+    """The span cut after each boundary: half-open ranges (after, upto], the outer ends as open as the span's.
 
     boundaries: ascending and distinct, each inside the span's key range.
     """

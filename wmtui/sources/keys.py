@@ -25,7 +25,7 @@ def is_integer(column: pa.DataType) -> bool:
 
 
 def is_key_field(field: pa.Field) -> bool:
-    """Whether a column can order rows exactly: floating point cannot, nor an ENUM, which sorts by its place."""
+    """Whether a column can order rows exactly: not floating point, nor an ENUM, which sorts by number."""
     return not pa.types.is_floating(field.type) and UNORDERED not in (field.metadata or {})
 
 

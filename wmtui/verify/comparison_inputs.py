@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from wmtui.errors import SourceError
 from wmtui.files.selection import Choice, Loading
 from wmtui.pipeline.context import Scope
-from wmtui.pipeline.extract.extract_table import clock_of, last_run, plan_table
+from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.plan import high_of
-from wmtui.pipeline.extract.run_writer import known_rows
-from wmtui.pipeline.load.table_ledger import Ledger, read_ledger
+from wmtui.pipeline.extract.plan_table import clock_of, last_run, plan_table
+from wmtui.pipeline.load.table_ledger import TableLedger, read_ledger
 from wmtui.runs.load_records import Destination
 from wmtui.runs.run_document import Run, RunState, RunStore
 from wmtui.sources import SourceConnection, SourceTable
@@ -67,7 +67,7 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     )
 
 
-def _unloaded(scope: Scope, mark: Watermark, runs: list[Run], ledger: Ledger) -> tuple[Unloaded, ...]:
+def _unloaded(scope: Scope, mark: Watermark, runs: list[Run], ledger: TableLedger) -> tuple[Unloaded, ...]:
     """Files that are not loaded, by the ledger."""
     backend, config = scope.backend, scope.config
     selection = backend.files.select(

@@ -6,7 +6,10 @@ from msgspec import Struct
 
 
 class Feed(Struct, frozen=True):
-    """Whose loads, and where to: a store's id, one of its tables, the target written as a TargetName."""
+    """The loads of one table into one target, by which rows of ledger and fence are kept.
+
+    store: its id. table: of the source. target: written as a TargetName.
+    """
 
     store: str
     table: str
@@ -68,8 +71,8 @@ class TargetState(Struct, frozen=True):
 class KnownLoads(Struct, frozen=True):
     """What a warehouse knows of a feed.
 
-    warehouse: its id; None before the first load. entries: files of this store's table and of nobody's store, of all
-    epochs, oldest first. fences: of everybody who has loaded into the target. target: as it is now.
+    warehouse: its id; None before the first load. entries: files of this store's table and of no store, of all
+    epochs, oldest first. fences: of every store and table that has loaded into the target. target: as it is now.
     """
 
     warehouse: str | None = None

@@ -1,4 +1,4 @@
-"""One load of one table: what is asked of a warehouse, and what it did."""
+"""One load of one table: the request to a warehouse, and the result."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What is read of a target: the columns asked for, by the names and types it has."""
+"""What is read of a target: the requested columns, by the names and types it has."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ from wmtui.warehouses.target import Columns
 
 
 class ReadColumn(Struct, frozen=True):
-    """A column asked for: its name there, its name in the target, and the Arrow type of what it declares, if any.
+    """A requested column: its name in the result, its name in the target, and the Arrow type of its declared type.
 
-    json: its values are JSON.
+    type: None: there is no such type. json: its values are JSON.
     """
 
     name: str
@@ -24,9 +24,12 @@ class ReadColumn(Struct, frozen=True):
 
 
 def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> list[ReadColumn]:
-    """Where every name is found in the target, by the one it should have there. Raises TableError when it lacks one."""
-    found = {name: match(column, known) for name, column in names.items()}
-    missing = [names[name] for name, column in found.items() if column is None]
+    """The target's column for every requested name. names: by the requested name, the name that it should have there.
+
+    Raises TableError when the target lacks one.
+    """
+    matches = {name: match(column, known) for name, column in names.items()}
+    missing = [names[name] for name, column in matches.items() if column is None]
     if missing:
         raise TargetUnreadable(
             f"target {target} has no column {', '.join(missing)}",
@@ -35,6 +38,6 @@ def columns_to_read(target: str, known: Columns, names: Mapping[str, str]) -> li
         )
     return [
         ReadColumn(name, column, arrow_type(known[column]), known[column].lower() in JSON_TYPES)
-        for name, column in found.items()
+        for name, column in matches.items()
         if column
     ]

@@ -18,7 +18,7 @@ waits (pending) for what was extracted, until it is success (loaded). Either may
     run started           start_run          an extraction run begins or resumes      pipeline.extract
     extracted             finish_run         it was committed                         pipeline.extract, runs.settle
     run abandoned         abandon_run        it can or may not be resumed             pipeline.extract, runs.settle
-    recovered             recover            a run without news after a failed one    pipeline.sync
+    recovered             recover            a run without news after a failed one    pipeline.extract
     failed                fail_extraction,   a run failed                             pipeline.sync
                           fail_load
     loaded                finish_load        a load was committed, or none is due     pipeline.load

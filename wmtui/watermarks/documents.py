@@ -9,7 +9,7 @@ from typing import Any
 
 from wmtui.errors import Conflict, PreconditionFailed, Unreadable, WriteContended
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import changed_since, refuses_always
+from wmtui.objects.conditional_writes import changed_since, refuses_always
 from wmtui.secrets import redact, redacted
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from wmtui import layout
 from wmtui.errors import ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
-from wmtui.watermarks import documents, entries
+from wmtui.watermarks import documents, journal_entries
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import digest_of
 
@@ -69,7 +69,7 @@ class Journal:
             entry = self._read(self.key(serial))
         except ObjectMissing:
             return self._riding if self._riding is not None and self._riding["serial"] == serial else None
-        if problem := entries.entry_problem(entry, serial):
+        if problem := journal_entries.entry_problem(entry, serial):
             raise Unreadable(self.key(serial), problem)
         return entry
 
@@ -81,17 +81,17 @@ class Journal:
         """
         changes: list[Json] = []
         wanted = serial
-        while not changes or not entries.is_whole(changes[-1]):
+        while not changes or not journal_entries.is_whole(changes[-1]):
             entry = self.get(wanted) if wanted else None
             if entry is None:
                 raise Unreadable(
                     self.key(max(wanted, 1)), f"it is missing, and without it nobody knows what change {serial} left"
                 )
             changes.append(entry)
-            wanted = entries.previous_of(entry)
+            wanted = journal_entries.previous_of(entry)
         content: Json = {}
         for entry in reversed(changes):
-            content = entries.applied(content, entry)
+            content = journal_entries.applied(content, entry)
         told = digest_of(content)
         if changes[0].get("digest", told) != told:
             raise Unreadable(self.key(serial), "the changes up to this one do not add up to what it says it left")

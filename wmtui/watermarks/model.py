@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from wmtui.errors import Unreadable
 from wmtui.model import Key, Position, TableName
-from wmtui.watermarks import documents, entries
+from wmtui.watermarks import documents, journal_entries
+from wmtui.watermarks.bounds import DEEPEST, VERSION, document_problem, nesting_problem
 from wmtui.watermarks.timestamps import parse_instant, parse_wall
-from wmtui.watermarks.validity import DEEPEST, VERSION, document_problem, nesting_problem
 
 MANUAL = "manual_cli"
 """The `backup_strategy` of a watermark that an operator placed."""
@@ -116,7 +116,7 @@ class Watermark(Struct, frozen=True):
     def change(self) -> Json | None:
         """The journal entry of this serial, which rides in the document; None in one that wmtui never wrote."""
         entry = self.fields["metadata"].get("change")
-        usable = isinstance(entry, dict) and self.serial and not entries.entry_problem(entry, self.serial)
+        usable = isinstance(entry, dict) and self.serial and not journal_entries.entry_problem(entry, self.serial)
         return entry if usable else None
 
     @property
@@ -223,7 +223,7 @@ class Watermark(Struct, frozen=True):
 
 def digest_of(content: Json) -> str:
     """What tells a content from any other; fields that a later version adds make no difference."""
-    return entries.digest(content, NEW)
+    return journal_entries.digest(content, NEW)
 
 
 def complete(content: Json) -> Json:

@@ -24,15 +24,14 @@ from wmtui.errors import (
 )
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
-from wmtui.objects.conditions import prove_conditions
-from wmtui.watermarks import adoption, documents, entries, system
-from wmtui.watermarks import identity as identities
+from wmtui.objects.conditional_writes import prove_conditions
+from wmtui.watermarks import documents, journal_entries, outside_edits, store_identity, system_watermark
+from wmtui.watermarks.bounds import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.changes import Action, MakePatch, Patch, keep_highest_epoch
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, complete, digest_of
 from wmtui.watermarks.timestamps import format_instant
-from wmtui.watermarks.validity import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.zones import is_foreign
 
 _UTC = ZoneInfo("UTC")
@@ -81,8 +80,8 @@ class WatermarkStore:
         self._author = author
         self.zone = zone
         self._proven = False
-        self._identity: identities.StoreIdentity | None = None
-        self._seen: tuple[float, identities.StoreIdentity | None] | None = None
+        self._identity: store_identity.StoreIdentity | None = None
+        self._seen: tuple[float, store_identity.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
     def read(self, table: TableName) -> Stored:
@@ -121,11 +120,11 @@ class WatermarkStore:
             mark = stored.watermark
             journal = Journal(self._objects, table, mark.change)
             _, newest = journal.newest(mark.serial)
-            if stored.etag is None or not adoption.changed_outside(mark, newest):
+            if stored.etag is None or not outside_edits.changed_outside(mark, newest):
                 return None
             # A change that lands meanwhile looks the same: its entry is newer than the document just read.
             if self._get(table).etag == stored.etag:
-                return adoption.content_before(journal, mark, newest), mark
+                return outside_edits.content_before(journal, mark, newest), mark
         return None
 
     def restore(self, table: TableName, *, reason: str | None = None) -> Watermark:
@@ -187,13 +186,13 @@ class WatermarkStore:
                 prove_conditions(self._objects)
                 self._proven = True
 
-    def identity(self) -> identities.StoreIdentity:
+    def identity(self) -> store_identity.StoreIdentity:
         """Whose store this is, made by the first write. Raises ConditionsIgnored, Unreadable."""
         self.require_conditions()
         with self._proving:
             if self._identity is None:
                 now = format_instant(self._clock())
-                self._identity = identities.ensure(
+                self._identity = store_identity.ensure(
                     self._objects, now=now, by=f"{self._author.actor}@{self._author.host}"
                 )
             return self._identity
@@ -203,26 +202,26 @@ class WatermarkStore:
         with self._proving:
             self._identity = self._seen = None
 
-    def known_identity(self) -> identities.StoreIdentity | None:
+    def known_identity(self) -> store_identity.StoreIdentity | None:
         """The same, read only and seconds old at most: None where nothing was ever written. Raises Unreadable."""
         with self._proving:
             if self._identity is not None:
                 return self._identity
             if self._seen is None or time.monotonic() - self._seen[0] > _SEEN_SECONDS:
-                found = identities.read(self._objects)
+                found = store_identity.read(self._objects)
                 self._seen = (time.monotonic(), found and found[0])
             return self._seen[1]
 
     def remember_warehouse(self, profile: str, warehouse: str) -> None:
         """Note which warehouse a profile loads into, unless that is known."""
         if self.identity().warehouses.get(profile) != warehouse:
-            changed = identities.remember_warehouse(self._objects, profile, warehouse)
+            changed = store_identity.remember_warehouse(self._objects, profile, warehouse)
             with self._proving:
                 self._identity = changed
 
     def system(self) -> datetime | None:
         """The system watermark, wall clock in the profile's zone; None when there is none. Raises Unreadable."""
-        return system.read(self._objects)
+        return system_watermark.read(self._objects)
 
     def system_for(self, mark: Watermark) -> datetime | None:
         """The system watermark where it stands in for a watermark without a point; None: the watermark has its own."""
@@ -231,7 +230,7 @@ class WatermarkStore:
     def set_system(self, wall: datetime) -> None:
         """Move the system watermark. Raises Conflict when somebody moves it at the same moment, Unreadable."""
         self.require_conditions()
-        system.move(self._objects, wall)
+        system_watermark.move(self._objects, wall)
 
     def _get(self, table: TableName) -> Stored:
         """The document; of a new table when there is none, whatever the journal says."""
@@ -256,7 +255,7 @@ class WatermarkStore:
         if newest is None:
             return Stored(Watermark.new(table), None, used)
         new = Watermark.new(table).fields
-        content: Json = {**new, **entries.numbers(newest)}
+        content: Json = {**new, **journal_entries.numbers(newest)}
         metadata: Json = {}
         known = True
         try:
@@ -278,15 +277,15 @@ class WatermarkStore:
             return stored
         journal = Journal(self._objects, table)
         if mark.change is not None:
-            journal.append(adoption.copied(mark))
+            journal.append(outside_edits.copied(mark))
         used, newest = journal.newest(mark.serial)
         stored = Stored(mark, stored.etag, used)
-        if not adoption.changed_outside(mark, newest):
+        if not outside_edits.changed_outside(mark, newest):
             return stored
-        known = entries.numbers(newest or mark.change or {})
+        known = journal_entries.numbers(newest or mark.change or {})
         try:
-            before = adoption.content_before(journal, mark, newest)
-            known = entries.numbers({"after": before})
+            before = outside_edits.content_before(journal, mark, newest)
+            known = journal_entries.numbers({"after": before})
         except Unreadable:
             before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
@@ -323,7 +322,7 @@ class WatermarkStore:
             "action": action,
             "reason": reason,
             "previous": mark.serial if previous is None else previous,
-            "changed": entries.changed_fields(before, content) if before else {},
+            "changed": journal_entries.changed_fields(before, content) if before else {},
         }
         whole = action is Action.EXTERNAL or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
@@ -336,7 +335,7 @@ class WatermarkStore:
                     raise
                 return None
         with contextlib.suppress(StoreError):
-            Journal(self._objects, mark.table).append(adoption.copied(changed))
+            Journal(self._objects, mark.table).append(outside_edits.copied(changed))
         return changed
 
     def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json, *, whole: bool) -> Watermark:
@@ -350,9 +349,9 @@ class WatermarkStore:
             "actor": self._author.actor,
             "host": self._author.host,
             **entry,
-            **entries.numbers({"after": content}),
+            **journal_entries.numbers({"after": content}),
             "digest": digest_of(content),
-            "whole": whole or entries.is_whole_due(serial, entry["previous"]),
+            "whole": whole or journal_entries.is_whole_due(serial, entry["previous"]),
         }
         metadata = {
             **mark.fields["metadata"],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wmtui.watermarks.verified import LastVerified
+from wmtui.watermarks.last_verification import LastVerified
 from wmtui.words import values
 from wmtui.words.styled import Glyph, Styled
 

@@ -18,7 +18,7 @@ from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTab
 from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant
+from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
 def earlier(read: Position, now: datetime, table: SourceTable, zone: ZoneInfo) -> timedelta:
@@ -31,7 +31,7 @@ def earlier(read: Position, now: datetime, table: SourceTable, zone: ZoneInfo) -
     return max(to_instant(read.cursor, zone) - to_instant(now, zone), timedelta(0))
 
 
-def check_source(
+def check_rows(
     scope: Scope,
     source: SourceConnection,
     table: SourceTable,
@@ -41,11 +41,11 @@ def check_source(
     counts: CursorCounts | None,
     clock: SourceClock,
 ) -> None:
-    """Raises TableError when the source went back behind the watermark; tells what may mean that, and may not.
+    """Raises TableError when the source went back to before the watermark; reports what may mean that.
 
     last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
-    is only told of, unless the table or the server is another one too and nothing newer is there. A row that was
-    changed by a host whose clock is a little late leaves the trace of a source that went back, and is told of.
+    is only reported, unless the table or the server is another one too and nothing newer is there. A row that was
+    changed by a host whose clock is a little late leaves the trace of a source that went back, and is reported.
     """
     position = mark.position
     changed = _changes(source, table, last)
@@ -153,21 +153,21 @@ def note_clock(
     Where the source's clock itself went back, rows are stamped below the watermark until it has passed it again: with a
     primary key they are read from the lowest point on. Raises TableError for a table without one, where that doubles.
     """
-    behind = _back(clock, reached, job.backend.zone)
-    if behind > timedelta(0):
-        what = f"the source's clock is {format_duration(behind)} before the point up to which {job.table} was read"
+    back = _back(clock, reached, job.backend.zone)
+    if back > timedelta(0):
+        what = f"the source's clock is {format_duration(back)} before the point up to which {job.table} was read"
         if not table.primary_key:
             job.lease.note(clock_back=lease.standing(mark))
             job.lease.renew()
             raise clock_went_back(job, mark)
         job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)
     if read_to < reached and table.primary_key:
-        job.lease.note(extracted_to=format_instant(read_to), extracted_behind=lease.place(mark))
+        job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
         job.lease.renew()
 
 
 def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
-    """The refusal that stands until somebody moves the watermark of a table without primary key."""
+    """The refusal that stands until an operator moves the watermark of a table without primary key."""
     point = format_wall(mark.position.cursor) if mark.position else "…"
     return SourceWentBack(
         f"the source's clock went back before the watermark of {scope.table}",

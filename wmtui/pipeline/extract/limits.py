@@ -19,8 +19,8 @@ from wmtui.warehouses import TargetLimits
 from wmtui.warehouses.load.conversions import no_form, unfit_row
 
 
-class Fit:
-    """One table's rows against the limits of one warehouse. cut: by column, how many texts were shortened so far.
+class LimitCheck:
+    """One table's rows against the limits of one warehouse. truncated: by column, how many texts were cut so far.
 
     required: columns that the target does not take a NULL in.
     """
@@ -35,9 +35,9 @@ class Fit:
         self._limits = limits
         self._order = (*table.primary_key, table.cursor)
         self._lock = Lock()
-        self.cut: Counter[str] = Counter()
+        self.truncated: Counter[str] = Counter()
 
-    def fitted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows as they can be loaded. Raises UnsupportedValue, naming column and row, for what cannot be."""
         batch = self.shortened(batch)
         for field in self._table.schema:
@@ -53,10 +53,10 @@ class Fit:
         return batch
 
     def shortened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows, of them too long texts cut behind a whole character if that is the rule; a key never is."""
+        """The rows, with texts that are too long cut after a whole character if that is the rule; a key never is."""
         if not self._truncate:
             return batch
-        for place, field in enumerate(self._table.schema):
+        for index, field in enumerate(self._table.schema):
             limit = self._limit(field)
             if limit is None or not pa.types.is_string(field.type) or field.name in self._order:
                 continue
@@ -64,9 +64,9 @@ class Fit:
             long = pc.sum(pc.greater(pc.binary_length(column), limit)).as_py() or 0
             if long:
                 texts = [text and _cut(text, limit) for text in column.to_pylist()]
-                batch = batch.set_column(place, field, pa.array(texts, field.type))
+                batch = batch.set_column(index, field, pa.array(texts, field.type))
                 with self._lock:
-                    self.cut[field.name] += long
+                    self.truncated[field.name] += long
         return batch
 
     def _limit(self, field: pa.Field) -> int | None:

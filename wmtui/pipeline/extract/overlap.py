@@ -11,12 +11,14 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wmtui.runs.run_document import Run
+
 _DIGEST = 8
 MOST = 50_000
 """Digests a run document holds at the most (400 kB); with more rows than that the whole overlap is passed on."""
 
 
-class Seen:
+class RowDigests:
     """Digests of rows, collected by several readers at once (set.add is atomic)."""
 
     def __init__(self) -> None:
@@ -36,12 +38,17 @@ class Seen:
 
     @property
     def packed(self) -> bytes:
-        """All digests, one behind the other; empty when there were too many."""
+        """All digests, one after the other; empty when there were too many."""
         return b"" if self._overflow else b"".join(sorted(self._digests))
 
 
+def known_rows(previous: Run | None) -> frozenset[bytes]:
+    """Digests of the rows that the run before has read near its high; none without such a run."""
+    return unpack(previous.seen) if previous else frozenset()
+
+
 def unpack(packed: bytes) -> frozenset[bytes]:
-    """The inverse of `Seen.packed`."""
+    """The digests that `RowDigests.packed` joined."""
     return frozenset(packed[i : i + _DIGEST] for i in range(0, len(packed), _DIGEST))
 
 
@@ -51,8 +58,8 @@ def digests(batch: pa.RecordBatch) -> Iterable[bytes]:
         yield blake2b(repr(row).encode(), digest_size=_DIGEST).digest()
 
 
-def unseen(batch: pa.RecordBatch, known: frozenset[bytes]) -> pa.RecordBatch:
-    """The rows whose digest is not known."""
+def unread(batch: pa.RecordBatch, known: frozenset[bytes]) -> pa.RecordBatch:
+    """The rows that the run before has not read as they are: their digest is not known."""
     if not known:
         return batch
     return batch.filter(pa.array((digest not in known for digest in digests(batch)), pa.bool_()))

@@ -1,4 +1,4 @@
-"""From Arrow batches to durable Parquet parts, bounded in memory, with the position behind each part."""
+"""From Arrow batches to durable Parquet parts, bounded in memory, with the position after each part."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import Struct
 
+from wmtui.errors import ObjectMissing, PreconditionFailed, StoreError, WriteContended
 from wmtui.model import Order, Position
+from wmtui.objects import ObjectStore
+from wmtui.objects.conditional_writes import refuses_always
 from wmtui.sources import SourceTable
 from wmtui.sources.cursor import wall_clock
 from wmtui.sources.keys import key_of
@@ -20,9 +23,12 @@ PART_BYTES = 48 * 2**20
 enough to hold two per reader.
 """
 
+_ATTEMPTS = 5
+"""Of a write that meets another one under way."""
+
 
 class Chunk(Struct, frozen=True):
-    """The rows of one part before it is written, and how far the reader had come behind them.
+    """The rows of one part before it is written, and how far the reader had come with them.
 
     position: of the last row read, None in any order. newest: the greatest of the rows in it; of equal cursors the
     last that arrived. skipped: rows read but left out since the chunk before.
@@ -81,16 +87,16 @@ class ChunkBuilder:
             self._newest = newest
 
     def take(self) -> Chunk:
-        """The rows collected so far as a chunk; the builder starts anew. Only when there are rows."""
+        """The rows collected so far as a chunk; the builder begins again. Only when there are rows."""
         assert self._newest is not None
         assert self._min is not None
         chunk = Chunk(
-            pa.Table.from_batches(self._batches, self._table.schema),
-            self._last,
-            self._newest,
-            self._min,
-            self._newest.cursor,
-            self.skipped,
+            data=pa.Table.from_batches(self._batches, self._table.schema),
+            position=self._last,
+            newest=self._newest,
+            min_cursor=self._min,
+            max_cursor=self._newest.cursor,
+            skipped=self.skipped,
         )
         self._batches, self._bytes, self.rows, self.skipped = [], 0, 0, 0
         self._newest = self._min = None
@@ -108,6 +114,28 @@ def encode(data: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(data, sink, compression="snappy", coerce_timestamps="us", row_group_size=128 * 1024)
     return bytes(sink.getvalue())
+
+
+def put_part(objects: ObjectStore, key: str, data: bytes) -> str:
+    """Write a part that is never overwritten; returns its ETag.
+
+    Its name carries run, token and number, so whatever stands under it after a refusal is this very part: a write
+    whose answer was lost.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return objects.put(key, data, if_absent=True)
+        except PreconditionFailed:
+            try:
+                stored = objects.head(key)
+            except ObjectMissing:
+                raise refuses_always(objects, key) from None
+            if stored.size != len(data):
+                raise StoreError(f"{key} holds something else", "only this run writes it", "sync again") from None
+            return stored.etag
+        except WriteContended:
+            continue
+    raise StoreError(f"could not write {key}", "the store answered 409 again and again", "sync again")
 
 
 class Background:

@@ -17,7 +17,7 @@ from wmtui.watermarks.model import Watermark
 
 class PendingKind(StrEnum):
     """NONE: the watermark waits for nothing. LOST: its run has no document or was abandoned. COMMITTED: the watermark
-    has not followed yet. RESUMABLE: it goes on behind its durable parts. STALE: it cannot go on.
+    has not followed yet. RESUMABLE: it goes on after its durable parts. STALE: it cannot go on.
     """
 
     NONE = "none"

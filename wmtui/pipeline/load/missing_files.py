@@ -14,8 +14,8 @@ from wmtui.files.verdicts import Reason
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.load.ledger_findings import key_of
-from wmtui.pipeline.load.table_ledger import Ledger
-from wmtui.runs.run_document import Part, RunState, RunStore, run_started
+from wmtui.pipeline.load.table_ledger import TableLedger
+from wmtui.runs.run_document import Part, Run, RunState, RunStore, run_started
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
 from wmtui.watermarks.zones import zone_of
@@ -33,22 +33,22 @@ def refuse_replaced(selection: Selection) -> None:
             )
 
 
-def refuse_lost(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+def refuse_lost(scope: Scope, mark: Watermark, selection: Selection, ledger: TableLedger) -> None:
     """Raises TableError when a file is gone that would have to be loaded: its rows would be missing, and every later
     load would look right.
     """
-    if job.options.reprocess and not job.options.keys:
-        _refuse_gone(job, selection, ledger)
+    if scope.options.reprocess and not scope.options.keys:
+        _refuse_gone(scope, selection, ledger)
     if selection.basis.session is not None:
-        _refuse_missing(job, mark, selection, ledger)
+        _refuse_missing(scope, mark, selection, ledger)
 
 
-def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
+def _refuse_gone(scope: Scope, selection: Selection, ledger: TableLedger) -> None:
     """Of files that were loaded, and are to be loaded again."""
     after = selection.basis.after
     present = {file.key for file in selection.listing.candidates}
     gone = {
-        key_of(entry, job.table): entry.rows
+        key_of(entry, scope.table): entry.rows
         for entry in ledger.mine.entries
         if entry.epoch >= selection.basis.epoch and (after is None or entry.loaded_at > after)
     }
@@ -59,18 +59,18 @@ def _refuse_gone(job: Scope, selection: Selection, ledger: Ledger) -> None:
         raise FileGone(
             f"{len(gone)} of {loaded} loaded files are gone: {sum(gone.values()):,} rows ({shown})",
             "loading the others again would not bring their rows back",
-            f"`wmtui watermark reset -t {job.table}` reads all rows again; `--reprocess --key …` loads single files",
+            f"`wmtui watermark reset -t {scope.table}` reads all rows again; `--reprocess --key …` loads single files",
         )
 
 
-def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: Ledger) -> None:
+def _refuse_missing(scope: Scope, mark: Watermark, selection: Selection, ledger: TableLedger) -> None:
     """Of parts that a committed run lists, and that are neither in the store nor in the ledger."""
-    store = RunStore(job.backend.objects, job.table)
+    store = RunStore(scope.backend.objects, scope.table)
     present = {file.key for file in selection.listing.candidates}
-    known = ledger.files(job, mark.epoch)
-    loading, decided = job.loading(ledger.known.warehouse), selection.decisions
-    lying = {key.rpartition("/")[2]: key for key in present}
-    settled = settled_run(mark, job.heartbeat, loading, decided, known)
+    known = ledger.files(scope, mark.epoch)
+    loading, decided = scope.loading(ledger.known.warehouse), selection.decisions
+    by_name = {key.rpartition("/")[2]: key for key in present}
+    settled = settled_run(mark, scope.heartbeat, loading, decided, known)
     # The run that the watermark stands on is known without a listing, which may be old.
     for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
         stored = store.read(name)
@@ -79,18 +79,23 @@ def _refuse_missing(job: Scope, mark: Watermark, selection: Selection, ledger: L
         for part in stored.run.parts:
             if part.key in present or part.key in selection.loaded or _given_up(decided, part):
                 continue
-            if not _read_again(job, mark, name, part):
-                _refuse_unlisted(job.backend.objects, part)
-                point = _in_words(part.min_cursor, stored.run.timezone, job.backend.zone)
-                at = "at or before" if job.config.primary_key else "(with --force: rows loaded since come twice) before"
-                moved = lying.get(part.key.rpartition("/")[2])
-                restore = f"move {moved} back to where it was" if moved else "restore it"
-                raise FileGone(
-                    f"{part.key} is gone",
-                    f"run {name} committed it with {part.rows} rows, and it was never loaded",
-                    f"{restore}, or read its rows again: `wmtui watermark set -t {job.table} --timestamp …` {at} "
-                    f"{point}; or give them up: `wmtui files -t {job.table} --write-off --key {part.key} --reason …`",
-                )
+            if not _read_again(scope, mark, name, part):
+                _refuse_unlisted(scope.backend.objects, part)
+                raise _file_gone(scope, stored.run, part, by_name.get(part.key.rpartition("/")[2]))
+
+
+def _file_gone(scope: Scope, run: Run, part: Part, moved: str | None) -> FileGone:
+    """moved: the key of a file of the same name in another folder."""
+    point = _in_words(part.min_cursor, run.timezone, scope.backend.zone)
+    keyed = bool(scope.config.primary_key)
+    before = "at or before" if keyed else "(with --force: rows loaded since come twice) before"
+    restore = f"move {moved} back to where it was" if moved else "restore it"
+    return FileGone(
+        f"{part.key} is gone",
+        f"run {run.run} committed it with {part.rows} rows, and it was never loaded",
+        f"{restore}, or read its rows again: `wmtui watermark set -t {scope.table} --timestamp …` {before} "
+        f"{point}; or give them up: `wmtui files -t {scope.table} --write-off --key {part.key} --reason …`",
+    )
 
 
 def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
@@ -103,17 +108,17 @@ def _refuse_unlisted(objects: ObjectStore, part: Part) -> None:
 
 
 def _given_up(decided: Decisions, part: Part) -> bool:
-    """Whether somebody decided to do without a part that is gone."""
+    """Whether an operator decided to do without a part that is gone."""
     decision = decided.files.get(part.key)
     return decision is not None and decision.etag == part.etag
 
 
-def _read_again(job: Scope, mark: Watermark, run: str, part: Part) -> bool:
-    """Whether somebody placed the watermark before a part after its run: its rows were read again since."""
+def _read_again(scope: Scope, mark: Watermark, run: str, part: Part) -> bool:
+    """Whether the watermark was placed before a part, after its run: its rows were read again since."""
     if mark.placed is None or mark.load_floor is None or run_started(run) >= mark.placed:
         return False
-    point = to_wall(mark.load_floor, zone_of(mark.timezone, job.backend.zone))
-    return point < part.min_cursor or (point == part.min_cursor and bool(job.config.primary_key))
+    point = to_wall(mark.load_floor, zone_of(mark.timezone, scope.backend.zone))
+    return point < part.min_cursor or (point == part.min_cursor and bool(scope.config.primary_key))
 
 
 def _in_words(wall: datetime, zone: str | None, own: ZoneInfo) -> str:

@@ -1,9 +1,6 @@
-"""What a load says of its target beyond its own words: why rows were refused, and what fills a column that is empty."""
-
-from collections.abc import Sequence
+"""Why a warehouse refused rows: what of the target explains a key that is there twice."""
 
 from wmtui.errors import LoadRefused, WarehouseError
-from wmtui.events import Severity
 from wmtui.pipeline.context import Job
 from wmtui.warehouses import TargetTable
 
@@ -11,15 +8,15 @@ _DOUBLED = ("duplicate key", "duplicate entry", "unique constraint", "primary ke
 """What warehouses say of a row whose key is there already."""
 
 
-def with_cause(job: Job, error: LoadRefused) -> LoadRefused:
+def explain_refusal(job: Job, error: LoadRefused) -> LoadRefused:
     """The same error, with what of the target explains a key that is there twice."""
     if not any(words in str(error).casefold() for words in _DOUBLED):
         return error
     try:
-        found = job.backend.warehouse.describe(job.config.target)
+        target = job.backend.warehouse.describe(job.config.target)
     except WarehouseError:
         return error
-    causes = hidden_rows(job.config.target, found) if found is not None else []
+    causes = hidden_rows(job.config.target, target) if target is not None else []
     if not causes:
         key = ", ".join(job.config.primary_key) or "none"
         return LoadRefused(
@@ -34,34 +31,15 @@ def with_cause(job: Job, error: LoadRefused) -> LoadRefused:
     )
 
 
-def hidden_rows(target: str, found: TargetTable) -> list[tuple[str, str]]:
-    """What keeps rows of a target from a load, so that it inserts them beside, and the way out of each."""
+def hidden_rows(name: str, target: TargetTable) -> list[tuple[str, str]]:
+    """What keeps rows of a target from a load, so that it inserts them a second time, and the way out of each."""
     causes = []
-    if not found.loadable:
-        causes.append((f"{target} is a {found.kind}, which may leave rows out", "load into the table itself"))
-    if found.row_security:
-        way = f"load as the owner, {found.owner}, or as a user whom no policy concerns"
-        causes.append((f"row-level security hides rows of {target} from this user", way))
-    for kind, names in (("rules", found.rules), ("triggers", found.triggers)):
+    if not target.loadable:
+        causes.append((f"{name} is a {target.kind}, which may leave rows out", "load into the table itself"))
+    if target.row_security:
+        way = f"load as the owner, {target.owner}, or as a user whom no policy concerns"
+        causes.append((f"row-level security hides rows of {name} from this user", way))
+    for kind, names in (("rules", target.rules), ("triggers", target.triggers)):
         if names:
-            causes.append((f"{target} has {kind} that may turn changes aside: {', '.join(names)}", f"drop the {kind}"))
+            causes.append((f"{name} has {kind} that may turn changes aside: {', '.join(names)}", f"drop the {kind}"))
     return causes
-
-
-def tell_added(job: Job, target: str, added: Sequence[str], carried: Sequence[str]) -> None:
-    """Say which columns a load gave the target, and what fills them in the rows it had.
-
-    carried: columns of the target that earlier loads of this table brought.
-    """
-    if not added:
-        return
-    known = {column.casefold() for column in carried}
-    lost = [column for column in added if column.casefold() in known]
-    way = (
-        f"`wmtui watermark reset -t {job.table}`, then a sync, fills them from the source"
-        if job.config.primary_key
-        else "without a primary key no sync can fill them"
-    )
-    said = f"{target} has new columns, NULL in the rows it had: {', '.join(added)}"
-    dropped = f" ({', '.join(lost)}: loaded before, and dropped from the target since)" if lost else ""
-    job.tell(f"{said}{dropped}; {way}", Severity.WARNING)

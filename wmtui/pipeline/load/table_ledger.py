@@ -1,4 +1,4 @@
-"""What the warehouse's ledger says is loaded, and the store's copy of it made good."""
+"""What the warehouse's ledger says of one table's loads, compared with the store; load records that the store lacks."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -10,26 +10,39 @@ from wmtui.events import Severity
 from wmtui.files.selection import Known
 from wmtui.files.verdicts import Candidate
 from wmtui.pipeline.context import Job, Scope
-from wmtui.pipeline.load.ledger_findings import Facts, Finding, Owned, doubts, key_of, new_root, owned, unknown_loads
+from wmtui.pipeline.load.ledger_findings import (
+    Finding,
+    LedgerFacts,
+    OwnedLoads,
+    find_doubts,
+    key_of,
+    new_root,
+    owned_loads,
+    unknown_loads,
+)
 from wmtui.runs.load_records import Destination, Load, LoadedFile, LoadRecord, LoadRecords
 from wmtui.warehouses import Feed, KnownLoads
-from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_instant
 
 
-class Ledger(Struct, frozen=True):
+class TableLedger(Struct, frozen=True):
     """What a warehouse has of one table's loads. known: all it says of the target; mine: what of it is this store's.
 
     findings: what does not fit.
     """
 
     known: KnownLoads
-    mine: Owned
-    facts: Facts
+    mine: OwnedLoads
+    facts: LedgerFacts
     findings: tuple[Finding, ...]
 
-    def carried(self, feed: Feed) -> tuple[str, ...]:
+    @property
+    def newest_load(self) -> str | None:
+        """The id of the last load into the target; None before the first."""
+        return self.mine.entries[-1].load_id if self.mine.entries else None
+
+    def columns_of(self, feed: Feed) -> tuple[str, ...]:
         """Columns of the target that loads of a store's table ever brought."""
         mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (feed.store, feed.table))
         return next((fence.columns for fence in mine), ())
@@ -44,14 +57,14 @@ class Ledger(Struct, frozen=True):
         return Known(loads, frozenset(entry.load_id for entry in self.mine.entries))
 
 
-def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
+def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
     """Ask the warehouse, and compare what it says with what the store remembers. Raises WarehouseError."""
     backend, config, options = scope.backend, scope.config, scope.options
     identity = backend.watermarks.known_identity()
     known = backend.warehouse.loads(scope.feed)
     root = backend.objects.uri("")
-    mine = owned(known, scope.feed, root, _recorded(scope, known))
-    facts = Facts(
+    mine = owned_loads(known, scope.feed, root, _recorded(scope, known))
+    facts = LedgerFacts(
         table=scope.table,
         target=config.target,
         root=root,
@@ -62,15 +75,15 @@ def read_ledger(scope: Scope, mark: Watermark) -> Ledger:
         reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
         may_shrink=config.target_may_shrink,
     )
-    return Ledger(known, mine, facts, tuple(doubts(facts, mine, known)))
+    return TableLedger(known, mine, facts, tuple(find_doubts(facts, mine, known)))
 
 
 def _recorded(scope: Scope, known: KnownLoads) -> frozenset[str]:
-    """Ids of loads that the store remembers, as far as the ledger has loads of nobody's store."""
-    loose = [entry for entry in known.entries if not entry.store]
-    if not loose:
+    """Ids of loads that the store remembers, as far as the ledger has loads without a store."""
+    unowned = [entry for entry in known.entries if not entry.store]
+    if not unowned:
         return frozenset()
-    first = min(entry.loaded_at for entry in loose).date() - timedelta(days=1)
+    first = min(entry.loaded_at for entry in unowned).date() - timedelta(days=1)
     return frozenset(record.load_id for record in LoadRecords(scope.backend.objects, scope.table).since(first))
 
 
@@ -91,15 +104,15 @@ def tell_or_refuse(scope: Scope, findings: Sequence[Finding]) -> None:
         scope.tell(str(finding), Severity.WARNING)
 
 
-def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: Sequence[Candidate]) -> None:
-    """Files to load of which a record says that this very warehouse has them: without a primary key a refusal, because
-    nobody knows whether their rows are in the target.
+def refuse_unknown_loads(scope: Scope, ledger: TableLedger, mark: Watermark, files: Sequence[Candidate]) -> None:
+    """Say which files to load have a record that this very warehouse has them. Raises TableError for a table without
+    primary key, because it is not known whether their rows are in the target.
     """
     if not files or scope.options.reprocess:
         return
     since = min(file.last_modified for file in files).date() - timedelta(days=1)
-    wanted = {file.key for file in files}
-    doubted = [key for key in unknown_keys(scope, ledger, mark, since) if key in wanted]
+    keys = {file.key for file in files}
+    doubted = [key for key in unknown_keys(scope, ledger, mark, since) if key in keys]
     if doubted:
         finding = unknown_loads(ledger.facts, doubted)
         if finding.refused:
@@ -107,7 +120,7 @@ def refuse_unknown_loads(scope: Scope, ledger: Ledger, mark: Watermark, files: S
         scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
 
 
-def unknown_keys(scope: Scope, ledger: Ledger, mark: Watermark, since: date | None) -> list[str]:
+def unknown_keys(scope: Scope, ledger: TableLedger, mark: Watermark, since: date | None) -> list[str]:
     """Files that the records of loads into this warehouse have, and its ledger has not. since: the first day of records
     that are read; None: all of them.
     """
@@ -129,7 +142,7 @@ def _before(record: LoadRecord, accepted: object) -> bool:
     return isinstance(accepted, str) and record.ended <= parse_instant(accepted)
 
 
-def repair_records(scope: Scope, mark: Watermark, ledger: Ledger, *, recorded: str | None) -> LoadRecord | None:
+def repair_records(scope: Scope, mark: Watermark, ledger: TableLedger, *, recorded: str | None) -> LoadRecord | None:
     """Record the loads that the ledger has and the store does not, because a crash came between commit and record.
 
     Of all epochs, because `undo` may go back to an earlier one. recorded: the newest load up to which that was done
@@ -152,7 +165,7 @@ def repair_records(scope: Scope, mark: Watermark, ledger: Ledger, *, recorded: s
     return None if last is None else _record_of(scope, mark, ledger, last)
 
 
-def _record_of(scope: Scope, mark: Watermark, ledger: Ledger, load_id: str) -> LoadRecord:
+def _record_of(scope: Scope, mark: Watermark, ledger: TableLedger, load_id: str) -> LoadRecord:
     files = [entry for entry in ledger.mine.entries if entry.load_id == load_id]
     last = files[-1]
     return LoadRecord(
@@ -165,10 +178,3 @@ def _record_of(scope: Scope, mark: Watermark, ledger: Ledger, load_id: str) -> L
         files=tuple(LoadedFile(key_of(e, scope.table), e.uri, e.etag, e.rows) for e in files),
         warehouse=ledger.known.warehouse,
     )
-
-
-def recorded_loads(heartbeat: Heartbeat) -> dict[str, str]:
-    """By the id of a warehouse, the newest load up to which every load into it is recorded in the store."""
-    found = heartbeat.fields.get("recorded_in")
-    known = found if isinstance(found, dict) else {}
-    return {warehouse: load_id for warehouse, load_id in known.items() if isinstance(load_id, str)}

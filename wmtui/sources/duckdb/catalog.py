@@ -1,4 +1,4 @@
-"""Tables of an embedded database as DuckDB's catalogue describes them, with exact Arrow types."""
+"""Tables of a DuckDB file as DuckDB's catalogue describes them, with exact Arrow types."""
 
 from typing import Any
 
@@ -69,8 +69,8 @@ def arrow_schema(connection: duckdb.DuckDBPyConnection, table: TableName, config
 def unique_keys(connection: duckdb.DuckDBPyConnection, table: TableName, schema: pa.Schema) -> list[tuple[str, ...]]:
     """The keys of a table: constraints and unique indexes over columns that are all NOT NULL."""
     not_null = {field.name.lower(): field.name for field in schema if not field.nullable}
-    found = _first_column(connection, _KEYS, {"schema": table.schema, "table": table.name})
-    keys = [[not_null.get(_unquoted(part).lower(), "") for part in parts] for parts in found]
+    column_lists = _first_column(connection, _KEYS, {"schema": table.schema, "table": table.name})
+    keys = [[not_null.get(_unquoted(part).lower(), "") for part in parts] for parts in column_lists]
     return [tuple(key) for key in keys if all(key)]
 
 

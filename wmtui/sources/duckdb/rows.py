@@ -1,4 +1,4 @@
-"""Rows of an embedded database as Arrow record batches in the pinned schema, every value exact."""
+"""Rows of a DuckDB file as Arrow record batches in the pinned schema, every value exact."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
@@ -27,9 +27,9 @@ def record_batches(
     batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     """Stream a query's rows. Raises UnsupportedValue for a value that has no exact counterpart."""
-    for found in connection.sql(sql, params=dict(values)).to_arrow_reader(batch_rows):
-        for start in range(0, found.num_rows, batch_rows):
-            yield _pinned(found.slice(start, batch_rows), table)
+    for batch in connection.sql(sql, params=dict(values)).to_arrow_reader(batch_rows):
+        for start in range(0, batch.num_rows, batch_rows):
+            yield _pinned(batch.slice(start, batch_rows), table)
 
 
 def scan_batches(
@@ -52,15 +52,15 @@ def scan_batches(
             return
 
 
-def _pinned(found: pa.RecordBatch, table: SourceTable) -> pa.RecordBatch:
-    for column, field in zip(found.columns, table.schema, strict=True):
+def _pinned(batch: pa.RecordBatch, table: SourceTable) -> pa.RecordBatch:
+    for column, field in zip(batch.columns, table.schema, strict=True):
         if pa.types.is_temporal(field.type):
-            _check_calendar(found, column, field.name, table)
-    columns = [column.cast(field.type) for column, field in zip(found.columns, table.schema, strict=True)]
+            _check_calendar(batch, column, field.name, table)
+    columns = [column.cast(field.type) for column, field in zip(batch.columns, table.schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=table.schema)
 
 
-def _check_calendar(found: pa.RecordBatch, column: pa.Array, name: str, table: SourceTable) -> None:
+def _check_calendar(batch: pa.RecordBatch, column: pa.Array, name: str, table: SourceTable) -> None:
     """Refuse `infinity` and years outside 1–9999, which DuckDB has and no other database takes."""
     per_day = _PER_DAY[column.type.unit] if pa.types.is_timestamp(column.type) else 1
     values = column.cast(pa.int64() if per_day > 1 else pa.int32())
@@ -68,7 +68,7 @@ def _check_calendar(found: pa.RecordBatch, column: pa.Array, name: str, table: S
     row = pc.index(outside, pa.scalar(True)).as_py()
     if row < 0:
         return
-    key = ", ".join(map(str, key_of(found, row, table)))
+    key = ", ".join(map(str, key_of(batch, row, table)))
     where = f"the row with key {key}" if key else "a row"
     raise UnsupportedValue(
         f"column {name} of {table.table} holds a date outside the years 1 to 9999 in {where}",

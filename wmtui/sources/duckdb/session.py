@@ -1,4 +1,4 @@
-"""An embedded database file, opened read-only for one operation."""
+"""A DuckDB file, opened read-only for one operation."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from wmtui.model import KeyValue
 from wmtui.sources.span_query import DUCKDB, Dialect
 
 PATIENCE = 5.0
-"""Seconds to wait while somebody has the file open for writing: DuckDB lets one process in."""
+"""Seconds to wait while another process has the file open for writing: DuckDB lets one process in."""
 
 _RETRY_EVERY = 0.05
 
@@ -44,7 +44,7 @@ def open_session(path: str) -> Iterator[Session]:
             yield Session(connection, replace(DUCKDB, catalogue=catalogue))
     except duckdb.Error as error:
         if not Path(path).exists():
-            next_step = "check `path` in tables.yaml; to try wmtui without a source: wmtui --demo"
+            next_step = "check the path in tables.yaml; to try wmtui without a source: wmtui --demo"
             raise SourceError(f"cannot read {path}", "there is no such file", next_step) from error
         raise SourceError(f"cannot read {path}", str(error), "check the path and the file") from error
 

@@ -102,8 +102,8 @@ class DuckDBConnection:
         """None: bytes are compared."""
         return {}
 
-    def clock(self, lookback: timedelta | None = None) -> SourceClock:  # noqa: ARG002 - nobody is at work
-        """See SourceConnection.clock; nobody writes while the file is open for reading, so there is no open writer."""
+    def clock(self, lookback: timedelta | None = None) -> SourceClock:  # noqa: ARG002 - there are no writers
+        """See SourceConnection.clock; DuckDB lets no other process write while the file is open for reading."""
         return SourceClock(from_utc(self._clock(), self._zone))
 
     def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -172,13 +172,17 @@ class DuckDBConnection:
 def _boundaries(session: Session, query: SpanQuery, table: SourceTable, pieces: int) -> list[Key]:
     """Keys at even steps through the sorted span."""
     rows = session.value(query.select("COUNT(*)"), query.parameters)
-    wanted = [rows * piece // pieces for piece in range(1, pieces)]
+    row_numbers = [rows * piece // pieces for piece in range(1, pieces)]
     columns = session.dialect.names(table.primary_key)
     keys_only = replace(table, schema=pa.schema([table.schema.field(name) for name in table.primary_key]))
     sql = query.select(columns, columns)
     keys: list[Key] = []
-    seen = 0
+    passed_rows = 0
     for batch in record_batches(session.connection, keys_only, sql, query.parameters, _KEYS):
-        keys += [key_of(batch, row - seen, keys_only) for row in wanted if seen <= row < seen + batch.num_rows]
-        seen += batch.num_rows
+        keys += [
+            key_of(batch, row - passed_rows, keys_only)
+            for row in row_numbers
+            if passed_rows <= row < passed_rows + batch.num_rows
+        ]
+        passed_rows += batch.num_rows
     return list(dict.fromkeys(keys))

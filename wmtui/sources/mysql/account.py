@@ -33,8 +33,8 @@ def password_plugin(session: Session) -> str | None:
         (statement,) = session.query("SHOW CREATE USER CURRENT_USER()")[0].values()
     except SourceError:
         return None
-    found = _PLUGIN.search(str(statement))
-    return found[1].lower() if found else None
+    match = _PLUGIN.search(str(statement))
+    return match[1].lower() if match else None
 
 
 def inactive_roles(session: Session) -> list[str]:

@@ -85,7 +85,7 @@ def columns(session: Session, table: TableName) -> list[Column]:
 
     Raises ConfigError for a missing schema or table.
     """
-    found = [
+    rows = [
         Column(
             name=row["name"],
             type=ColumnType(row["data_type"].lower(), row["column_type"], row["digits"], row["scale"], row["length"]),
@@ -96,13 +96,13 @@ def columns(session: Session, table: TableName) -> list[Column]:
         )
         for row in _rows(session, _COLUMNS, table)
     ]
-    if not found:
+    if not rows:
         raise _missing(session, table)
-    return found
+    return rows
 
 
 def collations(session: Session, table: TableName) -> dict[str, str]:
-    """Of every text column."""
+    """The collation of every text column, by the column's name."""
     rows = _rows(session, _COLLATIONS, table)
     return {row["name"]: row["collation"] for row in rows if row["collation"] is not None}
 
@@ -138,11 +138,11 @@ def numbers(session: Session, table: TableName) -> dict[str, int]:
         rows = session.query(_NUMBERS.format(view), {"name": name})
     except PrivilegeMissing:
         return {}
-    found = {str(row["name"]): int(row["number"]) for row in rows}
+    by_full_name = {str(row["name"]): int(row["number"]) for row in rows}
     return {
-        re.sub("#s?p#", "/", whole[len(name) :], flags=re.IGNORECASE).removeprefix("/").lower(): number
-        for whole, number in found.items()
-        if whole.startswith(name)
+        re.sub("#s?p#", "/", full_name[len(name) :], flags=re.IGNORECASE).removeprefix("/").lower(): number
+        for full_name, number in by_full_name.items()
+        if full_name.startswith(name)
     }
 
 

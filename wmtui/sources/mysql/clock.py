@@ -50,7 +50,7 @@ WHERE grantee = CONCAT("'", SUBSTRING_INDEX(CURRENT_USER(), '@', 1), "'@'",
 _SHOW_ROUTINES = {"EXECUTE", "SHOW_ROUTINE", "CREATE ROUTINE", "ALTER ROUTINE"}
 _UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 _RECOVERY = timedelta(seconds=60)
-"""How long after its start a server may still be taking up transactions that it found."""
+"""How long after its start a server may still be recovering transactions of before."""
 
 _LOCK = "wmtui reads innodb_trx"
 _LOCK_SECONDS = 60
@@ -103,7 +103,7 @@ class Reading(Struct, frozen=True):
 def read_clock(session: Session, server: Server) -> Reading:
     """Read clock, statements and transactions. Raises SourceError, also while a replica stands still.
 
-    InnoDB renews its list of transactions only when nobody has looked at it for 0.1 s: one of us looks at a time.
+    InnoDB renews this list only when it was not read for 0.1 s: of our connections one reads it at a time.
     """
     with suppress(SourceError):  # Some clusters have no such locks, and then only patience is left.
         session.query(f"SELECT GET_LOCK('{_LOCK}', {_LOCK_SECONDS})")
@@ -122,11 +122,11 @@ def _read(session: Session, server: Server) -> Reading:
     writers, calls = _at_work(statements, now, own_user=row["user"])
     idle: list[Writer] = []
     try:
-        sessions = {found["id"]: found for found in statements}
-        for found in _transactions(session):
-            who = sessions.get(found["session"], {})
-            writer = Writer(found["started"], int(found["session"] or 0), *_who(who))
-            (writers if found["writes"] else idle).append(writer)
+        sessions = {statement["id"]: statement for statement in statements}
+        for transaction in _transactions(session):
+            statement = sessions.get(transaction["session"], {})
+            writer = Writer(transaction["started"], int(transaction["session"] or 0), *_who(statement))
+            (writers if transaction["writes"] else idle).append(writer)
     except PrivilegeMissing:
         return Reading(now=now - delay, delay=delay, writers=(), idle=(), calls=(), blind=NO_PROCESS)
     blind = blind or _unseen(session, server) or _recovered(session, now, writers)
@@ -144,16 +144,16 @@ def _at_work(
     list shows how long it has been at work in whole seconds, rounded down.
     """
     writers, calls = [], []
-    for found in statements:
-        text = found["info"]
-        event = found["command"] == "Connect" and found["user"] != "system user"
-        if text is None or not (event or found["command"] in ("Query", "Execute")):
+    for row in statements:
+        text = row["info"]
+        event = row["command"] == "Connect" and row["user"] != "system user"
+        if text is None or not (event or row["command"] in ("Query", "Execute")):
             continue
-        started = now - timedelta(seconds=max(0, int(found["time"] or 0)) + 1)
-        writer = Writer(started, int(found["id"]), *_who(found))
+        started = now - timedelta(seconds=max(0, int(row["time"] or 0)) + 1)
+        writer = Writer(started, int(row["id"]), *_who(row))
         if is_write(text):
             writers.append(writer)
-        elif _CALLS.match(text) and not (_OURS.match(text) and found["user"] == own_user):
+        elif _CALLS.match(text) and not (_OURS.match(text) and row["user"] == own_user):
             calls.append(Statement(writer, text))
     return writers, calls
 
@@ -168,9 +168,9 @@ def _transactions(session: Session) -> list[dict[str, Any]]:
     session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     try:
         for look in range(_LOOKS):
-            found = session.query(_TRANSACTIONS)
-            if any(row["ours"] for row in found):
-                return [row for row in found if not row["ours"]]
+            transactions = session.query(_TRANSACTIONS)
+            if any(row["ours"] for row in transactions):
+                return [row for row in transactions if not row["ours"]]
             time.sleep(random.uniform(0.11, 0.2 * 1.08**look))
     finally:
         session.query("ROLLBACK")
@@ -256,8 +256,8 @@ def may_call(statement: str, functions: Iterable[str]) -> bool:
 def replica_delay(session: Session, server: Server) -> tuple[timedelta, str]:
     """How far a replica is behind, and why transactions do not show there; zero and "" on a primary.
 
-    One that is told to stay behind shows no row earlier than that. Raises SourceError when replication is configured
-    and not running: nobody knows then what is still to come.
+    One with a configured delay shows no row earlier than that. Raises SourceError when replication is configured
+    and not running: what is still to come is unknown then.
     """
     channels = replica_channels(session, server)
     if channels is None:
@@ -292,11 +292,11 @@ def _thread(channel: dict[str, Any], name: str) -> Any:
 
 def _state(channel: dict[str, Any]) -> str:
     """What a channel's two threads do, with the numbers of their last errors: their texts can hold rows."""
-    told = []
+    threads = []
     for name in ("io", "sql"):
         number = int(channel.get(f"last_{name}_errno") or 0)
-        told.append(f"{name.upper()} thread: {_thread(channel, name)}" + (f", error {number}" if number else ""))
-    return ", ".join(told)
+        threads.append(f"{name.upper()} thread: {_thread(channel, name)}" + (f", error {number}" if number else ""))
+    return ", ".join(threads)
 
 
 def replica_channels(session: Session, server: Server) -> list[dict[str, Any]] | None:

@@ -56,7 +56,7 @@ def arrow_field(table: TableName, column: Column, config: TableConfig) -> pa.Fie
 
 
 def select_expression(field: pa.Field, quoted: str) -> str:
-    """How a column is read: a FLOAT prints six digits, and a BIT is raw bytes, unless MySQL is told otherwise."""
+    """How a column is read: a FLOAT prints six digits, and a BIT is raw bytes, unless the statement says otherwise."""
     declared = field.metadata[b"source_type"].decode()
     row = source_type(re.split("[( ]", declared, maxsplit=1)[0])
     return row.read.replace("{}", quoted) if row else quoted

@@ -1,4 +1,4 @@
-"""Which columns of a MySQL table are read: all but those that the settings exclude, or none at all."""
+"""Which columns of a MySQL table are read: those that the settings do not exclude, all of them or none."""
 
 from msgspec.structs import replace
 
@@ -16,15 +16,16 @@ from wmtui.sources.span_query import MYSQL
 def readable_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
     """The columns that the account may read and the settings do not exclude.
 
-    An account with SELECT on some columns is not shown the others: a narrower table must be what somebody wants, and
-    an `exclude` with a column that is not shown says so. Raises ConfigError; SourceError where it may read none.
+    An account with SELECT on some columns is not shown the others: that a narrower table
+    is intended must be said by an `exclude` with a column that is not shown. Raises ConfigError; SourceError where the
+    account may read none.
     """
-    found = {column.name: column for column in columns(session, table)}
+    shown = {column.name: column for column in columns(session, table)}
     denied = _denied(session, table)
     if denied is None:
-        return [found[name] for name in selected_columns(table, list(found), config)]
+        return [shown[name] for name in selected_columns(table, list(shown), config)]
     needed = grant(session, "SELECT", MYSQL.table(table))
-    readable = {name: column for name, column in found.items() if column.readable}
+    readable = {name: column for name, column in shown.items() if column.readable}
     if not readable:
         raise PrivilegeMissing(denied.what, denied.why, needed) from denied
     folded = {name.casefold() for name in readable}

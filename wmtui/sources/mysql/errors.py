@@ -1,4 +1,4 @@
-"""The driver's errors in plain words: what happened, why, and the next step; `docs/mysql.md` lists them.
+"""The driver's errors as SourceError: what happened, why, and the next step; `docs/mysql.md` lists them.
 
 2000–2999 are the client library's numbers, the others the server's; 1927, 1969 and 4151 are MariaDB's alone.
 """

@@ -53,20 +53,20 @@ def _gather(cursor: Any, batch_rows: int) -> list[_Piece]:
 def _batch(pieces: list[_Piece], table: SourceTable) -> pa.RecordBatch:
     raw = [pa.concat_arrays(parts) for parts in zip(*pieces, strict=True)]
     columns = []
-    for place, (column, field) in enumerate(zip(raw, table.schema, strict=True)):
+    for index, (column, field) in enumerate(zip(raw, table.schema, strict=True)):
         try:
             columns.append(_cast(column, field.type))
         except pa.ArrowInvalid:
             if not (table.null_dates and _would_be_null(field, table)):
-                raise _refusal(raw, place, table) from None
+                raise _refusal(raw, index, table) from None
             columns.append(_dates(column, field.type))
         if field.metadata[b"source_type"] == b"json" and pc.any(pc.equal(pc.binary_length(column), 0)).as_py():
-            raise _cut_off(raw, place, table)
+            raise _cut_off(raw, index, table)
     return pa.RecordBatch.from_arrays(columns, schema=table.schema)
 
 
 def _would_be_null(field: pa.Field, table: SourceTable) -> bool:
-    """Whether the rule `zero_dates` is about this column; a row's place in the order can never be NULL."""
+    """Whether the rule `zero_dates` is about this column; cursor and key can never be NULL."""
     return pa.types.is_temporal(field.type) and field.name not in (*table.primary_key, table.cursor)
 
 
@@ -81,7 +81,7 @@ def _dates(column: pa.Array, to: pa.DataType) -> pa.Array:
 
 
 def _cast(column: pa.Array, to: pa.DataType) -> pa.Array:
-    """Binary text as values; raises ArrowInvalid. Year 0 (`0000-00-00`) is a date to Arrow and to nobody else."""
+    """Binary text as values; raises ArrowInvalid. Year 0 (`0000-00-00`) is a date for Arrow alone."""
     if to == pa.binary():
         return column
     text = column.cast(pa.string())
@@ -92,9 +92,9 @@ def _cast(column: pa.Array, to: pa.DataType) -> pa.Array:
     return text.cast(pa.timestamp("us")).cast(to) if pa.types.is_timestamp(to) else text.cast(to)
 
 
-def _refusal(raw: list[pa.Array], place: int, table: SourceTable) -> UnsupportedValue:
+def _refusal(raw: list[pa.Array], index: int, table: SourceTable) -> UnsupportedValue:
     """The error that names the first value that cannot be cast, and its row."""
-    column, field = raw[place], table.schema.field(place)
+    column, field = raw[index], table.schema.field(index)
     row = next(row for row in range(len(column)) if not _castable(column.slice(row, 1), field.type))
     source_type = field.metadata[b"source_type"].decode()
     return UnsupportedValue(
@@ -106,11 +106,11 @@ def _refusal(raw: list[pa.Array], place: int, table: SourceTable) -> Unsupported
     )
 
 
-def _cut_off(raw: list[pa.Array], place: int, table: SourceTable) -> SourceError:
+def _cut_off(raw: list[pa.Array], index: int, table: SourceTable) -> SourceError:
     """The error for JSON that MySQL sent as "", which no JSON is; it only warns (1301)."""
-    row = next(row for row, value in enumerate(raw[place]) if value.is_valid and not value.as_py())
+    row = next(row for row, value in enumerate(raw[index]) if value.is_valid and not value.as_py())
     return SourceError(
-        f"column {table.schema.field(place).name} of {table.table} did not arrive in {_row(raw, row, table)}",
+        f"column {table.schema.field(index).name} of {table.table} did not arrive in {_row(raw, row, table)}",
         "its JSON is longer than the server's max_allowed_packet, and MySQL sends nothing in its place",
         "raise max_allowed_packet on the server (at most 1 GiB), or exclude the column",
     )

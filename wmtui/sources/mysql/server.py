@@ -1,4 +1,4 @@
-"""Which server answers a connection: several may stand behind one address."""
+"""Which server answers a connection: several may answer at one address."""
 
 from typing import Any, Protocol
 

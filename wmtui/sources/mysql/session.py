@@ -154,7 +154,7 @@ class Session:
         self._socket.shut_down()
 
     def _prove_tls(self) -> str:
-        """The cipher in use. The driver talks plain text to a server without TLS whatever it was told."""
+        """The cipher in use. The driver talks plain text to a server without TLS whatever its arguments are."""
         cipher = str(self.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["value"])
         if self._config.tls != "disable" and not cipher:
             raise offers_none(self._config)

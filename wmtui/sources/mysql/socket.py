@@ -20,7 +20,7 @@ _one_at_a_time = Lock()
 
 
 class ClaimedSocket:
-    """The socket of one connection; none where it cannot be told for sure which one that is."""
+    """The socket of one connection; none where it is not certain which one that is."""
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -36,8 +36,8 @@ class ClaimedSocket:
     def shut_down(self) -> None:
         """End the conversation at once: the driver's next read fails, and so does the server's next write."""
         if self._number is not None:
-            with suppress(OSError), _borrowed(self._number) as found:
-                found.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError), _borrowed(self._number) as borrowed:
+                borrowed.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
         """To be called before the connection is closed: its number is free for another socket then."""
@@ -51,7 +51,7 @@ class ClaimedSocket:
 def opening(port: int) -> Iterator[ClaimedSocket]:
     """Claims the socket to a port that is opened in this block; none is claimed when the block raises.
 
-    Connections are opened one after the other, so that each can be told, but none waits long for one that gets no
+    Connections are opened one after the other, so that each can be recognised, but none waits long for one that gets no
     answer.
     """
     alone = _one_at_a_time.acquire(timeout=_PATIENCE)
@@ -69,20 +69,20 @@ def _sockets_to(port: int) -> set[_Identity]:
     """Our open sockets whose other end is this port."""
     numbers: list[int] = []
     with suppress(OSError):
-        numbers = [int(name) for name in os.listdir(_FOLDER)]  # noqa: PTH208 - numbers are wanted, not paths
-    found = set()
+        numbers = [int(name) for name in os.listdir(_FOLDER)]  # noqa: PTH208 - file descriptors, not paths
+    sockets = set()
     for number in numbers:
         with suppress(OSError):
             if _leads_to(number, port):
-                found.add((number, os.fstat(number).st_ino))
-    return found
+                sockets.add((number, os.fstat(number).st_ino))
+    return sockets
 
 
 def _leads_to(number: int, port: int) -> bool:
     with suppress(OSError):
         if stat.S_ISSOCK(os.fstat(number).st_mode):
-            with _borrowed(number) as found:
-                address = found.getpeername()
+            with _borrowed(number) as borrowed:
+                address = borrowed.getpeername()
                 return isinstance(address, tuple) and address[1] == port
     return False
 

@@ -1,4 +1,4 @@
-"""TLS to a MySQL server: what the driver is told, which files it is given, and why a certificate is not trusted."""
+"""TLS to a MySQL server: the driver's arguments, which files it is given, and why a certificate is not trusted."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ _AUTO_GENERATED = b"_Auto_Generated_Server_Certificate"
 _SIGNED_BY_ITSELF = 18
 _NO_AUTHORITY = {_SIGNED_BY_ITSELF, 19, 20, 21}
 _OTHER_NAME = {62, 64}
-"""Why OpenSSL does not trust a certificate (X509_V_ERR_…): nobody known signed it, or it is for another host."""
+"""Why OpenSSL does not trust a certificate (X509_V_ERR_…): no known authority signed it, or it is for another host."""
 
 # An SSLRequest packet: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
 _CLIENT_SSL = 0x800
@@ -48,18 +48,18 @@ def tls_arguments(config: MySQLConfig) -> dict[str, Any]:
 
 
 def not_trusted(config: MySQLConfig, message: str) -> SourceError:
-    """Why the TLS of a server was refused, found out by a handshake that ends before any login.
+    """Why the TLS of a server was refused, found by a handshake that ends before any login.
 
     message: what the driver says, which is the same for every reason.
     """
     try:
-        found = _reason(config, message)
+        reason = _reason(config, message)
     except (OSError, ValueError) as error:
         why = f"{message} ({getattr(error, 'reason', None) or error})"
-        found = why, "see in the server's log why the handshake failed; it must offer TLS 1.2 or 1.3"
-    if found is None:
+        reason = why, "see in the server's log why the handshake failed; it must offer TLS 1.2 or 1.3"
+    if reason is None:
         return offers_none(config)
-    return SourceError(f"the TLS of MySQL at {config.host}:{config.port} cannot be trusted", *found)
+    return SourceError(f"the TLS of MySQL at {config.host}:{config.port} cannot be trusted", *reason)
 
 
 def offers_none(config: MySQLConfig) -> SourceError:

@@ -88,16 +88,16 @@ class DuckDBSession(StreamSession):
             ),
             primary_key=tuple(
                 name
-                for found in self._catalog("duckdb_constraints", table)
-                if found["constraint_type"] == "PRIMARY KEY"
-                for name in found["constraint_column_names"]
+                for constraint in self._catalog("duckdb_constraints", table)
+                if constraint["constraint_type"] == "PRIMARY KEY"
+                for name in constraint["constraint_column_names"]
             ),
             kind="table" if self._catalog("duckdb_tables", table) else "view",
         )
 
     def _catalog(self, function: str, table: str) -> list[dict[str, Any]]:
         """What one of DuckDB's functions says of a table, by column."""
-        found = self._connection.execute(
+        cursor = self._connection.execute(
             fill(
                 "SELECT * FROM {function}() WHERE database_name = current_database()"
                 " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
@@ -105,18 +105,18 @@ class DuckDBSession(StreamSession):
             ),
             list(self.statements.schema_and_name(table)),
         )
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def state(self, target: str, *, count: bool = True) -> TargetState:
-        found = self.execute(
+        tables = self.execute(
             "SELECT table_oid FROM duckdb_tables() WHERE database_name = current_database()"
             " AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
             *self.statements.schema_and_name(target),
         )
-        if not found and not self.columns(target):
+        if not tables and not self.columns(target):
             return TargetState()
-        oid = str(found[0][0]) if found else "view"
+        oid = str(tables[0][0]) if tables else "view"
         if not count:
             return TargetState(oid)
         rows = int(self.execute(self.statements.count(target))[0][0])

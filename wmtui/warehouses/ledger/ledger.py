@@ -80,17 +80,17 @@ def warehouse_id(session: LedgerSession) -> str | None:
     if not rows:
         raise LedgerBroken(
             "this warehouse has lost its id",
-            f"{session.statements.own_table(WAREHOUSE)} has no row, and nobody knows which loads it has",
+            f"{session.statements.own_table(WAREHOUSE)} has no row, so which loads it has is unknown",
             f"put the id back that `wmtui store show` has for this profile: {session.statements.insert_warehouse()}",
         )
-    found, version = rows[0]
+    known, version = rows[0]
     if version > FORMAT:
         raise LedgerBroken(
             f"the ledger of this warehouse has format {version}",
             f"this wmtui knows formats up to {FORMAT}",
             "upgrade wmtui on this host; nothing was changed",
         )
-    return str(found)
+    return str(known)
 
 
 def has_first_ledger(session: LedgerSession) -> bool:
@@ -122,7 +122,7 @@ def create_ledger(session: LedgerSession, *, first: bool) -> str:
 
 
 def ledger_unusable(schema: str, error: Exception) -> TableError:
-    """The ledger cannot be made, and nobody else makes it."""
+    """The error where the ledger can be made neither by this process nor by another."""
     return LedgerBroken(
         f"the ledger cannot be made in {schema}",
         " ".join(str(error).split()),

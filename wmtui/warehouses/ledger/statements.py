@@ -13,7 +13,10 @@ FORMAT = 2
 
 
 class LedgerStatements:
-    """Those for one schema of a warehouse. database: quoted ahead of it where that has to be said."""
+    """Statements of ledger and fence for one schema of a warehouse.
+
+    database: qualifies the schema where its name alone is ambiguous.
+    """
 
     def __init__(self, schema: str, database: str | None = None) -> None:
         self._database = (database,) if database else ()
@@ -26,8 +29,8 @@ class LedgerStatements:
 
     def schema_and_name(self, target: str) -> tuple[str, str]:
         """Schema and name of a table, the target written as a TargetName."""
-        found = TargetName.parse(target)
-        return found.schema or self.schema, found.name
+        name = TargetName.parse(target)
+        return name.schema or self.schema, name.name
 
     def full_name(self, target: str) -> str:
         """A target as the ledger has it: always with its schema, as the catalogue writes both."""
@@ -69,7 +72,7 @@ class LedgerStatements:
         return made
 
     _small = ""
-    """What is said of small tables when they are made."""
+    """What CREATE TABLE says of small tables."""
     refusal_of_older = "CAST(CAST('{words}' || '' AS bigint) AS varchar(64))"
     """An expression that fails with these words."""
 
@@ -90,7 +93,7 @@ class LedgerStatements:
         )
 
     def take_over_first_format(self, target: str) -> list[str]:
-        """Copy what the tables of the first format know of target $1, which is this one; whose store, nobody knows."""
+        """Copy what the tables of the first format know of target $1, which is this one; of which store is unknown."""
         parts = {"rows": quote("rows"), "key": quote("key")}
         whole = "'" + self.full_name(target).replace("'", "''") + "'"
         return [
@@ -181,7 +184,7 @@ class LedgerStatements:
         )
 
     def claim(self, target: str) -> list[str]:
-        """Give what nobody's store has of table $2 and target $3 to store $1."""
+        """Give rows of no store, of table $2 and target $3, to store $1."""
         return [
             fill(
                 "UPDATE {table} SET store = $1 WHERE store = '' AND table_name = $2 AND target = $3",
@@ -232,4 +235,4 @@ _SELECT_SHARD = (
     " FROM {table}"
 )
 _TOO_OLD = "wmtui on this host is too old for this warehouse: upgrade it"
-"""What an older wmtui is told by its first question: it knows nothing of ledger tables by target."""
+"""What an older wmtui gets as answer to its first query: it knows nothing of ledger tables by target."""

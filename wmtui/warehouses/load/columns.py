@@ -1,4 +1,4 @@
-"""Where a file's columns land: matched to the target by name, refused where the target would change a value."""
+"""Which column of the target each column of a file goes into; refused where the target would change a value."""
 
 from collections.abc import Iterable, Sequence
 
@@ -110,8 +110,8 @@ class Target(Struct, frozen=True):
     statements: Statements
 
     def lacking(self, schema: pa.Schema) -> pa.Schema:
-        """The columns of a renamed schema that it does not have; none for one without any value, whose type nobody
-        knows.
+        """The columns of a renamed schema that it does not have; none for one without any value, whose type is
+        unknown.
         """
         return pa.schema([f for f in schema if match(f.name, self.columns) is None and not pa.types.is_null(f.type)])
 

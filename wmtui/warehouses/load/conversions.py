@@ -20,7 +20,7 @@ _EXACT = Context(prec=100_000)
 
 
 def converted(field: pa.Field, how: As | None) -> pa.Field | None:
-    """The field that carries another one's values in the form asked for; None where they have no such form."""
+    """The field that carries another one's values in the form of `as`; None where they have no such form."""
     kind = field.type
     if how is None:
         return field
@@ -38,18 +38,18 @@ def converted(field: pa.Field, how: As | None) -> pa.Field | None:
 def target_field(field: pa.Field, naming: Naming) -> pa.Field:
     """A carried field as the target is to keep it. Raises UnsupportedValue when its values have no such form."""
     how = naming.as_types.get(field.name)
-    found = converted(field, how)
-    if found is None:
+    target = converted(field, how)
+    if target is None:
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
             f"tables.yaml keeps it as {how}, and such values have no form like that",
             "correct `as` in tables.yaml",
         )
-    return found
+    return target
 
 
 def convert(array: pa.Array, how: As, zone: str) -> pa.Array:
-    """Carried values in the form asked for. Raises ValueError, with the value in its text, where one has none."""
+    """Carried values in the form of `as`. Raises ValueError, with the value in its text, where one has none."""
     kind = array.type
     if (row := unfit_row(array, how)) is not None:
         raise ValueError(f"{_shortened(str(array[row]))} is {no_form(how)}")
@@ -86,11 +86,11 @@ def canonical_json(array: pa.Array) -> pa.Array:
 def _json(text: str) -> str | None:
     """A JSON text in one form, None for one that is none or has characters that a warehouse refuses."""
     try:
-        found = _canonical(json.loads(text, parse_float=Decimal, parse_constant=_refused))
-        found.encode()
+        canonical = _canonical(json.loads(text, parse_float=Decimal, parse_constant=_refused))
+        canonical.encode()
     except (ValueError, ArithmeticError, RecursionError):
         return None
-    return None if "\0" in found else found
+    return None if "\0" in canonical else canonical
 
 
 def _refused(constant: str) -> Any:

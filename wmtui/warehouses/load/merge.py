@@ -101,7 +101,7 @@ def finish(
 
 def add_columns(session: Session, request: LoadRequest, staged: Staged) -> tuple[str, ...]:
     """Give an existing target the columns it lacks, ahead of the transaction that holds the ledger: the statement waits
-    for everybody who reads the target. Returns those that this load added.
+    for every reader of the target. Returns those that this load added.
     """
     if not staged.target or not staged.added:
         return ()
@@ -126,16 +126,16 @@ def verify_staging(session: Session, request: LoadRequest, staged: Staged) -> No
     A pooler may give this transaction another connection than the one that staged; that connection does not have it.
     """
     try:
-        found = dict(session.execute(count_staged(staged.staging.table)))
+        staged_rows = dict(session.execute(count_staged(staged.staging.table)))
     except session.missing_errors:
-        found = {}
+        staged_rows = {}
     promised: dict[int, int] = {}
     for file_number, rows in zip(staged.file_numbers, staged.rows, strict=True):
         promised[file_number] = promised.get(file_number, 0) + rows
-    if found != {file_number: rows for file_number, rows in promised.items() if rows}:
+    if staged_rows != {file_number: rows for file_number, rows in promised.items() if rows}:
         raise TargetChanged(
             f"staging of load {request.load_id} does not hold what was staged",
-            f"it has {sum(found.values()):,} rows of {sum(promised.values()):,}",
+            f"it has {sum(staged_rows.values()):,} rows of {sum(promised.values()):,}",
             "nothing was loaded; if a pooler stands before the warehouse, give wmtui a session of its own",
         )
 
@@ -236,14 +236,14 @@ def target_layout(request: LoadRequest, staged: Staged) -> TargetLayout:
     layout = request.layout
 
     def target_column(column: str, setting: str) -> str:
-        found = match(request.naming.of(column) or column, staged.columns)
-        if found is None:
+        name = match(request.naming.of(column) or column, staged.columns)
+        if name is None:
             raise FileMisfit(
                 f"{request.table} has no column {column}",
                 f"tables.yaml names it as {setting}; there are {', '.join(staged.columns)}",
                 f"correct {setting} in tables.yaml",
             )
-        return found
+        return name
 
     return TargetLayout(
         layout.diststyle,

@@ -120,7 +120,7 @@ def _same_column(fields: Sequence[pa.Field], columns: dict[str, str], planned: P
 
 
 def _apart(free: Sequence[str]) -> str:
-    """How two columns of one name are told apart. free: those that may be left out, neither cursor nor key."""
+    """How to keep two columns of one name apart. free: those that may be left out, neither cursor nor key."""
     rename = "give one of them another name by `rename`"
     return f"exclude {' or '.join(free)}, or {rename}" if free else rename
 

@@ -178,8 +178,8 @@ def widening_advised(
     except session.data_errors as error:
         fields = {field.name: target_field(field, naming) for field in schema if naming.of(field.name) is not None}
         known = (mapping for mapping in mappings if mapping.column in target.columns)
-        found = (target.widening(mapping.column, fields[mapping.source]) for mapping in known)
-        statements = [statement for statement in found if statement]
+        widenings = (target.widening(mapping.column, fields[mapping.source]) for mapping in known)
+        statements = [statement for statement in widenings if statement]
         if not statements:
             raise
         raise LoadRefused(

@@ -100,7 +100,7 @@ def carried_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def carried_field(name: str, kind: pa.DataType, width: int | None, *, json: bool = False) -> pa.Field:
-    """A carried field. width: bytes of its values at most, None if nobody knows. json: its texts are JSON."""
+    """A carried field. width: bytes of its values at most, None if unknown. json: its texts are JSON."""
     metadata = {MAX_BYTES: str(width).encode()} if width is not None else {}
     return pa.field(name, kind, metadata={**metadata, **({IS_JSON: b"yes"} if json else {})} or None)
 
@@ -118,8 +118,8 @@ def arrow_type(declared: str) -> pa.DataType | None:
 def loadable_type(carried: pa.DataType, declared: str, *, json: bool = False) -> pa.DataType | None:
     """The Arrow type in which carried values go into an existing column; None if the database might change them.
 
-    A database rounds decimals and doubles, cuts timestamps to dates and drops time zones without a word; such pairs are
-    refused, and so is every type that nobody has described. A value out of range or too long is an error of the
+    A database rounds decimals and doubles, cuts timestamps to dates and drops time zones silently; such pairs are
+    refused, and so is every type that is not in the table. A value out of range or too long is an error of the
     database, and fine here. json: the values are texts that the column is to take as JSON.
     """
     column = arrow_type(declared)
@@ -138,8 +138,8 @@ def loadable_type(carried: pa.DataType, declared: str, *, json: bool = False) ->
 
 def declared_length(declared: str) -> int | None:
     """How long a value of a text or binary column may be, None for one without a limit."""
-    found = _TEXT.fullmatch(declared.lower()) or _BINARY.fullmatch(declared.lower())
-    return int(found[1]) if found else None
+    match = _TEXT.fullmatch(declared.lower()) or _BINARY.fullmatch(declared.lower())
+    return int(match[1]) if match else None
 
 
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:

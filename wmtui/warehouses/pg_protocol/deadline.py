@@ -14,7 +14,7 @@ import psycopg
 def deadline(connection: "psycopg.Connection[Any]", seconds: float) -> Iterator[None]:
     """Give the connection up when the block takes longer: servers end their statements themselves, if they live.
 
-    Raises OperationalError, as for a connection that broke: what the server did, nobody knows.
+    Raises OperationalError, as for a connection that broke: what the server did is unknown.
     """
     expired = Event()
 

@@ -41,7 +41,7 @@ def translated(address: str, *, loads: bool) -> Iterator[None]:
 
 
 def connection_lost(error: psycopg.Error) -> bool:
-    """Whether the server went away, so that nobody knows how the transaction ended."""
+    """Whether the server went away, so that how the transaction ended is unknown."""
     return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(("08", "57P"))
 
 

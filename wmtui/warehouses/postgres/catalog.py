@@ -42,10 +42,10 @@ WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 
 def describe(session: Session, table: str) -> TargetTable | None:
     """What stands under a table's name, None where nothing does."""
-    found = session.execute(_RELATION, *session.statements.schema_and_name(table))
-    if not found:
+    relations = session.execute(_RELATION, *session.statements.schema_and_name(table))
+    if not relations:
         return None
-    oid, kind, owner, owned, row_security, triggers, cascades, rules, key = found[0]
+    oid, kind, owner, owned, row_security, triggers, cascades, rules, key = relations[0]
     return TargetTable(
         columns=tuple(TargetColumn(*column) for column in session.execute(_COLUMNS, oid)),
         primary_key=tuple(key),
@@ -61,14 +61,14 @@ def describe(session: Session, table: str) -> TargetTable | None:
 
 def state(session: Session, target: str, *, count: bool) -> TargetState:
     """A target's identity and rows. count: count the rows of one that is not too large for it."""
-    found = session.execute(
+    relations = session.execute(
         "SELECT c.oid, c.relkind, pg_relation_size(c.oid) FROM pg_class c"
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
         *session.statements.schema_and_name(target),
     )
-    if not found:
+    if not relations:
         return TargetState()
-    oid, kind, size = found[0]
+    oid, kind, size = relations[0]
     if not count:
         return TargetState(str(oid))
     if kind in ("r", b"r") and size <= _COUNTED_BYTES:

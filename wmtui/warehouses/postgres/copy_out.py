@@ -29,7 +29,7 @@ def batches(
 
 def _batch(data: bytes, columns: Sequence[ReadColumn]) -> pa.RecordBatch:
     names = [column.name for column in columns]
-    found = pyarrow.csv.read_csv(
+    texts = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         pyarrow.csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
         pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
@@ -40,5 +40,5 @@ def _batch(data: bytes, columns: Sequence[ReadColumn]) -> pa.RecordBatch:
             quoted_strings_can_be_null=False,
         ),
     ).combine_chunks()
-    arrays = [typed(pa.concat_arrays(found.column(i).chunks), column.type) for i, column in enumerate(columns)]
+    arrays = [typed(pa.concat_arrays(texts.column(i).chunks), column.type) for i, column in enumerate(columns)]
     return pa.record_batch(arrays, names=names)

@@ -99,7 +99,7 @@ def literal(text: str) -> str:
 
 
 def copy(columns: int, manifest: str, config: RedshiftConfig) -> str:
-    """Load every file of a manifest, of so many columns. It may hold a secret: it is shown to nobody."""
+    """Load every file of a manifest, of so many columns. It may hold a secret: never show it."""
     if config.access_keys is None:
         access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
     else:

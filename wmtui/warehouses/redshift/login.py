@@ -13,7 +13,7 @@ from wmtui.config import IamLogin, RedshiftConfig, Secret
 from wmtui.errors import WarehouseError
 
 _LIFE_SECONDS = 900
-"""How long a password is asked for: the shortest there is. An open connection outlives it."""
+"""Validity of a password: the shortest that AWS gives. An open connection outlives it."""
 _RENEW_SECONDS = 600
 _TIMEOUT_SECONDS = 10
 

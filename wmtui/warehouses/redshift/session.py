@@ -83,10 +83,10 @@ class RedshiftSession(PgSession):
     def describe(self, table: str) -> TargetTable | None:
         """By the catalogue of its PostgreSQL 8; there are no triggers, and foreign keys do nothing."""
         name = self.statements.schema_and_name(table)
-        found = self.execute(_RELATION, *name)
-        if not found:
+        relations = self.execute(_RELATION, *name)
+        if not relations:
             return None
-        oid, kind, owner, is_superuser, is_owner = found[0]
+        oid, kind, owner, is_superuser, is_owner = relations[0]
         rows = self.execute(_COLUMNS, oid)
         names = {number: column for column, *_, number in rows}
         key = [number for (text,) in self.execute(_KEY, oid) for number in re.findall(r"\d+", str(text))]
@@ -117,17 +117,17 @@ class RedshiftSession(PgSession):
 
     def state(self, target: str, *, count: bool = True) -> TargetState:
         """Rows are counted always: here that takes no reading of them."""
-        found = self.execute(
+        relations = self.execute(
             "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname = $1 AND c.relname = $2",
             *self.statements.schema_and_name(target),
         )
-        if not found:
+        if not relations:
             return TargetState()
         if not count:
-            return TargetState(str(found[0][0]))
+            return TargetState(str(relations[0][0]))
         rows = int(self.execute(self.statements.count(target))[0][0])
-        return TargetState(str(found[0][0]), rows, empty=not rows)
+        return TargetState(str(relations[0][0]), rows, empty=not rows)
 
     def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
         if self.execute(find_twice(staging, primary_key)):
@@ -151,8 +151,8 @@ class RedshiftSession(PgSession):
         names = [column.name for column in columns]
         statement = self.statements.select(target, [_expression(column) for column in columns]).encode()
         with self._connection.cursor() as cursor, closing(_rows(cursor, statement)) as rows:
-            while found := list(islice(rows, min(batch_rows, _BATCH_ROWS))):
-                values = list(zip(*found, strict=True))
+            while chunk := list(islice(rows, min(batch_rows, _BATCH_ROWS))):
+                values = list(zip(*chunk, strict=True))
                 arrays = [_array(list(values[i]), column.type) for i, column in enumerate(columns)]
                 yield pa.record_batch(arrays, names=names)
 

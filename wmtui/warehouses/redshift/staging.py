@@ -191,11 +191,11 @@ class Stager:
             if mapping.how is not As.BOOLEAN or not pa.types.is_integer(mapping.carried):
                 continue
             number = group.schema.get_field_index(mapping.source)
-            if found := self._session.execute(copy_statements.find_no_truth(number)):
+            if rows := self._session.execute(copy_statements.find_no_truth(number)):
                 raise UnsupportedValue(
                     f"column {mapping.source} of {group.parts[0].file.key} or a file loaded with it cannot be kept as "
                     f"{mapping.how}",
-                    f"{found[0][0]} is neither 0 nor 1",
+                    f"{rows[0][0]} is neither 0 nor 1",
                     "correct `as` in tables.yaml, or rewrite the file",
                 )
 
@@ -242,7 +242,7 @@ def _refuse_what_redshift_misreads(field: pa.Field) -> None:
     if any(is_of(kind) for is_of in (pa.types.is_null, pa.types.is_fixed_size_binary, pa.types.is_float16)):
         raise UnsupportedValue(
             f"column {field.name} has type {field.type}",
-            "nobody says how Redshift reads that from Parquet files",
+            "how Redshift reads that from Parquet files is documented nowhere",
             "rewrite the file, with binary or double, or without a column that is always NULL",
         )
     if pa.types.is_timestamp(kind) and kind.unit != "us":

@@ -63,8 +63,8 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
                 staged = Stager(session, pending, self._manifests, self._config, on_staged).stage(open_part)
                 try:
                     result = self._merge(session, pending, staged, refuse_loaded)
-                except FilesLoaded as found:
-                    files = tuple(file for file in pending.files if file not in found.files)
+                except FilesLoaded as refusal:
+                    files = tuple(file for file in pending.files if file not in refusal.files)
                     pending = replace(pending, files=files)
                 else:
                     already = tuple(file for file in request.files if file not in result.loaded)

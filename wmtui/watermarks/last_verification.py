@@ -32,20 +32,19 @@ class LastVerified(Struct, frozen=True):
 
 def last_verified(heartbeat: Heartbeat, warehouse: str | None) -> LastVerified | None:
     """What was noted of the last comparison with the warehouse of this id; None: nothing that can be read."""
-    noted = heartbeat.fields.get("last_verified")
-    found = noted.get(warehouse or "") if isinstance(noted, dict) else None
-    if not isinstance(found, dict):
+    noted = heartbeat.document.last_verified.get(warehouse or "")
+    if noted is None:
         return None
     try:
-        position = found.get("position")
+        position = noted.get("position")
         return LastVerified(
-            at=parse_instant(found["at"]),
-            result=str(found["result"]),
-            rows=int(found["rows"]),
-            by=str(found["by"]),
-            host=str(found["host"]),
+            at=parse_instant(noted["at"]),
+            result=str(noted["result"]),
+            rows=int(noted["rows"]),
+            by=str(noted["by"]),
+            host=str(noted["host"]),
             position=None if position is None else str(position),
-            reasons=tuple(map(str, found.get("reasons", ()))),
+            reasons=tuple(map(str, noted.get("reasons", ()))),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -60,8 +59,7 @@ def note(objects: ObjectStore, table: TableName, warehouse: str | None, verified
     said = {**_encoded(verified), "at": format_instant(verified.at)}
     for attempt in range(_ATTEMPTS):
         found = lease.read(objects, table)
-        known = found.fields.get("last_verified")
-        noted = {**(known if isinstance(known, dict) else {}), warehouse or "": said}
+        noted = {**found.document.last_verified, warehouse or "": said}
         if lease.write_beside(objects, found, last_verified=noted):
             return
         documents.pause(attempt)

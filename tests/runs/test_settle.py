@@ -116,7 +116,7 @@ def test_a_running_run_whose_lease_is_dead_is_abandoned(
     assert settled.pending_extraction is None
     assert settled.position is None
     assert settled.fields["metadata"]["change"]["action"] == "run abandoned"
-    held.release({})
+    held.release()
 
 
 def test_editing_under_a_live_run_is_refused_and_changes_nothing(
@@ -131,7 +131,7 @@ def test_editing_under_a_live_run_is_refused_and_changes_nothing(
 
     assert watermarks.read(TABLE).watermark == mark
     assert stored_run(lake, run).state is RunState.RUNNING
-    held.release({})
+    held.release()
 
 
 @pytest.mark.parametrize("state", [None, RunState.ABANDONED])

@@ -16,7 +16,7 @@ from wmtui.errors import Unreadable
 from wmtui.layout import watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
-from wmtui.watermarks import entries
+from wmtui.watermarks import journal_entries
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
@@ -37,30 +37,32 @@ def text(content: Any) -> str:
 
 @given(CONTENTS, CONTENTS)
 def test_a_change_leads_from_one_content_to_the_other_and_back(before: dict[str, Any], after: dict[str, Any]) -> None:
-    entry = {"changed": entries.changed_fields(before, after)}
+    entry = {"changed": journal_entries.changed_fields(before, after)}
 
-    assert text(entries.applied(before, entry)) == text(after)
-    assert text(entries.taken_back(after, entry)) == text(before)
+    assert text(journal_entries.applied(before, entry)) == text(after)
+    assert text(journal_entries.taken_back(after, entry)) == text(before)
 
 
 @given(CONTENTS, CONTENTS)
 def test_contents_have_one_digest_exactly_when_they_are_one(one: dict[str, Any], other: dict[str, Any]) -> None:
     same = text(one) == text(other)
 
-    assert (entries.digest(one, {}) == entries.digest(other, {})) == same
+    assert (journal_entries.digest(one, {}) == journal_entries.digest(other, {})) == same
 
 
 def test_a_field_that_a_later_version_adds_is_no_change() -> None:
-    assert entries.digest({"a": 1}, {"later": {}}) == entries.digest({"a": 1, "later": {}}, {"later": {}})
+    assert journal_entries.digest({"a": 1}, {"later": {}}) == journal_entries.digest(
+        {"a": 1, "later": {}}, {"later": {}}
+    )
 
 
 @pytest.mark.parametrize(("serial", "previous", "due"), [(1, 0, True), (2, 1, False), (50, 49, True), (51, 50, False)])
 def test_the_first_entry_and_every_50th_hold_the_whole_content(serial: int, previous: int, due: bool) -> None:
-    assert entries.is_whole_due(serial, previous) is due
+    assert journal_entries.is_whole_due(serial, previous) is due
 
 
 def test_a_50th_serial_that_was_left_out_is_made_up_for() -> None:
-    assert entries.is_whole_due(52, 49)
+    assert journal_entries.is_whole_due(52, 49)
 
 
 @pytest.fixture
@@ -76,10 +78,10 @@ def test_what_every_change_left_is_told_from_the_journal(kept: tuple[Journal, li
 
     for mark in left:
         assert journal.left_by(mark.serial)[0] == mark.content
-    assert [entry["serial"] for entry in journal if entries.is_whole(entry)] == [1, 50, 100]
+    assert [entry["serial"] for entry in journal if journal_entries.is_whole(entry)] == [1, 50, 100]
     for earlier, later in pairwise(left):
         assert later.change is not None
-        assert entries.taken_back(later.content, later.change) == earlier.content
+        assert journal_entries.taken_back(later.content, later.change) == earlier.content
 
 
 def test_without_an_entry_in_between_nobody_guesses(kept: tuple[Journal, list[Watermark]], folder: ObjectStore) -> None:

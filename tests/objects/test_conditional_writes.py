@@ -16,7 +16,7 @@ from tests.servers.s3 import (
 )
 from wmtui.config import S3Config
 from wmtui.errors import ConditionsIgnored, PreconditionFailed, StoreError
-from wmtui.objects.conditions import prove_conditions
+from wmtui.objects.conditional_writes import prove_conditions
 from wmtui.objects.s3 import S3Store
 
 

@@ -1,7 +1,7 @@
-"""A nursery of `wmtui` processes: loads the program once, then forks a process for every order, so that a campaign can
-kill thousands of them.
+"""A fork server of `wmtui` processes: loads the program once, then forks a process for every request, so that a
+campaign can kill thousands of them.
 
-Orders come as JSON lines on stdin: number, argv, log, and what Order says. Answers on stdout: `ready` once, then
+Requests come as JSON lines on stdin: number, argv, log, and the fields of Setup. Answers on stdout: `ready` once, then
 `started NUMBER PID` and `ended NUMBER STATUS` (of waitpid). At end of file every process is killed.
 """
 
@@ -27,7 +27,7 @@ from wmtui.config import S3Config
 from wmtui.objects import s3_client
 from wmtui.objects.directory import DirectoryStore
 from wmtui.pipeline import strategies
-from wmtui.pipeline.extract import part_writer, run_writer
+from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.watermarks import lease
 
 _TICK_SECONDS = 0.02
@@ -35,12 +35,12 @@ PRELOADED = (DirectoryStore, strategies)
 
 
 def serve() -> None:
-    """Fork a process for every order until stdin ends."""
+    """Fork a process for every request until stdin ends."""
     botocore.session.create_loader = shared_loader
     s3_client.build_client(S3Config(region="us-east-1", endpoint_url="http://127.0.0.1:1"))
     numbers: dict[int, int] = {}
     left = b""
-    _say("ready")
+    _write("ready")
     while True:
         ready, _, _ = select.select([0], [], [], _TICK_SECONDS)
         if ready:
@@ -49,51 +49,51 @@ def serve() -> None:
                 break
             *lines, left = (left + read).split(b"\n")
             for line in lines:
-                order = json.loads(line)
+                request = json.loads(line)
                 pid = os.fork()
                 if pid == 0:
-                    _become(order)
-                numbers[pid] = order["number"]
-                _say("started", order["number"], pid)
+                    _run(request)
+                numbers[pid] = request["number"]
+                _write("started", request["number"], pid)
         while numbers:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            _say("ended", numbers.pop(pid), status)
+            _write("ended", numbers.pop(pid), status)
     for pid in numbers:
         os.kill(pid, signal.SIGKILL)
 
 
-def _say(*words: object) -> None:
+def _write(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-def _become(order: dict[str, Any]) -> None:
-    """Be the process of an order: small parts, short leases, its clock and its fate; never returns."""
+def _run(request: dict[str, Any]) -> None:
+    """Run a request in this process, with small parts, short leases and its clock; never returns."""
     code = BUG
     try:
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)
         for target, source in ((0, null), (1, log), (2, log)):
             os.dup2(source, target)
-        fate = {name: order[name] for name in ("at", "do", "broken", "clock_offset") if order[name]}
-        print(model.utc_now().time(), "wmtui", *order["argv"], fate, flush=True)
+        special = {name: request[name] for name in ("at", "do", "broken", "clock_offset") if request[name]}
+        print(model.utc_now().time(), "wmtui", *request["argv"], special, flush=True)
         random.seed()
-        run_writer.BATCH_ROWS = order["batch_rows"]
-        part_writer.PART_BYTES = order["part_bytes"]
-        lease.TTL = timedelta(seconds=order["ttl"])
-        lease._RENEW_SECONDS = order["renew"]
-        s3_client.READ_SECONDS = order["read_seconds"]
-        offset = timedelta(seconds=order["clock_offset"])
+        span_reader.BATCH_ROWS = request["batch_rows"]
+        part_writer.PART_BYTES = request["part_bytes"]
+        lease.TTL = timedelta(seconds=request["ttl"])
+        lease._RENEW_SECONDS = request["renew"]
+        s3_client.READ_SECONDS = request["read_seconds"]
+        offset = timedelta(seconds=request["clock_offset"])
 
         def now() -> datetime:
             return model.utc_now() + offset
 
         invocation.utc_now = now
-        if order["broken"]:
-            variants.VARIANTS[order["broken"]]()
-        steps.install(steps.Steps(order["at"], order["do"]))
-        code = main(order["argv"])
+        if request["broken"]:
+            variants.VARIANTS[request["broken"]]()
+        steps.install(steps.Steps(request["at"], request["do"]))
+        code = main(request["argv"])
     finally:
         if error := sys.exc_info()[1]:
             traceback.print_exception(error)

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from wmtui.watermarks.bounds import TOO_LARGE, wrong_count, wrong_field
 from wmtui.watermarks.documents import Json
-from wmtui.watermarks.validity import TOO_LARGE, wrong_count, wrong_field
 
 WHOLE_EVERY = 50
 """So many changes at most have to be put together to tell what one of them left."""

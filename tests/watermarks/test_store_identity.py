@@ -20,10 +20,10 @@ from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
 from wmtui.objects.s3 import S3Store
-from wmtui.watermarks import changes, identity
-from wmtui.watermarks.identity import StoreIdentity
+from wmtui.watermarks import changes, store_identity
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.store_identity import StoreIdentity
 
 ANA = Author("ana", "host-1")
 BEN = Author("ben", "host-2")
@@ -76,14 +76,14 @@ def test_two_first_writers_agree_on_one_id(
     objects: ObjectStore, clock: HandClock, table: TableName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both see that there is none before either writes."""
-    both, looked = Barrier(2), identity._of_documents
+    both, looked = Barrier(2), store_identity._of_documents
 
     def together(seen: ObjectStore) -> str | None:
         found = looked(seen)
         both.wait(30)
         return found
 
-    monkeypatch.setattr(identity, "_of_documents", together)
+    monkeypatch.setattr(store_identity, "_of_documents", together)
     names = [table, TableName("shop", "customers")]
 
     def write(name: TableName) -> str:
@@ -135,7 +135,7 @@ def test_a_copy_keeps_its_id_and_does_not_know_its_new_place_until_somebody_acce
     assert copied.identity() == watermarks.identity()
     assert (copied.identity().knows(objects.uri("")), copied.identity().knows(copy.uri(""))) == (True, False)
 
-    accepted = identity.accept_root(copy, now="2025-08-15T00:00:00Z", by="ben@host-2", reason="we moved")
+    accepted = store_identity.accept_root(copy, now="2025-08-15T00:00:00Z", by="ben@host-2", reason="we moved")
 
     assert accepted.id == watermarks.identity().id
     assert [(root.root, root.reason) for root in accepted.roots] == [
@@ -234,7 +234,7 @@ def test_an_edit_that_drops_or_forges_the_id_of_a_document_does_not_change_the_s
 
 
 def test_an_identity_knows_the_roots_it_was_written_from() -> None:
-    root = identity.Root("s3://a/", "2025-08-14T12:00:00Z", "ana@host-1")
+    root = store_identity.Root("s3://a/", "2025-08-14T12:00:00Z", "ana@host-1")
 
     assert StoreIdentity("x", roots=(root,)).knows("s3://a/")
     assert not StoreIdentity("x").knows("s3://a/")

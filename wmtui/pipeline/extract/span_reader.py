@@ -1,0 +1,154 @@
+"""Reading the spans of a run: batches of the source become chunks, and each chunk a part while the next one is read."""
+
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+
+import pyarrow as pa
+
+from wmtui.events import Phase, Severity
+from wmtui.model import Span, Strategy
+from wmtui.pipeline.context import Job
+from wmtui.pipeline.extract.continuity import prove_reached
+from wmtui.pipeline.extract.limits import LimitCheck
+from wmtui.pipeline.extract.overlap import RowDigests, unread
+from wmtui.pipeline.extract.part_writer import Background, Chunk, ChunkBuilder
+from wmtui.pipeline.extract.plan import is_overlap
+from wmtui.pipeline.extract.run_writer import RunWriter
+from wmtui.pipeline.target_check import required_columns
+from wmtui.sources import SourceConnection, SourceTable
+from wmtui.sources.cursor import column_time
+from wmtui.warehouses import TargetTable
+
+BATCH_ROWS = 10_000
+"""Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""
+
+
+class SpanReader:
+    """Reads what a run is to read, and hands it to the run's writer.
+
+    source: the connection whose clock the run's high comes from. Readers of ranges at once have one each, and prove
+    first that its server shows as much. target: what the rows are to land in, None where there is no such table.
+    known: digests by which rows of the overlap are recognised.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        source: SourceConnection,
+        table: SourceTable,
+        writer: RunWriter,
+        *,
+        target: TargetTable | None,
+        known: frozenset[bytes] = frozenset(),
+    ) -> None:
+        self._job = job
+        self._source = source
+        self._table = table
+        self._writer = writer
+        self._known = known
+        required = required_columns(job, table, target)
+        self._limits = LimitCheck(table, job.config, job.backend.warehouse.limits, required)
+        self._digests = RowDigests()
+        self._lock = threading.Lock()
+        self._rows = writer.run.rows
+        self._left = job.options.limit
+        self._limit_reached = False
+
+    @property
+    def digests(self) -> bytes:
+        """By which the next run knows rows of its overlap again."""
+        return self._digests.packed
+
+    def read(self, spans: Sequence[tuple[int, Span]]) -> None:
+        """Read every span to its end, or until the limit. What was durable before an error stays listed.
+
+        spans: each with the index of its range in the run.
+        """
+        if self._writer.run.strategy is Strategy.INTRA_TABLE and len(spans) > 1:
+            with ThreadPoolExecutor(self._job.options.workers, thread_name_prefix="range") as pool:
+                for read in [pool.submit(self._read_apart, index, span) for index, span in spans]:
+                    read.result()
+        else:
+            for index, span in spans:
+                self._read_span(self._source, index, span)
+
+    def tell_truncated(self) -> None:
+        """Say how many texts of each column were cut to what the warehouse holds."""
+        for column, count in self._limits.truncated.items():
+            self._job.tell(f"column {column}: {count:,} texts were cut to what the warehouse holds", Severity.WARNING)
+
+    def _read_apart(self, index: int, span: Span) -> None:
+        """One reader among several, on a connection of its own."""
+        job, run = self._job, self._writer.run
+        with job.backend.source.connect() as source:
+            prove_reached(source, self._table, run, first=self._source.server, config=job.config, zone=job.backend.zone)
+            self._read_span(source, index, span)
+
+    def _read_span(self, source: SourceConnection, index: int, span: Span) -> None:
+        """One reader: batches into chunks, and each chunk into a part while the next one is read."""
+        background = Background(f"part {self._job.table}")
+        builder = self._chunk_builder(span)
+        try:
+            with closing(_batches(source, self._table, span)) as batches:
+                for batch in batches:
+                    self._job.check()
+                    self._take(batch, builder, overlap=is_overlap(span))
+                    if builder.full:
+                        background.submit(partial(self._write, index, builder.take()))
+                    if self._limit_reached:
+                        break
+            if builder.rows:
+                background.submit(partial(self._write, index, builder.take()))
+            background.wait()
+            self._writer.end_range(index, done=not self._limit_reached, skipped=builder.skipped)
+        finally:
+            background.close()
+
+    def _chunk_builder(self, span: Span) -> ChunkBuilder:
+        options = self._job.options
+        readers = 1 if options.strategy is Strategy.SEQUENTIAL else options.workers
+        return ChunkBuilder(self._table, span.order, self._job.backend.zone, readers)
+
+    def _take(self, batch: pa.RecordBatch, builder: ChunkBuilder, *, overlap: bool) -> None:
+        """Hand rows on: of the overlap those that the run before has not read, of the window as many as the limit
+        leaves.
+        """
+        read = batch if overlap else self._limited(batch)
+        self._remember(read)
+        builder.read(read)
+        kept = unread(read, self._known) if overlap else read
+        builder.keep(self._limits.checked(kept))
+        self._report(kept.num_rows)
+
+    def _remember(self, batch: pa.RecordBatch) -> None:
+        """Note the digests of rows that the next run reads again."""
+        column, seen_from = self._table.cursor, self._writer.run.seen_from
+        kind = self._table.schema.field(column).type
+        since = seen_from and column_time(seen_from, kind, self._job.backend.zone)
+        self._digests.remember(batch, column, since)
+
+    def _limited(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self._left is None:
+            return batch
+        kept = batch.slice(0, self._left)
+        self._left -= kept.num_rows
+        self._limit_reached = self._left == 0
+        return kept
+
+    def _write(self, index: int, chunk: Chunk) -> None:
+        self._writer.write(index, chunk)
+        self._report(0)
+
+    def _report(self, rows: int) -> None:
+        """Report how many rows were read for this run, and how many parts of it are durable."""
+        with self._lock:
+            self._rows += rows
+            rows, parts = self._rows, len(self._writer.run.parts)
+        self._job.progress(Phase.EXTRACTING, rows, parts)
+
+
+def _batches(source: SourceConnection, table: SourceTable, span: Span) -> Generator[pa.RecordBatch, None, None]:
+    yield from source.read(table, span, BATCH_ROWS)
