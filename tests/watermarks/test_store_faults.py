@@ -220,7 +220,7 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
     before = marks.change()
     with pytest.raises(TableError, match="was not changed") as refused:
         marks.note(last_mysql_data_timestamp="soon")
-    assert refused.value.why.startswith("nobody could read it again: ")
+    assert refused.value.why.startswith("it could not be read again: ")
     assert KEY in refused.value.next_step
     with pytest.raises(TableError, match="was not changed"):
         marks.note(epoch="first")

@@ -133,19 +133,20 @@ class FileFilter:
         is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
         """
         decided = decisions.standing(self._objects, mark.table, heartbeat)
-        noted = noted_listing(mark, heartbeat, table, decided)
+        last_listing = noted_listing(mark, heartbeat, table, decided)
         basis = Basis.of(mark, system, self._zone, keyless=table.keyless)
         since = None
-        if not (choice.all_days or choice.reprocess or _is_due(noted, heartbeat.now, table)):
+        if not (choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)):
             since = self._since(mark, basis, settled_run(mark, heartbeat, table, decided, ledger))
         case = _Case(mark, table, ledger, choice, basis, decided)
-        found = self._judged(case, since)
-        if since is not None and noted is not None and any(f.last_modified > noted.at for f in found.held_back_files):
-            since = None  # The note counts those of earlier listings: only all days show how many there are now.
-            found = self._judged(case, since)
-        if since is None or noted is None:
-            return replace(found, whole_at=heartbeat.now, held_back=found.summary.held_back)
-        return replace(found, whole_at=noted.at, held_back=noted.held_back)
+        selection = self._judged(case, since)
+        if since is not None and last_listing is not None:
+            if any(file.last_modified > last_listing.at for file in selection.held_back_files):
+                since = None  # The note counts those of earlier listings: only all days show how many there are now.
+                selection = self._judged(case, since)
+        if since is None or last_listing is None:
+            return replace(selection, whole_at=heartbeat.now, held_back=selection.summary.held_back)
+        return replace(selection, whole_at=last_listing.at, held_back=last_listing.held_back)
 
     def _judged(self, case: "_Case", since: date | None) -> Selection:
         """Every file in the folders of `since` and later."""
@@ -244,15 +245,15 @@ def listing_note(
 
 def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions) -> WholeListing | None:
     """What the last load into this warehouse saw of all days; None where none did that by this watermark."""
-    noted = listing_notes(heartbeat).get(table.destination.warehouse or "")
+    note = listing_notes(heartbeat).get(table.destination.warehouse or "")
     try:
-        if noted is None or type(noted["held_back"]) is not int:
+        if note is None or type(note["held_back"]) is not int:
             return None
-        found = WholeListing(noted["held_back"], parse_instant(noted["at"]))
+        listing = WholeListing(note["held_back"], parse_instant(note["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    expected = listing_note(mark, table, decided, found.held_back, found.at)
-    return found if noted.get("judged_by") == expected["judged_by"] else None
+    expected = listing_note(mark, table, decided, listing.held_back, listing.at)
+    return listing if note.get("judged_by") == expected["judged_by"] else None
 
 
 def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
@@ -260,9 +261,9 @@ def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     return dict(heartbeat.document.listed_in)
 
 
-def _is_due(noted: WholeListing | None, now: datetime | None, table: Loading) -> bool:
+def _is_due(last_listing: WholeListing | None, now: datetime | None, table: Loading) -> bool:
     """Whether all days are to be listed again."""
-    return noted is None or now is None or not timedelta(0) <= now - noted.at < table.list_all_every
+    return last_listing is None or now is None or not timedelta(0) <= now - last_listing.at < table.list_all_every
 
 
 def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
@@ -271,7 +272,7 @@ def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
 
 
 def earlier_runs(heartbeat: Heartbeat) -> list[str]:
-    """Runs of a table that its lock document names; a new one has to sort behind them."""
+    """Runs of a table that its lock document names; a new one has to sort after them."""
     settled = [mark.get("run") for mark in settled_marks(heartbeat).values()]
     names = [heartbeat.document.committed_run, *settled]
     return [name for name in names if isinstance(name, str) and is_run_id(name)]

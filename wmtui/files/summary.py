@@ -66,7 +66,7 @@ def summarise(
 
 
 def _opening_point(verdicts: Sequence[Verdict], zone: ZoneInfo) -> datetime | None:
-    """The latest point, to the second, that every file lies behind that is out for its time."""
+    """The latest point, to the second, such that every file that is out for its time lies after it."""
     missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
     return to_wall(min(missed) - timedelta(seconds=1), zone) if missed else None
 
@@ -87,7 +87,7 @@ def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
             "`set` to a point before it, then `sync --redshift-only`, loads what is there"
         )
     if n := reasons.get(Reason.LATER_EPOCH):
-        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` went back behind; a second `undo` returns to it"
+        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` took back; a second `undo` returns to it"
     if n := reasons.get(Reason.REPLACED):
         yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
     if n := reasons.get(Reason.ARCHIVED):

@@ -3,17 +3,17 @@
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business); below a writer's staging area: no data
 2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again; what is loaded
+   watermark excludes it. A part of our own counts as loaded by its key alone: it is never written again; what is loaded
    again is only what its run wrote, or what was loaded. A foreign file whose content changed since is another one;
    without a primary key it is held back, because its rows would double
-3. skipped or written off by somebody, with this ETag: out. A part of a run that is not committed, or that its committed
-   run does not list: out. In an archive: out although the rules below take it, until it is restored
+3. skipped or written off by an operator, with this ETag: out. A part of a run that is not committed, or that its
+   committed run does not list: out. In an archive: out although the rules below take it, until it is restored
 4. manual, or automated without extraction time: in when LastModified > data timestamp
 5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
    floor, and within 10 h of the extraction time (both ends in), or a part of a committed run that was never loaded
 6. without a data timestamp the system watermark acts as a manual one; without both, everything is in
 
-What is out although its rows were neither loaded nor given up is held back: nobody may call the table complete.
+What is out although its rows were neither loaded nor given up is held back: the table may not be called complete.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -82,14 +82,14 @@ class Candidate(_Record, frozen=True):
 
 
 class Will(StrEnum):
-    """What somebody decided about a file. SKIP: never load it. WRITE_OFF: it was held back, and is given up."""
+    """What an operator decided about a file. SKIP: never load it. WRITE_OFF: it was held back, and is given up."""
 
     SKIP = "skip"
     WRITE_OFF = "write_off"
 
 
 class Decision(_Record, frozen=True):
-    """What somebody decided about one content of a file, and why. at: aware UTC."""
+    """What an operator decided about one content of a file, and why. at: aware UTC."""
 
     etag: str
     will: Will
@@ -169,7 +169,7 @@ TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.B
 _GIVEN_UP = frozenset({Reason.UNCOMMITTED, Reason.UNLISTED})
 """Out whatever anybody decides: no run vouches for its rows."""
 HELD_BACK = TIMED_OUT | {Reason.ARCHIVED, Reason.REPLACED, Reason.CHANGED}
-"""Out although it may have rows that come by no other way, and nobody gave them up."""
+"""Out although it may have rows that come by no other way, and was not given up."""
 
 
 class Outcome(StrEnum):
@@ -231,7 +231,7 @@ _UTC = ZoneInfo("UTC")
 class Basis(Struct, frozen=True):
     """What of a watermark the rules look at; instants are aware UTC.
 
-    after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
+    after: rules 4 and 6, only files after this. extraction_time: rule 5. system: `after` is the system watermark.
     zone: the profile's. keyless: the table has no primary key, so that a file loaded twice is doubled.
     """
 
@@ -288,7 +288,7 @@ def judge(
     """One verdict per candidate, in the order given.
 
     reprocess: LOADED takes files loaded before again unless a manual or system watermark excludes them; NAMED takes
-    them whatever their time, because somebody named each one.
+    them whatever their time, because the operator named each one.
     """
     by_time = _by_session(basis) if basis.session else _by_point(basis)
     again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
@@ -320,7 +320,7 @@ def judge(
 
 
 def _barred(verdict: Verdict, decision: Decision | None) -> Verdict:
-    """The verdict of a file that somebody decided about, or that is no plain data. What is loaded stays loaded."""
+    """The verdict of a file that an operator decided about, or that is no plain data. What is loaded stays loaded."""
     file, reason = verdict.file, verdict.reason
     if reason is Reason.LOADED:
         return verdict
@@ -374,7 +374,7 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
 
 
 def _holds_rows_from(file: Candidate, point_in: Callable[[str | None], datetime]) -> bool:
-    """Whether a part has rows at or behind the point of a `set`, by the source's own clock.
+    """Whether a part has rows at or after the point of a `set`, by the source's own clock.
 
     The sync right after it must not lose its parts, whatever LastModified's whole seconds or another clock say.
     """
