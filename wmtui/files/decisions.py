@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
-from wmtui.files.verdicts import Decided, Decision, Will
+from wmtui.files.verdicts import DecidedFiles, Decision, Will
 from wmtui.layout import decisions_key
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
@@ -44,7 +44,7 @@ class Decisions(Struct, frozen=True):
     """Every decision about a table's files. serial: grows with each change, 0 without any."""
 
     serial: int = 0
-    files: Decided = MappingProxyType({})
+    files: DecidedFiles = MappingProxyType({})
 
 
 NONE = Decisions()

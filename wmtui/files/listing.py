@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import Struct, field
 
-from wmtui.files.verdicts import Candidate, Kind, PartOf
+from wmtui.files.verdicts import Candidate, FileKind, PartOf
 from wmtui.layout import DATA, DAYS, FLAT_DATA, FlatNames, data_folder, day_folder, in_staging_area, parse_part
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore
@@ -112,10 +112,10 @@ class Lister:
             return dict(zip(names, pool.map(read, names), strict=True))
 
 
-def _kind(table: TableName, info: ObjectInfo) -> Kind:
+def _kind(table: TableName, info: ObjectInfo) -> FileKind:
     if not info.key.startswith(FLAT_DATA) and in_staging_area(table, info.key):
-        return Kind.STAGING
-    return Kind.ARCHIVED if info.archived else Kind.DATA
+        return FileKind.STAGING
+    return FileKind.ARCHIVED if info.archived else FileKind.DATA
 
 
 def _distinct(found: Iterable[ObjectInfo]) -> list[ObjectInfo]:

@@ -26,7 +26,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.timestamps import format_instant, parse_instant
 
 
-class Outcome(StrEnum):
+class SyncOutcome(StrEnum):
     """How a sync of the table ended. REFUSED: the table is as it was, and an operator or another run is to act."""
 
     SUCCESS = "success"

@@ -40,7 +40,7 @@ _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
 
-class Stored(Struct, frozen=True):
+class StoredWatermark(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document.
 
     used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
@@ -84,7 +84,7 @@ class WatermarkStore:
         self._seen: tuple[float, store_identity.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
-    def read(self, table: TableName) -> Stored:
+    def read(self, table: TableName) -> StoredWatermark:
         """The document as it is, of a new table when there is none. A table without document costs a second request.
 
         Raises WatermarkGone where there is none although the journal has changes of it, and Unreadable.
@@ -94,7 +94,7 @@ class WatermarkStore:
             return stored
         used, newest = Journal(self._objects, table).newest()
         if newest is None:
-            return Stored(stored.watermark, None, used)
+            return StoredWatermark(stored.watermark, None, used)
         stored = self._get(table)
         if stored.etag is None:  # Else the first change of a new table landed in between.
             raise WatermarkGone(str(table), layout.watermark_key(table), newest["serial"])
@@ -232,28 +232,28 @@ class WatermarkStore:
         self.require_conditions()
         system_watermark.move(self._objects, wall)
 
-    def _get(self, table: TableName) -> Stored:
+    def _get(self, table: TableName) -> StoredWatermark:
         """The document; of a new table when there is none, whatever the journal says."""
         key = layout.watermark_key(table)
         try:
             document = self._objects.get(key)
         except ObjectMissing:
-            return Stored(Watermark.new(table), None)
+            return StoredWatermark(Watermark.new(table), None)
         mark = Watermark.decode(table, document.data, key)
-        return Stored(mark, document.info.etag, mark.serial)
+        return StoredWatermark(mark, document.info.etag, mark.serial)
 
-    def _standing(self, table: TableName) -> Stored:
+    def _standing(self, table: TableName) -> StoredWatermark:
         try:
             return self.read(table)
         except WatermarkGone:
             return self._rebuilt(table)
 
-    def _rebuilt(self, table: TableName, *, exact: bool = False) -> Stored:
+    def _rebuilt(self, table: TableName, *, exact: bool = False) -> StoredWatermark:
         """A document that is gone, from the journal. exact: Unreadable unless all of it is known; else what is."""
         journal = Journal(self._objects, table)
         used, newest = journal.newest()
         if newest is None:
-            return Stored(Watermark.new(table), None, used)
+            return StoredWatermark(Watermark.new(table), None, used)
         new = Watermark.new(table).fields
         content: Json = {**new, **journal_entries.numbers(newest)}
         metadata: Json = {}
@@ -265,9 +265,9 @@ class WatermarkStore:
                 raise
             known = False
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
-        return Stored(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
+        return StoredWatermark(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
 
-    def _adopted(self, table: TableName, stored: Stored) -> Stored:
+    def _adopted(self, table: TableName, stored: StoredWatermark) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.
 
         Its fence never goes back. Its epoch may, if it says so: an operator restored an earlier version on purpose.
@@ -279,7 +279,7 @@ class WatermarkStore:
         if mark.change is not None:
             journal.append(outside_edits.copied(mark))
         used, newest = journal.newest(mark.serial)
-        stored = Stored(mark, stored.etag, used)
+        stored = StoredWatermark(mark, stored.etag, used)
         if not outside_edits.changed_outside(mark, newest):
             return stored
         known = journal_entries.numbers(newest or mark.change or {})
@@ -290,7 +290,7 @@ class WatermarkStore:
             before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
         mark = mark.patched({name: max(known[name], mark.fields[name]) for name in kept if name in known})
-        adopted = Stored(mark, stored.etag, used)
+        adopted = StoredWatermark(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
         written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
@@ -298,7 +298,7 @@ class WatermarkStore:
 
     def _write(
         self,
-        stored: Stored,
+        stored: StoredWatermark,
         action: Action,
         patch: Patch,
         reason: str | None,
@@ -382,7 +382,7 @@ def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
         )
 
 
-def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:
+def _is_seen(seen: Watermark, found: StoredWatermark, *, adopted: bool) -> bool:
     """Whether a document is the one the caller has seen; one changed outside kept its serial, so its content tells."""
     return seen.serial == found.watermark.serial and (not adopted or seen.content == found.watermark.content)
 
