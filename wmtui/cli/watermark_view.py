@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from wmtui.cli.table import Row
 from wmtui.errors import ExitCode
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.service import Look
 from wmtui.watermarks.timestamps import format_instant, format_wall
 from wmtui.watermarks.zones import wall_of
@@ -24,7 +24,7 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     """The files loaded in this epoch, oldest first; the shape of `processed_s3_files`."""
     files = []
     for verdict in selection.verdicts:
-        if verdict.reason is Reason.LOADED:
+        if verdict.reason is VerdictReason.LOADED:
             known = selection.loaded[verdict.file.key]
             files.append(
                 {
