@@ -1,4 +1,4 @@
-"""What a reset leaves behind in the store is loaded again only by somebody who asks for it.
+"""What a reset leaves in the store is loaded again only on request.
 
 Guards against deleted rows that come back, and rows without a key that are doubled, by a sync soon after a reset.
 """

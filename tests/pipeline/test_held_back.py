@@ -1,4 +1,4 @@
-"""Files that no load takes: every door says so, until somebody gives them up."""
+"""Files that no load takes: every door says so, until an operator gives them up."""
 
 import pytest
 
@@ -13,7 +13,7 @@ OLD = "incremental/shop.orders/year=2025/month=01/day=01/old.parquet"
 
 
 def left_below_the_floor(stack: Stack) -> None:
-    """A part that was extracted and never loaded, then a point after it that somebody set, then a full sync."""
+    """A part that was extracted and never loaded, then a point set after it, then a full sync."""
     stack.insert(*((n, n, "early", stack.ago(minutes=120 - n)) for n in range(1, 11)))
     stack.sync_one(backup_only=True)
     stack.let_pass(minutes=10)
@@ -134,7 +134,7 @@ def test_rows_of_a_part_that_is_gone_are_given_up_by_its_name(embedded: Stack) -
     (result,) = embedded.sync(redshift_only=True)
     assert f"--write-off --key {key}" in str(result.error)
 
-    embedded.service.files.write_off(embedded.table(), [key], reason="nobody has a copy")
+    embedded.service.files.write_off(embedded.table(), [key], reason="there is no copy")
     embedded.insert((2, 2, "row", embedded.ago(minutes=5)))
     assert embedded.sync_one().rows_loaded == 1
 

@@ -29,7 +29,7 @@ from wmtui.service.table_documents import Consequence, Start, StartKind, TableDo
 from wmtui.service.verification import verify
 from wmtui.service.watermarks import Watermarks
 from wmtui.service.workspace import LoadNote, Workspace
-from wmtui.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
+from wmtui.verify import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
 from wmtui.watermarks.documents import text_of
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
@@ -89,7 +89,7 @@ class Service:
 
 
 __all__ = [
-    "FINDINGS",
+    "DIFFERENCES",
     "Author",
     "Basis",
     "Consequence",

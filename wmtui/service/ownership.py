@@ -107,11 +107,18 @@ class Ownership:
         return Accepted(mark, tuple(found))
 
     def _scope(self, table: TableName) -> "Scope":
-        from wmtui.pipeline.context import Options, Scope
+        from wmtui.pipeline.context import Scope, SyncOptions
         from wmtui.service.syncs import open_backend
 
         w = self._workspace
-        return Scope(table, w.config(table), open_backend(w), Options(), w.heartbeat(table), lambda _: None)
+        return Scope(
+            table=table,
+            config=w.config(table),
+            backend=open_backend(w),
+            options=SyncOptions(),
+            heartbeat=w.heartbeat(table),
+            emit=lambda _: None,
+        )
 
     def _findings(self, scope: "Scope", mark: Watermark) -> "tuple[list[Finding], TableLedger]":
         from wmtui.pipeline.load.ledger_findings import Doubt, unknown_loads
