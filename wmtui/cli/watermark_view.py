@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from wmtui.cli.table import Row
 from wmtui.errors import ExitCode
-from wmtui.service import Look, Reason, Selection
+from wmtui.service import Look, Selection, VerdictReason
 from wmtui.words import states, values
 from wmtui.words.last_verified import as_json, in_words
 from wmtui.words.watermarks import data_timestamp, mode
@@ -20,7 +20,7 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
     """The files loaded in this epoch, oldest first; the shape of `processed_s3_files`."""
     files = []
     for verdict in selection.verdicts:
-        if verdict.reason is Reason.LOADED:
+        if verdict.reason is VerdictReason.LOADED:
             known = selection.loaded[verdict.file.key]
             files.append(
                 {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wmtui.config import Settings
 from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Basis, Reason, Verdict, Will
+from wmtui.files.verdicts import Basis, Verdict, VerdictReason, Will
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.edit_preview import EditPreview, OtherEdit
 from wmtui.service.effects import Effect
@@ -105,7 +105,6 @@ __all__ = [
     "OtherEdit",
     "Preview",
     "Problem",
-    "Reason",
     "Request",
     "Result",
     "Selection",
@@ -120,6 +119,7 @@ __all__ = [
     "TableSeverity",
     "TableStatus",
     "Verdict",
+    "VerdictReason",
     "Verification",
     "Watermark",
     "WayBack",

@@ -7,7 +7,7 @@ from msgspec import Struct
 from wmtui.errors import UsageError
 from wmtui.files import decisions
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Decision, Reason, Will
+from wmtui.files.verdicts import Decision, VerdictReason, Will
 from wmtui.model import TableName
 from wmtui.runs.run_document import RunState, RunStore
 from wmtui.service.table_documents import TableDocuments, consequence
@@ -114,7 +114,7 @@ class Files:
             if verdict is None:
                 found[key] = self._lost(table, key)
                 continue
-            if verdict.reason is Reason.LOADED:
+            if verdict.reason is VerdictReason.LOADED:
                 raise UsageError(
                     f"{key} is loaded", selection.explain(verdict), "what is loaded stays; `wmtui verify` compares it"
                 )
