@@ -64,6 +64,11 @@ class State(StrEnum):
         return _SEVERITIES.get(self, TableSeverity.ERROR)
 
     @property
+    def needs_count(self) -> bool:
+        """Only counting a table's files finds it."""
+        return self in (State.HELD_BACK, State.INCOMPLETE_COPY)
+
+    @property
     def rank(self) -> int:
         """Its place among all of them, 0 for the most urgent."""
         return _RANKS[self]
