@@ -18,7 +18,6 @@ from tests.clock import NOON
 from wmtui import layout
 from wmtui.layout import FlatNames, PartName, data_folder, day_folder, parse_part, part_key
 from wmtui.model import TableName
-from wmtui.runs.run_document import new_run_id, run_started
 
 CLAIM = TableName("settlement", "settlement_claim")
 DETAIL = TableName("settlement", "settlement_claim_detail")
@@ -169,12 +168,3 @@ def test_a_flat_name_that_fits_two_tables_is_owned_by_both_and_so_by_none() -> N
 @given(st.dates(date(1000, 1, 1)), st.dates(date(1000, 1, 1)))
 def test_day_folders_sort_by_day(one: date, other: date) -> None:
     assert (day_folder(one) < day_folder(other)) == (one < other)
-
-
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(NOON.tzinfo)))
-def test_run_names_tell_when_the_run_began_and_sort_by_it(started: datetime) -> None:
-    run, next_run = new_run_id(started), new_run_id(started + timedelta(milliseconds=2))
-
-    assert timedelta(0) <= started - run_started(run) < timedelta(milliseconds=2)
-    assert run < next_run
-    assert len(run) == 18

@@ -36,6 +36,7 @@ from wmtui.warehouses.ledger import statements as ledger
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.watermarks import (
     bounds,
+    changes,
     documents,
     journal,
     journal_entries,
@@ -46,6 +47,7 @@ from wmtui.watermarks import (
 )
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.store_identity import Root
 
@@ -462,6 +464,23 @@ def test_the_examples_of_the_page_are_of_one_store() -> None:
     assert f"`watermark/manifests/{record['load_id']}-1.json`" in page.section("Manifest")
 
 
+def test_fields_that_are_unknown_are_kept_where_the_page_says_so(objects: DirectoryStore) -> None:
+    kept = re.search(r"in \*\*(\w+)\*\* and \*\*(\w+ \w+)\*\* they must be kept", " ".join(page.PAGE.split()))
+    assert kept
+    assert kept.groups() == ("watermarks", "lock documents")
+    for key in (layout.watermark_key(TABLE), layout.lock_key(TABLE), layout.decisions_key(TABLE)):
+        objects.put(key, json.dumps({**json.loads(EXAMPLES[key]), "x_other": {"a": 1}}).encode())
+    WatermarkStore(objects, utc_now, Author("a", "h")).change(TABLE, Action.PIN, lambda _: {"pin": None})
+    held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
+    held.release()
+    decisions.change(objects, TABLE, {})
+    known = {
+        key: json.loads(objects.get(key).data).get("x_other")
+        for key in (layout.watermark_key(TABLE), layout.lock_key(TABLE), layout.decisions_key(TABLE))
+    }
+    assert list(known.values()) == [{"a": 1}, {"a": 1}, None]
+
+
 # Versions, actions, numbers
 
 
@@ -488,6 +507,22 @@ def test_every_action_of_a_change_is_on_the_page_and_no_other(written: Written) 
     assert sorted(action for row in rows for action in page.quoted(row[0])) == sorted(Action)
     done = {document["action"] for document in written.documents("Journal entry")}
     assert {Action.EXTRACTED, Action.SET, Action.ACCEPTED} <= done <= set(Action)
+
+
+def test_a_change_writes_no_other_fields_than_the_page_says(written: Written) -> None:
+    known = {field.path for field in page.fields("Watermark")}
+    text = page.section("Watermark")
+    table = page.table(text.split("Which change")[1])
+    rows = {action: set(page.quoted(row[2])) & known for row in table for action in page.quoted(row[0])}
+    rows["set"] = set(page.quoted(text.split("\n- `set` to T:")[1].split("\n- ")[0])) & known
+    free = {Action.RESET, Action.UNDO, Action.IMPORT, Action.EXTERNAL, Action.RESTORED}
+    for entry in written.documents("Journal entry"):
+        if entry["action"] not in free:
+            assert set(entry["changed"]) - {"timezone"} <= rows[entry["action"]], entry["action"]
+    (patch, *_) = (set(entry["changed"]) for entry in written.documents("Journal entry") if entry["action"] == "set")
+    assert {"load_floor", "placed", "backup_strategy"} <= patch
+    mark, now = Watermark.new(TABLE), datetime.now(UTC)
+    assert set(changes.set_point(mark, now.replace(tzinfo=None), now, now)) == rows["set"]
 
 
 @pytest.mark.parametrize(

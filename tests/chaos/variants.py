@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from wmtui.files import selection
 from wmtui.files.selection import settled_run
 from wmtui.model import Span
-from wmtui.objects import ObjectStore, conditions
+from wmtui.objects import ObjectStore, conditional_writes
 from wmtui.pipeline import sync
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import extract_table, run_writer
@@ -107,11 +107,11 @@ def probe_that_only_creates() -> None:
     """Prove If-None-Match and believe the rest."""
 
     def prove(store: ObjectStore, key: str) -> None:
-        conditions._accepts(store, key, b"1", if_absent=True)
-        if conditions._accepts(store, key, b"2", if_absent=True):
-            raise conditions._ignored(store, "it overwrote an object that was to be created only if absent")
+        conditional_writes._accepts(store, key, b"1", if_absent=True)
+        if conditional_writes._accepts(store, key, b"2", if_absent=True):
+            raise conditional_writes._ignored(store, "it overwrote an object that was to be created only if absent")
 
-    conditions._prove = prove
+    conditional_writes._prove = prove
 
 
 def key_kept_after_set() -> None:
