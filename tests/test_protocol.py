@@ -481,6 +481,22 @@ def test_fields_that_are_unknown_are_kept_where_the_page_says_so(objects: Direct
     assert list(known.values()) == [{"a": 1}, {"a": 1}, None]
 
 
+def test_a_sync_goes_on_from_a_store_that_was_written_by_the_page(tmp_path: Path) -> None:
+    """As from one that another tool wrote: rows after the position are read, and no others."""
+    stack = embedded_stack(tmp_path, timezone="Asia/Shanghai")
+    objects = stack.service.workspace.objects
+    for key, text in EXAMPLES.items():
+        objects.put(key, text.encode())
+    stack.create()
+    at = datetime(2025, 8, 14, 15, 20, 1)
+    before, same, later = (48213376, 1, "", at), (48213377, 2, "", at), (48213378, 3, "", at)
+    stack.insert(before, same, later, (48213379, 4, "", at + timedelta(days=1)))
+    result = stack.sync_one(backup_only=True)
+    mark = stack.mark()
+    assert (result.rows_extracted, mark["last_processed_key"], mark["fence"]) == (2, [48213379], 2)
+    assert mark["metadata"]["serial"] == 5
+
+
 # Versions, actions, numbers
 
 

@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 class Severity(StrEnum):
-    """How loud a message is."""
+    """How much a message of the log matters."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -91,15 +91,15 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Somebody asked to stop."""
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, and raise Interrupted as soon as somebody asks to stop."""
+        """Sleep, and raise Interrupted as soon as a stop is requested."""
         self._event.wait(seconds)
         self.check()
 
     def check(self) -> None:
-        """Raises Interrupted once somebody asked to stop."""
+        """Raises Interrupted once a stop was requested."""
         if self.requested:
             raise Interrupted(self.exit_code)

@@ -24,7 +24,7 @@ LEAST = 95.0
 """Per cent of the mutants not listed as equivalent that tests have to notice."""
 WITHOUT_SERVERS = "not (servers or s3 or mysql or mariadb or postgres or redshift or pooler)"
 _QUICK = "-p no:unraisableexception -p no:threadexception"
-"""What a mutant leaves behind concerns nobody; looking for it takes longer than most tests."""
+"""What a mutant leaves does not matter; looking for it takes longer than most tests."""
 MUTMUT = str(Path(sys.executable).with_name("mutmut").absolute())
 
 

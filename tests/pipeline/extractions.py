@@ -21,7 +21,7 @@ from wmtui.events import Event, Phase, Progress, Stop
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.objects import ObjectStore
 from wmtui.objects.directory import DirectoryStore
-from wmtui.pipeline.context import Account, Backend, Job, Options
+from wmtui.pipeline.context import Account, Backend, Job, SyncOptions
 from wmtui.pipeline.extract.plan import Plan
 from wmtui.pipeline.extract.run_writer import RunWriter, new_run
 from wmtui.pipeline.extract.span_reader import SpanReader
@@ -115,7 +115,7 @@ class Bench:
         return stored.run
 
     def with_options(self, **options: Any) -> Job:
-        return replace(self.job, options=Options(**options))
+        return replace(self.job, options=SyncOptions(**options))
 
     def fresh(self, plan: Plan, table: SourceTable = ORDERS) -> Run:
         return new_run(self.job, self.mark, table, plan, "server-1")
@@ -179,7 +179,7 @@ def open_bench(folder: Path) -> Iterator[Bench]:
         table=TABLE,
         config=TableConfig(),
         backend=backend,
-        options=Options(),
+        options=SyncOptions(),
         heartbeat=found,
         emit=events.append,
         lease=held,

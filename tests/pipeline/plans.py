@@ -49,9 +49,9 @@ def mark_at(position: Position | None, epoch: int = 1) -> Watermark:
 
 
 def heartbeat(extracted_to: datetime | None = None, mark: Watermark | None = None) -> Heartbeat:
-    """The lock document of a table that was read up to an instant behind a watermark."""
-    behind = None if mark is None else place(mark)
-    return Heartbeat(TABLE, LockDocument(extracted_to=extracted_to, extracted_behind=behind))
+    """The lock document of a table that was read up to an instant after a watermark."""
+    standing = None if mark is None else place(mark)
+    return Heartbeat(TABLE, LockDocument(extracted_to=extracted_to, extracted_behind=standing))
 
 
 def run_to(high: datetime, final: Position | None, *ranges: Range, order: Order = Order.CURSOR) -> Run:

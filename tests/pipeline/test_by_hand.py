@@ -1,4 +1,4 @@
-"""Watermarks placed by hand: a run respects them, loads what it reads behind them, and bad points are refused."""
+"""Watermarks placed by hand: a run respects them, loads what it reads after them, and bad points are refused."""
 
 from datetime import timedelta
 from typing import Any
@@ -65,7 +65,7 @@ def test_a_sync_right_after_set_loads_its_own_parts_also_when_the_source_s_clock
 
     embedded.patch_source(monkeypatch, "clock", fast)
     embedded.insert(
-        (1, 1, "before", embedded.ago(seconds=40 - ahead)), (2, 1, "behind", embedded.ago(seconds=10 - ahead))
+        (1, 1, "before", embedded.ago(seconds=40 - ahead)), (2, 1, "after", embedded.ago(seconds=10 - ahead))
     )
     embedded.service.watermarks.set(embedded.table(), str(embedded.ago(seconds=30 - ahead)), force=True)
     result = embedded.sync_one()

@@ -1,4 +1,4 @@
-"""A source that is not what the watermark was read from any more: told or refused, and nothing is lost afterwards."""
+"""A source that is no longer what the watermark was read from: it is reported or refused, and nothing is lost."""
 
 import time
 from contextlib import closing
@@ -65,7 +65,7 @@ def turn_clock(stack: Stack, patch: pytest.MonkeyPatch, by: timedelta) -> None:
 # A source that went back
 
 
-def test_a_table_put_back_to_an_earlier_moment_is_refused_until_somebody_says_where_to_go_on(stack: Stack) -> None:
+def test_a_table_put_back_to_an_earlier_moment_is_refused_until_an_operator_says_where_to_go_on(stack: Stack) -> None:
     stack.insert((1, 1, "kept", ago(hours=3)), (2, 1, "lost", ago(hours=2)))
     stack.sync_one()
     create_again(stack)
@@ -87,7 +87,7 @@ def test_a_last_row_with_an_earlier_cursor_means_a_source_that_went_back(stack: 
     assert "has an earlier update_at now" in str(refused(stack).error)
 
 
-def test_a_deleted_last_row_is_only_told(stack: Stack) -> None:
+def test_a_deleted_last_row_is_only_reported(stack: Stack) -> None:
     stack.insert((1, 1, None, ago(hours=3)), (2, 1, None, ago(hours=2)))
     stack.sync_one()
     stack.source(f"DELETE FROM {stack.schema}.orders WHERE id = 2")
@@ -185,7 +185,7 @@ def test_without_a_primary_key_a_clock_that_went_back_stops_the_table_until_set(
     assert sorted(row[0] for row in stack.warehouse_rows("events")) == [1, 1, 2]
 
 
-# Rows and sessions that are told
+# Rows and sessions that are reported
 
 
 def test_rows_in_the_future_are_told_and_refused_where_the_table_says_so(stack: Stack) -> None:

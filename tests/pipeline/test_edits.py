@@ -1,6 +1,6 @@
 """An edit by hand that meets a run just as it begins: the run is settled or the edit refused, whichever writes first.
 
-Guards against rows that are read twice because a watermark was moved over a run that nobody had settled.
+Guards against rows that are read twice because a watermark was moved over a run that was not settled.
 """
 
 import threading
@@ -40,7 +40,7 @@ def seed(stack: Stack, first: int) -> None:
 
 
 class Beginning:
-    """A sync that stands still behind the begin of its run, until `go`."""
+    """A sync that stands still after the begin of its run, until `go`."""
 
     def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         self._stack = stack
@@ -76,7 +76,7 @@ def beginning(keyless: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin
     made.go()
 
 
-def behind_the_first_look(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> list[Watermark]:
+def after_the_first_look(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> list[Watermark]:
     """Let something happen between an edit's look for an unsettled run and its write; returns what was settled."""
     settled: list[Watermark] = []
     original = edits.settle_for_edit
@@ -101,7 +101,7 @@ def states(stack: Stack) -> list[RunState]:
 
 
 @pytest.mark.parametrize("words", ["set", "reset", "import"])
-def test_an_edit_that_finds_a_run_begun_behind_its_look_is_refused_and_the_run_goes_on(
+def test_an_edit_that_finds_a_run_begun_after_its_look_is_refused_and_the_run_goes_on(
     keyless: Stack, beginning: Beginning, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     table, service = keyless.table(), keyless.service.watermarks
@@ -111,7 +111,7 @@ def test_an_edit_that_finds_a_run_begun_behind_its_look_is_refused_and_the_run_g
         "reset": lambda: service.reset(table, force=True),
         "import": lambda: service.import_document(table, document, force=True),
     }
-    behind_the_first_look(monkeypatch, beginning.begin)
+    after_the_first_look(monkeypatch, beginning.begin)
 
     with pytest.raises(LeaseHeld):
         edit[words]()
@@ -123,7 +123,7 @@ def test_an_edit_that_finds_a_run_begun_behind_its_look_is_refused_and_the_run_g
     assert keyless.warehouse_rows() == keyless.source_rows()
 
 
-def test_an_edit_settles_a_run_that_began_and_died_behind_its_look(
+def test_an_edit_settles_a_run_that_began_and_died_after_its_look(
     keyless: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dies() -> None:
@@ -132,7 +132,7 @@ def test_an_edit_settles_a_run_that_began_and_died_behind_its_look(
             keyless.sync()
         assert keyless.mark()["pending_extraction"] is not None
 
-    settled = behind_the_first_look(monkeypatch, dies)
+    settled = after_the_first_look(monkeypatch, dies)
 
     keyless.service.watermarks.set(keyless.table(), LONG_AGO, force=True)
 
@@ -141,7 +141,7 @@ def test_an_edit_settles_a_run_that_began_and_died_behind_its_look(
     assert (keyless.mark()["pending_extraction"], actions(keyless)[-2:]) == (None, ["run abandoned", "set"])
 
 
-def test_an_edit_takes_over_a_run_that_was_committed_behind_its_look_before_it_writes(
+def test_an_edit_takes_over_a_run_that_was_committed_after_its_look_before_it_writes(
     keyless: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dies_after_commit() -> None:
@@ -150,7 +150,7 @@ def test_an_edit_takes_over_a_run_that_was_committed_behind_its_look_before_it_w
             keyless.sync()
         assert states(keyless)[-1] is RunState.COMMITTED
 
-    behind_the_first_look(monkeypatch, dies_after_commit)
+    after_the_first_look(monkeypatch, dies_after_commit)
 
     keyless.service.watermarks.set(keyless.table(), LONG_AGO, force=True)
 
@@ -160,14 +160,14 @@ def test_an_edit_takes_over_a_run_that_was_committed_behind_its_look_before_it_w
 
 def test_an_edit_is_not_refused_because_another_one_was_quicker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     table, watermarks = stack.table(), stack.service.workspace.watermarks
-    behind_the_first_look(monkeypatch, lambda: watermarks.change(table, "note", lambda _: {"custom": 1}))
+    after_the_first_look(monkeypatch, lambda: watermarks.change(table, "note", lambda _: {"custom": 1}))
 
     stack.service.watermarks.set(table, LONG_AGO)
 
     assert (stack.mark()["custom"], stack.mark()["last_mysql_data_timestamp"]) == (1, "2020-01-01 00:00:00")
 
 
-def test_a_pin_that_finds_a_run_begun_behind_its_look_is_refused_and_the_run_goes_on(
+def test_a_pin_that_finds_a_run_begun_after_its_look_is_refused_and_the_run_goes_on(
     keyless: Stack, beginning: Beginning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watermarks = keyless.service.workspace.watermarks

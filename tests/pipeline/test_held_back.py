@@ -1,11 +1,11 @@
-"""Files that no load takes: every door says so, until somebody gives them up."""
+"""Files that no load takes: every door says so, until an operator gives them up."""
 
 import pytest
 
 from tests.pipeline.test_loaded_files import foreign
 from tests.stack import Stack
 from wmtui.errors import ExitCode, LeaseHeld, UsageError
-from wmtui.files.verdicts import Reason, Will
+from wmtui.files.verdicts import VerdictReason, Will
 from wmtui.watermarks import lease
 from wmtui.watermarks.timestamps import format_wall
 
@@ -13,7 +13,7 @@ OLD = "incremental/shop.orders/year=2025/month=01/day=01/old.parquet"
 
 
 def left_below_the_floor(stack: Stack) -> None:
-    """A part that was extracted and never loaded, then a point after it that somebody set, then a full sync."""
+    """A part that was extracted and never loaded, then a point set after it, then a full sync."""
     stack.insert(*((n, n, "early", stack.ago(minutes=120 - n)) for n in range(1, 11)))
     stack.sync_one(backup_only=True)
     stack.let_pass(minutes=10)
@@ -42,7 +42,7 @@ def test_what_a_full_sync_leaves_below_the_load_floor_is_held_back_at_every_door
     assert "1 file is held back" in embedded.log()
     assert held_back(embedded) == (0, 1)
     files = embedded.service.files.select(embedded.table())
-    assert files.summary.reasons == {Reason.BEFORE_FLOOR: 1, Reason.LOADED: 1}
+    assert files.summary.reasons == {VerdictReason.BEFORE_FLOOR: 1, VerdictReason.LOADED: 1}
     embedded.sync_one(redshift_only=False)
     assert held_back(embedded) == (0, 1)
 
@@ -92,7 +92,7 @@ def test_a_skipped_file_is_not_loaded_until_that_is_taken_back(embedded: Stack) 
     table, files = embedded.table(), embedded.service.files
     files.skip(table, [OLD], reason="a test export")
     assert embedded.sync_one(redshift_only=True).files_loaded == 0
-    assert files.select(table).summary.reasons == {Reason.SKIPPED: 1}
+    assert files.select(table).summary.reasons == {VerdictReason.SKIPPED: 1}
 
     files.unskip(table, [OLD], reason="it was none")
     assert embedded.sync_one(redshift_only=True).files_loaded == 1
@@ -134,7 +134,7 @@ def test_rows_of_a_part_that_is_gone_are_given_up_by_its_name(embedded: Stack) -
     (result,) = embedded.sync(redshift_only=True)
     assert f"--write-off --key {key}" in str(result.error)
 
-    embedded.service.files.write_off(embedded.table(), [key], reason="nobody has a copy")
+    embedded.service.files.write_off(embedded.table(), [key], reason="there is no copy")
     embedded.insert((2, 2, "row", embedded.ago(minutes=5)))
     assert embedded.sync_one().rows_loaded == 1
 

@@ -1,6 +1,6 @@
 """Runs that end half-way: the durable prefix is committed or resumed, and a failure is a state, never a loss."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def seed(stack: Stack, count: int = 100, at: datetime | None = None) -> None:
 
 
 def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
-    """Let the source break its connection behind so many batches, once."""
+    """Let the source break its connection after so many batches, once."""
 
     def broken(read: Any, *args: Any) -> Iterator[Any]:
         for number, batch in enumerate(read(*args)):
@@ -46,8 +46,9 @@ def runs(stack: Stack) -> list[RunState]:
     return [stored.run.state for name in store.since("") if (stored := store.read(name))]
 
 
-def read_lock(stack: Stack) -> Mapping[str, Any]:
-    return lease.read(stack.service.workspace.objects, stack.table()).fields
+def read_to(stack: Stack) -> datetime | None:
+    """Up to which instant the lock document says that the source was read."""
+    return lease.read(stack.service.workspace.objects, stack.table()).document.extracted_to
 
 
 def test_an_interrupted_incremental_run_commits_what_is_durable_and_the_next_continues(stack: Stack) -> None:
@@ -65,13 +66,13 @@ def test_an_interrupted_incremental_run_commits_what_is_durable_and_the_next_con
 def test_a_run_that_is_stopped_before_its_first_row_does_not_count_the_source_as_read(stack: Stack) -> None:
     seed(stack)
     stack.sync_one()
-    before = read_lock(stack)["extracted_to"]
+    before = read_to(stack)
     stack.insert((101, 1, "new", ago(minutes=30)))
 
     (result,) = stack.sync(stop_after=0)
 
     assert (result.status, "no news" in stack.log()) == (Status.INTERRUPTED, False)
-    assert read_lock(stack)["extracted_to"] == before
+    assert read_to(stack) == before
     assert stack.sync_one().rows_extracted == 1
 
 

@@ -31,7 +31,7 @@ def insert(stack: Stack, *ids: int) -> None:
     stack.source(f"INSERT INTO {stack.schema}.orders (id, net, gross, update_at) VALUES {rows}")
 
 
-def told(stack: Stack) -> str:
+def reported(stack: Stack) -> str:
     """What the next run with a new row says."""
     insert(stack, 101)
     stack.sync_one()
@@ -42,43 +42,43 @@ def alter(stack: Stack, what: str) -> None:
     stack.source(f"ALTER TABLE {stack.schema}.orders {what}")
 
 
-def test_columns_renamed_to_each_others_names_are_told(stack: Stack) -> None:
+def test_columns_renamed_to_each_others_names_are_reported(stack: Stack) -> None:
     alter(stack, "DROP COLUMN total")
     stack.sync_one()
     insert(stack, 50)
     stack.sync_one()
     alter(stack, "RENAME COLUMN net TO gross, RENAME COLUMN gross TO net")
 
-    assert "columns gross, net stand in each other's places" in told(stack)
+    assert "columns gross, net stand in each other's places" in reported(stack)
 
 
-def test_another_expression_of_a_generated_column_is_told(stack: Stack) -> None:
+def test_another_expression_of_a_generated_column_is_reported(stack: Stack) -> None:
     alter(stack, "DROP COLUMN total, ADD COLUMN total INT GENERATED ALWAYS AS (net - gross) STORED AFTER gross")
 
-    log = told(stack)
+    log = reported(stack)
     assert "column total is" in log
     assert "it was" in log
 
 
-def test_a_stamp_that_updates_no_longer_move_is_told(stack: Stack) -> None:
+def test_a_stamp_that_updates_no_longer_move_is_reported(stack: Stack) -> None:
     alter(stack, "MODIFY update_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP")
 
-    assert "column update_at is" in told(stack)
+    assert "column update_at is" in reported(stack)
 
 
-def test_a_partition_exchanged_for_another_table_is_told(stack: Stack) -> None:
+def test_a_partition_exchanged_for_another_table_is_reported(stack: Stack) -> None:
     stack.source(f"CREATE TABLE {stack.schema}.other LIKE {stack.schema}.orders")
     stack.source(f"ALTER TABLE {stack.schema}.other REMOVE PARTITIONING")
     stack.source(f"INSERT INTO {stack.schema}.other (id, net, gross, update_at) VALUES (1, 7, 7, '{ago(days=1)}')")
     alter(stack, f"EXCHANGE PARTITION low WITH TABLE {stack.schema}.other")
 
-    assert "other rows stand in partition low than at the last run" in told(stack)
+    assert "other rows stand in partition low than at the last run" in reported(stack)
     insert(stack, 102)
     stack.sync_one()
     assert "partition" not in stack.log()
 
 
-def test_partitions_that_come_and_go_are_not_told(stack: Stack) -> None:
+def test_partitions_that_come_and_go_are_not_reported(stack: Stack) -> None:
     alter(stack, "DROP PARTITION low")
 
-    assert "partition" not in told(stack)
+    assert "partition" not in reported(stack)

@@ -45,7 +45,7 @@ from wmtui.watermarks.timestamps import to_instant
 # Where a window ends.
 
 
-def test_reading_stays_behind_the_clock_by_the_lag() -> None:
+def test_reading_stays_before_the_clock_by_the_lag() -> None:
     assert high_of(clock_at(NOON), CONFIG, 0, UTC_ZONE) == NOON - 5 * SECOND
 
 
@@ -318,7 +318,7 @@ def test_without_primary_key_the_watermark_itself_is_left_out_and_nothing_overla
     assert (made.commits_early, made.seen_from) == (False, None)
 
 
-def test_a_position_with_key_is_read_behind_and_its_overlap_before() -> None:
+def test_a_position_with_key_is_read_after_and_its_overlap_before() -> None:
     start = Position(NOON - 30 * SECOND, (7,))
     made = planned(
         mark_at(start), clock_at(NOON, blind="it is a replica"), config=TableConfig(lookback=Duration(seconds=60))
@@ -399,7 +399,7 @@ def test_the_repeated_hour_alone_is_not_called_ahead() -> None:
 # What is left of an interrupted run.
 
 
-def test_what_is_left_is_behind_each_range_s_position() -> None:
+def test_what_is_left_is_after_each_range_s_position() -> None:
     high = Position(NOON)
     read = Span(Order.CURSOR, None, high)
     ranges = (

@@ -1,4 +1,4 @@
-"""What is left of runs that ended early: counted rightly, gone on with behind it, and no row of an overlap lost."""
+"""What is left of runs that ended early: counted rightly, continued after it, and no row of an overlap lost."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def seed(stack: Stack, count: int = 100) -> None:
 
 
 def break_overlap_after(stack: Stack, patch: pytest.MonkeyPatch, batches: int) -> None:
-    """Let the source break its connection behind so many batches of the overlap."""
+    """Let the source break its connection after so many batches of the overlap."""
 
     def broken(read: Any, table: Any, span: Any, batch_rows: int) -> Iterator[Any]:
         for number, batch in enumerate(read(table, span, batch_rows)):
@@ -34,7 +34,7 @@ def break_overlap_after(stack: Stack, patch: pytest.MonkeyPatch, batches: int) -
     stack.patch_source(patch, "read", broken)
 
 
-def test_an_exception_nobody_expected_is_no_success_and_releases_the_lease(
+def test_an_unexpected_exception_is_no_success_and_releases_the_lease(
     embedded: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(embedded, 1)
@@ -65,7 +65,7 @@ def test_an_interrupted_sync_reports_the_rows_it_committed(stack: Stack) -> None
     assert result.files_written == stack.mark()["s3_file_count"]
 
 
-def test_how_far_the_source_was_read_is_unknown_behind_an_interrupted_run(embedded: Stack) -> None:
+def test_how_far_the_source_was_read_is_unknown_after_an_interrupted_run(embedded: Stack) -> None:
     embedded.sync_one()
     embedded.let_pass(hours=1)
     seed(embedded)

@@ -11,7 +11,7 @@ from wmtui.model import Position
 from wmtui.watermarks import lease
 
 LATER = {"last_mysql_data_timestamp": str(ago(hours=-1))}
-"""A data timestamp behind every file."""
+"""A data timestamp after every file."""
 
 
 def seed(stack: Stack, count: int = 10) -> None:

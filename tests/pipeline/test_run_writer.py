@@ -197,7 +197,7 @@ def chunk(number: int) -> part_writer.Chunk:
     return part_writer.Chunk(table, position, position, at(number), at(number), 0)
 
 
-def test_a_watermark_that_somebody_moved_stops_the_run_before_its_first_part(bench: Bench) -> None:
+def test_a_watermark_that_an_operator_moved_stops_the_run_before_its_first_part(bench: Bench) -> None:
     extract = bench.extract(FakeSource([batch((1, at(1)))]), bench.fresh(planned(MAIN)))
     bench.job.backend.watermarks.change(TABLE, "set", lambda _: {"last_error": "x"})
     with pytest.raises(Conflict):
@@ -230,7 +230,7 @@ def test_a_resumed_run_goes_on_after_the_parts_it_has(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_a_watermark_that_somebody_moved_while_the_run_read_is_not_moved_by_it(bench: Bench, rows: int) -> None:
+def test_a_watermark_that_an_operator_moved_while_the_run_read_is_not_moved_by_it(bench: Bench, rows: int) -> None:
     run = bench.fresh(planned(MAIN))
     source = FakeSource([batch((1, at(1)))] if rows else [])
     extract = bench.extract(source, run, etag=bench.runs.create(run))

@@ -180,8 +180,8 @@ def test_texts_that_were_cut_are_told_before_the_run_commits(bench: Bench) -> No
     extract.reader._limits.truncated["note"] += 1200
     extract.read((0, MAIN))
     extract.reader.tell_truncated()
-    told = [e for e in bench.events if isinstance(e, Message)]
-    assert [(e.severity, e.text) for e in told] == [
+    messages = [e for e in bench.events if isinstance(e, Message)]
+    assert [(e.severity, e.text) for e in messages] == [
         (Severity.WARNING, "column note: 1,200 texts were cut to what the warehouse holds")
     ]
 

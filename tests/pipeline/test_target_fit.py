@@ -1,4 +1,4 @@
-"""A table that does not fit its target is told before a row of it is read, and stops nothing else."""
+"""A table that does not fit its target is reported before a row of it is read, and stops nothing else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,8 +54,8 @@ def test_all_misfits_are_told_at_once_and_nothing_is_written(stack: Stack) -> No
     assert "column amount does not fit" in str(result.error)
     assert "column note does not fit" in str(result.error)
     assert str(result.error).count("ALTER TABLE") == 2
-    told = [line for line in stack.log().splitlines() if line.startswith("column")]
-    assert [line.count("ALTER TABLE") for line in told] == [1, 1]
+    lines = [line for line in stack.log().splitlines() if line.startswith("column")]
+    assert [line.count("ALTER TABLE") for line in lines] == [1, 1]
     assert stack.keys() == []
     assert stack.mark()["mysql_status"] == "failed"
 
@@ -136,7 +136,7 @@ def test_without_a_warehouse_the_columns_of_its_last_load_count(stack: Stack) ->
         assert "column amount does not fit" in str(result.error)
 
 
-def test_without_a_warehouse_that_was_ever_seen_only_files_are_written_and_that_is_told(stack: Stack) -> None:
+def test_without_a_warehouse_that_was_ever_seen_only_files_are_written_and_that_is_reported(stack: Stack) -> None:
     stack.insert((1, "1.50", "a", stack.ago(hours=2)))
     with unreachable(stack):
         (result,) = stack.sync()
@@ -274,7 +274,7 @@ def test_a_number_that_is_no_truth_value_is_refused_by_its_row_before_it_is_part
     assert formed.keys() == []
 
 
-def test_row_level_security_and_another_owner_are_told(servers_stack: Stack, pg_db: Database) -> None:
+def test_row_level_security_and_another_owner_are_reported(servers_stack: Stack, pg_db: Database) -> None:
     stack = servers_stack
     guest = f"guest_{pg_db.name[-8:]}"
     stack.sync_one()

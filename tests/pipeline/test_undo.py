@@ -98,7 +98,7 @@ def test_a_reset_after_one_that_was_taken_back_may_load_everything_again(stack: 
     assert stack.warehouse_rows() == stack.source_rows()
 
 
-def test_rows_are_read_again_behind_the_point_gone_back_to_and_none_is_doubled(stack: Stack) -> None:
+def test_rows_are_read_again_after_the_point_gone_back_to_and_none_is_doubled(stack: Stack) -> None:
     seed(stack)
     stack.sync_one()
     serial = stack.mark()["metadata"]["serial"]
@@ -154,9 +154,7 @@ def test_an_undo_under_a_live_run_is_refused(stack: Stack) -> None:
     assert stack.mark()["metadata"]["serial"] == 1
 
 
-def test_an_undo_of_what_somebody_else_has_changed_meanwhile_is_a_conflict(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_undo_of_what_was_changed_meanwhile_is_a_conflict(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     table, watermarks = stack.table(), stack.service.workspace.watermarks
     for point in ("aug4", "aug1"):
         stack.service.watermarks.set(table, point)
@@ -175,7 +173,7 @@ def test_an_undo_of_what_somebody_else_has_changed_meanwhile_is_a_conflict(
     assert stack.mark()["last_mysql_data_timestamp"] == "2025-08-01 00:00:00"
 
 
-def test_a_row_that_was_late_before_a_detour_is_still_read_behind_it(embedded: Stack) -> None:
+def test_a_row_that_was_late_before_a_detour_is_still_read_after_it(embedded: Stack) -> None:
     embedded.insert((1, 1, "read", embedded.ago(seconds=10)))
     late = embedded.ago(seconds=20)
     embedded.sync_one()
@@ -191,7 +189,7 @@ def test_a_row_that_was_late_before_a_detour_is_still_read_behind_it(embedded: S
     assert embedded.warehouse_rows() == embedded.source_rows()
 
 
-def test_the_lag_is_that_of_the_position_somebody_went_back_to(embedded: Stack) -> None:
+def test_the_lag_is_that_of_the_position_gone_back_to(embedded: Stack) -> None:
     embedded.insert((1, 1, "read", embedded.ago(seconds=10)))
     embedded.sync_one()
     embedded.let_pass(minutes=5)

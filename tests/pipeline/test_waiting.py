@@ -1,4 +1,4 @@
-"""Waiting for a table that another run holds: until it is free, for so long, or until somebody asks to stop."""
+"""Waiting for a table that another run holds: until it is free, for so long, or until a stop is requested."""
 
 import threading
 import time
@@ -57,7 +57,7 @@ class Waiting:
         self._thread.join(60)
         return self._results[0]
 
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         """What it said about waiting."""
         return [e.text for e in self.events if isinstance(e, Message) and e.text.startswith("waiting")]
 
@@ -70,10 +70,10 @@ def test_a_sync_that_waits_says_for_whom_and_goes_on_once_the_table_is_free(embe
     result = waiting.result()
 
     assert (result.error, result.rows_loaded) == (None, 1)
-    (told,) = waiting.told()
-    assert told.startswith("waiting up to 1 m: shop.orders is held by tester on test-host")
+    (message,) = waiting.messages()
+    assert message.startswith("waiting up to 1 m: shop.orders is held by tester on test-host")
     (run,) = RunStore(embedded.service.workspace.objects, embedded.table()).since("")
-    assert run > ahead  # It was named after the wait, so that it sorts behind what was committed meanwhile.
+    assert run > ahead  # It was named after the wait, so that it sorts after what was committed meanwhile.
 
 
 def test_a_sync_that_waits_goes_on_when_a_dead_runs_lease_ends(embedded: Stack, holder: Lease) -> None:
@@ -97,7 +97,7 @@ def test_a_wait_that_was_too_short_ends_as_without_one(embedded: Stack, monkeypa
 
 
 @pytest.mark.usefixtures("holder")
-def test_without_a_wait_nobody_waits(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_wait_no_sync_waits(embedded: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("it waited")
 
@@ -109,7 +109,7 @@ def test_without_a_wait_nobody_waits(embedded: Stack, monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("holder")
 @pytest.mark.parametrize("code", [ExitCode.INTERRUPTED, ExitCode.TERMINATED])
-def test_a_wait_ends_at_once_when_somebody_asks_to_stop(
+def test_a_wait_ends_at_once_when_a_stop_is_requested(
     embedded: Stack, monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:
     monkeypatch.setattr(sync, "_LOOK_SECONDS", 60.0)

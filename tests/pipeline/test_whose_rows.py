@@ -140,7 +140,7 @@ def test_a_lost_store_beside_a_full_target_is_refused_without_key(keyless: Stack
     assert keyless.warehouse_rows() == keyless.source_rows()
 
 
-def test_a_target_that_somebody_else_filled_is_refused_without_key(keyless: Stack) -> None:
+def test_a_target_that_another_tool_filled_is_refused_without_key(keyless: Stack) -> None:
     keyless.warehouse("CREATE TABLE orders (id BIGINT, amount DECIMAL(10,2), note VARCHAR, update_at TIMESTAMP)")
     keyless.warehouse("INSERT INTO orders VALUES (7, 7, 'older tool', NULL)")
     seed(keyless, 100, 3)
@@ -152,7 +152,7 @@ def test_a_target_that_somebody_else_filled_is_refused_without_key(keyless: Stac
     assert keyless.service.ownership.accept(keyless.table(), reason="again").findings == ()
 
 
-def test_a_target_that_somebody_else_filled_is_merged_by_key_and_told_of(embedded: Stack) -> None:
+def test_a_target_that_another_tool_filled_is_merged_by_key_and_reported(embedded: Stack) -> None:
     embedded.warehouse("CREATE TABLE orders (id BIGINT, amount DECIMAL(10,2), note VARCHAR, update_at TIMESTAMP)")
     embedded.warehouse("INSERT INTO orders VALUES (1, 7, 'older tool', '2020-01-01')")
     seed(embedded)
@@ -275,7 +275,7 @@ def test_a_warehouse_put_back_to_an_earlier_moment_is_refused_without_key_until_
     assert keyless.warehouse_rows() == keyless.source_rows()
 
 
-def test_ledger_rows_that_somebody_pruned_are_no_reason_to_load_again_without_key(keyless: Stack) -> None:
+def test_ledger_rows_that_were_pruned_are_no_reason_to_load_again_without_key(keyless: Stack) -> None:
     seed(keyless)
     keyless.sync_one()
     (shard,) = [name for name in tables(keyless) if keyless.warehouse(f"FROM {name}") and "ledger_" in name]
@@ -362,7 +362,7 @@ class TestTargets:
             ("DELETE FROM orders WHERE id < 4", "has 7 rows, 3 less than after the last load"),
         ],
     )
-    def test_rows_that_are_gone_are_refused_until_somebody_accepts_it(
+    def test_rows_that_are_gone_are_refused_until_an_operator_accepts_it(
         self, stack: Stack, event: str, said: str
     ) -> None:
         seed(stack)
@@ -387,7 +387,7 @@ class TestTargets:
         stack.sync_one()
         assert stack.warehouse_rows() == stack.source_rows()
 
-    def test_a_target_whose_rows_somebody_may_remove_is_no_alarm(self, embedded: Stack) -> None:
+    def test_a_target_whose_rows_others_may_remove_is_no_alarm(self, embedded: Stack) -> None:
         embedded.reload(orders={"target_may_shrink": True})
         seed(embedded)
         embedded.sync_one()

@@ -1,4 +1,4 @@
-"""Window behind window over a table whose rows are committed later than they are stamped: none falls between two.
+"""Window after window over a table whose rows are committed later than they are stamped: none falls between two.
 
 A model of the extraction executes real plans: it reads spans by their definition and leaves what a run leaves.
 """
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass
 class Reader:
-    """A table that is read by one plan behind the other. begin: aware UTC; cursor: the column's type."""
+    """A table that is read by one plan after the other. begin: aware UTC; cursor: the column's type."""
 
     begin: datetime
     zone: ZoneInfo
@@ -82,7 +82,7 @@ class Reader:
         return plan
 
     def _leave(self, plan: Plan, ranges: Sequence[Range], read: Sequence[Row], kept: Sequence[Row]) -> None:
-        """What a run leaves behind: its document, the watermark at the last row written, and how far it read."""
+        """What a run leaves: its document, the watermark at the last row written, and how far it read."""
         self.passed_on.update(row.key for row in kept)
         read_to = to_instant(plan.high, self.zone) if all(r.done for r in ranges) else None
         if read_to:
@@ -138,12 +138,12 @@ def late_rows(within: int) -> st.SearchStrategy[list[Row]]:
 
 
 def runs(longest_pause: int) -> st.SearchStrategy[list[tuple[int, int | None]]]:
-    """Pauses between runs, in seconds, and behind how many rows each is interrupted, if at all."""
+    """Pauses between runs, in seconds, and after how many rows each is interrupted, if at all."""
     return st.lists(st.tuples(st.integers(1, longest_pause), st.none() | st.integers(1, 5)), min_size=2, max_size=12)
 
 
 def read_through(reader: Reader, runs: Sequence[tuple[int, int | None]], end: int) -> None:
-    """The runs one behind the other, and one that nothing interrupts when all is committed."""
+    """The runs one after the other, and one that nothing interrupts when all is committed."""
     second = 0
     for pause, most in runs:
         second += pause

@@ -1,4 +1,4 @@
-"""A host whose clock is wrong leaves nothing behind that is: documents and names have the store's time.
+"""A host whose clock is wrong leaves nothing that is: documents and names have the store's time.
 
 Guards against run ids, successes and positions of the year 2099 that stay for ever.
 """

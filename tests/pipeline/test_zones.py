@@ -203,7 +203,7 @@ def test_a_first_run_that_died_in_another_zone_is_not_gone_on_with(
     assert instants.mark()["timezone"] == SHANGHAI
 
 
-def test_a_reset_leaves_no_zone_behind_and_the_next_run_notes_its_own(instants: Stack) -> None:
+def test_a_reset_leaves_no_zone_and_the_next_run_notes_its_own(instants: Stack) -> None:
     host(instants, UTC)
     seed(instants, 1, hours=3)
     instants.sync_one()
@@ -238,7 +238,7 @@ def test_a_document_that_says_no_zone_is_in_the_profiles_and_the_next_change_not
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", 8, ""])
-def test_a_zone_that_nobody_knows_is_unreadable(embedded: Stack, zone: object) -> None:
+def test_a_zone_that_does_not_exist_is_unreadable(embedded: Stack, zone: object) -> None:
     embedded.service.watermarks.set(embedded.table(), "2020-01-01")
     objects, key = embedded.service.workspace.objects, watermark_key(embedded.table())
     document = json.loads(objects.get(key).data)

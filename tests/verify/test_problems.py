@@ -1,4 +1,4 @@
-"""`verify`: right means right. What is held back, unknown or in the future is not; what somebody left out is named."""
+"""`verify`: right means right. What is held back, unknown or in the future is not; what was left out is named."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from tests.stack import Stack, embedded_stack
 from tests.verify.test_verify_table import keyless, left_out, problem, verify
 from wmtui.model import Position
-from wmtui.verify import Reason, Result
+from wmtui.verify import ProblemReason, Result
 from wmtui.verify.expected_rows import Gap, Stretch, gaps
 from wmtui.verify.gap_causes import SYSTEM, explain
 
@@ -46,7 +46,7 @@ def test_absent_rows_of_a_run_whose_document_is_lost_are_unknown_and_can_be_read
 
     found = problem(verify(stack))
 
-    assert (found.reason, found.rows) == (Reason.UNKNOWN, 1)
+    assert (found.reason, found.rows) == (ProblemReason.UNKNOWN, 1)
     assert "nobody left out" in found.what
     mend(stack, found.commands)
     assert verify(stack).result is Result.RIGHT
@@ -73,7 +73,7 @@ def test_missing_and_differing_rows_are_mended_by_the_commands_that_are_named(st
     missing, differing = verify(stack).problems
 
     assert (missing.reason, missing.rows, differing.reason, differing.rows) == (
-        Reason.MISSING, 2, Reason.DIFFERING, 1
+        ProblemReason.MISSING, 2, ProblemReason.DIFFERING, 1
     )  # fmt: skip
     assert f"--timestamp '{stack.source_rows()[3][3]}'" in missing.commands[1]
     mend(stack, missing.commands)
@@ -108,12 +108,12 @@ def test_files_below_the_load_floor_are_held_back_and_no_success(stack: Stack) -
 
     found = problem(verify(stack))
 
-    assert (found.reason, found.files, found.rows) == (Reason.HELD_BACK, 1, 1)
+    assert (found.reason, found.files, found.rows) == (ProblemReason.HELD_BACK, 1, 1)
     load, give_up = found.commands
     key = load.removeprefix(f"wmtui sync -t {stack.table()} --redshift-only --reprocess --key ")
     stack.service.files.write_off(stack.table(), reason="of no use")
     (left,) = left_out(verify(stack))
-    assert (left.reason, left.by, left.files, left.rows) == (Reason.WRITTEN_OFF, "tester@test-host", 1, 1)
+    assert (left.reason, left.by, left.files, left.rows) == (ProblemReason.WRITTEN_OFF, "tester@test-host", 1, 1)
     assert "given up (of no use)" in left.what
     stack.service.files.unskip(stack.table(), [key], reason="of use after all")
     stack.sync_one(redshift_only=True, reprocess=True, keys=(key,))
@@ -129,7 +129,7 @@ def test_rows_with_a_cursor_in_the_future_are_no_success_and_those_after_the_pos
     result = verify(stack)
 
     found = problem(result)
-    assert (found.reason, found.rows, result.ahead) == (Reason.FUTURE_CURSOR, 1, 1)
+    assert (found.reason, found.rows, result.ahead) == (ProblemReason.FUTURE_CURSOR, 1, 1)
     assert "the zone that the application writes in" in found.next_step
 
 
@@ -139,10 +139,10 @@ def test_rows_without_a_cursor_are_no_success_where_the_table_wants_none(stack: 
     stack.insert((2, 1, "b", None))
     stack.reload(orders={"null_cursor": "error"})
 
-    assert problem(verify(stack)).reason is Reason.NULL_CURSOR
+    assert problem(verify(stack)).reason is ProblemReason.NULL_CURSOR
 
 
-def test_a_row_whose_newest_version_somebody_skipped_is_left_out_and_does_not_differ(stack: Stack) -> None:
+def test_a_row_whose_newest_version_was_skipped_is_left_out_and_does_not_differ(stack: Stack) -> None:
     stack.turn_back(days=2)
     stack.insert((1, 1, "first", stack.ago(days=5)))
     stack.sync_one()
@@ -154,10 +154,10 @@ def test_a_row_whose_newest_version_somebody_skipped_is_left_out_and_does_not_di
 
     (left,) = left_out(verify(stack))
 
-    assert (left.reason, left.by, left.rows) == (Reason.BEFORE_POINT, "tester@test-host", 1)
+    assert (left.reason, left.by, left.rows) == (ProblemReason.BEFORE_POINT, "tester@test-host", 1)
 
 
-def test_rows_that_somebody_left_out_and_that_came_all_the_same_are_not_left_out(stack: Stack) -> None:
+def test_rows_that_were_left_out_and_that_came_all_the_same_are_not_left_out(stack: Stack) -> None:
     stack.insert((1, 1, "by hand", stack.ago(days=5)), (2, 1, "new", stack.ago(hours=1)))
     stack.service.watermarks.set(stack.table(), str(stack.ago(hours=2)))
     stack.sync_one()

@@ -12,7 +12,7 @@ from tests.stack import Stack, ago, embedded_stack
 from wmtui.errors import Interrupted, TableError, TargetUnreadable
 from wmtui.events import Message, Stop
 from wmtui.model import Strategy
-from wmtui.verify import Example, LeftOut, Problem, Reason, Result, Verification
+from wmtui.verify import Example, LeftOut, Problem, ProblemReason, Result, Verification
 
 WRONG = ("missing", "extra", "doubled", "differing")
 
@@ -37,7 +37,7 @@ def wrong(result: Verification) -> dict[str, int]:
 
 
 def left_out(result: Verification) -> tuple[LeftOut, ...]:
-    """What somebody left out, when nothing is wrong otherwise."""
+    """What an operator left out, when nothing is wrong otherwise."""
     assert result.result is Result.LEFT_OUT, result.problems
     return result.left_out
 
@@ -182,7 +182,7 @@ def test_rows_without_cursor_are_not_expected(stack: Stack) -> None:
     filled(stack)
     stack.insert((30, 1, "no cursor", None))
     (left,) = left_out(verify(stack))
-    assert (left.reason, left.by, left.rows) == (Reason.NULL_CURSOR, "`null_cursor: report`", 1)
+    assert (left.reason, left.by, left.rows) == (ProblemReason.NULL_CURSOR, "`null_cursor: report`", 1)
 
 
 def test_a_row_that_lost_its_cursor_differs_and_is_not_taken_for_deleted(stack: Stack) -> None:
@@ -199,7 +199,7 @@ def test_rows_before_the_point_at_which_a_table_began_are_not_expected(stack: St
     stack.sync_one()
     assert len(stack.warehouse_rows()) == 5
     (left,) = left_out(verify(stack))
-    assert (left.reason, left.by, left.serial, left.rows) == (Reason.BEFORE_POINT, "tester@test-host", 1, 3)
+    assert (left.reason, left.by, left.serial, left.rows) == (ProblemReason.BEFORE_POINT, "tester@test-host", 1, 3)
     assert wrong(verify(stack, since=str(ago(days=9, hours=1)))) == {"missing": 3}
 
 
@@ -215,7 +215,7 @@ def test_a_stretch_that_an_operator_skipped_is_not_expected(tmp_path: Path) -> N
     stack.sync_one()
     assert [row[0] for row in stack.warehouse_rows()] == [1, 3]
     (left,) = left_out(verify(stack))
-    assert (left.reason, left.by, left.rows) == (Reason.BEFORE_POINT, "tester@test-host", 1)
+    assert (left.reason, left.by, left.rows) == (ProblemReason.BEFORE_POINT, "tester@test-host", 1)
     assert "the point of `set`" in left.what
 
 
@@ -229,7 +229,7 @@ def test_parts_that_are_not_loaded_are_named_and_their_rows_are_not_missing(stac
     assert wrong(result) == {"missing": 1}
     assert (result.waiting, result.counts.moved_on) == (2, 0)
     missing, not_loaded = result.problems
-    assert (missing.reason, not_loaded.reason) == (Reason.MISSING, Reason.NOT_LOADED)
+    assert (missing.reason, not_loaded.reason) == (ProblemReason.MISSING, ProblemReason.NOT_LOADED)
     assert (not_loaded.files, not_loaded.rows) == (1, 2)
     assert not_loaded.commands == (f"wmtui sync -t {stack.table()} --redshift-only",)
 

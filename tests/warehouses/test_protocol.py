@@ -16,6 +16,7 @@ import pytest
 from tests import protocol_page as page
 from tests.warehouses.bench import Bench, at, rows
 from wmtui.model import TargetName
+from wmtui.warehouses.ledger.statements import LedgerStatements
 
 SCHEMAS = r'(?:"main_db"\."main"|"public")'
 NAMES = {"postgres": "PostgreSQL", "redshift": "Redshift", "duckdb": "DuckDB"}
@@ -123,7 +124,7 @@ def _created(kind: str) -> Iterator[str]:
     """What the page says that a warehouse gets, in order."""
     differences = {row[0]: row[COLUMNS[kind]] for row in page.table(page.section("The warehouse", 2).split("```")[2])}
     numbers = [f"{number:02d}" for number in range(int(differences["tables `{n}`"]))]
-    words = "wmtui on this host is too old for this warehouse: upgrade it"
+    (words,) = re.findall(r"older wmtui shows:\s+`([^`]+)`", page.PAGE)
     (refusal,) = page.quoted(differences["`{refusal}`"])
     after = " ".join(page.quoted(differences["after each CREATE TABLE"]))
     blocks = " ".join("\n".join(page.statements("tables")).split())
@@ -155,3 +156,12 @@ def test_a_targets_ledger_is_the_one_that_the_page_reckons(bench: Bench, sent: l
     schema, tables = ("main", 1) if bench.kind == "duckdb" else ("public", 32)
     number = int.from_bytes(sha256(str(TargetName("orders", schema)).encode()).digest()[:4], "big") % tables
     assert any(f"wmtui_ledger_{number:02d}" in each for each in sent if each.startswith("INSERT"))
+
+
+def test_the_first_format_is_as_the_page_says() -> None:
+    copies = LedgerStatements("public").take_over_first_format("orders")
+    for name, statement in zip(("wmtui_ledger", "wmtui_fence"), copies, strict=True):
+        (columns,) = re.findall(rf"`{name}\s\(([^)]*)\)`", page.section("The warehouse", 2))
+        (read,) = re.findall(r"SELECT (.*) FROM", statement)
+        used = set(re.findall(r"[a-z_]+", re.sub(r"'[^']*'|\bmax\b", "", read))) | {"target"}
+        assert set(re.findall(r"\w+", columns)) == used

@@ -13,11 +13,11 @@ from wmtui.cli.table import Row, show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
-from wmtui.verify import FINDINGS, Example, LeftOut, Problem, Result, Verification
+from wmtui.service import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
 from wmtui.words.styled import Glyph, Styled
 from wmtui.words.values import ABSENT
 
-COUNTS = ("source", "warehouse", *FINDINGS, "moved on", "not loaded", "not due", "left out")
+COUNTS = ("source", "warehouse", *DIFFERENCES, "moved on", "not loaded", "not due", "left out")
 _VERDICTS = {
     Result.RIGHT: Styled.marked(Glyph.GOOD, "right"),
     Result.LEFT_OUT: Styled.marked(Glyph.WARN, "left out"),
@@ -128,7 +128,7 @@ def _short(value: object) -> str:
 def _as_json(table: TableName, result: Verification | WmtuiError, *, strict: bool) -> Mapping[str, Any]:
     if isinstance(result, WmtuiError):
         return {"table": str(table), "code": int(result.exit_code), "error": result.failure}
-    examples: dict[str, list[dict[str, Any]]] = {finding: [] for finding in FINDINGS}
+    examples: dict[str, list[dict[str, Any]]] = {finding: [] for finding in DIFFERENCES}
     for example in result.examples:
         examples[example.finding].append({"key": example.key, "source": example.source, "warehouse": example.warehouse})
     counts = asdict(result.counts)
@@ -145,7 +145,7 @@ def _as_json(table: TableName, result: Verification | WmtuiError, *, strict: boo
         "source_rows": result.source_rows,
         "warehouse_rows": result.warehouse_rows,
         "compared": result.compared,
-        **{finding: counts[finding] for finding in FINDINGS},
+        **{finding: counts[finding] for finding in DIFFERENCES},
         "moved_on": result.counts.moved_on,
         "not_loaded": result.waiting,
         "not_due": result.ahead,

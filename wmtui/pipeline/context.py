@@ -35,8 +35,8 @@ class Backend(Struct, frozen=True):
     is_default: bool
 
 
-class Options(Struct, frozen=True):
-    """What a sync is asked to do.
+class SyncOptions(Struct, frozen=True):
+    """What a sync is to do with a table.
 
     limit: rows per table. workers: tables or key ranges at once. keys: only these files. keep_manual: a table whose
     watermark is manual is only loaded, as an unattended run does. wait: how long for a table that another run holds.
@@ -58,21 +58,21 @@ class Options(Struct, frozen=True):
 
 
 class Scope(Struct, frozen=True):
-    """One table and what is asked of it; enough to plan and to choose files, not to change anything.
+    """One table and what is to be done with it; enough to plan and to choose files, not to change anything.
 
-    heartbeat: the lock document as it was found.
+    heartbeat: the lock document as it was read first.
     """
 
     table: TableName
     config: TableConfig
     backend: Backend
-    options: Options
+    options: SyncOptions
     heartbeat: Heartbeat
     emit: Emit
 
     @property
     def feed(self) -> Feed:
-        """Whose loads the warehouse is asked for, and told of."""
+        """Whose rows are loaded, from where to where: what ledger rows are found by."""
         identity = self.backend.watermarks.known_identity()
         return Feed(identity.id if identity else "", str(self.table), self.config.target)
 
@@ -118,7 +118,7 @@ class Job(Scope, frozen=True):
     account: Account
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
-        """Report how far the table has come, to whoever watches here and to other hosts by the heartbeat."""
+        """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""
         self.lease.beat(phase.value, rows)
         self.emit(Progress(str(self.table), phase, rows, parts, files))
 

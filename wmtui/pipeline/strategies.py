@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from wmtui.config import TableConfig
 from wmtui.events import Emit, Stop, TableResult
 from wmtui.model import Strategy, TableName
-from wmtui.pipeline.context import Backend, Options
+from wmtui.pipeline.context import Backend, SyncOptions
 from wmtui.pipeline.sync import sync_table
 
 
 def sync_tables(
-    backend: Backend, tables: Mapping[TableName, tuple[TableConfig, Options]], *, emit: Emit, stop: Stop
+    backend: Backend, tables: Mapping[TableName, tuple[TableConfig, SyncOptions]], *, emit: Emit, stop: Stop
 ) -> list[TableResult]:
     """Sync every table, each with its own options; results in the order given. `emit` is called from many threads."""
     jobs = list(tables.items())
@@ -24,7 +24,7 @@ def sync_tables(
     options = jobs[0][1][1]
     workers = options.workers if options.strategy is Strategy.INTER_TABLE else 1
 
-    def sync(job: tuple[TableName, tuple[TableConfig, Options]]) -> TableResult:
+    def sync(job: tuple[TableName, tuple[TableConfig, SyncOptions]]) -> TableResult:
         table, (config, chosen) = job
         return sync_table(backend, table, config, chosen, emit=emit, stop=stop)
 

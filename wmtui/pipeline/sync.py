@@ -26,7 +26,7 @@ from wmtui.events import Emit, Message, Severity, Status, Stop, TableResult
 from wmtui.files.selection import earlier_runs
 from wmtui.model import TableName
 from wmtui.objects.clock import StoreClock
-from wmtui.pipeline.context import Account, Backend, Job, Options, Scope, leaves_manual
+from wmtui.pipeline.context import Account, Backend, Job, Scope, SyncOptions, leaves_manual
 from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
@@ -36,7 +36,7 @@ from wmtui.watermarks import changes, lease
 from wmtui.watermarks.bounds import shortened
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
-from wmtui.watermarks.lock_document import LastRun, Outcome
+from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
 
 _LOOK_SECONDS = 1.0
@@ -44,7 +44,7 @@ _LOOK_SECONDS = 1.0
 
 
 def sync_table(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, *, emit: Emit, stop: Stop
 ) -> TableResult:
     """Extract and load one table under its lease; a failure of any kind is a result, never an exception."""
     began = time.monotonic()
@@ -52,8 +52,20 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        held, found = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
-        _under_lease(Job(table, config, backend, options, found, emit, held, stop, account))
+        held, heartbeat = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
+        _under_lease(
+            Job(
+                table=table,
+                config=config,
+                backend=backend,
+                options=options,
+                heartbeat=heartbeat,
+                emit=emit,
+                lease=held,
+                stop=stop,
+                account=account,
+            )
+        )
     except Exception as failure:  # noqa: BLE001 - the other tables go on
         error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)
@@ -67,24 +79,26 @@ def sync_table(
 
 
 def _wait_and_acquire(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, *, emit: Emit, stop: Stop
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, *, emit: Emit, stop: Stop
 ) -> tuple[Lease, Heartbeat]:
-    """Take the table's lease, as soon as whoever holds it lets it go, if that is soon enough."""
+    """Take the table's lease, as soon as the process that holds it lets it go, if that is soon enough.
+
+    Raises LeaseHeld when it is not."""
     until = time.monotonic() + options.wait.total_seconds()
-    told: str | None = None
+    reported: str | None = None
     while True:
         try:
             return _acquire(backend, table, config, options, emit)
         except LeaseHeld as held:
             if time.monotonic() >= until:
                 raise
-            if told != held.what:
+            if reported != held.what:
                 emit(Message(str(table), Severity.INFO, f"waiting up to {format_duration(options.wait)}: {held}"))
-            told = held.what
+            reported = held.what
             _wait(backend, table, options, until, stop)
 
 
-def _wait(backend: Backend, table: TableName, options: Options, until: float, stop: Stop) -> None:
+def _wait(backend: Backend, table: TableName, options: SyncOptions, until: float, stop: Stop) -> None:
     """Look every second whether the table may be taken, until it may or the time is over."""
     while (left := until - time.monotonic()) > 0:
         stop.wait(min(left, _LOOK_SECONDS))
@@ -93,25 +107,25 @@ def _wait(backend: Backend, table: TableName, options: Options, until: float, st
 
 
 def _acquire(
-    backend: Backend, table: TableName, config: TableConfig, options: Options, emit: Emit
+    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, emit: Emit
 ) -> tuple[Lease, Heartbeat]:
     backend.watermarks.identity()
     mark = backend.watermarks.read(table).watermark
-    found = lease.read(backend.objects, table)
-    if not found.open_to(options.batch):
-        raise found.refusal()
-    scope = Scope(table, config, backend, options, found, emit)
+    heartbeat = lease.read(backend.objects, table)
+    if not heartbeat.open_to(options.batch):
+        raise heartbeat.refusal()
+    scope = Scope(table=table, config=config, backend=backend, options=options, heartbeat=heartbeat, emit=emit)
     if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
         scope.tell(complaint, Severity.WARNING)
-    fence = max(mark.fence, _look(scope, mark))
-    run = new_run_id(backend.clock(), *earlier_runs(found))
+    fence = max(mark.fence, _highest_token(scope, mark))
+    run = new_run_id(backend.clock(), *earlier_runs(heartbeat))
     author, batch = backend.author, options.batch
-    held, found = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+    held, heartbeat = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
     # What the store knew before this run: the run itself raises the watermark's fence.
-    return held, replace(found, document=replace(found.document, token=max(found.token, mark.fence)))
+    return held, replace(heartbeat, document=replace(heartbeat.document, token=max(heartbeat.token, mark.fence)))
 
 
-def _look(scope: Scope, mark: Watermark) -> int:
+def _highest_token(scope: Scope, mark: Watermark) -> int:
     """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
     being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
 
@@ -131,10 +145,10 @@ def _look(scope: Scope, mark: Watermark) -> int:
 
 def _under_lease(job: Job) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
-    outcome, error = Outcome.FAILED, None
+    outcome, error = SyncOutcome.FAILED, None
     try:
         _extract_and_load(job)
-        outcome = Outcome.SUCCESS
+        outcome = SyncOutcome.SUCCESS
     except Exception as failure:
         outcome = _outcome(failure)
         error = shortened(as_wmtui_error(failure).in_one_line)
@@ -143,15 +157,15 @@ def _under_lease(job: Job) -> None:
         now = job.backend.clock()
         rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
         last_run = LastRun(now, outcome, rows, error)
-        success = {"last_success": now} if outcome is Outcome.SUCCESS else {}
+        success = {"last_success": now} if outcome is SyncOutcome.SUCCESS else {}
         job.lease.release(last_run=last_run, **success)
 
 
-def _outcome(failure: Exception) -> Outcome:
-    """What the lock document calls it. Refused: the table is as it was, and somebody else is to act."""
+def _outcome(failure: Exception) -> SyncOutcome:
+    """What the lock document calls it. Refused: the table is as it was, and the operator or another run is to act."""
     if isinstance(failure, Interrupted):
-        return Outcome.INTERRUPTED
-    return Outcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else Outcome.FAILED
+        return SyncOutcome.INTERRUPTED
+    return SyncOutcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else SyncOutcome.FAILED
 
 
 def _extract_and_load(job: Job) -> None:
@@ -210,7 +224,7 @@ def _note_failure(job: Job, failure: WmtuiError, *, extracting: bool) -> None:
         if any(mark.fields[name] != value for name, value in patch(mark).items()):
             job.lease.renew()
             job.backend.watermarks.change(job.table, Action.FAILED, patch, based_on=mark)
-    except Exception as error:  # noqa: BLE001 - the failure itself is what is told
+    except Exception as error:  # noqa: BLE001 - the failure itself is what is reported
         job.tell(f"could not note the failure: {as_wmtui_error(error)}", Severity.WARNING)
 
 

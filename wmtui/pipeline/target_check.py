@@ -19,19 +19,19 @@ def check_target(scope: Scope, table: SourceTable) -> TargetTable | None:
     nothing to compare with, unless files are only to be written.
     """
     try:
-        found = scope.backend.warehouse.describe(scope.config.target)
+        target = scope.backend.warehouse.describe(scope.config.target)
     except WarehouseError as error:
-        found = _from_memory(scope, error)
-        if found is None:
+        target = _from_memory(scope, error)
+        if target is None:
             return None
     else:
-        remember_columns(scope, found)
+        remember_columns(scope, target)
     planned = planned_load(scope, table)
-    misfits = find_misfits(planned, found)
+    misfits = find_misfits(planned, target)
     for misfit in misfits:
         scope.tell(str(misfit), Severity.WARNING)
     raise_misfits(planned, misfits)
-    return found
+    return target
 
 
 def planned_load(scope: Scope, table: SourceTable) -> PlannedLoad:
@@ -61,25 +61,25 @@ def layout(scope: Scope) -> TargetLayout:
     return TargetLayout(scope.config.diststyle, scope.config.distkey, scope.config.sortkey)
 
 
-def required_columns(scope: Scope, table: SourceTable, found: TargetTable | None) -> frozenset[str]:
+def required_columns(scope: Scope, table: SourceTable, target: TargetTable | None) -> frozenset[str]:
     """Columns that may be NULL in the source and must not be in the target."""
-    if found is None:
+    if target is None:
         return frozenset()
-    full, names = {column.name for column in found.columns if not column.nullable}, naming(scope)
+    full, names = {column.name for column in target.columns if not column.nullable}, naming(scope)
     return frozenset(
         field.name
         for field in table.schema
-        if field.nullable and match(names.of(field.name) or field.name, found.types) in full
+        if field.nullable and match(names.of(field.name) or field.name, target.types) in full
     )
 
 
 def _from_memory(scope: Scope, error: WarehouseError) -> TargetTable | None:
     """What is remembered, and telling so. Raises the error again when nothing is and rows are to be loaded."""
-    found = remembered_columns(scope)
+    remembered = remembered_columns(scope)
     target = scope.config.target
-    if found is not None:
+    if remembered is not None:
         scope.tell(f"{error}; compared with the columns that {target} had at its last load", Severity.WARNING)
-        return found
+        return remembered
     if scope.options.load:
         raise WarehouseError(
             error.what,
@@ -91,7 +91,7 @@ def _from_memory(scope: Scope, error: WarehouseError) -> TargetTable | None:
 
 
 def remembered_columns(scope: Scope) -> TargetTable | None:
-    """What stood under the target's name when the warehouse was last asked; None where nobody knows."""
+    """What stood under the target's name when the warehouse was last asked; None where it is not known."""
     known = scope.heartbeat.document.target_columns.get(scope.backend.profile)
     if not isinstance(known, dict) or scope.config.target not in known:
         return None
@@ -101,10 +101,10 @@ def remembered_columns(scope: Scope) -> TargetTable | None:
         return None
 
 
-def remember_columns(scope: Scope, found: TargetTable | None) -> None:
+def remember_columns(scope: Scope, target: TargetTable | None) -> None:
     """Leave what stands under the target's name for runs that find no warehouse; a preview leaves nothing."""
-    if found is not None and isinstance(scope, Job):
-        noted = {scope.backend.profile: {scope.config.target: msgspec.to_builtins(found)}}
+    if target is not None and isinstance(scope, Job):
+        noted = {scope.backend.profile: {scope.config.target: msgspec.to_builtins(target)}}
         scope.lease.note(target_columns=scope.heartbeat.document.target_columns | noted)
 
 

@@ -21,7 +21,7 @@ from wmtui.watermarks.timestamps import format_instant, format_wall
 
 if TYPE_CHECKING:
     from wmtui.events import Emit, Stop, TableResult
-    from wmtui.pipeline.context import Backend, Options, Scope
+    from wmtui.pipeline.context import Backend, Scope, SyncOptions
     from wmtui.pipeline.extract.plan import Plan
 
 
@@ -93,10 +93,10 @@ class Syncs:
     def _tables(self, request: Request) -> Sequence[TableName]:
         return tuple(dict.fromkeys(request.tables)) or tuple(self._workspace.settings.tables)
 
-    def _options(self, request: Request, table: TableName, batch: Batch | None = None) -> "Options":
-        from wmtui.pipeline.context import Options
+    def _options(self, request: Request, table: TableName, batch: Batch | None = None) -> "SyncOptions":
+        from wmtui.pipeline.context import SyncOptions
 
-        return Options(
+        return SyncOptions(
             extract=not request.redshift_only,
             load=not request.backup_only,
             strategy=request.strategy,
@@ -129,7 +129,12 @@ class Syncs:
             options = self._options(request, table)
             mark = self._workspace.watermarks.read(table).watermark
             scope = Scope(
-                table, self._workspace.config(table), backend, options, self._workspace.heartbeat(table), emit
+                table=table,
+                config=self._workspace.config(table),
+                backend=backend,
+                options=options,
+                heartbeat=self._workspace.heartbeat(table),
+                emit=emit,
             )
             refuse_incomplete_copy(backend.objects, mark)
             preview = Preview(table, "manual" if mark.is_manual else "automated")
@@ -192,7 +197,7 @@ def _began(workspace: Workspace, tables: Sequence[TableName]) -> datetime | None
 
 
 def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, str, str]]:
-    """Options that cannot mean anything together: whether they are there, what, why, next step."""
+    """SyncOptions that cannot mean anything together: whether they are there, what, why, next step."""
     load_only, extract_only = request.redshift_only, request.backup_only
     limited, files = request.limit is not None, request.reprocess or bool(request.keys)
     return (

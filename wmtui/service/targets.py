@@ -35,11 +35,17 @@ def check_target(workspace: Workspace, table: TableName) -> list[Check]:
 
 
 def _scope(workspace: Workspace, table: TableName) -> "Scope":
-    from wmtui.pipeline.context import Options, Scope
+    from wmtui.pipeline.context import Scope, SyncOptions
     from wmtui.service.syncs import open_backend
 
-    heartbeat = workspace.heartbeat(table)
-    return Scope(table, workspace.config(table), open_backend(workspace), Options(), heartbeat, lambda _: None)
+    return Scope(
+        table=table,
+        config=workspace.config(table),
+        backend=open_backend(workspace),
+        options=SyncOptions(),
+        heartbeat=workspace.heartbeat(table),
+        emit=lambda _: None,
+    )
 
 
 def _misfits(subject: str, planned: "PlannedLoad", found: "TargetTable | None") -> Iterator[Check]:

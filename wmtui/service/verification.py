@@ -33,14 +33,21 @@ def verify(
     refused. since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone.
     examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
-    from wmtui.pipeline.context import Options, Scope
+    from wmtui.pipeline.context import Scope, SyncOptions
     from wmtui.verify.verify_table import verify_table
 
     backend = open_backend(workspace)
     results: list[tuple[TableName, Verification | WmtuiError]] = []
     for table in dict.fromkeys(tables):
         try:
-            scope = Scope(table, workspace.config(table), backend, Options(), workspace.heartbeat(table), emit)
+            scope = Scope(
+                table=table,
+                config=workspace.config(table),
+                backend=backend,
+                options=SyncOptions(),
+                heartbeat=workspace.heartbeat(table),
+                emit=emit,
+            )
             found, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
             _note(workspace, scope, found, warehouse, reason)
             results.append((table, found))

@@ -1,14 +1,22 @@
-"""Is the warehouse what the source was at the watermark's position?"""
+"""Is the warehouse what the source was at the watermark's position?
+
+`verify_table` compares one table. It takes from `comparison_inputs` what runs have read and loads have loaded, reads
+the warehouse and then the source, brings both to the forms that the target keeps (`target_forms`) and to comparable
+bytes (`row_encoding`), marks which source rows to expect (`expected_rows`) and which lie in files that are not loaded
+(`unloaded_files`), and compares key by key (`row_differences`) what is put aside on disk (`spool`). `problems` says why
+the warehouse is not right and what to do, with `gap_causes` for who left rows out. `result` holds the values that are
+returned, and needs neither database nor Arrow: it is all that is exported here.
+"""
 
 from wmtui.verify.result import (
-    FINDINGS,
+    DIFFERENCES,
     Counts,
     Example,
     LeftOut,
     Problem,
-    Reason,
+    ProblemReason,
     Result,
     Verification,
 )
 
-__all__ = ["FINDINGS", "Counts", "Example", "LeftOut", "Problem", "Reason", "Result", "Verification"]
+__all__ = ["DIFFERENCES", "Counts", "Example", "LeftOut", "Problem", "ProblemReason", "Result", "Verification"]

@@ -2,7 +2,7 @@
 
 The warehouse is as of the watermark's position. What the next extraction will read is not due: rows beyond the
 position, and rows of its overlap that the run before has not seen. What no extraction read is not expected either: rows
-without cursor, and the gaps between what runs read, which an operator skipped, or of which nobody knows.
+without cursor, and the gaps between what runs read, which an operator skipped, or of which nothing is known.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from wmtui.runs.run_document import Range, Run
 from wmtui.sources import SourceTable
 from wmtui.sources.base import FUTURE
 from wmtui.sources.cursor import column_time
-from wmtui.verify.row_differences import NOWHERE, Kind
+from wmtui.verify.row_differences import NOWHERE, RowKind
 
 
 class Stretch(Struct, frozen=True):
@@ -54,10 +54,10 @@ def gaps(read: Sequence[Stretch]) -> tuple[Gap, ...]:
 
 def stretches(runs: Iterable[Run], since: datetime | None = None) -> tuple[Stretch, ...]:
     """What committed runs read, one stretch where they follow each other. since: from here on everything counts."""
-    found = [stretch for run in runs for r in run.ranges if (stretch := _stretch(r)) is not None]
-    found += [Stretch(since, True, None)] if since else []
+    parts = [stretch for run in runs for r in run.ranges if (stretch := _stretch(r)) is not None]
+    parts += [Stretch(since, True, None)] if since else []
     merged: list[Stretch] = []
-    for stretch in sorted(found, key=lambda s: (s.low or datetime.min, not s.inclusive)):
+    for stretch in sorted(parts, key=lambda s: (s.low or datetime.min, not s.inclusive)):
         last = merged[-1] if merged else None
         if last is None or (stretch.low is not None and last.high is not None and stretch.low > last.high):
             merged.append(stretch)
@@ -118,14 +118,14 @@ class Expectation:
     def kinds(self, batch: pa.RecordBatch) -> pa.Array:
         """EXPECTED, AHEAD, FUTURE or OUTSIDE for every row."""
         cursor = batch.column(self._table.cursor)
-        kinds = pc.if_else(pc.fill_null(self._was_read(cursor), False), _of(Kind.EXPECTED), _of(Kind.OUTSIDE))
-        kinds = pc.if_else(pc.fill_null(self._is_ahead(batch, cursor), False), _of(Kind.AHEAD), kinds)
+        kinds = pc.if_else(pc.fill_null(self._was_read(cursor), False), _of(RowKind.EXPECTED), _of(RowKind.OUTSIDE))
+        kinds = pc.if_else(pc.fill_null(self._is_ahead(batch, cursor), False), _of(RowKind.AHEAD), kinds)
         future = pc.greater(cursor, self._at(self._point.now + FUTURE))
-        return pc.if_else(pc.fill_null(future, False), _of(Kind.FUTURE), kinds)
+        return pc.if_else(pc.fill_null(future, False), _of(RowKind.FUTURE), kinds)
 
     def parts(self, cursor: pa.Array) -> pa.Array:
         """Where rows lie that no run read: NOWHERE without a cursor, else the number of the gap; NULL between them."""
-        found = pc.if_else(pc.is_null(cursor), pa.scalar(NOWHERE, pa.uint16()), pa.scalar(None, pa.uint16()))
+        parts = pc.if_else(pc.is_null(cursor), pa.scalar(NOWHERE, pa.uint16()), pa.scalar(None, pa.uint16()))
         for number, gap in enumerate(self._gaps, FIRST_GAP):
             inside = pc.is_valid(cursor)
             if gap.after is not None and gap.after.high is not None:
@@ -133,8 +133,8 @@ class Expectation:
             if gap.before is not None and gap.before.low is not None:
                 below = pc.less if gap.before.inclusive else pc.less_equal
                 inside = pc.and_(inside, below(cursor, self._at(gap.before.low)))
-            found = pc.if_else(pc.fill_null(inside, False), pa.scalar(min(number, _LAST), pa.uint16()), found)
-        return found
+            parts = pc.if_else(pc.fill_null(inside, False), pa.scalar(min(number, _LAST), pa.uint16()), parts)
+        return parts
 
     def _is_ahead(self, batch: pa.RecordBatch, cursor: pa.Array) -> pa.Array:
         position = self._point.position
@@ -154,7 +154,7 @@ class Expectation:
         return pc.replace_with_mask(again, again, new)
 
     def _was_read(self, cursor: pa.Array) -> pa.Array:
-        found = pa.repeat(pa.scalar(False), len(cursor))
+        was_read = pa.repeat(pa.scalar(False), len(cursor))
         for stretch in self._point.read:
             inside = pc.is_valid(cursor)
             if stretch.low is not None:
@@ -162,12 +162,12 @@ class Expectation:
                 inside = pc.and_(inside, after(cursor, self._at(stretch.low)))
             if stretch.high is not None:
                 inside = pc.and_(inside, pc.less_equal(cursor, self._at(stretch.high)))
-            found = pc.or_(found, pc.fill_null(inside, False))
-        return found
+            was_read = pc.or_(was_read, pc.fill_null(inside, False))
+        return was_read
 
     def _at(self, wall: datetime) -> pa.Scalar:
         return pa.scalar(column_time(wall, self._type, self._zone), self._type)
 
 
-def _of(kind: Kind) -> pa.Scalar:
+def _of(kind: RowKind) -> pa.Scalar:
     return pa.scalar(int(kind), pa.uint8())

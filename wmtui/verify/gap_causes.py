@@ -1,4 +1,4 @@
-"""Why no run read some rows: because somebody placed the watermark after them, or nobody knows."""
+"""Why no run read some rows: an operator placed the watermark after them, or it is not known."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_wall
 
 _PLACED = frozenset({Action.SET, Action.IMPORT, Action.UNDO})
-"""What the journal calls the changes by which somebody places a watermark at a point."""
+"""What the journal calls the changes that place a watermark at a point."""
 _AT_ONCE = 16
 
 
@@ -44,21 +44,21 @@ def explain(
     epoch: int,
     began: Mapping[str, datetime | None],
 ) -> Mapping[Gap, Placed]:
-    """Who left out each gap: the last one who placed the watermark exactly where reading then went on.
+    """Who left out each gap: the last operator who placed the watermark exactly where reading then went on.
 
     entries: the journal, newest first; only as much of it is read as is needed. position: of the watermark, where the
     gap that nothing follows ends. began: where each run began whose document is there.
     """
     open_gaps = {gap: end for gap in gaps if (end := _end(gap, position)) is not None}
-    found: dict[Gap, Placed] = {}
+    causes: dict[Gap, Placed] = {}
     for entry in entries:
         for gap, end in list(open_gaps.items()):
             if placed := _placed(entry, end, epoch, began if gap.after is None else {}):
-                found[gap] = placed
+                causes[gap] = placed
                 del open_gaps[gap]
         if not open_gaps:
             break
-    return found
+    return causes
 
 
 def journal_entries(objects: ObjectStore, mark: Watermark) -> Iterator[Json]:
@@ -93,7 +93,7 @@ def _end(gap: Gap, position: Position | None) -> datetime | None:
 def _placed(entry: Json, end: datetime, epoch: int, began: Mapping[str, datetime | None]) -> Placed | None:
     """What a change says about a gap that ends there; None where it has nothing to do with it.
 
-    A point that a run left, and that somebody only went back to, was read up to by that run.
+    A point that a run left, and that an operator only went back to, was read up to by that run.
     """
     before, after = entry["before"], entry["after"]
     if after.get("epoch", 1) != epoch:

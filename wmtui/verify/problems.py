@@ -12,7 +12,7 @@ from wmtui.sources import SourceTable
 from wmtui.sources.cursor import from_utc
 from wmtui.verify.expected_rows import FIRST_GAP, Gap
 from wmtui.verify.gap_causes import SYSTEM, Placed
-from wmtui.verify.result import LeftOut, Problem, Reason
+from wmtui.verify.result import LeftOut, Problem, ProblemReason
 from wmtui.verify.row_differences import NOWHERE, Outcome
 from wmtui.verify.unloaded_files import FileState, Unloaded
 from wmtui.watermarks.timestamps import format_instant, format_wall
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 class Case(Struct, frozen=True):
     """What was compared. unloaded: still, at the end. future: rows with a cursor in the future. refused: the next load
-    is, until somebody accepts the target as it is.
+    is, until an operator accepts the target as it is.
     """
 
     table: SourceTable
@@ -49,7 +49,7 @@ def problems(case: Case) -> tuple[Problem, ...]:
 
 
 def left_out(case: Case) -> tuple[LeftOut, ...]:
-    """What somebody left out, and who did."""
+    """What an operator left out, and who did."""
     return (*_before_points(case), *_given_up(case), *_without_cursor(case))
 
 
@@ -57,40 +57,56 @@ def _wrong_rows(case: Case) -> Iterator[Problem]:
     counts, name = case.outcome.counts, case.name
     step, commands = _read_again(case, case.outcome.lowest)
     if counts.missing:
-        yield Problem(Reason.MISSING, counts.missing, 0, f"{_rows(counts.missing)} missing", step, commands)
+        what = f"{_rows(counts.missing)} missing"
+        yield _wrong(ProblemReason.MISSING, counts.missing, what, step, commands)
     if counts.differing:
-        yield Problem(Reason.DIFFERING, counts.differing, 0, f"{_rows(counts.differing)} differing", step, commands)
+        what = f"{_rows(counts.differing)} differing"
+        yield _wrong(ProblemReason.DIFFERING, counts.differing, what, step, commands)
     listed = f"wmtui verify -t {name} --examples 1000 --json"
     if counts.extra:
         step = f"if they were deleted in the source, delete them in {case.config.target} too; `{listed}` lists them"
-        yield Problem(Reason.EXTRA, counts.extra, 0, f"{_rows(counts.extra)} not in the source", step, (listed,))
+        what = f"{_rows(counts.extra)} not in the source"
+        yield _wrong(ProblemReason.EXTRA, counts.extra, what, step, (listed,))
     if counts.doubled:
         step = f"delete all but one of each in {case.config.target}; `{listed}` lists them"
-        yield Problem(Reason.DOUBLED, counts.doubled, 0, f"{_rows(counts.doubled)} doubled", step, (listed,))
+        what = f"{_rows(counts.doubled)} doubled"
+        yield _wrong(ProblemReason.DOUBLED, counts.doubled, what, step, (listed,))
+
+
+def _wrong(reason: ProblemReason, rows: int, what: str, step: str, commands: tuple[str, ...] = ()) -> Problem:
+    """A problem of rows, of no file in particular."""
+    return Problem(reason=reason, rows=rows, what=what, next_step=step, commands=commands)
 
 
 def _kept_out(case: Case) -> Iterator[Problem]:
     name = case.name
-    for number, found in enumerate(case.unloaded):
-        files, rows = _count(found), case.outcome.parts[FIRST_FILES + number]
+    for number, group in enumerate(case.unloaded):
+        files, rows = _count(group), case.outcome.parts[FIRST_FILES + number]
         lacking = f"with {_count_rows(rows)} that the warehouse lacks"
-        if found.state is FileState.NOT_LOADED and files:
+        if group.state is FileState.NOT_LOADED and files:
             load = f"wmtui sync -t {name} --redshift-only"
             yield Problem(
-                Reason.NOT_LOADED,
-                rows,
-                files,
-                f"{_files(files)} not loaded, {lacking}",
-                f"`{load}` loads them",
-                (load,),
+                reason=ProblemReason.NOT_LOADED,
+                rows=rows,
+                files=files,
+                what=f"{_files(files)} not loaded, {lacking}",
+                next_step=f"`{load}` loads them",
+                commands=(load,),
             )
-        elif found.state is FileState.HELD_BACK and files:
-            keys = [*(file.key for file in found.own), *found.others]
+        elif group.state is FileState.HELD_BACK and files:
+            keys = [*(file.key for file in group.own), *group.others]
             named = "".join(f" --key {key}" for key in keys[:_NAMED]) + (" --key …" if files > _NAMED else "")
             load = f"wmtui sync -t {name} --redshift-only --reprocess{named}"
             give_up = f"wmtui files -t {name} --write-off --reason …"
             step = f"`{load}` loads them; `{give_up}` gives them up; `wmtui files -t {name}` says why"
-            yield Problem(Reason.HELD_BACK, rows, files, f"{_files(files)} held back, {lacking}", step, (load, give_up))
+            yield Problem(
+                reason=ProblemReason.HELD_BACK,
+                rows=rows,
+                files=files,
+                what=f"{_files(files)} held back, {lacking}",
+                next_step=step,
+                commands=(load, give_up),
+            )
 
 
 _NAMED = 3
@@ -103,7 +119,7 @@ def _unknown(case: Case) -> Iterator[Problem]:
         lowest = min((low for part in parts if (low := case.outcome.lowest_of.get(part)) is not None), default=None)
         step, commands = _read_again(case, lowest)
         what = f"{_rows(rows)} absent that nobody left out, and of which no run document says that they were read"
-        yield Problem(Reason.UNKNOWN, rows, 0, what, f"restore the run documents, or: {step}", commands)
+        yield _wrong(ProblemReason.UNKNOWN, rows, what, f"restore the run documents, or: {step}", commands)
 
 
 def _cursors(case: Case) -> Iterator[Problem]:
@@ -111,10 +127,10 @@ def _cursors(case: Case) -> Iterator[Problem]:
     if case.future:
         what = f"{_rows(case.future)} in the source with a {cursor} in the future, which no sync reads before that time"
         step = "correct them, and the zone that the application writes in"
-        yield Problem(Reason.FUTURE_CURSOR, case.future, 0, what, step)
+        yield _wrong(ProblemReason.FUTURE_CURSOR, case.future, what, step)
     if nulls and case.config.null_cursor == "error":
         what = f"{_rows(nulls)} in the source without a {cursor}, which no sync reads"
-        yield Problem(Reason.NULL_CURSOR, nulls, 0, what, f"give every row a {cursor}")
+        yield _wrong(ProblemReason.NULL_CURSOR, nulls, what, f"give every row a {cursor}")
 
 
 def _before_points(case: Case) -> Iterator[LeftOut]:
@@ -125,25 +141,49 @@ def _before_points(case: Case) -> Iterator[LeftOut]:
         step, commands = _read_again(case, case.outcome.lowest_of.get(part))
         how = "where the table began" if placed.by == SYSTEM else f"the point of `{placed.action}`"
         what = f"{_rows(rows)} before {how}"
-        yield LeftOut(Reason.BEFORE_POINT, placed.by, rows, 0, what, step, placed.serial, placed.at, commands)
+        yield LeftOut(
+            reason=ProblemReason.BEFORE_POINT,
+            by=placed.by,
+            rows=rows,
+            what=what,
+            next_step=step,
+            serial=placed.serial,
+            at=placed.at,
+            commands=commands,
+        )
 
 
 def _given_up(case: Case) -> Iterator[LeftOut]:
-    for number, found in enumerate(case.unloaded):
-        files, rows = _count(found), case.outcome.parts[FIRST_FILES + number]
-        if found.by is None or found.at is None or not (rows or found.others):
+    for number, group in enumerate(case.unloaded):
+        files, rows = _count(group), case.outcome.parts[FIRST_FILES + number]
+        if group.by is None or group.at is None or not (rows or group.others):
             continue
-        what = f"{_files(files)} given up ({found.why}), with {_count_rows(rows)} that the warehouse lacks"
+        what = f"{_files(files)} given up ({group.why}), with {_count_rows(rows)} that the warehouse lacks"
         back = f"wmtui files -t {case.name} --unskip …"
         step = f"`{back}` takes that back"
-        yield LeftOut(Reason.WRITTEN_OFF, found.by, rows, files, what, step, None, format_instant(found.at), (back,))
+        yield LeftOut(
+            reason=ProblemReason.WRITTEN_OFF,
+            by=group.by,
+            rows=rows,
+            files=files,
+            what=what,
+            next_step=step,
+            at=format_instant(group.at),
+            commands=(back,),
+        )
 
 
 def _without_cursor(case: Case) -> Iterator[LeftOut]:
     rows, cursor = case.outcome.parts[NOWHERE], case.table.cursor
     if rows and case.config.null_cursor != "error":
         what = f"{_rows(rows)} without a {cursor}, which no sync reads"
-        yield LeftOut(Reason.NULL_CURSOR, "`null_cursor: report`", rows, 0, what, f"give every row a {cursor}")
+        yield LeftOut(
+            reason=ProblemReason.NULL_CURSOR,
+            by="`null_cursor: report`",
+            rows=rows,
+            what=what,
+            next_step=f"give every row a {cursor}",
+        )
 
 
 def _read_again(case: Case, lowest: int | None) -> tuple[str, tuple[str, ...]]:
@@ -168,8 +208,8 @@ def _wall(lowest: int, case: Case) -> str:
     return format_wall(from_utc(inside.replace(tzinfo=UTC), case.zone) if has_zone else inside)
 
 
-def _count(found: Unloaded) -> int:
-    return len(found.own) + len(found.others)
+def _count(group: Unloaded) -> int:
+    return len(group.own) + len(group.others)
 
 
 def _rows(count: int) -> str:

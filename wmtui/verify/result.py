@@ -1,4 +1,4 @@
-"""What a comparison found. Nothing here needs a database or Arrow."""
+"""The result of a comparison. Nothing here needs a database or Arrow."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -30,7 +30,7 @@ class Counts(Struct, frozen=True):
         return Counts(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-FINDINGS = ("missing", "extra", "doubled", "differing")
+DIFFERENCES = ("missing", "extra", "doubled", "differing")
 """The counts that say the warehouse is wrong."""
 
 
@@ -50,7 +50,7 @@ class Example(Struct, frozen=True):
 class Result(StrEnum):
     """How a comparison ended; the values are part of the JSON interface.
 
-    LEFT_OUT: as right, but for what somebody left out on purpose, who is named.
+    LEFT_OUT: as right, but for what an operator left out on purpose, who is named.
     """
 
     RIGHT = "right"
@@ -58,7 +58,7 @@ class Result(StrEnum):
     NOT_RIGHT = "not_right"
 
 
-class Reason(StrEnum):
+class ProblemReason(StrEnum):
     """Why a warehouse is not right, or what was left out; the values are part of the JSON interface."""
 
     MISSING = "missing"
@@ -74,28 +74,28 @@ class Reason(StrEnum):
     WRITTEN_OFF = "written_off"
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, kw_only=True):
     """One reason why the warehouse is not right. what: in words, as a sentence goes on. next_step: what mends it, with
     the commands in it.
     """
 
-    reason: Reason
+    reason: ProblemReason
     rows: int
-    files: int
+    files: int = 0
     what: str
     next_step: str
     commands: tuple[str, ...] = ()
 
 
-class LeftOut(Struct, frozen=True):
-    """Rows that somebody left out. by: who. serial, at: of the change in the watermark's history that did it; None: it
-    was none. next_step: what brings them nevertheless.
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """Rows that an operator left out. by: who did. serial, at: of the change in the watermark's history that did it;
+    None: it was none. next_step: what brings them nevertheless.
     """
 
-    reason: Reason
+    reason: ProblemReason
     by: str
     rows: int
-    files: int
+    files: int = 0
     what: str
     next_step: str
     serial: int | None = None
@@ -132,7 +132,7 @@ class Verification(Struct, frozen=True):
         return Result.LEFT_OUT if self.left_out else Result.RIGHT
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[ProblemReason, ...]:
         """Why it is not right, and what was left out."""
-        found = [*(problem.reason for problem in self.problems), *(left.reason for left in self.left_out)]
-        return tuple(dict.fromkeys(found))
+        reasons = [*(problem.reason for problem in self.problems), *(left.reason for left in self.left_out)]
+        return tuple(dict.fromkeys(reasons))

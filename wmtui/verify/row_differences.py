@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
-from wmtui.verify.result import FINDINGS, Counts
+from wmtui.verify.result import DIFFERENCES, Counts
 from wmtui.verify.spool import SCHEMA, Spool, told_in_words
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -22,13 +22,13 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-class Kind(IntEnum):
+class RowKind(IntEnum):
     """What a row says.
 
     EXPECTED: the source has it, and so should the warehouse. AHEAD: the source has it, and the next extraction reads
     it. OUTSIDE: the source has it, and no extraction read or will read it; its part says where it lies. WAREHOUSE: the
     warehouse has it. WAITING: a committed file has it that is not loaded; its part says which kind of file. BEYOND: the
-    next extraction reads this key, whatever else is said of it. FUTURE: ahead, by a cursor that lies in the future.
+    next extraction reads this key, whatever else there is of it. FUTURE: ahead, by a cursor that lies in the future.
     """
 
     EXPECTED = 0
@@ -40,6 +40,8 @@ class Kind(IntEnum):
     FUTURE = 6
 
 
+OF_SOURCE = (RowKind.EXPECTED, RowKind.AHEAD, RowKind.OUTSIDE, RowKind.FUTURE)
+"""Kinds of rows that the source has."""
 NOWHERE = 1
 """The part of rows without a cursor: one that lost it differs, while of other parts an earlier version is in order."""
 
@@ -49,7 +51,7 @@ _ROWS = {
     False: "SELECT kind, part, unhex(md5(cells)) AS key, unhex(md5(cells)) AS digest, cursor, cells FROM batch",
 }
 _ALL = "SELECT kind, part, key, digest, cursor, NULL::BLOB AS cells, hash(key) AS hash FROM ({rows})"
-_WANTED = "SELECT *, hash(key) AS hash FROM ({rows}) SEMI JOIN wanted USING (key)"
+_ONLY = "SELECT *, hash(key) AS hash FROM ({rows}) SEMI JOIN selected USING (key)"
 _JUDGE = """
 CREATE OR REPLACE TEMP TABLE outcome AS
 WITH counted AS (
@@ -102,13 +104,15 @@ _FIRST = """
 SELECT key, missing, extra, doubled, differing, moved_on FROM outcome WHERE {finding} > 0
 ORDER BY octet_length(key), key LIMIT $most
 """
-_SHOWN = "SELECT kind, key, cells FROM piece SEMI JOIN wanted USING (key) WHERE kind <= 3 OR kind = 6"
+_SHOWN = "SELECT kind, key, cells FROM piece SEMI JOIN selected USING (key) WHERE kind <= 3 OR kind = 6"
 
 
 class Outcome(Struct):
-    """What was found. counts: rows. parts: rows that are excused, by their part. first: the first keys of each finding,
-    each with its own counts. lowest: the least cursor of missing and differing rows, and of each part's, as the column
-    holds it; None: there is none.
+    """How the two sides compare.
+
+    counts: rows. parts: rows that are excused, by their part. first: the first keys of each difference; own: the counts
+    of each of these keys. lowest: the least cursor of missing and differing rows, and lowest_of that of each part, as
+    the column holds it; None: there is none.
     """
 
     counts: Counts
@@ -126,17 +130,17 @@ class Outcome(Struct):
 class Comparison:
     """Takes in the rows of both sides in any order, then compares them. most: how many keys of each finding to name.
 
-    wanted: only these keys are taken in, and their cells are kept; None: every key.
+    only: these keys alone are taken in, and their cells are kept; None: every key.
     """
 
-    def __init__(self, spool: Spool, keyed: bool, most: int, wanted: Sequence[bytes] | None) -> None:
+    def __init__(self, spool: Spool, keyed: bool, most: int, only: Sequence[bytes] | None) -> None:
         self._spool = spool
         self._keyed = keyed
         self._most = most
         self._connection = duckdb.connect(":memory:", config=_SETTINGS)
-        self._insert = (_ALL if wanted is None else _WANTED).format(rows=_ROWS[keyed])
-        if wanted is not None:
-            self._connection.register("wanted", _key_table(wanted))
+        self._insert = (_ALL if only is None else _ONLY).format(rows=_ROWS[keyed])
+        if only is not None:
+            self._connection.register("selected", _key_table(only))
 
     def close(self) -> None:
         """Give its memory back."""
@@ -145,14 +149,14 @@ class Comparison:
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in rows: kind, part, key (NULL without a primary key), cursor, cells (NULL where only keys count)."""
         self._connection.register("batch", batch)
-        found = self._connection.sql(self._insert).to_arrow_table().combine_chunks()
+        prepared = self._connection.sql(self._insert).to_arrow_table().combine_chunks()
         self._connection.unregister("batch")
-        for rows in found.to_batches():
+        for rows in prepared.to_batches():
             self._spool.add(rows.select(SCHEMA.names).cast(SCHEMA), rows.column("hash"))
 
     def judge(self) -> Outcome:
         """Compare; once, when everything is taken in."""
-        outcome = Outcome(Counts(), Counter(), {finding: [] for finding in FINDINGS}, {})
+        outcome = Outcome(counts=Counts(), parts=Counter(), first={finding: [] for finding in DIFFERENCES}, own={})
         for piece in self._spool.pieces():
             with self._registered(piece):
                 self._connection.execute(_JUDGE, {"keyed": self._keyed, "nowhere": NOWHERE})
@@ -160,15 +164,15 @@ class Comparison:
         return outcome
 
     def rows_of(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[list[bytes], list[bytes]]]:
-        """The encoded rows of wanted keys, of the source and of the warehouse."""
-        found: dict[bytes, tuple[list[bytes], list[bytes]]] = {key: ([], []) for key in keys}
-        self._connection.register("wanted", _key_table(keys))
+        """The encoded rows of some keys, of the source and of the warehouse."""
+        rows_of: dict[bytes, tuple[list[bytes], list[bytes]]] = {key: ([], []) for key in keys}
+        self._connection.register("selected", _key_table(keys))
         for piece in self._spool.pieces():
             with self._registered(piece):
                 rows = self._connection.execute(_SHOWN).fetchall()
             for kind, key, cells in rows:
-                found[key][kind == Kind.WAREHOUSE].append(cells)
-        return found
+                rows_of[key][kind == RowKind.WAREHOUSE].append(cells)
+        return rows_of
 
     @contextmanager
     def _registered(self, piece: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
@@ -190,16 +194,16 @@ class Comparison:
                 continue
             rows = self._connection.execute(_FIRST.format(finding=finding), {"most": self._most}).fetchall()
             outcome.own |= {key: Counts(*own) for key, *own in rows}
-            found = heapq.merge(keys, [row[0] for row in rows], key=_order)
-            outcome.first[finding] = list(islice(found, self._most))
+            merged = heapq.merge(keys, [row[0] for row in rows], key=_order)
+            outcome.first[finding] = list(islice(merged, self._most))
         outcome.own = {key: outcome.own[key] for keys in outcome.first.values() for key in keys}
 
 
 @contextmanager
-def open_comparison(*, keyed: bool, most: int, wanted: Sequence[bytes] | None = None) -> Iterator[Comparison]:
+def open_comparison(*, keyed: bool, most: int, only: Sequence[bytes] | None = None) -> Iterator[Comparison]:
     """A comparison with a spool of its own, which is gone afterwards. Raises TableError where there is no room."""
     with told_in_words(), _memory(), Spool() as spool:
-        comparison = Comparison(spool, keyed, most, wanted)
+        comparison = Comparison(spool, keyed, most, only)
         try:
             yield comparison
         finally:

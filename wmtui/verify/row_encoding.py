@@ -1,8 +1,8 @@
 """Rows as bytes that are equal exactly when their values are, in whatever types the two sides hold them.
 
 Every value is brought to the source's pinned type and written as a cell: numbers, dates and times as digits, doubles as
-their bits, text and binary behind their length. Cells are joined by `|`, NULL is `N`. A value that the source's type
-cannot hold is written as it is behind `?`, so that it equals nothing the source may have.
+their bits, text and binary after their length. Cells are joined by `|`, NULL is `N`. A value that the source's type
+cannot hold is written as it is after `?`, so that it equals nothing the source may have.
 """
 
 import struct

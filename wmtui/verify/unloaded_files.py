@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Decision, Reason, Verdict
+from wmtui.files.verdicts import Decision, Verdict, VerdictReason
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.runs.run_document import Run
@@ -25,7 +25,7 @@ class FileState(IntEnum):
 
 class Unloaded(Struct, frozen=True):
     """Files that one thing keeps out. own: those that runs committed, whose rows are known. others: keys. by, at, why:
-    of who gave them up; None: nobody did.
+    of who gave them up; None: they were not given up.
     """
 
     state: FileState
@@ -46,7 +46,7 @@ def unloaded(
     if position is None:
         return ()
     due = {file.key: file for file in _due(objects, runs, position)}
-    found: dict[tuple[FileState, Decision | None], tuple[list[LoadFile], list[str]]] = {}
+    groups: dict[tuple[FileState, Decision | None], tuple[list[LoadFile], list[str]]] = {}
     verdicts = {verdict.file.key: verdict for verdict in selection.verdicts}
     for key in (*due, *(key for key, verdict in verdicts.items() if verdict.file.part is None)):
         decision = selection.decisions.files.get(key)
@@ -54,18 +54,25 @@ def unloaded(
         if state is None:
             continue
         decided = decision if state is FileState.GIVEN_UP else None
-        own, others = found.setdefault((state, decided and replace(decided, etag="")), ([], []))
+        own, others = groups.setdefault((state, decided and replace(decided, etag="")), ([], []))
         if key in due:
             own.append(due[key])
         else:
             others.append(key)
     return tuple(
-        Unloaded(state, tuple(own), tuple(others), *((d.by, d.at, d.reason) if d else ()))
-        for (state, d), (own, others) in sorted(found.items(), key=lambda item: item[0][0])
+        Unloaded(
+            state=state,
+            own=tuple(own),
+            others=tuple(others),
+            by=given_up.by if given_up else None,
+            at=given_up.at if given_up else None,
+            why=given_up.reason if given_up else None,
+        )
+        for (state, given_up), (own, others) in sorted(groups.items(), key=lambda item: item[0][0])
     )
 
 
-def still(found: Iterable[Unloaded], loaded: Container[str]) -> tuple[Unloaded, ...]:
+def still_unloaded(unloaded: Iterable[Unloaded], loaded: Container[str]) -> tuple[Unloaded, ...]:
     """The same without the files that were loaded meanwhile, or that are gone. loaded: their keys."""
     return tuple(
         replace(
@@ -73,7 +80,7 @@ def still(found: Iterable[Unloaded], loaded: Container[str]) -> tuple[Unloaded, 
             own=tuple(file for file in each.own if file.key not in loaded),
             others=tuple(key for key in each.others if key not in loaded),
         )
-        for each in found
+        for each in unloaded
     )
 
 
@@ -81,11 +88,11 @@ def _due(objects: ObjectStore, runs: Iterable[Run], position: Position) -> Itera
     for run in runs:
         for part in run.parts:
             if part.min_cursor <= position.cursor:
-                yield LoadFile(part.key, objects.uri(part.key), part.etag, part.size, part.rows)
+                yield LoadFile(key=part.key, uri=objects.uri(part.key), etag=part.etag, size=part.size, rows=part.rows)
 
 
 def _state(verdict: Verdict | None, decision: Decision | None) -> FileState | None:
-    """None for a file that nobody misses: it is loaded, no run vouches for its rows, or it was never to be data."""
+    """None for a file that is not missed: it is loaded, no run vouches for its rows, or it was never to be data."""
     if verdict is None:
         return FileState.NOT_LOADED if decision is None else FileState.GIVEN_UP
     if verdict.selected:
@@ -93,5 +100,5 @@ def _state(verdict: Verdict | None, decision: Decision | None) -> FileState | No
     if verdict.held_back:
         return FileState.HELD_BACK
     is_own = verdict.file.part is not None
-    given_up = verdict.reason is Reason.WRITTEN_OFF or (verdict.reason is Reason.SKIPPED and is_own)
+    given_up = verdict.reason is VerdictReason.WRITTEN_OFF or (verdict.reason is VerdictReason.SKIPPED and is_own)
     return FileState.GIVEN_UP if given_up else None

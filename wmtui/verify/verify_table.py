@@ -2,7 +2,7 @@
 
 The order of reading keeps races out without a lock: first the position, then the warehouse, then the source. So every
 row of the source is at least as new as what the warehouse was compared at, and what changed since is beyond the
-position. What is found nevertheless is looked at a second time, and only what is still there is reported.
+position. What differs nevertheless is looked at a second time, and only what is still there is reported.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ from wmtui.verify.expected_rows import FIRST_GAP, Expectation, gaps
 from wmtui.verify.gap_causes import explain, journal_entries
 from wmtui.verify.problems import FIRST_FILES, Case, left_out, problems
 from wmtui.verify.result import Example, Verification
-from wmtui.verify.row_differences import Comparison, Kind, Outcome, open_comparison
+from wmtui.verify.row_differences import OF_SOURCE, Comparison, Outcome, RowKind, open_comparison
 from wmtui.verify.spool import told_in_words
 from wmtui.verify.target_forms import Forms
-from wmtui.verify.unloaded_files import Unloaded, still
+from wmtui.verify.unloaded_files import Unloaded, still_unloaded
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.timestamps import format_wall
 
@@ -59,14 +59,14 @@ def _verify(
     with open_comparison(keyed=keyed, most=SECOND_LOOK) as comparison:
         first = _Pass(scope, source, inputs, comparison, stop)
         outcome = first.read(None)
-    found: tuple[Example, ...] = ()
-    if wanted := sorted({key for keys in outcome.first.values() for key in keys}):
-        with open_comparison(keyed=keyed, most=examples, wanted=wanted) as comparison:
-            again = _Pass(scope, source, inputs, comparison, stop).read(wanted)
-            outcome.counts = outcome.counts - outcome.of(wanted) + again.counts
-            found = tuple(_examples(inputs, Forms(naming(scope)).schema(inputs.table.schema), comparison, again.first))
+    listed: tuple[Example, ...] = ()
+    if keys := sorted({key for keys in outcome.first.values() for key in keys}):
+        with open_comparison(keyed=keyed, most=examples, only=keys) as comparison:
+            again = _Pass(scope, source, inputs, comparison, stop).read(keys)
+            outcome.counts = outcome.counts - outcome.of(keys) + again.counts
+            listed = tuple(_examples(inputs, Forms(naming(scope)).schema(inputs.table.schema), comparison, again.first))
     _warn_of_motion(scope, inputs)
-    return _verification(scope, inputs, first, outcome, found), inputs.warehouse
+    return _verification(scope, inputs, first, outcome, listed), inputs.warehouse
 
 
 def _verification(
@@ -79,7 +79,7 @@ def _verification(
     waiting = inputs.unloaded
     if waiting:
         loads = read_ledger(scope, inputs.mark).files(scope, inputs.mark.epoch).loads
-        waiting = still(waiting, loads.keys() | first.gone)
+        waiting = still_unloaded(waiting, loads.keys() | first.gone)
     case = Case(
         table=inputs.table,
         config=scope.config,
@@ -88,15 +88,15 @@ def _verification(
         unloaded=waiting,
         placed=placed,
         outcome=outcome,
-        future=first.rows[Kind.FUTURE],
+        future=first.rows[RowKind.FUTURE],
         refused=inputs.refused,
     )
     return Verification(
         table=str(scope.table),
         position=format_wall(position.cursor) if position else None,
-        source_rows=sum(first.rows[kind] for kind in (Kind.EXPECTED, Kind.AHEAD, Kind.OUTSIDE, Kind.FUTURE)),
-        warehouse_rows=first.rows[Kind.WAREHOUSE],
-        ahead=first.rows[Kind.AHEAD],
+        source_rows=sum(first.rows[kind] for kind in OF_SOURCE),
+        warehouse_rows=first.rows[RowKind.WAREHOUSE],
+        ahead=first.rows[RowKind.AHEAD],
         waiting=sum(rows for part, rows in outcome.parts.items() if part >= FIRST_FILES),
         counts=outcome.counts,
         examples=examples,
@@ -106,7 +106,7 @@ def _verification(
 
 
 def _readable(scope: Scope, entries: Iterator[Json]) -> Iterator[Json]:
-    """The journal as far as it can be read: what lies before that is nobody's word."""
+    """The journal as far as it can be read: what lies before that is unknown."""
     try:
         yield from entries
     except Unreadable as error:
@@ -128,29 +128,29 @@ class _Pass:
         self._schema = self._forms.schema(inputs.table.schema)
         self._keys = row_encoding.key_schema(self._schema, inputs.table.primary_key)
         self._limits = LimitCheck(inputs.table, scope.config, scope.backend.warehouse.limits)
-        self.rows = dict.fromkeys(Kind, 0)
+        self.rows = dict.fromkeys(RowKind, 0)
         self.gone: set[str] = set()
 
-    def read(self, wanted: list[bytes] | None) -> Outcome:
+    def read(self, only: list[bytes] | None) -> Outcome:
         """Read everything, of the source only these keys where there are some; then compare."""
         backend, table = self._scope.backend, self._inputs.table
         beyond = self._inputs.point.beyond if self._keys.names else None
         if beyond is not None:
-            self._take(self._from.read(table, beyond, BATCH_ROWS), Kind.BEYOND)
+            self._take(self._from.read(table, beyond, BATCH_ROWS), RowKind.BEYOND)
         config = self._scope.config
         columns = {name: naming(self._scope).of(name) or name for name in self._schema.names}
-        self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), Kind.WAREHOUSE)
+        self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), RowKind.WAREHOUSE)
         for number, kept_out in enumerate(self._inputs.unloaded, FIRST_FILES):
-            self._take(self._files(kept_out), Kind.WAITING, number)
-        self._take(self._source(wanted), Expectation(table, backend.zone, self._inputs.point))
+            self._take(self._files(kept_out), RowKind.WAITING, number)
+        self._take(self._source(only), Expectation(table, backend.zone, self._inputs.point))
         return self._comparison.judge()
 
-    def _source(self, wanted: list[bytes] | None) -> Iterator[pa.RecordBatch]:
+    def _source(self, only: list[bytes] | None) -> Iterator[pa.RecordBatch]:
         source, table = self._from, self._inputs.table
-        if wanted is None or not self._keys.names:
+        if only is None or not self._keys.names:
             yield from source.scan(table, BATCH_ROWS)
             return
-        keys = [key for row in wanted if (key := row_encoding.decode_key(row, self._keys)) is not None]
+        keys = [key for row in only if (key := row_encoding.decode_key(row, self._keys)) is not None]
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             yield from source.scan(table, BATCH_ROWS, keys[start : start + _KEYS_AT_ONCE])
 
@@ -169,7 +169,7 @@ class _Pass:
                 names = [*batch.schema.names, *(field.name for field in lacking)]
                 yield pa.record_batch([*batch.columns, *nulls], names=names)
 
-    def _take(self, batches: Iterator[pa.RecordBatch], kind: Kind | Expectation, part: int | None = None) -> None:
+    def _take(self, batches: Iterator[pa.RecordBatch], kind: RowKind | Expectation, part: int | None = None) -> None:
         """Take rows in while the next ones are read."""
         background = Background(f"verify {self._scope.table}")
         try:
@@ -181,23 +181,23 @@ class _Pass:
         finally:
             background.close()
 
-    def _add(self, batch: pa.RecordBatch, kind: Kind | Expectation, part: int | None) -> None:
+    def _add(self, batch: pa.RecordBatch, kind: RowKind | Expectation, part: int | None) -> None:
         rows = batch.num_rows
-        if isinstance(kind, Kind):
+        if isinstance(kind, RowKind):
             kinds, cursor = pa.repeat(pa.scalar(int(kind), pa.uint8()), rows), pa.nulls(rows, pa.int64())
             parts = pa.nulls(rows, pa.uint16()) if part is None else pa.repeat(pa.scalar(part, pa.uint16()), rows)
         else:  # Texts that are cut on their way are compared as they were loaded.
             batch = self._limits.shortened(batch)
             kinds, parts = kind.kinds(batch), kind.parts(batch.column(self._inputs.table.cursor))
             cursor = batch.column(self._inputs.table.cursor).cast(pa.int64())
-        batch = self._forms.kept(batch) if kind is Kind.WAREHOUSE else self._forms.converted(batch)
+        batch = self._forms.kept(batch) if kind is RowKind.WAREHOUSE else self._forms.converted(batch)
         keys = row_encoding.encode(batch, self._keys) if self._keys.names else pa.nulls(rows, pa.binary())
-        only_key = self._keys.names and kind in (Kind.BEYOND, Kind.WAITING)
+        only_key = self._keys.names and kind in (RowKind.BEYOND, RowKind.WAITING)
         encoded = pa.nulls(rows, pa.binary()) if only_key else row_encoding.encode(batch, self._schema)
         names = ["kind", "part", "key", "cursor", "cells"]
         self._comparison.add(pa.record_batch([kinds, parts, keys, cursor, encoded], names=names))
         for counted in kinds.value_counts().to_pylist():
-            self.rows[Kind(counted["values"])] += counted["counts"]
+            self.rows[RowKind(counted["values"])] += counted["counts"]
         self._scope.emit(Progress(str(self._scope.table), Phase.COMPARING, sum(self.rows.values())))
 
 

@@ -41,11 +41,11 @@ def check_rows(
     counts: CursorCounts | None,
     clock: SourceClock,
 ) -> None:
-    """Raises TableError when the source went back behind the watermark; tells what may mean that, and may not.
+    """Raises TableError when the source went back to before the watermark; reports what may mean that.
 
     last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
-    is only told of, unless the table or the server is another one too and nothing newer is there. A row that was
-    changed by a host whose clock is a little late leaves the trace of a source that went back, and is told of.
+    is only reported, unless the table or the server is another one too and nothing newer is there. A row that was
+    changed by a host whose clock is a little late leaves the trace of a source that went back, and is reported.
     """
     position = mark.position
     changed = _changes(source, table, last)
@@ -153,9 +153,9 @@ def note_clock(
     Where the source's clock itself went back, rows are stamped below the watermark until it has passed it again: with a
     primary key they are read from the lowest point on. Raises TableError for a table without one, where that doubles.
     """
-    behind = _back(clock, reached, job.backend.zone)
-    if behind > timedelta(0):
-        what = f"the source's clock is {format_duration(behind)} before the point up to which {job.table} was read"
+    back = _back(clock, reached, job.backend.zone)
+    if back > timedelta(0):
+        what = f"the source's clock is {format_duration(back)} before the point up to which {job.table} was read"
         if not table.primary_key:
             job.lease.note(clock_back=lease.standing(mark))
             job.lease.renew()
@@ -167,7 +167,7 @@ def note_clock(
 
 
 def clock_went_back(scope: Scope, mark: Watermark) -> TableError:
-    """The refusal that stands until somebody moves the watermark of a table without primary key."""
+    """The refusal that stands until an operator moves the watermark of a table without primary key."""
     point = format_wall(mark.position.cursor) if mark.position else "…"
     return SourceWentBack(
         f"the source's clock went back before the watermark of {scope.table}",

@@ -136,7 +136,7 @@ class _Extraction:
         committed = writer.commit(reader.digests)
         self.watermark = writer.watermark
         if committed is not None:
-            # Only with their first rows: without, what changed in columns would be told again and again.
+            # Only with their first rows: without, what changed in columns would be reported again and again.
             tell_changes(job, self._table, self._last, committed.server)
             self._last = committed
             job.tell(f"extracted {committed.rows} rows in {len(committed.parts)} parts")

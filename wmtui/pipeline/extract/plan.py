@@ -170,7 +170,17 @@ def plan(
     if start is None:
         order = Order.PRIMARY_KEY if table.primary_key else Order.NONE
         first = Span(order, None, Position(high))
-        return Plan(order, strategy, None, high, (first,), "first load", seen_from, None, writer, clock.blind)
+        return Plan(
+            order=order,
+            strategy=strategy,
+            low=None,
+            high=high,
+            spans=(first,),
+            origin="first load",
+            seen_from=seen_from,
+            writer=writer,
+            blind=clock.blind,
+        )
     order = Order.CURSOR if table.primary_key else Order.NONE
     spans = _overlap(start, max(lookback, lookback_before) if lookback else lookback, read_to, high, zone)
     ahead = to_instant(start.cursor, zone) - to_instant(high, zone)
@@ -179,7 +189,18 @@ def plan(
         spans.append(Span(order, start, Position(high), inclusive=inclusive))
     low = spans[0].after.cursor if spans and spans[0].after else start.cursor
     far = ahead if ahead > max(lookback, LOOKBACK) else None
-    return Plan(order, strategy, low, high, tuple(spans), _origin(mark), seen_from, far, writer, clock.blind)
+    return Plan(
+        order=order,
+        strategy=strategy,
+        low=low,
+        high=high,
+        spans=tuple(spans),
+        origin=_origin(mark),
+        seen_from=seen_from,
+        ahead=far,
+        writer=writer,
+        blind=clock.blind,
+    )
 
 
 def _overlap(
@@ -216,7 +237,7 @@ def is_overlap(span: Span) -> bool:
 
 
 def resumed(run: Run) -> Sequence[tuple[int, Span]]:
-    """What is left to read of an interrupted run: by range, the span behind its position."""
+    """What is left to read of an interrupted run: by range, the span after its position."""
     left = []
     for index, r in enumerate(run.ranges):
         if r.done:

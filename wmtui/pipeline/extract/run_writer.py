@@ -29,7 +29,7 @@ class RunWriter:
     """Writes one run of a table under its lease; several readers may write at once.
 
     watermark, run: as they are now. etag: of the run's document, None before there is one. digits: fraction digits of
-    the cursor column. Every method raises Conflict when somebody else changed the watermark or the document meanwhile.
+    the cursor column. Every method raises Conflict when the watermark or the document was changed meanwhile.
     """
 
     def __init__(

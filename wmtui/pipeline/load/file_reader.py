@@ -34,12 +34,12 @@ def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.Pa
 
 def _version(objects: ObjectStore, table: TableName, file: LoadFile, last: int | None) -> bytes:
     try:
-        found = objects.get(file.key, last=last)
+        stored = objects.get(file.key, last=last)
     except ObjectMissing:
         raise FileGone(f"{file.key} is gone", "it was listed a moment ago", "sync again") from None
-    if found.info.etag != file.etag:
+    if stored.info.etag != file.etag:
         raise FileReplaced(f"{file.key} was replaced", f"a file of {table} changed after it was chosen", "sync again")
-    return found.data
+    return stored.data
 
 
 def _parquet(file: LoadFile, data: bytes, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:

@@ -1,8 +1,8 @@
 """Whose rows a target has: pure rules over what the warehouse's ledger says and what the store remembers.
 
-A store is moved, copied, put back or lost; a warehouse is restored, replaced, or has rows that nobody loaded by wmtui.
-Each shows as ledger and store that do not fit each other. With a primary key most of it does no harm, and is told of;
-without one rows would double, and it is refused until somebody accepts it.
+A store is moved, copied, put back or lost; a warehouse is restored, replaced, or has rows that wmtui never loaded.
+Each shows as ledger and store that do not fit each other. With a primary key most of it does no harm, and is reported;
+without one rows would double, and it is refused until an operator accepts it.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class Doubt(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One doubt. refused: nothing is loaded before somebody accepts it; else it is told of. what, why, next_step: as
-    errors have them. harmful_read: extracting would do harm too.
+    """One doubt. refused: nothing is loaded before an operator accepts it; else it is only reported. what, why,
+    next_step: as errors have them. harmful_read: extracting would do harm too.
     """
 
     doubt: Doubt
@@ -43,7 +43,7 @@ class Finding(Struct, frozen=True):
 
 
 class OwnedLoads(Struct, frozen=True):
-    """What of a warehouse's ledger is this store's. claim: some of it was nobody's, and is taken."""
+    """What of a warehouse's ledger is this store's. claim: some of it had no store yet, and is taken."""
 
     entries: tuple[LedgerEntry, ...]
     fence: Fence | None
@@ -75,8 +75,8 @@ def key_of(entry: LedgerEntry, table: TableName) -> str:
 def owned_loads(known: KnownLoads, feed: Feed, root: str, recorded: frozenset[str]) -> OwnedLoads:
     """What of a target's ledger is a store's.
 
-    Rows from before stores had ids are nobody's until a store shows that it is theirs: they were loaded from its root,
-    or it has the record of one of their loads. recorded: ids of loads that the store remembers.
+    Rows from before stores had ids belong to none until a store shows that they are its own: they were loaded from its
+    root, or it has the record of one of their loads. recorded: ids of loads that the store remembers.
     """
     unowned = [entry for entry in known.entries if not entry.store]
     claim = any(entry.uri.startswith(root) or entry.load_id in recorded for entry in unowned)
@@ -92,7 +92,7 @@ class LedgerFacts(Struct, frozen=True):
 
     keyless: no primary key. epoch: of the watermark. token: the highest that lock document and watermark know.
     known_root: the store was written from here before. reload: everything is loaded again on purpose. may_shrink: rows
-    of the target are removed by somebody who may.
+    of the target may be removed by others.
     """
 
     table: TableName
@@ -120,12 +120,12 @@ def find_doubts(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list
 def new_root(root: str, *, keyless: bool) -> Finding:
     """The store is somewhere else than where it was written so far."""
     return Finding(
-        Doubt.NEW_ROOT,
-        keyless,
-        f"the store was never written from {root} before",
-        "it was moved, or copied while the other one is still in use; then both would load the same rows"
+        doubt=Doubt.NEW_ROOT,
+        refused=keyless,
+        what=f"the store was never written from {root} before",
+        why="it was moved, or copied while the other one is still in use; then both would load the same rows"
         + ("" if keyless else ", which is harmless with a primary key"),
-        "if it was moved: `wmtui store accept --moved --reason …`; else give the copy a store of its own",
+        next_step="if it was moved: `wmtui store accept --moved --reason …`; else give the copy a store of its own",
         harmful_read=True,
     )
 
@@ -135,12 +135,12 @@ def _store_went_back(facts: LedgerFacts, mine: OwnedLoads) -> list[Finding]:
         return []
     return [
         Finding(
-            Doubt.STORE_WENT_BACK,
-            facts.keyless,
-            f"the warehouse has loads of {facts.table} that this store does not know",
-            f"they have token {mine.token}, the store's newest is {facts.token}: it was put back to an earlier moment, "
-            "or its documents were lost; rows since then are read and loaded again",
-            _ACCEPT.format(table=facts.table),
+            doubt=Doubt.STORE_WENT_BACK,
+            refused=facts.keyless,
+            what=f"the warehouse has loads of {facts.table} that this store does not know",
+            why=f"they have token {mine.token}, the store's newest is {facts.token}: it was put back to an earlier "
+            "moment, or its documents were lost; rows since then are read and loaded again",
+            next_step=_ACCEPT.format(table=facts.table),
             harmful_read=True,
         )
     ]
@@ -156,11 +156,11 @@ def _foreign_rows(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> li
     if others:
         return [
             Finding(
-                Doubt.OTHER_TABLE,
-                True,
-                f"target {facts.target} has {rows} of {', '.join(others)}",
-                f"no load of {facts.table} is in its ledger; loading would mix two tables",
-                f"give {facts.table} a target of its own; if it is the same table under a new name: "
+                doubt=Doubt.OTHER_TABLE,
+                refused=True,
+                what=f"target {facts.target} has {rows} of {', '.join(others)}",
+                why=f"no load of {facts.table} is in its ledger; loading would mix two tables",
+                next_step=f"give {facts.table} a target of its own; if it is the same table under a new name: "
                 f"`wmtui accept -t {facts.table} --moved-from {others[0]} --reason …`",
             )
         ]
@@ -168,12 +168,12 @@ def _foreign_rows(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> li
     filled = f"loads of store {', '.join(stores)} filled it" if stores else "another tool filled it"
     return [
         Finding(
-            Doubt.FOREIGN_ROWS,
-            facts.keyless,
-            f"target {facts.target} has {rows}, and no load of {facts.table} from this store is in its ledger",
-            f"{filled}, or the store that did was lost; what is read now comes "
+            doubt=Doubt.FOREIGN_ROWS,
+            refused=facts.keyless,
+            what=f"target {facts.target} has {rows}, and no load of {facts.table} from this store is in its ledger",
+            why=f"{filled}, or the store that did was lost; what is read now comes "
             + ("beside them: rows double" if facts.keyless else "over rows of equal keys"),
-            _ACCEPT.format(table=facts.table),
+            next_step=_ACCEPT.format(table=facts.table),
         )
     ]
 
@@ -203,12 +203,13 @@ def _rows_gone(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[
         why = "it was truncated, or made again"
     return [
         Finding(
-            Doubt.ROWS_GONE,
-            True,
-            what,
-            f"{why}; loading only what is new would look right, and the other rows stay missing",
-            f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all rows again: "
-            f"`wmtui watermark reset -t {facts.table}`; if it is meant so: `wmtui accept -t {facts.table} --reason …`",
+            doubt=Doubt.ROWS_GONE,
+            refused=True,
+            what=what,
+            why=f"{why}; loading only what is new would look right, and the other rows stay missing",
+            next_step=f"load all files again: `wmtui sync -t {facts.table} --redshift-only --reprocess`; or read all "
+            f"rows again: `wmtui watermark reset -t {facts.table}`; if it is meant so: "
+            f"`wmtui accept -t {facts.table} --reason …`",
         )
     ]
 
@@ -217,11 +218,12 @@ def unknown_loads(facts: LedgerFacts, keys: Sequence[str]) -> Finding:
     """Files that a load record of this very warehouse has, and its ledger has not."""
     shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     return Finding(
-        Doubt.UNKNOWN_LOADS,
-        facts.keyless,
-        f"{len(keys)} files were loaded into {facts.target}, and its ledger does not know of it: {shown}",
-        "the warehouse was put back to an earlier moment, or rows were removed from the ledger",
-        f"if the rows are missing in the target, load them again after `wmtui accept -t {facts.table} --reason …`",
+        doubt=Doubt.UNKNOWN_LOADS,
+        refused=facts.keyless,
+        what=f"{len(keys)} files were loaded into {facts.target}, and its ledger does not know of it: {shown}",
+        why="the warehouse was put back to an earlier moment, or rows were removed from the ledger",
+        next_step="if the rows are missing in the target, load them again after "
+        f"`wmtui accept -t {facts.table} --reason …`",
     )
 
 

@@ -71,7 +71,7 @@ def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | 
     ledger = read_ledger(job, mark)
     warehouse = ledger.known.warehouse
     _know_warehouse(job, warehouse)
-    tell_or_refuse(job, [f for f in ledger.findings if f.refused or not f.harmful_read])  # Others were told before.
+    tell_or_refuse(job, [f for f in ledger.findings if f.refused or not f.harmful_read])  # Others were reported before.
     recorded = recorded_loads(job.heartbeat).get(warehouse or "")
     last = repair_records(job, mark, ledger, recorded=recorded)
     note_recorded(job, warehouse, ledger.newest_load)
