@@ -98,7 +98,8 @@ class History:
             seen = self._watermarks.get(table)
         except WatermarkGone:
             seen = self._watermarks.standing(table)
-            return WayBack(None, seen, difference(Watermark.new(table).content, seen.content), doubles=False, gone=True)
+            diff = difference(Watermark.new(table).content, seen.content)
+            return WayBack(to=None, seen=seen, diff=diff, doubles=False, gone=True)
         found = self.entries(table, RECENT)
         edits = [entry for entry in found if isinstance(entry, Entry) and entry.action in BY_HAND]
         if not edits:
@@ -156,7 +157,7 @@ class History:
     def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
         earlier = self._earlier(table, seen, to)
         doubles = not self._workspace.config(table).primary_key and self._moves_back(seen, earlier)
-        return WayBack(to, seen, self._diff(seen, earlier), doubles, edit)
+        return WayBack(to=to, seen=seen, diff=self._diff(seen, earlier), doubles=doubles, edit=edit)
 
     def _earlier(self, table: TableName, seen: Watermark, to: int | None) -> Watermark:
         return self._before(table, seen) if to is None else self._left_by(table, seen, to)
@@ -178,7 +179,7 @@ class History:
             return []
         before, mark = found
         diff = difference(before, mark.content) if before else {}
-        return [Entry(None, None, None, None, Action.EXTERNAL, OUTSIDE, diff)]
+        return [Entry(serial=None, at=None, actor=None, host=None, action=Action.EXTERNAL, reason=OUTSIDE, diff=diff)]
 
     def _before(self, table: TableName, seen: Watermark) -> Watermark:
         """The document before the last change, which may be one made outside."""
@@ -217,10 +218,14 @@ class History:
 
 def entry_of(entry: Json) -> Entry:
     """A change as the journal or the watermark has it."""
-    words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
-    at, actor, host, action, reason = (None if word is None else str(word) for word in words)
-    changes, previous = journal_entries.field_changes(entry), journal_entries.previous_of(entry)
-    return Entry(entry["serial"], at, actor, host, action or "unknown", reason, changes, previous)
+    texts = {name: None if entry.get(name) is None else str(entry[name]) for name in ("at", "actor", "host", "reason")}
+    return Entry(
+        serial=entry["serial"],
+        action=str(entry.get("action") or "unknown"),
+        diff=journal_entries.field_changes(entry),
+        previous=journal_entries.previous_of(entry),
+        **texts,
+    )
 
 
 def _with_gaps(
