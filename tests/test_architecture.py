@@ -1,8 +1,12 @@
-"""What an import brings in: cron starts wmtui every few minutes, so heavy libraries wait for their first use."""
+"""What modules import: no heavy library before its first use, since cron starts wmtui every few minutes; no circles."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,53 @@ def test_importing_it_loads_no_heavy_library(module: str) -> None:
 
 def test_a_heavy_library_would_be_noticed() -> None:
     assert "duckdb" in loaded_by("import duckdb")
+
+
+ROOT = Path(__file__).parent.parent
+
+
+def modules_below(package: str) -> dict[str, Path]:
+    """Every module of a top-level package, by its dotted name."""
+    paths = (ROOT / package).rglob("*.py")
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    return {name.removesuffix(".__init__"): path for path, name in names.items()}
+
+
+def imported(source: str, modules: Iterable[str]) -> Iterator[str]:
+    """Which of these modules a source text imports, wherever the import stands: in functions and for types too."""
+    known = set(modules)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (
+                name if name in known else node.module for name in names if name in known or node.module in known
+            )
+
+
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """One circle of imports, from a module back to itself; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", ["wmtui", "tests", "benchmarks"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    modules = modules_below(package)
+    assert len(modules) > 5
+    assert circle({name: set(imported(path.read_text(), modules)) - {name} for name, path in modules.items()}) == []
+
+
+def test_a_circle_would_be_noticed_inside_functions_and_among_types_too() -> None:
+    sources = {
+        "a": "def f():\n    import b",
+        "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from c import d",
+        "c": "",
+        "c.d": "from a import f",
+    }
+    graph = {name: set(imported(source, sources)) for name, source in sources.items()}
+    assert sorted(set(circle(graph))) == ["a", "b", "c.d"]

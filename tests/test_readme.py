@@ -159,13 +159,16 @@ def test_every_command_that_is_only_mentioned_is_one(page: str) -> None:
     """Those in a sentence, in a table, or in a block of examples."""
     examples = [line for kind in ("", "text") for block in blocks(TEXTS[page], kind) for line in block.splitlines()]
     mentioned = [text for text in (*inline(TEXTS[page]), *examples) if text.startswith("wmtui ")]
-    for text in mentioned:
+    for text in set(mentioned) - MESSAGES:
         words = shlex.split(text.replace("\\|", "|"))[1:]
         if "|" in words:
             words = words[: words.index("|")]
         if not set(words) & {"[OPTIONS]", "--help", "--version"}:
             parse(words)
 
+
+MESSAGES = {"wmtui on this host is too old for this warehouse: upgrade it"}
+"""What is quoted and begins like a command."""
 
 OPTIONS: dict[str, set[str]] = {}
 """The options of each command, by its last word."""

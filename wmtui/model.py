@@ -130,7 +130,7 @@ class Position(Struct, frozen=True):
 class Span(Struct, frozen=True):
     """The rows one reader reads: a half-open window of the cursor, optionally cut to a range of primary keys.
 
-    after: rows strictly behind this position; with `after.key` None, rows with cursor > after.cursor, or >= when
+    after: rows strictly after this position; with `after.key` None, rows with cursor > after.cursor, or >= when
         `inclusive`. None: from the beginning.
     upto: rows up to and including this position; with `upto.key` None every row with cursor <= upto.cursor.
     key_after, key_upto: only primary keys in (key_after, key_upto]; None leaves that end open.

@@ -13,7 +13,7 @@ from wmtui.errors import Conflict, LeaseHeld
 from wmtui.layout import lock_key
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import Lease
-from wmtui.watermarks.lock_document import LastRun, Outcome
+from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 
 ID = "0198a4f3c0001a2b3c"
 
@@ -95,7 +95,7 @@ def test_a_run_whose_lease_was_broken_notices_writes_nothing_and_names_who_did_i
         run.renew()
     with pytest.raises(LeaseHeld):
         run.check()
-    run.release(last_run=LastRun(NOON, Outcome.SUCCESS, 5))
+    run.release(last_run=LastRun(NOON, SyncOutcome.SUCCESS, 5))
 
     assert stack.service.workspace.objects.get(lock_key(stack.table())).data == document
 

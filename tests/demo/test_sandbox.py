@@ -12,7 +12,7 @@ from wmtui.demo import open_demo
 from wmtui.demo.replay import MOMENT
 from wmtui.demo.sandbox import MARKER, default_folder
 from wmtui.errors import Conflict, StoreError, UsageError
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.model import TableName
 from wmtui.service import Request, Service
 
@@ -73,10 +73,10 @@ def test_files_loaded_in_the_past_count_as_loaded_also_where_the_sandbox_was_mov
     shutil.move(tmp_path / "demo", tmp_path / "moved")
     for folder in ("moved", "moved"):
         service = _quietly(tmp_path / folder)
-        assert service.files.select(_TABLE).summary.reasons == {Reason.LOADED: 1}
+        assert service.files.select(_TABLE).summary.reasons == {VerdictReason.LOADED: 1}
         (preview,) = service.syncs.preview(Request((_TABLE,), redshift_only=True), emit=lambda _: None)
         assert preview.selection is not None
-        assert preview.selection.summary.reasons == {Reason.LOADED: 1}
+        assert preview.selection.summary.reasons == {VerdictReason.LOADED: 1}
 
 
 def test_processes_that_start_at_once_share_one_sandbox(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from wmtui.demo.dataset import TABLES, State
 from wmtui.demo.reconciliation import Comparison, both_sides, compare
 from wmtui.errors import ExitCode
 from wmtui.events import Status, Stop, TableResult
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.model import Strategy, TableName
 from wmtui.service import Request, Service
 from wmtui.service.health import TableStatus
@@ -85,7 +85,7 @@ def test_a_stale_table_has_fresh_rows_in_its_source(service: Service) -> None:
 def test_the_hint_of_the_table_filtered_to_0_lets_its_rows_in(service: Service) -> None:
     summary = service.files.select(_HELD_BACK).summary
     assert str(summary) == "Found 3 files, filtered to 0 files for loading"
-    assert summary.reasons == {Reason.BEFORE_WATERMARK: 3}
+    assert summary.reasons == {VerdictReason.BEFORE_WATERMARK: 3}
     assert summary.hint == "3 files enter if you set 2025-08-09 19:47:29"
     service.watermarks.set(_HELD_BACK, summary.hint.rpartition(" set ")[2])
     assert service.files.select(_HELD_BACK).summary.selected == 3

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.clock import NOON, HandClock
 from wmtui.config import S3Config
 from wmtui.files.listing import Lister
-from wmtui.files.selection import Choice, FileFilter, Known, Loading, Selection
+from wmtui.files.selection import Choice, FileFilter, LedgerLoads, Loading, Selection
 from wmtui.layout import lock_key, part_key
 from wmtui.model import Order, Position, Span, Strategy, TableName
 from wmtui.objects import ObjectInfo, ObjectStore
@@ -96,7 +96,7 @@ class Lake:
         system: datetime | None = None,
         *,
         tables: Sequence[TableName] = (TABLE,),
-        ledger: Known | None = None,
+        ledger: LedgerLoads | None = None,
         choice: Choice | None = None,
         keyless: bool = False,
         warehouse: str | None = WAREHOUSE,

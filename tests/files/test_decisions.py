@@ -16,7 +16,7 @@ from wmtui.errors import Unreadable
 from wmtui.files import decisions
 from wmtui.files.leftovers import leftover_parts
 from wmtui.files.selection import Choice, Selection
-from wmtui.files.verdicts import Basis, Candidate, Decision, Kind, PartOf, Reason, Reprocess, Will, judge
+from wmtui.files.verdicts import Basis, Candidate, Decision, FileKind, PartOf, Reprocess, VerdictReason, Will, judge
 from wmtui.layout import decisions_key, in_staging_area, part_key
 from wmtui.objects import ObjectInfo
 from wmtui.objects.s3 import S3Store
@@ -27,7 +27,7 @@ AUTOMATED = Basis(1, extraction_time=NOON)
 FLOOR = Basis(1, extraction_time=NOON, load_floor=NOON - timedelta(hours=1))
 
 
-def file(at: timedelta = timedelta(0), *, part: PartOf | None = None, kind: Kind = Kind.DATA) -> Candidate:
+def file(at: timedelta = timedelta(0), *, part: PartOf | None = None, kind: FileKind = FileKind.DATA) -> Candidate:
     return Candidate("k/a", "s3://b/k/a", "e1", 100, NOON + at, part, kind)
 
 
@@ -42,7 +42,7 @@ def reason(
     loaded: str = "",
     decided: Decision | None = None,
     again: Reprocess = Reprocess.NO,
-) -> Reason:
+) -> VerdictReason:
     loads = {"k/a": Load(loaded, NOON, "load-1")} if loaded else {}
     (verdict,) = judge([candidate], basis, loads, again, {"k/a": decided} if decided else {})
     assert verdict.file is candidate
@@ -61,22 +61,24 @@ def words(selection: Selection) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("again", Reprocess)
-@pytest.mark.parametrize(("will", "expected"), [(Will.SKIP, Reason.SKIPPED), (Will.WRITE_OFF, Reason.WRITTEN_OFF)])
+@pytest.mark.parametrize(
+    ("will", "expected"), [(Will.SKIP, VerdictReason.SKIPPED), (Will.WRITE_OFF, VerdictReason.WRITTEN_OFF)]
+)
 def test_a_file_somebody_decided_about_is_never_loaded_whoever_names_it(
-    will: Will, expected: Reason, again: Reprocess
+    will: Will, expected: VerdictReason, again: Reprocess
 ) -> None:
-    assert reason(file(), again=again) in (Reason.IN_SESSION, Reason.NAMED)
+    assert reason(file(), again=again) in (VerdictReason.IN_SESSION, VerdictReason.NAMED)
     assert reason(file(), decided=decision(will), again=again) is expected
 
 
 def test_a_decision_holds_for_the_content_it_was_made_about_and_no_other() -> None:
-    assert reason(file(), decided=decision(etag="e0")) is Reason.IN_SESSION
+    assert reason(file(), decided=decision(etag="e0")) is VerdictReason.IN_SESSION
 
 
 def test_what_is_loaded_stays_loaded_whatever_is_decided_about_it_or_where_it_lies() -> None:
-    assert reason(file(), loaded="e1", decided=decision()) is Reason.LOADED
-    assert reason(file(kind=Kind.ARCHIVED), loaded="e1") is Reason.LOADED
-    assert reason(file(kind=Kind.STAGING), loaded="e1") is Reason.LOADED
+    assert reason(file(), loaded="e1", decided=decision()) is VerdictReason.LOADED
+    assert reason(file(kind=FileKind.ARCHIVED), loaded="e1") is VerdictReason.LOADED
+    assert reason(file(kind=FileKind.STAGING), loaded="e1") is VerdictReason.LOADED
 
 
 def test_a_replaced_part_can_be_given_up_and_one_that_no_run_vouches_for_needs_no_decision() -> None:
@@ -84,32 +86,32 @@ def test_a_replaced_part_can_be_given_up_and_one_that_no_run_vouches_for_needs_n
     running = PartOf("0198a4f3c0001a2b3c", RunState.RUNNING, 1, None, None)
     unlisted = PartOf("0198a4f3c0001a2b3c", RunState.COMMITTED, 1, None, None)
 
-    assert reason(file(part=replaced)) is Reason.REPLACED
-    assert reason(file(part=replaced), decided=decision()) is Reason.SKIPPED
-    assert reason(file(part=running), decided=decision()) is Reason.UNCOMMITTED
-    assert reason(file(part=unlisted), decided=decision()) is Reason.UNLISTED
+    assert reason(file(part=replaced)) is VerdictReason.REPLACED
+    assert reason(file(part=replaced), decided=decision()) is VerdictReason.SKIPPED
+    assert reason(file(part=running), decided=decision()) is VerdictReason.UNCOMMITTED
+    assert reason(file(part=unlisted), decided=decision()) is VerdictReason.UNLISTED
 
 
 @pytest.mark.parametrize("again", Reprocess)
 def test_an_archived_file_is_out_where_it_would_be_loaded_and_keeps_its_reason_where_not(again: Reprocess) -> None:
-    assert reason(file(kind=Kind.ARCHIVED), again=again) is Reason.ARCHIVED
-    assert reason(file(kind=Kind.ARCHIVED), decided=decision(), again=again) is Reason.SKIPPED
-    before = file(-timedelta(hours=2), kind=Kind.ARCHIVED)
-    assert reason(before, FLOOR) is Reason.BEFORE_FLOOR
+    assert reason(file(kind=FileKind.ARCHIVED), again=again) is VerdictReason.ARCHIVED
+    assert reason(file(kind=FileKind.ARCHIVED), decided=decision(), again=again) is VerdictReason.SKIPPED
+    before = file(-timedelta(hours=2), kind=FileKind.ARCHIVED)
+    assert reason(before, FLOOR) is VerdictReason.BEFORE_FLOOR
 
 
 def test_a_file_in_a_staging_area_is_no_data_whatever_its_time() -> None:
     for at in (timedelta(0), -timedelta(days=2)):
-        assert reason(file(at, kind=Kind.STAGING)) is Reason.STAGING
-        assert reason(file(at, kind=Kind.STAGING), again=Reprocess.NAMED) is Reason.STAGING
+        assert reason(file(at, kind=FileKind.STAGING)) is VerdictReason.STAGING
+        assert reason(file(at, kind=FileKind.STAGING), again=Reprocess.NAMED) is VerdictReason.STAGING
 
 
 @pytest.mark.parametrize("basis", [FLOOR, Basis(1, after=NOON), Basis(1, after=NOON, system=True)])
 def test_naming_a_file_that_is_out_for_its_time_loads_it(basis: Basis) -> None:
     old = file(-timedelta(hours=2))
-    assert reason(old, basis) not in (Reason.NAMED, Reason.LOADED)
-    assert reason(old, basis, again=Reprocess.NAMED) is Reason.NAMED
-    assert reason(old, basis, again=Reprocess.LOADED) is not Reason.NAMED
+    assert reason(old, basis) not in (VerdictReason.NAMED, VerdictReason.LOADED)
+    assert reason(old, basis, again=Reprocess.NAMED) is VerdictReason.NAMED
+    assert reason(old, basis, again=Reprocess.LOADED) is not VerdictReason.NAMED
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_files_of_a_staging_area_are_told_and_not_loaded(lake: Lake) -> None:
     selection = lake.select(manual("2025-08-14 11:59:59"))
 
     assert words(selection) == {"a.parquet": "out", "b.parquet": "next"}
-    assert selection.summary.reasons == {Reason.STAGING: 1, Reason.AFTER_WATERMARK: 1}
+    assert selection.summary.reasons == {VerdictReason.STAGING: 1, VerdictReason.AFTER_WATERMARK: 1}
     assert selection.held_back == 0
 
 

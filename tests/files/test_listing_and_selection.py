@@ -21,8 +21,8 @@ from tests.servers.s3 import S3Server, refuse
 from wmtui.config import S3Config
 from wmtui.errors import StoreError, Unreadable, UsageError
 from wmtui.files.listing import Lister
-from wmtui.files.selection import Choice, Known, Selection
-from wmtui.files.verdicts import Reason
+from wmtui.files.selection import Choice, LedgerLoads, Selection
+from wmtui.files.verdicts import VerdictReason
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore, StoredObject
 from wmtui.objects.directory import DirectoryStore
@@ -39,7 +39,7 @@ def names(selection: Selection) -> list[str]:
     return [file.key.rpartition("/")[2].removesuffix(".parquet") for file in selection.selected]
 
 
-def reasons(selection: Selection) -> dict[str, Reason]:
+def reasons(selection: Selection) -> dict[str, VerdictReason]:
     return {v.file.key: v.reason for v in selection.verdicts}
 
 
@@ -90,7 +90,7 @@ def test_automated_mode_finds_unloaded_parts_of_yesterday_and_of_months_ago(lake
     selection = lake.select(automated())
 
     assert [file.key for file in selection.selected] == [p.key for run in (old, yesterday, today) for p in run.parts]
-    assert selection.summary.reasons == {Reason.CARRIED_OVER: 3, Reason.IN_SESSION: 1}
+    assert selection.summary.reasons == {VerdictReason.CARRIED_OVER: 3, VerdictReason.IN_SESSION: 1}
 
 
 def test_the_session_window_begins_the_day_before_if_midnight_lies_in_it(lake: Lake, clock: HandClock) -> None:
@@ -161,7 +161,7 @@ def test_run_documents_are_read_only_for_files_that_are_not_loaded(counting: Cou
     selection = lake.select(automated())
 
     assert [key for key in counting.read if "/runs/" in key] == [RunStore(counting, TABLE).key(runs[4].run)]
-    assert selection.summary.reasons == {Reason.LOADED: 12, Reason.IN_SESSION: 3}
+    assert selection.summary.reasons == {VerdictReason.LOADED: 12, VerdictReason.IN_SESSION: 3}
 
 
 def test_the_flat_layout_is_listed_once_for_all_tables(counting: Counting) -> None:
@@ -221,7 +221,7 @@ def test_keys_with_odd_characters_are_candidates_like_any_other(objects: ObjectS
     selection = lake.select(NEW)
 
     assert names(selection) == odd[1:]
-    assert reasons(selection)[infos[0].key] is Reason.LOADED
+    assert reasons(selection)[infos[0].key] is VerdictReason.LOADED
 
 
 def test_candidates_come_oldest_first(lake: Lake, clock: HandClock) -> None:
@@ -275,11 +275,11 @@ def test_parts_count_only_by_a_committed_document_that_lists_key_and_etag(lake: 
 
     for mark in (NEW, automated(), manual("2025-08-09 00:00:00")):
         found = reasons(lake.select(mark))
-        assert found[by_state[RunState.RUNNING].parts[0].key] is Reason.UNCOMMITTED
-        assert found[by_state[RunState.ABANDONED].parts[0].key] is Reason.UNCOMMITTED
-        assert found[lost.parts[0].key] is Reason.UNCOMMITTED
-        assert found[unlisted.parts[0].key] is Reason.UNLISTED
-        assert found[replaced.parts[0].key] is Reason.REPLACED
+        assert found[by_state[RunState.RUNNING].parts[0].key] is VerdictReason.UNCOMMITTED
+        assert found[by_state[RunState.ABANDONED].parts[0].key] is VerdictReason.UNCOMMITTED
+        assert found[lost.parts[0].key] is VerdictReason.UNCOMMITTED
+        assert found[unlisted.parts[0].key] is VerdictReason.UNLISTED
+        assert found[replaced.parts[0].key] is VerdictReason.REPLACED
     assert [f.key for f in lake.select(NEW).selected] == [by_state[RunState.COMMITTED].parts[0].key]
 
 
@@ -295,7 +295,7 @@ def test_loads_of_more_than_a_month_and_5000_files_ago_still_count(lake: Lake, c
 
     selection = lake.select(manual("2020-01-01 00:00:00"))
 
-    assert reasons(selection) == {old.key: Reason.LOADED}
+    assert reasons(selection) == {old.key: VerdictReason.LOADED}
 
 
 def test_in_automated_mode_files_loaded_since_the_window_began_are_known(lake: Lake, clock: HandClock) -> None:
@@ -304,7 +304,7 @@ def test_in_automated_mode_files_loaded_since_the_window_began_are_known(lake: L
     clock.now = NOON.replace(hour=1)
     lake.load(lake.foreign("a"))
 
-    assert lake.select(automated(clock())).summary.reasons == {Reason.LOADED: 3}
+    assert lake.select(automated(clock())).summary.reasons == {VerdictReason.LOADED: 3}
 
 
 def test_a_file_loaded_in_an_earlier_epoch_or_into_another_target_or_warehouse_may_be_loaded(lake: Lake) -> None:
@@ -315,7 +315,7 @@ def test_a_file_loaded_in_an_earlier_epoch_or_into_another_target_or_warehouse_m
 
     lake.load(*run.parts)
     assert lake.select(automated()).summary.selected == 0
-    assert lake.select(automated(epoch=2)).summary.reasons == {Reason.EARLIER_EPOCH: 1}
+    assert lake.select(automated(epoch=2)).summary.reasons == {VerdictReason.EARLIER_EPOCH: 1}
     assert lake.select(manual("2025-08-09 00:00:00", epoch=2)).summary.selected == 1
 
 
@@ -325,7 +325,7 @@ def test_the_ledger_decides_where_it_was_asked(lake: Lake) -> None:
     files = lake.select(automated())
     assert (files.summary.selected, files.by_ledger) == (0, False)
 
-    by_ledger = lake.select(automated(), ledger=Known({}, frozenset()))
+    by_ledger = lake.select(automated(), ledger=LedgerLoads({}, frozenset()))
 
     assert (by_ledger.summary.selected, by_ledger.by_ledger) == (1, True)
 
@@ -335,9 +335,9 @@ def test_a_load_of_before_warehouses_had_ids_counts_until_the_warehouse_is_asked
     lake.load(*run.parts, warehouse=None)
 
     for warehouse in (None, WAREHOUSE):
-        assert lake.select(automated(), warehouse=warehouse).summary.reasons == {Reason.LOADED: 1}
-        asked = lake.select(automated(), warehouse=warehouse, ledger=Known({}, frozenset()))
-        assert asked.summary.reasons == {Reason.IN_SESSION: 1}
+        assert lake.select(automated(), warehouse=warehouse).summary.reasons == {VerdictReason.LOADED: 1}
+        asked = lake.select(automated(), warehouse=warehouse, ledger=LedgerLoads({}, frozenset()))
+        assert asked.summary.reasons == {VerdictReason.IN_SESSION: 1}
 
 
 def test_a_file_that_went_back_to_its_first_content_was_not_loaded_last(lake: Lake, clock: HandClock) -> None:
@@ -346,12 +346,12 @@ def test_a_file_that_went_back_to_its_first_content_was_not_loaded_last(lake: La
         lake.objects.put(key, content)
         clock.advance(seconds=1)
         lake.load(lake.objects.head(key))
-    assert reasons(lake.select(automated())) == {key: Reason.LOADED}
+    assert reasons(lake.select(automated())) == {key: VerdictReason.LOADED}
 
     lake.objects.put(key, b"v1")
 
-    assert reasons(lake.select(automated())) == {key: Reason.IN_SESSION}
-    assert reasons(lake.select(automated(), keyless=True)) == {key: Reason.CHANGED}
+    assert reasons(lake.select(automated())) == {key: VerdictReason.IN_SESSION}
+    assert reasons(lake.select(automated(), keyless=True)) == {key: VerdictReason.CHANGED}
 
 
 def test_a_loaded_part_stays_loaded_whatever_its_etag_and_its_run_document_is_not_read(
@@ -363,7 +363,7 @@ def test_a_loaded_part_stays_loaded_whatever_its_etag_and_its_run_document_is_no
     counting.put(run.parts[0].key, b"other content")
     counting.read.clear()
 
-    assert lake.select(automated()).summary.reasons == {Reason.LOADED: 1}
+    assert lake.select(automated()).summary.reasons == {VerdictReason.LOADED: 1}
     assert [key for key in counting.read if "/runs/" in key or key.endswith(".parquet")] == []
 
 
@@ -393,7 +393,7 @@ def test_a_part_whose_etag_alone_changed_is_what_its_run_wrote(lake: Lake) -> No
 
     selection = lake.select(automated())
 
-    assert reasons(selection) == {key: Reason.IN_SESSION}
+    assert reasons(selection) == {key: VerdictReason.IN_SESSION}
     assert [file.etag for file in selection.selected] == [lake.objects.head(key).etag]
 
 
@@ -405,7 +405,7 @@ def test_a_part_of_another_footer_or_size_was_replaced(lake: Lake, fields: dict[
     key = list_as_written(lake, run, data, **fields)
     lake.objects.put(key, other)
 
-    assert reasons(lake.select(automated())) == {key: Reason.REPLACED}
+    assert reasons(lake.select(automated())) == {key: VerdictReason.REPLACED}
 
 
 def test_a_loaded_part_copied_in_pieces_since_is_loaded_again_and_one_with_other_content_is_not(lake: Lake) -> None:
@@ -413,12 +413,12 @@ def test_a_loaded_part_copied_in_pieces_since_is_loaded_again_and_one_with_other
     lake.load(*run.parts)
     key = list_as_written(lake, run, data)
     lake.objects.put(key, data)
-    assert reasons(lake.select(automated(), choice=Choice(reprocess=True))) == {key: Reason.REPROCESSED}
+    assert reasons(lake.select(automated(), choice=Choice(reprocess=True))) == {key: VerdictReason.REPROCESSED}
 
     lake.objects.put(key, parquet(8))
 
     for choice in (Choice(reprocess=True), Choice(reprocess=True, keys=(key,))):
-        assert reasons(lake.select(automated(), choice=choice)) == {key: Reason.REPLACED}
+        assert reasons(lake.select(automated(), choice=choice)) == {key: VerdictReason.REPLACED}
 
 
 def test_runs_settled_by_the_last_load_are_not_looked_at_again(counting: Counting, clock: HandClock) -> None:
@@ -458,9 +458,9 @@ def test_what_was_settled_counts_no_more_where_the_ledger_lacks_its_load(lake: L
     load_id = lake.load(*run.parts)
     lake.settle(run.run, load_id)
     loaded = {part.key: Load(part.etag, clock(), load_id) for part in run.parts}
-    assert lake.select(automated(), ledger=Known(loaded, frozenset({load_id}))).listing.candidates == []
+    assert lake.select(automated(), ledger=LedgerLoads(loaded, frozenset({load_id}))).listing.candidates == []
 
-    selection = lake.select(automated(), ledger=Known({}, frozenset({"load-of-before"})))
+    selection = lake.select(automated(), ledger=LedgerLoads({}, frozenset({"load-of-before"})))
 
     assert [f.key for f in selection.selected] == [run.parts[0].key]
 
@@ -488,9 +488,9 @@ GARBAGE = ["x", [], 7, None]
         *({WAREHOUSE: {"run": "e" * 18, "epoch": 1, "load_floor": None, "target": TARGET, "load": g}} for g in ([], 7)),
     ],
 )
-@pytest.mark.parametrize("ledger", [None, Known({}, frozenset())])
+@pytest.mark.parametrize("ledger", [None, LedgerLoads({}, frozenset())])
 def test_a_garbled_settled_mark_only_means_looking_further_back(
-    lake: Lake, clock: HandClock, garbage: object, ledger: Known | None
+    lake: Lake, clock: HandClock, garbage: object, ledger: LedgerLoads | None
 ) -> None:
     clock.advance(days=-5)
     run = lake.run()
@@ -508,8 +508,8 @@ def test_asking_for_all_days_or_for_loaded_files_lists_everything(lake: Lake, cl
     lake.settle("")
 
     assert reasons(lake.select(automated())) == {}
-    assert reasons(lake.select(automated(), choice=Choice(all_days=True))) == {old.key: Reason.LOADED}
-    assert reasons(lake.select(automated(), choice=Choice(reprocess=True))) == {old.key: Reason.REPROCESSED}
+    assert reasons(lake.select(automated(), choice=Choice(all_days=True))) == {old.key: VerdictReason.LOADED}
+    assert reasons(lake.select(automated(), choice=Choice(reprocess=True))) == {old.key: VerdictReason.REPROCESSED}
 
 
 def test_naming_files_judges_only_those_and_an_unknown_one_is_refused(lake: Lake) -> None:
@@ -518,7 +518,7 @@ def test_naming_files_judges_only_those_and_an_unknown_one_is_refused(lake: Lake
     mark = manual("2025-08-15 00:00:00")
 
     selection = lake.select(mark, choice=Choice(reprocess=True, keys=(files[0].key, files[0].key)))
-    assert reasons(selection) == {files[0].key: Reason.REPROCESSED}
+    assert reasons(selection) == {files[0].key: VerdictReason.REPROCESSED}
 
     with pytest.raises(UsageError) as refused:
         lake.select(mark, choice=Choice(reprocess=True, keys=(files[0].key[:-1],)))
@@ -532,8 +532,8 @@ def test_a_table_without_watermark_goes_by_the_system_watermark(lake: Lake, cloc
 
     selection = lake.select(NEW, (NOON + HOUR).replace(tzinfo=None))
 
-    assert reasons(selection) == {early.key: Reason.BEFORE_SYSTEM, late.key: Reason.AFTER_SYSTEM}
-    assert reasons(lake.select(NEW)) == dict.fromkeys([early.key, late.key], Reason.NO_WATERMARK)
+    assert reasons(selection) == {early.key: VerdictReason.BEFORE_SYSTEM, late.key: VerdictReason.AFTER_SYSTEM}
+    assert reasons(lake.select(NEW)) == dict.fromkeys([early.key, late.key], VerdictReason.NO_WATERMARK)
 
 
 def test_setting_the_point_a_summary_names_lets_those_files_in(lake: Lake, clock: HandClock) -> None:

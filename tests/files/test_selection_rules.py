@@ -16,7 +16,7 @@ from wmtui.files.listing import Lister
 from wmtui.files.selection import (
     Choice,
     FileFilter,
-    Known,
+    LedgerLoads,
     Loading,
     WholeListing,
     earlier_runs,
@@ -27,7 +27,7 @@ from wmtui.files.selection import (
     settled_marks,
     settled_run,
 )
-from wmtui.files.verdicts import Kind, Reason
+from wmtui.files.verdicts import FileKind, VerdictReason
 from wmtui.objects import ObjectInfo
 from wmtui.runs.load_records import Destination, Load
 from wmtui.runs.run_document import RunStore
@@ -68,10 +68,10 @@ def test_a_load_leaves_the_run_and_what_it_was_judged_by() -> None:
 
 
 def test_a_settled_run_counts_as_long_as_everything_it_was_judged_by_holds() -> None:
-    ledger = Known({}, frozenset({"load-1"}))
+    ledger = LedgerLoads({}, frozenset({"load-1"}))
     assert settled_run(MARK, settled(), HERE, NONE) == RUN
     assert settled_run(MARK, settled(), HERE, NONE, ledger) == RUN
-    assert settled_run(MARK, settled(load=None), HERE, NONE, Known({}, frozenset())) == RUN
+    assert settled_run(MARK, settled(load=None), HERE, NONE, LedgerLoads({}, frozenset())) == RUN
     for heartbeat in (
         beat(),
         settled(epoch=2),
@@ -86,7 +86,7 @@ def test_a_settled_run_counts_as_long_as_everything_it_was_judged_by_holds() -> 
     ):
         assert settled_run(MARK, heartbeat, HERE, NONE, ledger) == ""
     assert settled_run(MARK, settled(), HERE, Decisions(1), ledger) == ""
-    assert settled_run(MARK, settled(), HERE, NONE, Known({}, frozenset({"load-2"}))) == ""
+    assert settled_run(MARK, settled(), HERE, NONE, LedgerLoads({}, frozenset({"load-2"}))) == ""
     assert settled_run(MARK, settled(), Loading(Destination("other", TARGET)), NONE) == ""
 
 
@@ -261,7 +261,7 @@ def test_a_selection_has_a_verdict_for_each_file_in_words_and_by_what_it_was_jud
         "loaded at 2025-08-14T12:00:00Z by load load-20250814120000-0",
     ]
     assert (found.summary.found, found.summary.selected) == (2, 1)
-    by_ledger = lake.select(MARK, ledger=Known({}, frozenset()))
+    by_ledger = lake.select(MARK, ledger=LedgerLoads({}, frozenset()))
     assert by_ledger.by_ledger
     assert len(by_ledger.selected) == 2
 
@@ -275,18 +275,20 @@ def test_a_file_that_is_named_wrongly_is_refused_with_the_nearest_key(lake: Lake
         lake.select(MARK, choice=Choice(keys=("x",)))
     assert refused.value.next_step == "see `wmtui files` for the keys"
     found = lake.select(MARK, choice=Choice(keys=(key, key), reprocess=True))
-    assert [(v.file.key, v.reason) for v in found.verdicts] == [(key, Reason.IN_SESSION)]
+    assert [(v.file.key, v.reason) for v in found.verdicts] == [(key, VerdictReason.IN_SESSION)]
 
 
 def test_named_files_are_loaded_again_whatever_their_time_and_others_only_if_no_point_excludes_them(lake: Lake) -> None:
     info = lake.foreign("a")
     lake.load(info)
     point = manual("2025-08-20")
-    assert [v.reason for v in lake.select(point).verdicts] == [Reason.LOADED]
-    assert [v.reason for v in lake.select(point, choice=Choice(reprocess=True)).verdicts] == [Reason.BEFORE_WATERMARK]
+    assert [v.reason for v in lake.select(point).verdicts] == [VerdictReason.LOADED]
+    assert [v.reason for v in lake.select(point, choice=Choice(reprocess=True)).verdicts] == [
+        VerdictReason.BEFORE_WATERMARK
+    ]
     named = Choice(reprocess=True, keys=(info.key,))
-    assert [v.reason for v in lake.select(point, choice=named).verdicts] == [Reason.REPROCESSED]
-    assert [v.reason for v in lake.select(MARK, choice=Choice(reprocess=True)).verdicts] == [Reason.REPROCESSED]
+    assert [v.reason for v in lake.select(point, choice=named).verdicts] == [VerdictReason.REPROCESSED]
+    assert [v.reason for v in lake.select(MARK, choice=Choice(reprocess=True)).verdicts] == [VerdictReason.REPROCESSED]
 
 
 def test_the_hint_follows_from_what_was_asked_for(lake: Lake) -> None:
@@ -314,7 +316,7 @@ def test_points_of_a_table_without_zone_are_in_the_profiles(lake: Lake) -> None:
     assert found.summary.hint == "1 file enters if you set 2025-08-14 19:59:59"
     new = Watermark.new(TABLE)
     by_system = files.select(new, HERE, lease.read(lake.objects, TABLE), datetime(2025, 8, 14, 20))
-    assert [v.reason for v in by_system.verdicts] == [Reason.BEFORE_SYSTEM]
+    assert [v.reason for v in by_system.verdicts] == [VerdictReason.BEFORE_SYSTEM]
     assert by_system.verdicts[0].boundary == NOON
 
 
@@ -334,27 +336,27 @@ def test_archived_files_are_asked_for_only_where_they_would_be_loaded_and_come_i
 
     monkeypatch.setattr(lake.objects, "list", archived)
     monkeypatch.setattr(lake.objects, "head", head)
-    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.ARCHIVED, Reason.LOADED]
+    assert [v.reason for v in lake.select(MARK).verdicts] == [VerdictReason.ARCHIVED, VerdictReason.LOADED]
     assert asked == [cold.key]
     restored[0] = True
     found = lake.select(MARK)
-    assert [v.reason for v in found.verdicts] == [Reason.IN_SESSION, Reason.LOADED]
+    assert [v.reason for v in found.verdicts] == [VerdictReason.IN_SESSION, VerdictReason.LOADED]
     again = lake.select(MARK, choice=Choice(reprocess=True, keys=(loaded.key,)))
-    assert [v.reason for v in again.verdicts] == [Reason.REPROCESSED]
-    assert found.verdicts[0].file.kind is Kind.DATA
+    assert [v.reason for v in again.verdicts] == [VerdictReason.REPROCESSED]
+    assert found.verdicts[0].file.kind is FileKind.DATA
 
 
 @pytest.mark.parametrize(
     ("fields", "same", "expected"),
     [
-        ({}, True, Reason.IN_SESSION),
-        ({}, False, Reason.REPLACED),
-        ({"footer": None}, True, Reason.REPLACED),
-        ({"size": 1}, True, Reason.REPLACED),
+        ({}, True, VerdictReason.IN_SESSION),
+        ({}, False, VerdictReason.REPLACED),
+        ({"footer": None}, True, VerdictReason.REPLACED),
+        ({"size": 1}, True, VerdictReason.REPLACED),
     ],
 )
 def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is_its_runs_by_its_footer(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], same: bool, expected: Reason
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], same: bool, expected: VerdictReason
 ) -> None:
     run = lake.run()
     size = lake.objects.head(run.parts[0].key).size
@@ -379,18 +381,18 @@ def test_a_part_whose_etag_is_another_one_is_read_where_its_size_is_right_and_is
     as_it_is = replace(part, etag=run.parts[0].etag)
     changed = stored.run.with_range(0, replace(stored.run.ranges[0], parts=(as_it_is,)))
     RunStore(lake.objects, TABLE).save(changed, stored.etag)
-    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.IN_SESSION]
+    assert [v.reason for v in lake.select(MARK).verdicts] == [VerdictReason.IN_SESSION]
     assert read == []
     lake.load(part)
-    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.LOADED]
+    assert [v.reason for v in lake.select(MARK).verdicts] == [VerdictReason.LOADED]
     assert read == []
 
 
 def test_what_the_ledger_says_is_loaded_is_loaded(lake: Lake) -> None:
     info = lake.foreign("a")
-    known = Known({info.key: Load(info.etag, NOON, "load-1")}, frozenset({"load-1"}))
-    assert [v.reason for v in lake.select(MARK, ledger=known).verdicts] == [Reason.LOADED]
-    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.IN_SESSION]
+    known = LedgerLoads({info.key: Load(info.etag, NOON, "load-1")}, frozenset({"load-1"}))
+    assert [v.reason for v in lake.select(MARK, ledger=known).verdicts] == [VerdictReason.LOADED]
+    assert [v.reason for v in lake.select(MARK).verdicts] == [VerdictReason.IN_SESSION]
 
 
 def test_decisions_are_asked_for_only_where_the_lock_document_does_not_say_that_there_are_none(lake: Lake) -> None:
@@ -401,8 +403,8 @@ def test_decisions_are_asked_for_only_where_the_lock_document_does_not_say_that_
         {info.key: decisions.Decision(info.etag, decisions.Will.SKIP, "anna@host", NOON, "a test export")},
     )
     assert lake.select(MARK).decisions == made
-    assert [v.reason for v in lake.select(MARK).verdicts] == [Reason.SKIPPED]
-    assert lake.select(MARK).summary.reasons == {Reason.SKIPPED: 1}
+    assert [v.reason for v in lake.select(MARK).verdicts] == [VerdictReason.SKIPPED]
+    assert lake.select(MARK).summary.reasons == {VerdictReason.SKIPPED: 1}
     assert lake.select(MARK).explain(lake.select(MARK).verdicts[0]) == (
         "skipped by anna@host at 2025-08-14T12:00:00Z: a test export"
     )

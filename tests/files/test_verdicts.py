@@ -17,7 +17,18 @@ from msgspec.structs import replace
 from tests.clock import NOON
 from tests.files.conftest import UTC_ZONE, automated, manual
 from wmtui.files.summary import explain, summarise
-from wmtui.files.verdicts import RULES, SELECTED, SESSION, Basis, Candidate, PartOf, Reason, Reprocess, Verdict, judge
+from wmtui.files.verdicts import (
+    RULES,
+    SELECTED,
+    SESSION,
+    Basis,
+    Candidate,
+    PartOf,
+    Reprocess,
+    Verdict,
+    VerdictReason,
+    judge,
+)
 from wmtui.runs.load_records import Load, Loads
 from wmtui.runs.run_document import RunState
 from wmtui.texts import format_duration
@@ -38,7 +49,9 @@ def own(name: str = "a", *, state: RunState | None = RunState.COMMITTED, epoch: 
     return PartOf("0198a4f3c0001a2b3c", state, epoch, etag or f"etag-{name}", 10)
 
 
-def reason(candidate: Candidate, basis: Basis, loaded: Loads | None = None, again: Reprocess = Reprocess.NO) -> Reason:
+def reason(
+    candidate: Candidate, basis: Basis, loaded: Loads | None = None, again: Reprocess = Reprocess.NO
+) -> VerdictReason:
     (verdict,) = judge([candidate], basis, loaded or {}, again)
     return verdict.reason
 
@@ -111,7 +124,7 @@ def test_a_loaded_file_is_never_selected(files: list[Candidate], basis: Basis, l
     for verdict in judge(files, basis, loaded):
         known = loaded.get(verdict.file.key)
         if known is not None and (verdict.file.part is not None or known.etag == verdict.file.etag):
-            assert verdict.reason is Reason.LOADED
+            assert verdict.reason is VerdictReason.LOADED
 
 
 @given(FILES, BASES, LOADED, st.sampled_from([Reprocess.NO, Reprocess.NAMED]))
@@ -122,7 +135,7 @@ def test_changed_content_comes_into_a_table_without_key_only_by_name(
         known = loaded.get(verdict.file.key)
         if known is not None and known.etag != verdict.file.etag and verdict.file.part is None:
             held_back = basis.keyless and again is Reprocess.NO
-            assert (verdict.reason is Reason.CHANGED) == held_back
+            assert (verdict.reason is VerdictReason.CHANGED) == held_back
 
 
 @given(FILES, BASES, LOADED, st.sampled_from(Reprocess))
@@ -184,8 +197,8 @@ def test_nothing_selected_is_always_explained(files: list[Candidate], basis: Bas
 
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM])
 def test_a_file_as_old_as_the_point_is_out_and_a_second_later_it_is_in(basis: Basis) -> None:
-    after = Reason.AFTER_SYSTEM if basis.system else Reason.AFTER_WATERMARK
-    before = Reason.BEFORE_SYSTEM if basis.system else Reason.BEFORE_WATERMARK
+    after = VerdictReason.AFTER_SYSTEM if basis.system else VerdictReason.AFTER_WATERMARK
+    before = VerdictReason.BEFORE_SYSTEM if basis.system else VerdictReason.BEFORE_WATERMARK
 
     assert reason(file(NOON), basis) is before
     assert reason(file(NOON - SECOND), basis) is before
@@ -194,9 +207,9 @@ def test_a_file_as_old_as_the_point_is_out_and_a_second_later_it_is_in(basis: Ba
 
 def test_both_ends_of_the_session_window_are_in_and_a_second_beyond_is_out() -> None:
     for end in (NOON - SESSION, NOON, NOON + SESSION):
-        assert reason(file(end), AUTOMATED) is Reason.IN_SESSION
+        assert reason(file(end), AUTOMATED) is VerdictReason.IN_SESSION
     for outside in (NOON - SESSION - SECOND, NOON + SESSION + SECOND):
-        assert reason(file(outside), AUTOMATED) is Reason.OUTSIDE_SESSION
+        assert reason(file(outside), AUTOMATED) is VerdictReason.OUTSIDE_SESSION
 
 
 def test_a_verdict_of_a_session_names_the_end_of_the_window_that_is_nearest() -> None:
@@ -223,22 +236,22 @@ def test_a_committed_part_that_was_never_loaded_is_carried_over_at_any_age() -> 
     """Session windows move with every run; without this, older parts are never loaded and nobody notices."""
     old = NOON - timedelta(days=90)
 
-    assert reason(file(old, part=own()), AUTOMATED) is Reason.CARRIED_OVER
-    assert reason(file(old), AUTOMATED) is Reason.OUTSIDE_SESSION
+    assert reason(file(old, part=own()), AUTOMATED) is VerdictReason.CARRIED_OVER
+    assert reason(file(old), AUTOMATED) is VerdictReason.OUTSIDE_SESSION
 
 
-@pytest.mark.parametrize(("epoch", "why"), [(1, Reason.EARLIER_EPOCH), (3, Reason.LATER_EPOCH)])
+@pytest.mark.parametrize(("epoch", "why"), [(1, VerdictReason.EARLIER_EPOCH), (3, VerdictReason.LATER_EPOCH)])
 def test_a_part_of_another_epoch_is_out_at_any_age_while_manual_and_system_watermarks_take_it(
-    epoch: int, why: Reason
+    epoch: int, why: VerdictReason
 ) -> None:
     part = own(epoch=epoch)
 
     for at in (NOON, NOON + SECOND, NOON - timedelta(days=90)):
         assert reason(file(at, part=part), replace(AUTOMATED, epoch=2)) is why
     assert reason(file(NOON, part=part), replace(AUTOMATED, epoch=2, load_floor=NOON)) is why
-    assert reason(file(NOON + SECOND, part=part), replace(MANUAL, epoch=2)) is Reason.AFTER_WATERMARK
-    assert reason(file(NOON + SECOND, part=part), replace(SYSTEM, epoch=2)) is Reason.AFTER_SYSTEM
-    assert reason(file(NOON, part=part), replace(NOTHING, epoch=2)) is Reason.NO_WATERMARK
+    assert reason(file(NOON + SECOND, part=part), replace(MANUAL, epoch=2)) is VerdictReason.AFTER_WATERMARK
+    assert reason(file(NOON + SECOND, part=part), replace(SYSTEM, epoch=2)) is VerdictReason.AFTER_SYSTEM
+    assert reason(file(NOON, part=part), replace(NOTHING, epoch=2)) is VerdictReason.NO_WATERMARK
 
 
 def test_parts_of_another_epoch_are_not_held_back_and_the_hint_says_what_lets_them_in() -> None:
@@ -247,7 +260,7 @@ def test_parts_of_another_epoch_are_not_held_back_and_the_hint_says_what_lets_th
     summary = summarise(judge(files, replace(AUTOMATED, epoch=2), {}), 2, {}, UTC_ZONE)
 
     assert (summary.selected, summary.held_back, summary.enter_at) == (0, 0, None)
-    assert summary.reasons == {Reason.EARLIER_EPOCH: 2, Reason.LATER_EPOCH: 1}
+    assert summary.reasons == {VerdictReason.EARLIER_EPOCH: 2, VerdictReason.LATER_EPOCH: 1}
     assert "2 files are of an earlier epoch" in summary.hint
     assert "`sync --redshift-only`" in summary.hint
     assert "1 file is of a later epoch" in summary.hint
@@ -257,9 +270,9 @@ def test_what_is_not_behind_the_load_floor_stays_out_even_in_the_session_or_carr
     basis = replace(AUTOMATED, load_floor=NOON)
 
     for part in (None, own()):
-        assert reason(file(NOON, part=part), basis) is Reason.BEFORE_FLOOR
-        assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
-    assert reason(file(NOON - timedelta(days=9), part=own()), basis) is Reason.BEFORE_FLOOR
+        assert reason(file(NOON, part=part), basis) is VerdictReason.BEFORE_FLOOR
+        assert reason(file(NOON + SECOND, part=part), basis) is VerdictReason.IN_SESSION
+    assert reason(file(NOON - timedelta(days=9), part=own()), basis) is VerdictReason.BEFORE_FLOOR
 
 
 @pytest.mark.parametrize(
@@ -284,36 +297,36 @@ def test_a_part_with_rows_from_the_floor_on_is_in_whatever_the_stores_clock_says
     basis = Basis(1, extraction_time=NOON + timedelta(hours=1), load_floor=NOON, zone=BERLIN)
 
     for at in (NOON, NOON - timedelta(minutes=5)):
-        assert reason(file(at, part=part), basis) is (Reason.IN_SESSION if taken else Reason.BEFORE_FLOOR)
-    assert reason(file(NOON + SECOND, part=part), basis) is Reason.IN_SESSION
-    assert reason(file(NOON), basis) is Reason.BEFORE_FLOOR
+        assert reason(file(at, part=part), basis) is (VerdictReason.IN_SESSION if taken else VerdictReason.BEFORE_FLOOR)
+    assert reason(file(NOON + SECOND, part=part), basis) is VerdictReason.IN_SESSION
+    assert reason(file(NOON), basis) is VerdictReason.BEFORE_FLOOR
 
 
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
 @pytest.mark.parametrize("part", [own(state=RunState.RUNNING), own(state=RunState.ABANDONED), own(state=None)])
 def test_parts_of_a_run_that_is_not_committed_are_out(basis: Basis, part: PartOf) -> None:
-    assert reason(file(NOON + SECOND, part=part), basis) is Reason.UNCOMMITTED
+    assert reason(file(NOON + SECOND, part=part), basis) is VerdictReason.UNCOMMITTED
 
 
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
 def test_a_part_its_committed_run_does_not_list_is_out_and_one_that_was_replaced_is_told_apart(basis: Basis) -> None:
     unlisted = structs.replace(own(), etag=None)
 
-    assert reason(file(NOON + SECOND, part=unlisted), basis) is Reason.UNLISTED
-    assert reason(file(NOON + SECOND, part=own(etag="other")), basis) is Reason.REPLACED
+    assert reason(file(NOON + SECOND, part=unlisted), basis) is VerdictReason.UNLISTED
+    assert reason(file(NOON + SECOND, part=own(etag="other")), basis) is VerdictReason.REPLACED
 
 
 def test_without_any_watermark_every_file_is_in() -> None:
-    assert reason(file(datetime(1990, 1, 1, tzinfo=UTC)), NOTHING) is Reason.NO_WATERMARK
+    assert reason(file(datetime(1990, 1, 1, tzinfo=UTC)), NOTHING) is VerdictReason.NO_WATERMARK
 
 
 def test_a_file_is_known_by_its_key_wherever_the_store_lies() -> None:
     known = file(NOON + SECOND)
     loaded = loads(known)
 
-    assert reason(known, MANUAL, loaded) is Reason.LOADED
-    assert reason(structs.replace(known, uri="s3://other/k/a"), MANUAL, loaded) is Reason.LOADED
-    assert reason(structs.replace(known, key="k/b"), MANUAL, loaded) is Reason.AFTER_WATERMARK
+    assert reason(known, MANUAL, loaded) is VerdictReason.LOADED
+    assert reason(structs.replace(known, uri="s3://other/k/a"), MANUAL, loaded) is VerdictReason.LOADED
+    assert reason(structs.replace(known, key="k/b"), MANUAL, loaded) is VerdictReason.AFTER_WATERMARK
 
 
 def test_a_foreign_file_that_changed_after_loading_is_judged_by_its_time_where_a_key_keeps_rows_single() -> None:
@@ -321,7 +334,10 @@ def test_a_foreign_file_that_changed_after_loading_is_judged_by_its_time_where_a
     loaded = loads(late, early)
     changed = [structs.replace(known, etag="other") for known in (late, early)]
 
-    assert [reason(f, MANUAL, loaded) for f in changed] == [Reason.AFTER_WATERMARK, Reason.BEFORE_WATERMARK]
+    assert [reason(f, MANUAL, loaded) for f in changed] == [
+        VerdictReason.AFTER_WATERMARK,
+        VerdictReason.BEFORE_WATERMARK,
+    ]
 
 
 @pytest.mark.parametrize("basis", [MANUAL, SYSTEM, AUTOMATED, NOTHING])
@@ -331,9 +347,9 @@ def test_a_foreign_file_of_a_keyless_table_that_changed_after_loading_is_held_ba
 
     summary = summarise(judge([changed], basis, loaded), basis, loaded, UTC_ZONE)
 
-    assert reason(known, basis, loaded) is Reason.LOADED
+    assert reason(known, basis, loaded) is VerdictReason.LOADED
     assert reason(changed, basis, {}) in SELECTED
-    assert summary.reasons == {Reason.CHANGED: 1}
+    assert summary.reasons == {VerdictReason.CHANGED: 1}
     assert summary.held_back == 1
     assert summary.hint == "1 file was changed after loading; `--reprocess --key …` loads one all the same"
     assert reason(changed, basis, loaded, Reprocess.NAMED) in SELECTED
@@ -353,9 +369,9 @@ def test_of_a_file_that_went_back_to_its_first_content_only_the_last_load_counts
     known = file(NOON + SECOND)
     loaded = loads(structs.replace(known, etag="v2"))
 
-    for etag, expected in (("v2", Reason.LOADED), ("v1", Reason.AFTER_WATERMARK)):
+    for etag, expected in (("v2", VerdictReason.LOADED), ("v1", VerdictReason.AFTER_WATERMARK)):
         assert reason(structs.replace(known, etag=etag), MANUAL, loaded) is expected
-    assert reason(known, replace(MANUAL, keyless=True), loaded) is Reason.CHANGED
+    assert reason(known, replace(MANUAL, keyless=True), loaded) is VerdictReason.CHANGED
 
 
 @pytest.mark.parametrize("keyless", [False, True])
@@ -365,7 +381,7 @@ def test_a_part_of_our_own_is_loaded_by_its_key_alone_whatever_its_run_says(basi
 
     for part in (own(), own(state=RunState.ABANDONED), own(state=None), own(etag="other")):
         copied = structs.replace(known, etag="copied in pieces", part=part)
-        assert reason(copied, basis, loads(known)) is Reason.LOADED
+        assert reason(copied, basis, loads(known)) is VerdictReason.LOADED
 
 
 def test_a_loaded_part_with_other_content_is_loaded_again_only_as_its_run_wrote_it() -> None:
@@ -374,9 +390,9 @@ def test_a_loaded_part_with_other_content_is_loaded_again_only_as_its_run_wrote_
     as_written = structs.replace(other, part=own(etag="other"))
 
     for again in (Reprocess.LOADED, Reprocess.NAMED):
-        assert reason(known, AUTOMATED, loads(known), again) is Reason.REPROCESSED
-        assert reason(as_written, AUTOMATED, loads(known), again) is Reason.REPROCESSED
-        assert reason(other, AUTOMATED, loads(known), again) is Reason.REPLACED
+        assert reason(known, AUTOMATED, loads(known), again) is VerdictReason.REPROCESSED
+        assert reason(as_written, AUTOMATED, loads(known), again) is VerdictReason.REPROCESSED
+        assert reason(other, AUTOMATED, loads(known), again) is VerdictReason.REPLACED
 
 
 def test_reprocessing_takes_loaded_files_again_unless_a_point_excludes_them() -> None:
@@ -384,11 +400,11 @@ def test_reprocessing_takes_loaded_files_again_unless_a_point_excludes_them() ->
     loaded = loads(late, early)
 
     for basis in (AUTOMATED, NOTHING):
-        assert [reason(f, basis, loaded, Reprocess.LOADED) for f in (late, early)] == [Reason.REPROCESSED] * 2
-    assert reason(late, MANUAL, loaded, Reprocess.LOADED) is Reason.AFTER_WATERMARK
-    assert reason(early, MANUAL, loaded, Reprocess.LOADED) is Reason.BEFORE_WATERMARK
-    assert reason(late, SYSTEM, loaded, Reprocess.LOADED) is Reason.AFTER_SYSTEM
-    assert reason(early, MANUAL, loaded, Reprocess.NAMED) is Reason.REPROCESSED
+        assert [reason(f, basis, loaded, Reprocess.LOADED) for f in (late, early)] == [VerdictReason.REPROCESSED] * 2
+    assert reason(late, MANUAL, loaded, Reprocess.LOADED) is VerdictReason.AFTER_WATERMARK
+    assert reason(early, MANUAL, loaded, Reprocess.LOADED) is VerdictReason.BEFORE_WATERMARK
+    assert reason(late, SYSTEM, loaded, Reprocess.LOADED) is VerdictReason.AFTER_SYSTEM
+    assert reason(early, MANUAL, loaded, Reprocess.NAMED) is VerdictReason.REPROCESSED
 
 
 def test_the_basis_of_a_watermark_is_manual_session_point_or_system_in_that_order() -> None:
@@ -544,6 +560,6 @@ def test_a_distance_in_words_is_never_longer_than_the_distance_nor_a_unit_shorte
 
 
 def test_every_reason_belongs_to_a_rule() -> None:
-    assert set(RULES) == set(Reason)
-    assert Verdict(file(), Reason.LOADED).rule == 2
+    assert set(RULES) == set(VerdictReason)
+    assert Verdict(file(), VerdictReason.LOADED).rule == 2
     assert [r for r, _ in itertools.groupby(sorted(RULES.values()))] == [1, 2, 3, 4, 5, 6]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import ExitCode
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 
 LONG_AGO = "2020-01-01"
 
@@ -18,7 +18,7 @@ def seed(stack: Stack, first: int = 1, count: int = 10) -> None:
     stack.insert(*((i, 1, "seed", stack.ago(hours=5, minutes=-i)) for i in range(first, first + count)))
 
 
-def reasons(stack: Stack) -> Mapping[Reason, int]:
+def reasons(stack: Stack) -> Mapping[VerdictReason, int]:
     return stack.service.files.select(stack.table()).summary.reasons
 
 
@@ -33,7 +33,7 @@ def test_a_sync_after_a_reset_brings_no_row_back_that_was_deleted_meanwhile(stac
 
     assert (result.rows_extracted, result.rows_loaded) == (7, 7)
     assert stack.warehouse_rows() == stack.source_rows()
-    assert reasons(stack) == {Reason.EARLIER_EPOCH: 1, Reason.LOADED: 1}
+    assert reasons(stack) == {VerdictReason.EARLIER_EPOCH: 1, VerdictReason.LOADED: 1}
 
 
 @pytest.mark.parametrize("waited", [0, 15])
@@ -81,7 +81,7 @@ def test_what_waited_in_an_epoch_that_was_taken_back_is_not_loaded_beside_what_i
     seed(stack, first=11)
     stack.sync_one(backup_only=True)
     stack.service.history.undo(stack.table(), serial, force=True)
-    assert reasons(stack) == {Reason.LOADED: 1, Reason.LATER_EPOCH: 1}
+    assert reasons(stack) == {VerdictReason.LOADED: 1, VerdictReason.LATER_EPOCH: 1}
 
     assert stack.sync_one().rows_loaded == 10
     assert stack.warehouse_rows() == stack.source_rows()

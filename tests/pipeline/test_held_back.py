@@ -5,7 +5,7 @@ import pytest
 from tests.pipeline.test_loaded_files import foreign
 from tests.stack import Stack
 from wmtui.errors import ExitCode, LeaseHeld, UsageError
-from wmtui.files.verdicts import Reason, Will
+from wmtui.files.verdicts import VerdictReason, Will
 from wmtui.watermarks import lease
 from wmtui.watermarks.timestamps import format_wall
 
@@ -42,7 +42,7 @@ def test_what_a_full_sync_leaves_below_the_load_floor_is_held_back_at_every_door
     assert "1 file is held back" in embedded.log()
     assert held_back(embedded) == (0, 1)
     files = embedded.service.files.select(embedded.table())
-    assert files.summary.reasons == {Reason.BEFORE_FLOOR: 1, Reason.LOADED: 1}
+    assert files.summary.reasons == {VerdictReason.BEFORE_FLOOR: 1, VerdictReason.LOADED: 1}
     embedded.sync_one(redshift_only=False)
     assert held_back(embedded) == (0, 1)
 
@@ -92,7 +92,7 @@ def test_a_skipped_file_is_not_loaded_until_that_is_taken_back(embedded: Stack) 
     table, files = embedded.table(), embedded.service.files
     files.skip(table, [OLD], reason="a test export")
     assert embedded.sync_one(redshift_only=True).files_loaded == 0
-    assert files.select(table).summary.reasons == {Reason.SKIPPED: 1}
+    assert files.select(table).summary.reasons == {VerdictReason.SKIPPED: 1}
 
     files.unskip(table, [OLD], reason="it was none")
     assert embedded.sync_one(redshift_only=True).files_loaded == 1

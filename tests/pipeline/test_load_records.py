@@ -7,7 +7,7 @@ import pytest
 from tests.stack import Stack, embedded_stack
 from tests.verify.test_verify_table import verify
 from wmtui.errors import StoreError
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.runs.load_records import LoadRecords
 
 
@@ -31,7 +31,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return stack
 
 
-def verdicts(stack: Stack) -> list[Reason]:
+def verdicts(stack: Stack) -> list[VerdictReason]:
     return [verdict.reason for verdict in stack.service.files.select(stack.table()).verdicts]
 
 
@@ -44,7 +44,7 @@ def test_a_load_of_an_earlier_epoch_is_recorded_by_the_next_sync(stack: Stack) -
     stack.service.history.undo(stack.table(), to=first_epoch(stack))
 
     assert stack.mark()["epoch"] == 1
-    assert set(verdicts(stack)) <= {Reason.LOADED, Reason.LATER_EPOCH}
+    assert set(verdicts(stack)) <= {VerdictReason.LOADED, VerdictReason.LATER_EPOCH}
     (preview,) = stack.preview(redshift_only=True)
     assert preview.selection is not None
     assert not preview.selection.selected
@@ -64,7 +64,7 @@ def test_or_by_the_next_verify(stack: Stack) -> None:
 
     verify(stack)
 
-    assert verdicts(stack) == [Reason.LOADED]
+    assert verdicts(stack) == [VerdictReason.LOADED]
 
 
 def test_a_sync_asks_for_no_record_of_loads_that_are_known_to_be_recorded(

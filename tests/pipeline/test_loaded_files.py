@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack import Stack
 from wmtui.errors import ExitCode
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 
 FOREIGN = "incremental/shop.orders/corrections.parquet"
 
@@ -79,7 +79,7 @@ def test_a_corrected_file_of_a_table_without_key_is_held_back_by_name(embedded: 
     (result,) = embedded.sync(redshift_only=True)
     assert result.exit_code is ExitCode.NOTHING_SELECTED
     (verdict,) = embedded.service.files.select(embedded.table()).verdicts
-    assert verdict.reason is Reason.CHANGED
+    assert verdict.reason is VerdictReason.CHANGED
     assert notes(embedded) == ["v1"]
     embedded.sync_one(redshift_only=True, reprocess=True, keys=(FOREIGN,), force=True)
     assert sorted(notes(embedded)) == ["v1", "v2"]

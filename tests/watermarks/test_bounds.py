@@ -90,7 +90,7 @@ def test_a_change_that_nobody_could_read_again_is_refused_and_nothing_is_written
     watermarks = WatermarkStore(folder, clock, ANA)
     mark = watermarks.change(table, "note", lambda _: {"x": 1})
 
-    with pytest.raises(TableError, match="nobody could read it again"):
+    with pytest.raises(TableError, match="it could not be read again"):
         watermarks.change(table, "note", lambda _: fields)
 
     assert watermarks.read(table).watermark == mark

@@ -26,7 +26,7 @@ from wmtui.objects import ObjectStore
 from wmtui.objects.s3 import S3Store
 from wmtui.watermarks import lease
 from wmtui.watermarks.lease import TTL, Batch, Lease
-from wmtui.watermarks.lock_document import LastRun, Outcome
+from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 
@@ -119,7 +119,7 @@ def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Le
         last_success=NOON,
         extracted_to=NOON - timedelta(hours=1),
         extracted_behind=lease.place(mark),
-        last_run=LastRun(NOON, Outcome.SUCCESS, 5),
+        last_run=LastRun(NOON, SyncOutcome.SUCCESS, 5),
     )
 
     document = leases.document()
@@ -198,7 +198,7 @@ def test_a_paused_holder_notices_that_it_was_replaced_and_leaves_the_heir_alone(
         paused.renew()
     with pytest.raises(LeaseHeld, match="was lost"):
         paused.check()
-    paused.release(last_run=LastRun(NOON, Outcome.SUCCESS, 5))
+    paused.release(last_run=LastRun(NOON, SyncOutcome.SUCCESS, 5))
 
     assert in_folder.document() == heirs
 
@@ -406,7 +406,7 @@ def test_an_unreachable_store_does_not_hide_what_the_run_has_to_say(on_s3: Lease
     held = on_s3.take()
     s3.faults.add(refuse(500, "InternalError"), key="watermark/locks/", times=None)
 
-    held.release(last_run=LastRun(NOON, Outcome.FAILED, 0))
+    held.release(last_run=LastRun(NOON, SyncOutcome.FAILED, 0))
 
     s3.faults.clear()
     assert on_s3.document()["owner"] == "ana"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.clock import NOON
 from wmtui.errors import Unreadable
-from wmtui.watermarks.lock_document import Broken, LastRun, LockDocument, Outcome
+from wmtui.watermarks.lock_document import Broken, LastRun, LockDocument, SyncOutcome
 
 KEY = "watermark/locks/shop.orders.json"
 FULL = LockDocument(
@@ -23,7 +23,7 @@ FULL = LockDocument(
     rows=9,
     acquired=NOON,
     renewed=NOON,
-    last_run=LastRun(NOON, Outcome.FAILED, 7, "the disk is full"),
+    last_run=LastRun(NOON, SyncOutcome.FAILED, 7, "the disk is full"),
     last_success=NOON,
     extracted_to=NOON,
     extracted_behind=[1, "2025-08-14 10:00:00", [7]],

@@ -20,7 +20,7 @@ from wmtui.watermarks.bounds import VERSION
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
 from wmtui.watermarks.model import Watermark, digest_of
-from wmtui.watermarks.store import Author, Stored, WatermarkStore
+from wmtui.watermarks.store import Author, StoredWatermark, WatermarkStore
 from wmtui.watermarks.timestamps import parse_wall
 
 ANA = Author("ana", "host-1")
@@ -83,7 +83,7 @@ def test_a_document_says_when_it_was_made_and_changed_by_which_format_and_whose_
     assert (entry["epoch"], entry["fence"], entry["whole"]) == (1, 0, False)
     assert entry["digest"] == digest_of(mark.content)
     assert marks.journal()[1] == entry
-    assert marks.store.read(TABLE) == Stored(mark, marks.objects.head(KEY).etag, 2)
+    assert marks.store.read(TABLE) == StoredWatermark(mark, marks.objects.head(KEY).etag, 2)
 
 
 def test_the_first_change_every_fiftieth_and_those_of_others_are_copied_with_the_whole_content(marks: Marks) -> None:
@@ -220,7 +220,7 @@ def test_a_change_that_nobody_could_read_again_is_not_made(marks: Marks) -> None
     before = marks.change()
     with pytest.raises(TableError, match="was not changed") as refused:
         marks.note(last_mysql_data_timestamp="soon")
-    assert refused.value.why.startswith("nobody could read it again: ")
+    assert refused.value.why.startswith("it could not be read again: ")
     assert KEY in refused.value.next_step
     with pytest.raises(TableError, match="was not changed"):
         marks.note(epoch="first")
@@ -478,7 +478,7 @@ def test_a_document_of_another_tool_over_a_journal_keeps_epoch_and_fence(marks: 
 def test_a_new_table_and_one_that_nobody_touched_are_not_changed_outside(marks: Marks) -> None:
     assert marks.store.unadopted(TABLE) is None
     assert marks.store.current(TABLE) == Watermark.new(TABLE)
-    assert marks.store.read(TABLE) == Stored(Watermark.new(TABLE), None)
+    assert marks.store.read(TABLE) == StoredWatermark(Watermark.new(TABLE), None)
     mark = marks.change()
     assert marks.store.unadopted(TABLE) is None
     assert marks.store.current(TABLE) == mark
@@ -493,9 +493,9 @@ def test_a_document_that_is_written_all_the_time_is_not_taken_for_an_edit_from_o
     read, number = marks.store._get, iter(range(10**6))
     reads: list[int] = []
 
-    def restless(table: TableName) -> Stored:
+    def restless(table: TableName) -> StoredWatermark:
         reads.append(1)
-        return Stored(read(table).watermark, f"etag-{next(number)}")
+        return StoredWatermark(read(table).watermark, f"etag-{next(number)}")
 
     monkeypatch.setattr(marks.store, "_get", restless)
     assert marks.store.unadopted(TABLE) is None

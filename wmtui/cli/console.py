@@ -17,8 +17,7 @@ from wmtui.errors import OutputFailed, UsageError, WmtuiError
 from wmtui.events import Severity
 from wmtui.model import utc_now
 from wmtui.secrets import redacted
-from wmtui.watermarks.timestamps import format_instant
-from wmtui.words.values import in_one_line, printable
+from wmtui.words.values import in_one_line, instant, printable
 
 SCHEMA_VERSION = 1
 """Of every JSON document; greater when a field goes away or means something else."""
@@ -70,7 +69,7 @@ class Console:
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
         if self._log_file is not None:
-            at = format_instant(utc_now().replace(microsecond=0))
+            at = instant(utc_now())
             _append(self._log_file, f"{at} {severity.value.upper()} {_indented(printable(text))}\n")
         if self.shows(severity):
             prefix = "warning: " if severity is Severity.WARNING else ""

@@ -8,7 +8,7 @@ import click
 
 from wmtui.cli.console import Console
 from wmtui.cli.next_step import next_command
-from wmtui.cli.options import Options
+from wmtui.cli.options import GlobalOptions
 from wmtui.config import DEFAULT_PATH, Settings, load
 from wmtui.errors import UsageError, WmtuiError
 from wmtui.events import Severity
@@ -23,9 +23,9 @@ class Invocation:
         self.given: dict[str, Any] = {}
 
     @cached_property
-    def options(self) -> Options:
+    def options(self) -> GlobalOptions:
         """The global options; complete once a command runs. Raises UsageError when they contradict each other."""
-        options = Options(**self.given)
+        options = GlobalOptions(**self.given)
         options.refuse_contradictions()
         return options
 

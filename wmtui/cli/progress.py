@@ -6,7 +6,7 @@ from typing import Protocol
 
 from wmtui.cli.console import Console
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
-from wmtui.service.progress import TableProgress
+from wmtui.service import TableProgress
 from wmtui.texts import count
 from wmtui.words.progress import ending, parts
 

@@ -1,4 +1,4 @@
-"""What somebody decided about single files: never to load one, or to give one up that was held back.
+"""What operators decided about single files: never to load one, or to give one up that was held back.
 
 One document per table. The lock document has its serial, so that a table without decisions costs no request.
 """
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
-from wmtui.files.verdicts import Decided, Decision, Will
+from wmtui.files.verdicts import DecidedFiles, Decision, Will
 from wmtui.layout import decisions_key
 from wmtui.model import Instant, TableName
 from wmtui.objects import ObjectStore
@@ -44,7 +44,7 @@ class Decisions(Struct, frozen=True):
     """Every decision about a table's files. serial: grows with each change, 0 without any."""
 
     serial: int = 0
-    files: Decided = MappingProxyType({})
+    files: DecidedFiles = MappingProxyType({})
 
 
 NONE = Decisions()
@@ -65,9 +65,9 @@ def change(
 ) -> Decisions:
     """Add decisions, take others back by key. Raises Conflict where others keep being quicker, Unreadable."""
     for attempt in range(_ATTEMPTS):
-        found, etag = _read(objects, table)
-        files = {**{name: known for name, known in found.files.items() if name not in withdrawn}, **new}
-        changed = Decisions(found.serial + 1, files)
+        current, etag = _read(objects, table)
+        files = {**{name: known for name, known in current.files.items() if name not in withdrawn}, **new}
+        changed = Decisions(current.serial + 1, files)
         entries = {name: _Entry(d.etag, d.will, d.by, d.at, d.reason) for name, d in files.items()}
         data = msgspec.json.format(msgspec.json.encode(_Document(str(table), changed.serial, entries)))
         try:
@@ -83,14 +83,14 @@ def change(
 
 def _read(objects: ObjectStore, table: TableName) -> tuple[Decisions, str | None]:
     try:
-        found = objects.get(decisions_key(table))
+        stored = objects.get(decisions_key(table))
     except ObjectMissing:
         return NONE, None
     try:
-        document = _DECODER.decode(documents.text_of(found.data))
+        document = _DECODER.decode(documents.text_of(stored.data))
     except (ValueError, RecursionError) as error:
         raise Unreadable(decisions_key(table), f"not a document of decisions: {error}") from None
     if document.table != str(table):
         raise Unreadable(decisions_key(table), f"it is of {document.table}")
     files = {name: Decision(e.etag, e.will, e.by, e.at, e.reason) for name, e in document.files.items()}
-    return Decisions(document.serial, files), found.info.etag
+    return Decisions(document.serial, files), stored.info.etag

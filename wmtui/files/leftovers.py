@@ -1,4 +1,4 @@
-"""What crashed runs left behind: parts that no load will ever take.
+"""What crashed runs left: parts that no load will ever take.
 
 Nobody else's file is one, nor a part that a run under way may still list, that the ledger or a load record knows, or
 whose run is unknown and recent. Each is named by its exact key.
@@ -35,7 +35,7 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
     """
     store = RunStore(objects, mark.table)
     runs: dict[str, Run | None] = {}
-    found = []
+    leftovers = []
     for info in objects.list(data_folder(mark.table)):
         name = parse_part(mark.table, info.key)
         if name is None or name.run == mark.pending_extraction or info.key in loaded:
@@ -47,8 +47,8 @@ def leftover_parts(objects: ObjectStore, mark: Watermark, loaded: Container[str]
             continue  # Its document was lost: these may be the only copy of rows before the watermark.
         why = _why(info, name.run, runs[name.run], now)
         if why is not None and not _is_moved(objects, info, runs[name.run], loaded):
-            found.append(Leftover(info.key, info.size, why))
-    return found
+            leftovers.append(Leftover(info.key, info.size, why))
+    return leftovers
 
 
 def _is_moved(objects: ObjectStore, info: ObjectInfo, run: Run | None, loaded: Container[str]) -> bool:
@@ -78,13 +78,13 @@ def _why(info: ObjectInfo, name: str, run: Run | None, now: datetime) -> str | N
 
 def forgotten_objects(objects: ObjectStore) -> list[Leftover]:
     """Probes of conditional writes, and manifests, whose process died before it removed them."""
-    found = []
+    leftovers = []
     for prefix, what in ((PROBES, "a probe of conditional writes"), (MANIFESTS, "a manifest of a load that died")):
         for info in objects.list(prefix):
             # The store's clock, which only an answer tells.
             if objects.get(info.key).now - info.last_modified >= AGE:
-                found.append(Leftover(info.key, info.size, what))
-    return found
+                leftovers.append(Leftover(info.key, info.size, what))
+    return leftovers
 
 
 def unfinished_writes(objects: ObjectStore) -> list[Leftover]:

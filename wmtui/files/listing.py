@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import Struct, field
 
-from wmtui.files.verdicts import Candidate, Kind, PartOf
+from wmtui.files.verdicts import Candidate, FileKind, PartOf
 from wmtui.layout import DATA, DAYS, FLAT_DATA, FlatNames, data_folder, day_folder, in_staging_area, parse_part
 from wmtui.model import TableName
 from wmtui.objects import ObjectInfo, ObjectStore
@@ -44,21 +44,21 @@ class Lister:
         loaded: keys of files whose run document need not be read, because rule 2 decides about them.
         Raises Unreadable for a run document that is corrupt.
         """
-        found: list[ObjectInfo] = []
+        files: list[ObjectInfo] = []
         unparsed: list[str] = []
         for info in _distinct(self._own_folder(table, since)):
             if info.key.endswith(".parquet"):
-                found.append(info)
+                files.append(info)
             else:
                 unparsed.append(info.key)
         ambiguous: list[str] = []
         for info in self._flat_files(since):
             owners = self._names.owners(info.key)
             if owners == [table]:
-                found.append(info)
+                files.append(info)
             elif table in owners:
                 ambiguous.append(info.key)
-        candidates = self._candidates(table, found, loaded)
+        candidates = self._candidates(table, files, loaded)
         candidates.sort(key=lambda c: (c.last_modified, c.key))
         return Listing(candidates, (data_folder(table), FLAT_DATA), unparsed, ambiguous)
 
@@ -80,10 +80,10 @@ class Lister:
                 self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
 
-    def _candidates(self, table: TableName, found: list[ObjectInfo], loaded: Container[str]) -> list[Candidate]:
-        named = [(info, self._objects.uri(info.key), parse_part(table, info.key)) for info in found]
-        wanted = {part.run for info, _, part in named if part and info.key not in loaded}
-        runs = self._read_runs(table, wanted)
+    def _candidates(self, table: TableName, files: list[ObjectInfo], loaded: Container[str]) -> list[Candidate]:
+        named = [(info, self._objects.uri(info.key), parse_part(table, info.key)) for info in files]
+        unread = {part.run for info, _, part in named if part and info.key not in loaded}
+        runs = self._read_runs(table, unread)
         listed = {part.key: part for run in runs.values() if run for part in run.parts}
         candidates = []
         for info, uri, name in named:
@@ -112,10 +112,10 @@ class Lister:
             return dict(zip(names, pool.map(read, names), strict=True))
 
 
-def _kind(table: TableName, info: ObjectInfo) -> Kind:
+def _kind(table: TableName, info: ObjectInfo) -> FileKind:
     if not info.key.startswith(FLAT_DATA) and in_staging_area(table, info.key):
-        return Kind.STAGING
-    return Kind.ARCHIVED if info.archived else Kind.DATA
+        return FileKind.STAGING
+    return FileKind.ARCHIVED if info.archived else FileKind.DATA
 
 
 def _distinct(found: Iterable[ObjectInfo]) -> list[ObjectInfo]:

@@ -17,7 +17,7 @@ from wmtui.files import decisions
 from wmtui.files.decisions import Decisions
 from wmtui.files.listing import Lister, Listing
 from wmtui.files.summary import Summary, explain, summarise
-from wmtui.files.verdicts import Basis, Candidate, Kind, Reason, Reprocess, Verdict, judge
+from wmtui.files.verdicts import Basis, Candidate, FileKind, Reprocess, Verdict, VerdictReason, judge
 from wmtui.objects import ObjectStore
 from wmtui.runs.footers import same_content
 from wmtui.runs.load_records import Destination, LoadRecords, Loads, loaded_files
@@ -56,6 +56,10 @@ class Selection(Struct, frozen=True):
         """Those of them that were listed, oldest first."""
         return [v.file for v in self.verdicts if v.held_back]
 
+    def holds_back_since(self, at: datetime) -> bool:
+        """Whether a file that was written after this instant is held back."""
+        return any(file.last_modified > at for file in self.held_back_files)
+
     def explain(self, verdict: Verdict) -> str:
         """Why a file is in or out, in words."""
         return explain(verdict, self.loaded, self.decisions.files)
@@ -77,7 +81,7 @@ class Loading(Struct, frozen=True):
     list_all_every: timedelta = timedelta(hours=8)
 
 
-class Known(Struct, frozen=True):
+class LedgerLoads(Struct, frozen=True):
     """What a warehouse's ledger says: how every file was last loaded, and the ids of all loads into the target."""
 
     loads: Loads
@@ -103,7 +107,7 @@ class _Case(Struct, frozen=True):
 
     mark: Watermark
     table: Loading
-    ledger: Known | None
+    ledger: LedgerLoads | None
     choice: Choice
     basis: Basis
     decided: Decisions
@@ -124,7 +128,7 @@ class FileFilter:
         heartbeat: Heartbeat,
         system: datetime | None,
         *,
-        ledger: Known | None = None,
+        ledger: LedgerLoads | None = None,
         choice: Choice = _RULES_ONLY,
     ) -> Selection:
         """Judge every file of a table by a watermark.
@@ -133,19 +137,19 @@ class FileFilter:
         is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
         """
         decided = decisions.standing(self._objects, mark.table, heartbeat)
-        noted = noted_listing(mark, heartbeat, table, decided)
+        last_listing = noted_listing(mark, heartbeat, table, decided)
         basis = Basis.of(mark, system, self._zone, keyless=table.keyless)
         since = None
-        if not (choice.all_days or choice.reprocess or _is_due(noted, heartbeat.now, table)):
+        if not (choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)):
             since = self._since(mark, basis, settled_run(mark, heartbeat, table, decided, ledger))
         case = _Case(mark, table, ledger, choice, basis, decided)
-        found = self._judged(case, since)
-        if since is not None and noted is not None and any(f.last_modified > noted.at for f in found.held_back_files):
+        selection = self._judged(case, since)
+        if since is not None and last_listing is not None and selection.holds_back_since(last_listing.at):
             since = None  # The note counts those of earlier listings: only all days show how many there are now.
-            found = self._judged(case, since)
-        if since is None or noted is None:
-            return replace(found, whole_at=heartbeat.now, held_back=found.summary.held_back)
-        return replace(found, whole_at=noted.at, held_back=noted.held_back)
+            selection = self._judged(case, since)
+        if since is None or last_listing is None:
+            return replace(selection, whole_at=heartbeat.now, held_back=selection.summary.held_back)
+        return replace(selection, whole_at=last_listing.at, held_back=last_listing.held_back)
 
     def _judged(self, case: "_Case", since: date | None) -> Selection:
         """Every file in the folders of `since` and later."""
@@ -172,9 +176,9 @@ class FileFilter:
     def _as_restored(self, verdict: Verdict, basis: Basis, loaded: Loads, again: Reprocess) -> Verdict:
         """An archived file that would be loaded is, once it was restored; only asking for it tells."""
         file = verdict.file
-        if verdict.reason is not Reason.ARCHIVED or self._objects.head(file.key).archived:
+        if verdict.reason is not VerdictReason.ARCHIVED or self._objects.head(file.key).archived:
             return verdict
-        return judge([msgspec.structs.replace(file, kind=Kind.DATA)], basis, loaded, again)[0]
+        return judge([msgspec.structs.replace(file, kind=FileKind.DATA)], basis, loaded, again)[0]
 
     def _recorded(self, mark: Watermark, table: Loading, since: date | None) -> Loads:
         day = since and since - _ZONE_SLACK
@@ -187,7 +191,7 @@ class FileFilter:
         part = file.part
         if part is None or part.footer is None or part.etag in (None, file.etag) or file.key in loaded:
             return file
-        if file.kind is not Kind.DATA:
+        if file.kind is not FileKind.DATA:
             return file
         if part.size != file.size or not same_content(self._objects, file.key, part.footer):
             return file
@@ -213,7 +217,7 @@ def settled_mark(
 
 
 def settled_run(
-    mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions, ledger: Known | None = None
+    mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions, ledger: LedgerLoads | None = None
 ) -> str:
     """The newest run up to which every run is loaded, excluded or abandoned, as the last load into this warehouse left
     it; "" for none. ledger: what the warehouse says; None: it was not asked.
@@ -244,15 +248,15 @@ def listing_note(
 
 def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions) -> WholeListing | None:
     """What the last load into this warehouse saw of all days; None where none did that by this watermark."""
-    noted = listing_notes(heartbeat).get(table.destination.warehouse or "")
+    note = listing_notes(heartbeat).get(table.destination.warehouse or "")
     try:
-        if noted is None or type(noted["held_back"]) is not int:
+        if note is None or type(note["held_back"]) is not int:
             return None
-        found = WholeListing(noted["held_back"], parse_instant(noted["at"]))
+        listing = WholeListing(note["held_back"], parse_instant(note["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    expected = listing_note(mark, table, decided, found.held_back, found.at)
-    return found if noted.get("judged_by") == expected["judged_by"] else None
+    expected = listing_note(mark, table, decided, listing.held_back, listing.at)
+    return listing if note.get("judged_by") == expected["judged_by"] else None
 
 
 def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
@@ -260,9 +264,9 @@ def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     return dict(heartbeat.document.listed_in)
 
 
-def _is_due(noted: WholeListing | None, now: datetime | None, table: Loading) -> bool:
+def _is_due(last_listing: WholeListing | None, now: datetime | None, table: Loading) -> bool:
     """Whether all days are to be listed again."""
-    return noted is None or now is None or not timedelta(0) <= now - noted.at < table.list_all_every
+    return last_listing is None or now is None or not timedelta(0) <= now - last_listing.at < table.list_all_every
 
 
 def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
@@ -271,7 +275,7 @@ def settled_marks(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
 
 
 def earlier_runs(heartbeat: Heartbeat) -> list[str]:
-    """Runs of a table that its lock document names; a new one has to sort behind them."""
+    """Runs of a table that its lock document names; a new one has to sort after them."""
     settled = [mark.get("run") for mark in settled_marks(heartbeat).values()]
     names = [heartbeat.document.committed_run, *settled]
     return [name for name in names if isinstance(name, str) and is_run_id(name)]

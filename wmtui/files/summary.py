@@ -8,7 +8,17 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.files.verdicts import HELD_BACK, SELECTED, TIMED_OUT, Basis, Decided, Reason, Reprocess, Verdict, judge
+from wmtui.files.verdicts import (
+    HELD_BACK,
+    SELECTED,
+    TIMED_OUT,
+    Basis,
+    DecidedFiles,
+    Reprocess,
+    Verdict,
+    VerdictReason,
+    judge,
+)
 from wmtui.runs.load_records import Loads
 from wmtui.texts import format_duration
 from wmtui.watermarks.timestamps import format_instant, format_wall, to_instant, to_wall
@@ -22,7 +32,7 @@ class Summary(Struct, frozen=True):
 
     found: int
     selected: int
-    reasons: Mapping[Reason, int]
+    reasons: Mapping[VerdictReason, int]
     hint: str
     enter_at: datetime | None = None
 
@@ -47,7 +57,7 @@ def summarise(
     zone: ZoneInfo,
     *,
     reprocess: Reprocess = Reprocess.NO,
-    decided: Decided = MappingProxyType({}),
+    decided: DecidedFiles = MappingProxyType({}),
 ) -> Summary:
     """Count verdicts by reason; where nothing is selected or files are held back, name the change that lets them in."""
     reasons = Counter(v.reason for v in verdicts)
@@ -66,35 +76,35 @@ def summarise(
 
 
 def _opening_point(verdicts: Sequence[Verdict], zone: ZoneInfo) -> datetime | None:
-    """The latest point, to the second, that every file lies behind that is out for its time."""
+    """The latest point, to the second, such that every file that is out for its time lies after it."""
     missed = [v.file.last_modified for v in verdicts if v.reason in TIMED_OUT]
     return to_wall(min(missed) - timedelta(seconds=1), zone) if missed else None
 
 
-def _hints(reasons: Mapping[Reason, int]) -> Iterator[str]:
+def _hints(reasons: Mapping[VerdictReason, int]) -> Iterator[str]:
     """What else keeps files out."""
-    if n := reasons.get(Reason.LOADED):
+    if n := reasons.get(VerdictReason.LOADED):
         yield f"{_files(n, 'was', 'were')} loaded before; `--reprocess` loads them again"
-    if n := reasons.get(Reason.UNCOMMITTED):
+    if n := reasons.get(VerdictReason.UNCOMMITTED):
         yield f"{_files(n, 'is', 'are')} of a run that is not committed; the next full sync settles it"
-    if n := reasons.get(Reason.UNLISTED):
+    if n := reasons.get(VerdictReason.UNLISTED):
         yield f"{_files(n, 'is a leftover', 'are leftovers')} of an interrupted upload, in no run's list"
-    if n := reasons.get(Reason.CHANGED):
+    if n := reasons.get(VerdictReason.CHANGED):
         yield f"{_files(n, 'was', 'were')} changed after loading; `--reprocess --key …` loads one all the same"
-    if n := reasons.get(Reason.EARLIER_EPOCH):
+    if n := reasons.get(VerdictReason.EARLIER_EPOCH):
         yield (
             f"{_files(n, 'is', 'are')} of an earlier epoch, before the last reset; its rows are read again, and "
             "`set` to a point before it, then `sync --redshift-only`, loads what is there"
         )
-    if n := reasons.get(Reason.LATER_EPOCH):
-        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` went back behind; a second `undo` returns to it"
-    if n := reasons.get(Reason.REPLACED):
+    if n := reasons.get(VerdictReason.LATER_EPOCH):
+        yield f"{_files(n, 'is', 'are')} of a later epoch, which `undo` took back; a second `undo` returns to it"
+    if n := reasons.get(VerdictReason.REPLACED):
         yield f"{_files(n, 'was', 'were')} replaced after the run that wrote them; see `wmtui files`"
-    if n := reasons.get(Reason.ARCHIVED):
+    if n := reasons.get(VerdictReason.ARCHIVED):
         yield f"{_files(n, 'is', 'are')} archived; restore them in S3, and the next load takes them"
-    if n := reasons.get(Reason.SKIPPED, 0) + reasons.get(Reason.WRITTEN_OFF, 0):
+    if n := reasons.get(VerdictReason.SKIPPED, 0) + reasons.get(VerdictReason.WRITTEN_OFF, 0):
         yield f"{_files(n, 'was', 'were')} skipped or written off; `wmtui files --unskip KEY` takes that back"
-    if n := reasons.get(Reason.STAGING):
+    if n := reasons.get(VerdictReason.STAGING):
         yield f"{_files(n, 'lies', 'lie')} in a writer's staging area, and are no data"
 
 
@@ -102,38 +112,38 @@ def _files(count: int, singular: str, plural: str) -> str:
     return f"{count} file {singular}" if count == 1 else f"{count} files {plural}"
 
 
-def explain(verdict: Verdict, loaded: Loads, decided: Decided = MappingProxyType({})) -> str:
+def explain(verdict: Verdict, loaded: Loads, decided: DecidedFiles = MappingProxyType({})) -> str:
     """The reason in words, e.g. `outside the session window by 3 h 12 m`."""
     reason, file, distance = verdict.reason, verdict.file, verdict.distance
     by = format_duration(distance) if distance is not None else ""
-    if reason is Reason.LOADED:
+    if reason is VerdictReason.LOADED:
         known = loaded[file.key]
         since = "" if known.etag == file.etag else "; its content is not what was loaded"
         return f"loaded at {format_instant(known.at)} by load {known.load_id}{since}"
-    if reason is Reason.UNCOMMITTED and file.part is not None:
+    if reason is VerdictReason.UNCOMMITTED and file.part is not None:
         return f"its run {file.part.run} is {file.part.state.value if file.part.state else 'unknown'}"
-    if reason is Reason.UNLISTED and file.part is not None:
+    if reason is VerdictReason.UNLISTED and file.part is not None:
         return f"its run {file.part.run} does not list it"
-    if reason in (Reason.SKIPPED, Reason.WRITTEN_OFF):
+    if reason in (VerdictReason.SKIPPED, VerdictReason.WRITTEN_OFF):
         known_as = decided[file.key]
         return f"{reason.replace('_', ' ')} by {known_as.by} at {format_instant(known_as.at)}: {known_as.reason}"
     boundary = format_instant(verdict.boundary) if verdict.boundary else ""
     return {
-        Reason.STAGING: "in a writer's staging area, no data yet",
-        Reason.ARCHIVED: "archived: restore it first",
-        Reason.REPROCESSED: "loaded before, and loaded again by --reprocess",
-        Reason.NAMED: "named by --key",
-        Reason.REPLACED: "its content is not what its run wrote",
-        Reason.CHANGED: "its content changed after it was loaded, and the table has no primary key",
-        Reason.AFTER_WATERMARK: f"{by} after the watermark",
-        Reason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
-        Reason.IN_SESSION: "inside the session window",
-        Reason.CARRIED_OVER: "carried over: a committed part that was never loaded",
-        Reason.OUTSIDE_SESSION: f"outside the session window by {by}",
-        Reason.BEFORE_FLOOR: f"before the load floor {boundary}, never loaded",
-        Reason.EARLIER_EPOCH: "of an earlier epoch: the table was reset since",
-        Reason.LATER_EPOCH: "of a later epoch: that reset was taken back",
-        Reason.AFTER_SYSTEM: f"{by} after the system watermark",
-        Reason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
-        Reason.NO_WATERMARK: "no watermark excludes it",
+        VerdictReason.STAGING: "in a writer's staging area, no data yet",
+        VerdictReason.ARCHIVED: "archived: restore it first",
+        VerdictReason.REPROCESSED: "loaded before, and loaded again by --reprocess",
+        VerdictReason.NAMED: "named by --key",
+        VerdictReason.REPLACED: "its content is not what its run wrote",
+        VerdictReason.CHANGED: "its content changed after it was loaded, and the table has no primary key",
+        VerdictReason.AFTER_WATERMARK: f"{by} after the watermark",
+        VerdictReason.BEFORE_WATERMARK: f"{by} too old: not after the watermark {boundary}",
+        VerdictReason.IN_SESSION: "inside the session window",
+        VerdictReason.CARRIED_OVER: "carried over: a committed part that was never loaded",
+        VerdictReason.OUTSIDE_SESSION: f"outside the session window by {by}",
+        VerdictReason.BEFORE_FLOOR: f"before the load floor {boundary}, never loaded",
+        VerdictReason.EARLIER_EPOCH: "of an earlier epoch: the table was reset since",
+        VerdictReason.LATER_EPOCH: "of a later epoch: that reset was taken back",
+        VerdictReason.AFTER_SYSTEM: f"{by} after the system watermark",
+        VerdictReason.BEFORE_SYSTEM: f"{by} too old: not after the system watermark {boundary}",
+        VerdictReason.NO_WATERMARK: "no watermark excludes it",
     }[reason]

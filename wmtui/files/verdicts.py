@@ -3,17 +3,17 @@
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business); below a writer's staging area: no data
 2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it. A part of our own counts as loaded by its key alone: nobody writes it again; what is loaded
+   watermark excludes it. A part of our own counts as loaded by its key alone: it is never written again; what is loaded
    again is only what its run wrote, or what was loaded. A foreign file whose content changed since is another one;
    without a primary key it is held back, because its rows would double
-3. skipped or written off by somebody, with this ETag: out. A part of a run that is not committed, or that its committed
-   run does not list: out. In an archive: out although the rules below take it, until it is restored
+3. skipped or written off by an operator, with this ETag: out. A part of a run that is not committed, or that its
+   committed run does not list: out. In an archive: out although the rules below take it, until it is restored
 4. manual, or automated without extraction time: in when LastModified > data timestamp
 5. automated: a part of another epoch is out, for its rows are read again in this one; else not at or before the load
    floor, and within 10 h of the extraction time (both ends in), or a part of a committed run that was never loaded
 6. without a data timestamp the system watermark acts as a manual one; without both, everything is in
 
-What is out although its rows were neither loaded nor given up is held back: nobody may call the table complete.
+What is out although its rows were neither loaded nor given up is held back: the table may not be called complete.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -58,7 +58,7 @@ class PartOf(_Record, frozen=True):
     footer: str | None = None
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """Whether an object can be loaded at all.
 
     STAGING: a writer has not finished with it. ARCHIVED: it must be restored before anybody can read it.
@@ -78,18 +78,18 @@ class Candidate(_Record, frozen=True):
     size: int
     last_modified: datetime
     part: PartOf | None
-    kind: Kind = Kind.DATA
+    kind: FileKind = FileKind.DATA
 
 
 class Will(StrEnum):
-    """What somebody decided about a file. SKIP: never load it. WRITE_OFF: it was held back, and is given up."""
+    """What an operator decided about a file. SKIP: never load it. WRITE_OFF: it was held back, and is given up."""
 
     SKIP = "skip"
     WRITE_OFF = "write_off"
 
 
 class Decision(_Record, frozen=True):
-    """What somebody decided about one content of a file, and why. at: aware UTC."""
+    """What an operator decided about one content of a file, and why. at: aware UTC."""
 
     etag: str
     will: Will
@@ -98,11 +98,11 @@ class Decision(_Record, frozen=True):
     reason: str
 
 
-Decided = Mapping[str, Decision]
+DecidedFiles = Mapping[str, Decision]
 """Key → what was decided about that file. One of another content was not decided about."""
 
 
-class Reason(StrEnum):
+class VerdictReason(StrEnum):
     """Why a file is in or out; the values are part of the JSON interface."""
 
     STAGING = "staging"
@@ -130,46 +130,53 @@ class Reason(StrEnum):
 
 
 RULES = {
-    Reason.STAGING: 1,
-    Reason.LOADED: 2,
-    Reason.SKIPPED: 3,
-    Reason.WRITTEN_OFF: 3,
-    Reason.ARCHIVED: 3,
-    Reason.REPROCESSED: 2,
-    Reason.NAMED: 2,
-    Reason.UNCOMMITTED: 3,
-    Reason.UNLISTED: 3,
-    Reason.REPLACED: 3,
-    Reason.CHANGED: 2,
-    Reason.AFTER_WATERMARK: 4,
-    Reason.BEFORE_WATERMARK: 4,
-    Reason.IN_SESSION: 5,
-    Reason.CARRIED_OVER: 5,
-    Reason.OUTSIDE_SESSION: 5,
-    Reason.BEFORE_FLOOR: 5,
-    Reason.EARLIER_EPOCH: 5,
-    Reason.LATER_EPOCH: 5,
-    Reason.AFTER_SYSTEM: 6,
-    Reason.BEFORE_SYSTEM: 6,
-    Reason.NO_WATERMARK: 6,
+    VerdictReason.STAGING: 1,
+    VerdictReason.LOADED: 2,
+    VerdictReason.SKIPPED: 3,
+    VerdictReason.WRITTEN_OFF: 3,
+    VerdictReason.ARCHIVED: 3,
+    VerdictReason.REPROCESSED: 2,
+    VerdictReason.NAMED: 2,
+    VerdictReason.UNCOMMITTED: 3,
+    VerdictReason.UNLISTED: 3,
+    VerdictReason.REPLACED: 3,
+    VerdictReason.CHANGED: 2,
+    VerdictReason.AFTER_WATERMARK: 4,
+    VerdictReason.BEFORE_WATERMARK: 4,
+    VerdictReason.IN_SESSION: 5,
+    VerdictReason.CARRIED_OVER: 5,
+    VerdictReason.OUTSIDE_SESSION: 5,
+    VerdictReason.BEFORE_FLOOR: 5,
+    VerdictReason.EARLIER_EPOCH: 5,
+    VerdictReason.LATER_EPOCH: 5,
+    VerdictReason.AFTER_SYSTEM: 6,
+    VerdictReason.BEFORE_SYSTEM: 6,
+    VerdictReason.NO_WATERMARK: 6,
 }
 SELECTED = frozenset(
     {
-        Reason.REPROCESSED,
-        Reason.NAMED,
-        Reason.AFTER_WATERMARK,
-        Reason.IN_SESSION,
-        Reason.CARRIED_OVER,
-        Reason.AFTER_SYSTEM,
-        Reason.NO_WATERMARK,
+        VerdictReason.REPROCESSED,
+        VerdictReason.NAMED,
+        VerdictReason.AFTER_WATERMARK,
+        VerdictReason.IN_SESSION,
+        VerdictReason.CARRIED_OVER,
+        VerdictReason.AFTER_SYSTEM,
+        VerdictReason.NO_WATERMARK,
     }
 )
-TIMED_OUT = frozenset({Reason.BEFORE_WATERMARK, Reason.OUTSIDE_SESSION, Reason.BEFORE_FLOOR, Reason.BEFORE_SYSTEM})
+TIMED_OUT = frozenset(
+    {
+        VerdictReason.BEFORE_WATERMARK,
+        VerdictReason.OUTSIDE_SESSION,
+        VerdictReason.BEFORE_FLOOR,
+        VerdictReason.BEFORE_SYSTEM,
+    }
+)
 """Out for its time alone: another watermark would let the file in."""
-_GIVEN_UP = frozenset({Reason.UNCOMMITTED, Reason.UNLISTED})
+_GIVEN_UP = frozenset({VerdictReason.UNCOMMITTED, VerdictReason.UNLISTED})
 """Out whatever anybody decides: no run vouches for its rows."""
-HELD_BACK = TIMED_OUT | {Reason.ARCHIVED, Reason.REPLACED, Reason.CHANGED}
-"""Out although it may have rows that come by no other way, and nobody gave them up."""
+HELD_BACK = TIMED_OUT | {VerdictReason.ARCHIVED, VerdictReason.REPLACED, VerdictReason.CHANGED}
+"""Out although it may have rows that come by no other way, and was not given up."""
 
 
 class Outcome(StrEnum):
@@ -192,7 +199,7 @@ class Verdict(_Record, frozen=True):
     """
 
     file: Candidate
-    reason: Reason
+    reason: VerdictReason
     boundary: datetime | None = None
 
     @property
@@ -210,7 +217,7 @@ class Verdict(_Record, frozen=True):
         """What it comes to."""
         if self.selected:
             return Outcome.NEXT
-        if self.reason is Reason.LOADED:
+        if self.reason is VerdictReason.LOADED:
             return Outcome.LOADED
         return Outcome.HELD_BACK if self.held_back else Outcome.OUT
 
@@ -231,7 +238,7 @@ _UTC = ZoneInfo("UTC")
 class Basis(Struct, frozen=True):
     """What of a watermark the rules look at; instants are aware UTC.
 
-    after: rules 4 and 6, only files behind this. extraction_time: rule 5. system: `after` is the system watermark.
+    after: rules 4 and 6, only files after this. extraction_time: rule 5. system: `after` is the system watermark.
     zone: the profile's. keyless: the table has no primary key, so that a file loaded twice is doubled.
     """
 
@@ -283,36 +290,36 @@ def judge(
     basis: Basis,
     loaded: Loads,
     reprocess: Reprocess = Reprocess.NO,
-    decided: Decided = MappingProxyType({}),
+    decided: DecidedFiles = MappingProxyType({}),
 ) -> list[Verdict]:
     """One verdict per candidate, in the order given.
 
     reprocess: LOADED takes files loaded before again unless a manual or system watermark excludes them; NAMED takes
-    them whatever their time, because somebody named each one.
+    them whatever their time, because the operator named each one.
     """
     by_time = _by_session(basis) if basis.session else _by_point(basis)
     again = reprocess is Reprocess.NAMED or (reprocess is Reprocess.LOADED and basis.after is None)
-    settled = Reason.REPROCESSED if again else Reason.LOADED
+    settled = VerdictReason.REPROCESSED if again else VerdictReason.LOADED
     ask_ledger = again or reprocess is Reprocess.NO
     # Looked up once: there may be a million files.
-    committed, data, named, any_decided = RunState.COMMITTED, Kind.DATA, reprocess is Reprocess.NAMED, bool(decided)
+    committed, data, named, any_decided = RunState.COMMITTED, FileKind.DATA, reprocess is Reprocess.NAMED, bool(decided)
     verdicts = []
     for file in files:
         part, known = file.part, loaded.get(file.key) if ask_ledger else None
         if known is not None and (known.etag == file.etag or (part is not None and (not again or _as_listed(file)))):
             verdict = Verdict(file, settled)
         elif known is not None and part is None and basis.keyless and not named:
-            verdict = Verdict(file, Reason.CHANGED)
+            verdict = Verdict(file, VerdictReason.CHANGED)
         elif part is not None and part.state is not committed:
-            verdict = Verdict(file, Reason.UNCOMMITTED)
+            verdict = Verdict(file, VerdictReason.UNCOMMITTED)
         elif part is not None and part.etag is None:
-            verdict = Verdict(file, Reason.UNLISTED)
+            verdict = Verdict(file, VerdictReason.UNLISTED)
         elif part is not None and part.etag != file.etag:
-            verdict = Verdict(file, Reason.REPLACED)
+            verdict = Verdict(file, VerdictReason.REPLACED)
         else:
             verdict = by_time(file)
             if named and verdict.reason in TIMED_OUT:
-                verdict = Verdict(file, Reason.NAMED)
+                verdict = Verdict(file, VerdictReason.NAMED)
         if file.kind is not data or (any_decided and file.key in decided):
             verdict = _barred(verdict, decided.get(file.key))
         verdicts.append(verdict)
@@ -320,16 +327,16 @@ def judge(
 
 
 def _barred(verdict: Verdict, decision: Decision | None) -> Verdict:
-    """The verdict of a file that somebody decided about, or that is no plain data. What is loaded stays loaded."""
+    """The verdict of a file that an operator decided about, or that is no plain data. What is loaded stays loaded."""
     file, reason = verdict.file, verdict.reason
-    if reason is Reason.LOADED:
+    if reason is VerdictReason.LOADED:
         return verdict
-    if file.kind is Kind.STAGING:
-        return Verdict(file, Reason.STAGING)
+    if file.kind is FileKind.STAGING:
+        return Verdict(file, VerdictReason.STAGING)
     if decision is not None and decision.etag == file.etag and reason not in _GIVEN_UP:
-        return Verdict(file, Reason.SKIPPED if decision.will is Will.SKIP else Reason.WRITTEN_OFF)
-    if file.kind is Kind.ARCHIVED and reason in SELECTED:
-        return Verdict(file, Reason.ARCHIVED)
+        return Verdict(file, VerdictReason.SKIPPED if decision.will is Will.SKIP else VerdictReason.WRITTEN_OFF)
+    if file.kind is FileKind.ARCHIVED and reason in SELECTED:
+        return Verdict(file, VerdictReason.ARCHIVED)
     return verdict
 
 
@@ -343,9 +350,9 @@ def _by_point(basis: Basis) -> Callable[[Candidate], Verdict]:
     """Rules 4 and 6."""
     after = basis.after
     if after is None:
-        return lambda file: Verdict(file, Reason.NO_WATERMARK)
-    inside = Reason.AFTER_SYSTEM if basis.system else Reason.AFTER_WATERMARK
-    outside = Reason.BEFORE_SYSTEM if basis.system else Reason.BEFORE_WATERMARK
+        return lambda file: Verdict(file, VerdictReason.NO_WATERMARK)
+    inside = VerdictReason.AFTER_SYSTEM if basis.system else VerdictReason.AFTER_WATERMARK
+    outside = VerdictReason.BEFORE_SYSTEM if basis.system else VerdictReason.BEFORE_WATERMARK
     return lambda file: Verdict(file, inside if file.last_modified > after else outside, after)
 
 
@@ -356,15 +363,19 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
     point_in = lru_cache(lambda zone: to_wall(floor or middle, zone_of(zone, basis.zone)))
     low, high = middle - SESSION, middle + SESSION
     # Looked up once: finding an enum's member takes as long as making a verdict.
-    in_session, carried_over, outside = Reason.IN_SESSION, Reason.CARRIED_OVER, Reason.OUTSIDE_SESSION
-    earlier, later = Reason.EARLIER_EPOCH, Reason.LATER_EPOCH
+    in_session, carried_over, outside = (
+        VerdictReason.IN_SESSION,
+        VerdictReason.CARRIED_OVER,
+        VerdictReason.OUTSIDE_SESSION,
+    )
+    earlier, later = VerdictReason.EARLIER_EPOCH, VerdictReason.LATER_EPOCH
 
     def verdict(file: Candidate) -> Verdict:
         at = file.last_modified
         if file.part is not None and file.part.epoch != epoch:
             return Verdict(file, earlier if file.part.epoch < epoch else later)
         if floor is not None and at <= floor and not _holds_rows_from(file, point_in):
-            return Verdict(file, Reason.BEFORE_FLOOR, floor)
+            return Verdict(file, VerdictReason.BEFORE_FLOOR, floor)
         nearest = low if at < middle else high
         if low <= at <= high:
             return Verdict(file, in_session, nearest)
@@ -374,7 +385,7 @@ def _by_session(basis: Basis) -> Callable[[Candidate], Verdict]:
 
 
 def _holds_rows_from(file: Candidate, point_in: Callable[[str | None], datetime]) -> bool:
-    """Whether a part has rows at or behind the point of a `set`, by the source's own clock.
+    """Whether a part has rows at or after the point of a `set`, by the source's own clock.
 
     The sync right after it must not lose its parts, whatever LastModified's whole seconds or another clock say.
     """

@@ -11,7 +11,7 @@ from uuid import uuid4
 @contextmanager
 def locked(lock_file: Path) -> Iterator[None]:
     """Hold the one lock that threads and processes of this host share; it ends with the process at the latest."""
-    # Opened anew by every holder: flock excludes descriptions of an open file, not threads.
+    # Opened again by every holder: flock excludes descriptions of an open file, not threads.
     descriptor = os.open(lock_file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -73,7 +73,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
-        """Every object whose key starts with `prefix` and sorts behind `after`, in UTF-8 byte order, to the end."""
+        """Every object whose key starts with `prefix` and sorts after `after`, in UTF-8 byte order, to the end."""
         ...
 
     def unfinished(self, age: timedelta, /) -> Sequence[ObjectInfo]:

@@ -14,7 +14,7 @@ WRONG = timedelta(minutes=5)
 class StoreClock:
     """A Clock: aware UTC, by the store as soon as it has answered once, so that documents of all hosts have one time.
 
-    off: how far the store's clock is ahead of the host's, negative for behind; None: it has not answered yet.
+    off: how far the store's clock is ahead of the host's, negative where it is slow; None: it has not answered yet.
     """
 
     def __init__(self, host: Clock = utc_now) -> None:
@@ -24,7 +24,7 @@ class StoreClock:
         self.off: timedelta | None = None
 
     def __call__(self) -> datetime:
-        """Now."""
+        """Now, aware UTC."""
         return self._host() + self._correction
 
     def heard(self, date: str | None) -> None:

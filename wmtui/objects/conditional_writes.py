@@ -22,7 +22,7 @@ def prove_conditions(store: ObjectStore) -> None:
         what = f"cannot try conditional writes in {store.root}"
         raise StoreError(what, f"somebody else touched {key}", "try again") from error
     finally:
-        # A role that may not delete leaves probes of a few bytes behind, and may edit all the same.
+        # A role that may not delete leaves probes of a few bytes, and may edit all the same.
         with contextlib.suppress(StoreError):
             store.delete(key)
 

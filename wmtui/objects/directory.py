@@ -87,7 +87,7 @@ class DirectoryStore:
                         remove(file)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
-        """Walks only folders that may hold a key behind `after`; a file removed meanwhile is left out."""
+        """Walks only folders that may hold a key after `after`; a file removed meanwhile is left out."""
         self._require_folder()
         base = prefix[: prefix.rfind("/") + 1]
         folder = self._path(base[:-1]) if base else self._folder
@@ -99,13 +99,13 @@ class DirectoryStore:
     def unfinished(self, age: timedelta, /) -> Sequence[ObjectInfo]:
         """Temporary files of processes that died while they wrote."""
         self._require_folder()
-        before, found = self._clock() - age, []
+        before, writes = self._clock() - age, []
         with self._explained("list", _TEMPORARY):
             for key in walk(self._temporary, f"{_TEMPORARY}/", "", ""):
                 with suppress(*ABSENT):
                     status = (self._folder / key).stat()
-                    found.append(_described(key, "", status))
-        return [info for info in found if info.last_modified <= before]
+                    writes.append(_described(key, "", status))
+        return [info for info in writes if info.last_modified <= before]
 
     def discard(self, key: str, /) -> None:
         """Remove a temporary file."""
@@ -118,10 +118,10 @@ class DirectoryStore:
             next(self.list(""), None)
         except StoreError as error:
             return [Check(self.root, Level.ERROR, str(error), error.next_step)]
-        found = Check(self.root, Level.OK, "the folder is there and can be listed")
+        finding = Check(self.root, Level.OK, "the folder is there and can be listed")
         if os.access(self.root, os.W_OK | os.X_OK):
-            return [found, Check(self.root, Level.OK, "the folder can be written")]
-        return [found, Check(self.root, Level.ERROR, "the folder cannot be written", "change its owner or its mode")]
+            return [finding, Check(self.root, Level.OK, "the folder can be written")]
+        return [finding, Check(self.root, Level.ERROR, "the folder cannot be written", "change its owner or its mode")]
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -161,11 +161,11 @@ class DirectoryStore:
 
     def _check_conditions(self, key: str, path: Path, if_match: str | None, if_absent: bool) -> None:
         try:
-            found = self._look(key, path).etag
+            current = self._look(key, path).etag
         except ABSENT:
-            found = None
-        if (if_absent and found is not None) or (if_match is not None and found != if_match):
-            raise PreconditionFailed(f"{key} is {'missing' if found is None else f'at ETag {found}'}")
+            current = None
+        if (if_absent and current is not None) or (if_match is not None and current != if_match):
+            raise PreconditionFailed(f"{key} is {'missing' if current is None else f'at ETag {current}'}")
 
     def _read(self, key: str, path: Path) -> tuple[ObjectInfo, bytes]:
         with path.open("rb") as file:

@@ -13,7 +13,7 @@ HIDDEN = ".wmtui"
 def walk(folder: Path, base: str, prefix: str, after: str) -> Iterator[str]:
     """Keys below `folder`, whose own key is `base` ("" or ending in a slash), in UTF-8 byte order.
 
-    Only keys that start with `prefix` and sort behind `after`; folders that can't hold one are not entered. Names that
+    Only keys that start with `prefix` and sort after `after`; folders that can't hold one are not entered. Names that
     are not UTF-8 are left out, as is HIDDEN, and folders removed meanwhile are empty. Raises OSError.
     """
     try:

@@ -141,8 +141,8 @@ class S3Store:
             with self._asking("list", prefix) as client:
                 page = client.list_objects_v2(**request)
                 following = pages.after(page)
-                found = [self._listed(item) for item in page.get("Contents", ())]
-            yield from found
+                listed = [self._listed(item) for item in page.get("Contents", ())]
+            yield from listed
             if following is None:
                 return
             request["ContinuationToken"] = following
@@ -193,8 +193,8 @@ class S3Store:
         except (BotoCoreError, ValueError) as error:
             raise self._place.explain(error, f"cannot {action} {self.uri(key)}") from error
         except (ResponseParserError, KeyError) as error:
-            found = "the answer is no XML" if isinstance(error, ResponseParserError) else f"the answer has no {error}"
-            raise no_store(f"cannot {action} {self.uri(key)}", self._place.endpoint, found) from error
+            problem = "the answer is no XML" if isinstance(error, ResponseParserError) else f"the answer has no {error}"
+            raise no_store(f"cannot {action} {self.uri(key)}", self._place.endpoint, problem) from error
 
     def _listed(self, item: Mapping[str, Any]) -> ObjectInfo:
         key = item["Key"][len(self._base) :]

@@ -43,13 +43,12 @@ def build_client(config: S3Config) -> "S3Client":
     )
     client.meta.events.register("before-send.s3", _know_token)
     client.meta.events.register("before-call.s3.HeadBucket", _end_redirection)
-    found = session.get_credentials()
-    if type(found) is Credentials:
-        know(found.secret_key)
-        if any(
-            character.isspace() for key in (found.access_key, found.secret_key, found.token or "") for character in key
-        ):
-            raise ValueError(f"the credentials from {found.method} hold a blank or a line end")
+    credentials = session.get_credentials()
+    if type(credentials) is Credentials:
+        know(credentials.secret_key)
+        texts = (credentials.access_key, credentials.secret_key, credentials.token or "")
+        if any(character.isspace() for text in texts for character in text):
+            raise ValueError(f"the credentials from {credentials.method} hold a blank or a line end")
     return client
 
 

@@ -68,9 +68,9 @@ def no_store(what: str, endpoint: str, found: str) -> NotAStore:
 
 def wants_checksum(error: ClientError) -> bool:
     """Whether a write was refused because a checksum has to come with it, as in a bucket with object lock."""
-    said = f"{error.response.get('Error', {}).get('Code')} {error.response.get('Error', {}).get('Message')}".lower()
+    message = f"{error.response.get('Error', {}).get('Code')} {error.response.get('Error', {}).get('Message')}".lower()
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return status == 400 and "required" in said and ("content-md5" in said or "checksum" in said)
+    return status == 400 and "required" in message and ("content-md5" in message or "checksum" in message)
 
 
 class Place(Struct, frozen=True):
@@ -101,9 +101,9 @@ class Place(Struct, frozen=True):
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = f"{code}: {message}" if code else f"HTTP {status} without a reason"
+        answer = f"{code}: {message}" if code else f"HTTP {status} without a reason"
         if error.operation_name == "AssumeRole":
-            return f"the role cannot be assumed: {said}", "check s3.role_arn and the role's trust policy"
+            return f"the role cannot be assumed: {answer}", "check s3.role_arn and the role's trust policy"
         if code in _ANSWERS:
             why, next_step = _ANSWERS[code]
             return why.format(bucket=self.bucket, endpoint=self.endpoint), next_step
@@ -113,8 +113,8 @@ class Place(Struct, frozen=True):
         if code == "500":  # So botocore words what it cannot parse; an error of the store's own has a code.
             return f"{self.endpoint} fails, or answers what is no XML", "try again; look for a proxy in between"
         if status >= 500:
-            return f"{self.endpoint} fails ({said})", "try again; if it lasts, look at the store's own status"
-        return f"{self.endpoint} answered {said}", "run `wmtui doctor`, which asks the store for more"
+            return f"{self.endpoint} fails ({answer})", "try again; if it lasts, look at the store's own status"
+        return f"{self.endpoint} answered {answer}", "run `wmtui doctor`, which asks the store for more"
 
 
 def _denied(error: BotoCoreError | ClientError | ValueError) -> bool:

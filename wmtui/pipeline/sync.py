@@ -36,7 +36,7 @@ from wmtui.watermarks import changes, lease
 from wmtui.watermarks.bounds import shortened
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
-from wmtui.watermarks.lock_document import LastRun, Outcome
+from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
 
 _LOOK_SECONDS = 1.0
@@ -145,10 +145,10 @@ def _highest_token(scope: Scope, mark: Watermark) -> int:
 
 def _under_lease(job: Job) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
-    outcome, error = Outcome.FAILED, None
+    outcome, error = SyncOutcome.FAILED, None
     try:
         _extract_and_load(job)
-        outcome = Outcome.SUCCESS
+        outcome = SyncOutcome.SUCCESS
     except Exception as failure:
         outcome = _outcome(failure)
         error = shortened(as_wmtui_error(failure).in_one_line)
@@ -157,15 +157,15 @@ def _under_lease(job: Job) -> None:
         now = job.backend.clock()
         rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
         last_run = LastRun(now, outcome, rows, error)
-        success = {"last_success": now} if outcome is Outcome.SUCCESS else {}
+        success = {"last_success": now} if outcome is SyncOutcome.SUCCESS else {}
         job.lease.release(last_run=last_run, **success)
 
 
-def _outcome(failure: Exception) -> Outcome:
+def _outcome(failure: Exception) -> SyncOutcome:
     """What the lock document calls it. Refused: the table is as it was, and the operator or another run is to act."""
     if isinstance(failure, Interrupted):
-        return Outcome.INTERRUPTED
-    return Outcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else Outcome.FAILED
+        return SyncOutcome.INTERRUPTED
+    return SyncOutcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else SyncOutcome.FAILED
 
 
 def _extract_and_load(job: Job) -> None:

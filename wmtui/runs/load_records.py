@@ -103,12 +103,12 @@ class LoadRecords:
         key = layout.loads_key(self._table, record.ended)
         for attempt in range(_ATTEMPTS):
             try:
-                found, etag = self._read(key)
+                day, etag = self._read(key)
             except ObjectMissing:
-                found, etag = _Day(str(self._table)), None
-            if any(known.load_id == record.load_id for known in found.loads):
+                day, etag = _Day(str(self._table)), None
+            if any(known.load_id == record.load_id for known in day.loads):
                 return
-            data = msgspec.json.encode(_Day(found.table, (*found.loads, record)))
+            data = msgspec.json.encode(_Day(day.table, (*day.loads, record)))
             try:
                 documents.write(self._objects, key, data, etag)
             except PreconditionFailed:
@@ -118,9 +118,9 @@ class LoadRecords:
         raise Conflict(f"could not record load {record.load_id}", f"{key} is being changed by others", "sync again")
 
     def _read(self, key: str) -> tuple[_Day, str]:
-        found = self._objects.get(key)
+        stored = self._objects.get(key)
         try:
-            day = _DECODER.decode(documents.text_of(found.data))
+            day = _DECODER.decode(documents.text_of(stored.data))
             for record in day.loads:
                 for time in (record.started, record.ended):
                     bounded(time)
@@ -128,13 +128,13 @@ class LoadRecords:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):
             raise Unreadable(key, f"it is of {day.table}")
-        return day, found.info.etag
+        return day, stored.info.etag
 
 
 def loaded_files(records: Iterable[LoadRecord], destination: Destination, epoch: int) -> dict[str, Load]:
     """Every file loaded there in this epoch or later, as it was loaded last.
 
-    There are later ones only after somebody went back behind a reset, which unloads nothing.
+    There are later ones only after an operator took a reset back, which unloads nothing.
     """
     return {
         file.key: Load(file.etag, record.ended, record.load_id)

@@ -49,7 +49,7 @@ class Part(Struct, frozen=True):
 
 
 class Range(Struct, frozen=True):
-    """One reader's span, how far behind durable parts it has come, and those parts.
+    """One reader's span, how far its durable parts reach, and those parts.
 
     position: the last row read so far; None: nothing yet. newest: of the rows *written*, the greatest position.
     skipped: rows of the overlap that an earlier run had already extracted unchanged.
@@ -123,9 +123,9 @@ class Run(Struct, frozen=True):
     @property
     def newest(self) -> Position | None:
         """The greatest position written; of equal cursors, the one of the later range (ranges ascend in key)."""
-        found = [r.newest for r in self.ranges if r.newest is not None]
+        positions = [r.newest for r in self.ranges if r.newest is not None]
         best: Position | None = None
-        for position in found:
+        for position in positions:
             if best is None or position.cursor >= best.cursor:
                 best = position
         return best
@@ -142,17 +142,17 @@ class Run(Struct, frozen=True):
 
 _DECODER = msgspec.json.Decoder(Run)
 _LAST_SECOND = datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
-"""A name may say a later time; nobody can count from it."""
+"""A name may say a later time; times cannot be counted from it."""
 """Made at once: msgspec crashes the process when two threads are the first to decode one type."""
 
 
-def new_run_id(now: datetime, *behind: str) -> str:
+def new_run_id(now: datetime, *earlier: str) -> str:
     """18 hexadecimal digits that sort by time: milliseconds, then chance.
 
-    behind: earlier runs of the table; the new one sorts behind them also where this host's clock is slow, because
-    listings begin behind the last settled run.
+    earlier: runs of the table; the new one sorts after them also where this host's clock is slow, because
+    listings begin after the last settled run.
     """
-    milliseconds = max([int(now.timestamp() * 1000), *(int(run[:12], 16) + 1 for run in behind)])
+    milliseconds = max([int(now.timestamp() * 1000), *(int(run[:12], 16) + 1 for run in earlier)])
     return f"{milliseconds:012x}{secrets.token_hex(3)}"
 
 
@@ -168,8 +168,8 @@ def run_started(run: str) -> datetime:
 
 def _refuse_ends_of_time(run: Run) -> None:
     """Raises ValueError for a time that one cannot count from."""
-    places = [run.final, *(position for each in run.ranges for position in (each.position, each.newest))]
-    cursors = [place.cursor for place in places if place is not None]
+    positions = [run.final, *(position for each in run.ranges for position in (each.position, each.newest))]
+    cursors = [position.cursor for position in positions if position is not None]
     for time in (run.started, run.low, run.high, run.seen_from, *cursors):
         if time is not None:
             bounded(time)
@@ -199,17 +199,17 @@ class RunStore:
             return None
         key = self.key(run)
         try:
-            found = self._objects.get(key)
+            stored = self._objects.get(key)
         except ObjectMissing:
             return None
         try:
-            document = _DECODER.decode(documents.text_of(found.data))
+            document = _DECODER.decode(documents.text_of(stored.data))
             _refuse_ends_of_time(document)
         except (ValueError, RecursionError) as error:
             raise Unreadable(key, f"not a run document: {error}") from None
         if document.table != str(self._table) or document.run != run:
             raise Unreadable(key, f"it is run {document.run} of {document.table}")
-        return StoredRun(document, found.info.etag)
+        return StoredRun(document, stored.info.etag)
 
     def create(self, run: Run) -> str:
         """Write a new run's document; returns its ETag."""
@@ -220,7 +220,7 @@ class RunStore:
         return self._put(run, etag)
 
     def since(self, run: str) -> Iterator[str]:
-        """Names of runs behind this one in time, oldest first."""
+        """Names of runs after this one in time, oldest first."""
         for info in self._objects.list(layout.run_folder(self._table), after=self.key(run) if run else ""):
             if name := layout.run_of_document(self._table, info.key):
                 yield name
@@ -231,9 +231,9 @@ class RunStore:
             return documents.write(self._objects, key, data, etag)
         except PreconditionFailed:
             with contextlib.suppress(ObjectMissing):
-                found = self._objects.get(key)
-                if found.data == data:
-                    return found.info.etag
+                stored = self._objects.get(key)
+                if stored.data == data:
+                    return stored.info.etag
         raise Conflict(
             f"run {run.run} of {run.table} was changed by somebody else",
             "its document is not as this run left it",

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.service.table_documents import Consequence
 from wmtui.watermarks.zones import wall_of
 
@@ -52,6 +52,6 @@ def effect(before: Consequence, after: Consequence, zone: ZoneInfo) -> Effect:
         rows=sum(rows),
         rows_known=len(rows),
         leaving=len(old.keys() - new.keys()),
-        loaded=after.selection.summary.reasons.get(Reason.LOADED, 0),
+        loaded=after.selection.summary.reasons.get(VerdictReason.LOADED, 0),
         moved=timedelta(0) if was is None or will_be is None else will_be - was,
     )

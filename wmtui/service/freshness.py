@@ -10,7 +10,7 @@ from msgspec import Struct
 from wmtui.config import Freshness
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.lock_document import Outcome
+from wmtui.watermarks.lock_document import SyncOutcome
 from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.pins import pin_at
 from wmtui.watermarks.source_progress import read_to
@@ -62,6 +62,11 @@ class State(StrEnum):
     def severity(self) -> TableSeverity:
         """How bad it is by itself; a manual watermark is as bad as its data are old."""
         return _SEVERITIES.get(self, TableSeverity.ERROR)
+
+    @property
+    def needs_count(self) -> bool:
+        """Only counting a table's files finds it."""
+        return self in (State.HELD_BACK, State.INCOMPLETE_COPY)
 
     @property
     def rank(self) -> int:
@@ -240,7 +245,7 @@ def _failure(facts: Facts) -> str | None:
     if SideStatus.FAILED in (facts.mark.extraction_status, facts.loads.status):
         return str(facts.mark.fields["last_error"] or "")
     last, changed = facts.heartbeat.document.last_run, facts.mark.fields["metadata"].get("updated_at")
-    if last is None or last.outcome != Outcome.FAILED:
+    if last is None or last.outcome != SyncOutcome.FAILED:
         return None
     since = changed is not None and parse_instant(changed) > last.at
     return None if since else str(last.error or "")

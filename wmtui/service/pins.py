@@ -45,6 +45,10 @@ class Pins:
         workspace.watermarks.change(table, Action.PIN, edit, reason=reason)
         return self._watermarks.get(table)
 
+    def is_pinned(self, mark: Watermark) -> bool:
+        """Whether a pin holds the watermark now."""
+        return pin_at(mark, self._workspace.clock()) is not None
+
     def unpin(self, table: TableName, *, reason: str | None = None) -> Watermark:
         """Let a table go, whoever pinned it; the journal says who did. Raises UsageError when it is not pinned."""
         workspace = self._workspace

@@ -21,7 +21,7 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.source_progress import read_to
-from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.timestamps import format_wall, parse_point, preset_names, to_instant
 from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _TRIES = 60
@@ -71,6 +71,11 @@ class Watermarks:
         return parse_point(
             text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
         )
+
+    def presets(self) -> list[tuple[str, datetime]]:
+        """The names that stand for points, and the points, wall clock in the profile's zone."""
+        names = preset_names(self._workspace.settings.presets)
+        return [(name, self.point(name, force=True)) for name in names]
 
     def set(
         self,

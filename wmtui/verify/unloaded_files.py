@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Decision, Reason, Verdict
+from wmtui.files.verdicts import Decision, Verdict, VerdictReason
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.runs.run_document import Run
@@ -100,5 +100,5 @@ def _state(verdict: Verdict | None, decision: Decision | None) -> FileState | No
     if verdict.held_back:
         return FileState.HELD_BACK
     is_own = verdict.file.part is not None
-    given_up = verdict.reason is Reason.WRITTEN_OFF or (verdict.reason is Reason.SKIPPED and is_own)
+    given_up = verdict.reason is VerdictReason.WRITTEN_OFF or (verdict.reason is VerdictReason.SKIPPED and is_own)
     return FileState.GIVEN_UP if given_up else None

@@ -15,7 +15,7 @@ _TOO_MANY_ROWS = 10**18
 LONGEST_TEXT = 2_000
 """Characters of a text that wmtui itself puts into a document: an error, a reason."""
 LARGEST = 8 * 2**20
-"""Bytes of the fields that somebody hands in; what is in the store is read whatever its size."""
+"""Bytes of the fields that an operator hands in; what is in the store is read whatever its size."""
 DEEPEST = 100
 """How far values nest; a change holds them a few levels deeper, which `documents.decode` has room for."""
 
@@ -132,7 +132,7 @@ def _wrong_zone(name: Any) -> str | None:
 
 
 def _wrong_pin(pin: Any) -> str | None:
-    """A pin that cannot be read may not be taken for none: somebody wants extraction kept out."""
+    """A pin that cannot be read may not be taken for none: an operator wants extraction kept out."""
     try:
         if pin is not None and pin.get("until"):
             parse_instant(pin["until"])

@@ -15,7 +15,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.model import digest_of
 
 _FARTHEST = 10**6
-"""A key so many serials behind the one before is no change of ours: somebody put it there."""
+"""A key so many serials after the one before is no change of ours: another tool put it there."""
 _TRIES = 20
 
 
@@ -35,24 +35,24 @@ class Journal:
         return layout.journal_key(self._table, serial)
 
     def newest(self, since: int = 0) -> tuple[int, Json | None]:
-        """The highest serial in use, looking behind `since` only, and the newest entry there that can be read.
+        """The highest serial in use, looking after `since` only, and the newest entry there that can be read.
 
         Serials of objects that are no entries are in use too: no change is ever written there. Raises Unreadable when
         nearly everything there is unreadable.
         """
-        found = list(self._serials(since))
+        serials = list(self._serials(since))
         failure: Unreadable | None = None
-        for serial in reversed(found[-_TRIES:]):
+        for serial in reversed(serials[-_TRIES:]):
             try:
                 entry = self.get(serial)
             except Unreadable as error:
                 failure = failure or error
                 continue
             if entry is not None:
-                return found[-1], entry
-        if failure is not None and len(found) > _TRIES:
+                return serials[-1], entry
+        if failure is not None and len(serials) > _TRIES:
             raise failure
-        return max(found, default=since), None
+        return max(serials, default=since), None
 
     def append(self, entry: Json) -> None:
         """Write an entry to its key unless it is there; raises Unreadable when another change stands under it."""
@@ -80,20 +80,20 @@ class Journal:
         Raises Unreadable with the key of the first entry that is missing or corrupt.
         """
         changes: list[Json] = []
-        wanted = serial
+        needed = serial
         while not changes or not journal_entries.is_whole(changes[-1]):
-            entry = self.get(wanted) if wanted else None
+            entry = self.get(needed) if needed else None
             if entry is None:
                 raise Unreadable(
-                    self.key(max(wanted, 1)), f"it is missing, and without it nobody knows what change {serial} left"
+                    self.key(max(needed, 1)), f"it is missing, and without it nobody knows what change {serial} left"
                 )
             changes.append(entry)
-            wanted = journal_entries.previous_of(entry)
+            needed = journal_entries.previous_of(entry)
         content: Json = {}
         for entry in reversed(changes):
             content = journal_entries.applied(content, entry)
-        told = digest_of(content)
-        if changes[0].get("digest", told) != told:
+        digest = digest_of(content)
+        if changes[0].get("digest", digest) != digest:
             raise Unreadable(self.key(serial), "the changes up to this one do not add up to what it says it left")
         return content, changes[-1].get("metadata") or {}
 

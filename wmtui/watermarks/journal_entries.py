@@ -50,19 +50,19 @@ def is_whole_due(serial: int, previous: int) -> bool:
 
 def numbers(entry: Json) -> Json:
     """Epoch and fence after a change, which never go back, whatever else of it is lost."""
-    found = entry.get("after", entry)
-    return {name: found[name] for name in ("epoch", "fence", "highest_epoch") if name in found}
+    content = entry.get("after", entry)
+    return {name: content[name] for name in ("epoch", "fence", "highest_epoch") if name in content}
 
 
 def previous_of(entry: Json) -> int:
-    """The serial of the change before; serials that nobody can use are left out."""
+    """The serial of the change before; serials that no change can use are left out."""
     return int(entry.get("previous", entry["serial"] - 1))
 
 
 def digest(content: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """What tells a content from another. new: that of a new table; a field that a later version adds is as there."""
-    told = {name: value for name, value in content.items() if name not in new or not _same(value, new[name])}
-    return hashlib.sha256(_canonical(told)).hexdigest()
+    compared = {name: value for name, value in content.items() if name not in new or not _same(value, new[name])}
+    return hashlib.sha256(_canonical(compared)).hexdigest()
 
 
 def field_changes(entry: Json) -> dict[str, tuple[Any, Any]]:

@@ -32,19 +32,19 @@ class LastVerified(Struct, frozen=True):
 
 def last_verified(heartbeat: Heartbeat, warehouse: str | None) -> LastVerified | None:
     """What was noted of the last comparison with the warehouse of this id; None: nothing that can be read."""
-    noted = heartbeat.document.last_verified.get(warehouse or "")
-    if noted is None:
+    entry = heartbeat.document.last_verified.get(warehouse or "")
+    if entry is None:
         return None
     try:
-        position = noted.get("position")
+        position = entry.get("position")
         return LastVerified(
-            at=parse_instant(noted["at"]),
-            result=str(noted["result"]),
-            rows=int(noted["rows"]),
-            by=str(noted["by"]),
-            host=str(noted["host"]),
+            at=parse_instant(entry["at"]),
+            result=str(entry["result"]),
+            rows=int(entry["rows"]),
+            by=str(entry["by"]),
+            host=str(entry["host"]),
             position=None if position is None else str(position),
-            reasons=tuple(map(str, noted.get("reasons", ()))),
+            reasons=tuple(map(str, entry.get("reasons", ()))),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -56,11 +56,11 @@ def note(objects: ObjectStore, table: TableName, warehouse: str | None, verified
     A lease that has expired ends by it: writing it again would make it look alive. Raises Unreadable, StoreError, and
     Conflict when others keep being quicker.
     """
-    said = {**_encoded(verified), "at": format_instant(verified.at)}
+    entry = {**_encoded(verified), "at": format_instant(verified.at)}
     for attempt in range(_ATTEMPTS):
-        found = lease.read(objects, table)
-        noted = {**found.document.last_verified, warehouse or "": said}
-        if lease.write_beside(objects, found, last_verified=noted):
+        heartbeat = lease.read(objects, table)
+        entries = {**heartbeat.document.last_verified, warehouse or "": entry}
+        if lease.write_beside(objects, heartbeat, last_verified=entries):
             return
         documents.pause(attempt)
     raise Conflict(f"could not note how {table} was verified", "others keep writing its lock document", "try again")

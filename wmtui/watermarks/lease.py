@@ -55,7 +55,7 @@ _BESIDE = ("last_verified",)
 class Batch(Struct, frozen=True):
     """What a run belongs to, in the words of whoever starts it: a retry has the batch of the try before.
 
-    began: when this process began, by the store's clock; None: it is not known, or nobody held anything then.
+    began: when this process began, by the store's clock; None: it is not known, or no table was held then.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Heartbeat(Struct, frozen=True):
 
     @property
     def held_since(self) -> datetime | None:
-        """When the holder took the table, by the store's clock; None for a table that nobody holds."""
+        """When the holder took the table, by the store's clock; None for a free table."""
         if self.document.owner is None or self.now is None:
             return None
         # Before its first renewal the document is as old as that.
@@ -101,7 +101,7 @@ class Heartbeat(Struct, frozen=True):
     def open_to(self, batch: Batch | None) -> bool:
         """Whether a run may take the table: it is free, or held by an earlier try of the same batch.
 
-        Both moments count in whole seconds, as stores tell them: within one second nobody is the earlier.
+        Both moments count in whole seconds, as stores tell them: within one second neither is the earlier.
         """
         if not self.held:
             return True
@@ -121,8 +121,8 @@ class Heartbeat(Struct, frozen=True):
         return self.document.last_success
 
     def extracted_to(self, mark: Watermark) -> datetime | None:
-        """Up to which instant the source has been read behind this watermark's position, rows or none; None: it was
-        read behind another one, which says nothing about this.
+        """Up to which instant the source has been read after this watermark's position, rows or none; None: it was
+        read after another one, which says nothing about this.
         """
         return self.document.extracted_to if self.document.extracted_behind == place(mark) else None
 
@@ -159,23 +159,23 @@ class Heartbeat(Struct, frozen=True):
 
     def refusal(self) -> LeaseHeld:
         """The error that says who holds the table."""
-        held, seen = self.document, int(self.age.total_seconds())
+        held, seconds = self.document, int(self.age.total_seconds())
         of = f" of batch {self.batch}" if self.batch else ""
         return LeaseHeld(
             f"{self.table} is held by {held.owner} on {held.host} (pid {held.pid})",
-            f"run {held.run}{of} is in phase {held.phase}, {held.rows} rows, seen {seen} s ago",
+            f"run {held.run}{of} is in phase {held.phase}, {held.rows} rows, seen {seconds} s ago",
             f"wait for it (`sync --wait 10m`); a dead run's lease ends by itself after {int(TTL.total_seconds())} s; "
             f"`wmtui unlock {held.run}` breaks it",
         )
 
 
 def place(mark: Watermark) -> list[Any]:
-    """A watermark's position, as the lock document remembers behind which one the source was read."""
+    """A watermark's position, as the lock document remembers after which one the source was read."""
     return [mark.epoch, mark.fields["last_mysql_data_timestamp"], mark.fields["last_processed_key"]]
 
 
 def standing(mark: Watermark) -> list[Any]:
-    """The same, and whether somebody placed it by hand: to place it where it is decides, too."""
+    """The same, and whether an operator placed it: to place it where it is decides, too."""
     return [*place(mark), mark.is_manual]
 
 
@@ -187,11 +187,11 @@ def free(table: TableName) -> Heartbeat:
 def read(objects: ObjectStore, table: TableName) -> Heartbeat:
     """The lock document; of a table that was never locked when there is none. Raises Unreadable."""
     try:
-        found = objects.get(lock_key(table))
+        stored = objects.get(lock_key(table))
     except ObjectMissing:
         return free(table)
-    document = LockDocument.decode(lock_key(table), found.data)
-    return Heartbeat(table, document, found.info.etag, found.now - found.info.last_modified, found.now)
+    document = LockDocument.decode(lock_key(table), stored.data)
+    return Heartbeat(table, document, stored.info.etag, stored.now - stored.info.last_modified, stored.now)
 
 
 class Lease(Struct):
@@ -266,13 +266,13 @@ class Lease(Struct):
         raise StoreError(f"cannot renew the lease on {self.table}", "the store keeps losing its answers", "try again")
 
     def _own_document(self) -> tuple[str, Json]:
-        """The ETag of our lease as it is now, and what others noted beside it: somebody did meanwhile, or a write of
-        ours landed although its answer was lost. Raises LeaseHeld when the lease is not ours.
+        """The ETag of our lease as it is now, and what others noted beside it: another process did meanwhile, or a
+        write of ours landed although its answer was lost. Raises LeaseHeld when the lease is not ours.
         """
-        found = read(self._objects, self.table)
-        if found.etag is not None and (found.token, found.document.run) == (self.token, self.run):
-            return found.etag, {name: getattr(found.document, name) for name in _BESIDE}
-        current, broken = found.document, found.document.broken
+        heartbeat = read(self._objects, self.table)
+        if heartbeat.etag is not None and (heartbeat.token, heartbeat.document.run) == (self.token, self.run):
+            return heartbeat.etag, {name: getattr(heartbeat.document, name) for name in _BESIDE}
+        current, broken = heartbeat.document, heartbeat.document.broken
         if broken is not None and broken.run == self.run:
             self._lost = f"it was broken by {broken.by} on {broken.host}"
         elif current.owner:
@@ -299,17 +299,17 @@ def acquire(
     others keep being quicker.
     """
     for _ in range(_ATTEMPTS):
-        found = read(objects, table)
-        if not found.open_to(batch):
-            raise found.refusal()
+        heartbeat = read(objects, table)
+        if not heartbeat.open_to(batch):
+            raise heartbeat.refusal()
         now = clock()
-        token = max(found.token, fence) + 1
+        token = max(heartbeat.token, fence) + 1
         if problem := wrong_count("the next token", token):
             raise Unreadable(
                 lock_key(table), f"{problem}: this document, the watermark or the ledger has one that no run left"
             )
         document = replace(
-            found.document,
+            heartbeat.document,
             token=token,
             owner=author.actor,
             host=author.host,
@@ -324,58 +324,58 @@ def acquire(
             write_id=uuid.uuid4().hex,
         )
         asked_at = time.monotonic()
-        etag = _take(objects, table, found, document)
+        etag = _take(objects, table, heartbeat, document)
         if etag is not None:
             if batch is not None:
                 document = replace(document, held_since=_written(objects, table, etag))
             lease = Lease(table, token, run, objects, clock, document, etag, asked_at)
             lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
             lease._thread.start()
-            return lease, found
+            return lease, heartbeat
     raise Conflict(f"could not take the lease on {table}", "others keep taking and releasing it", "try again")
 
 
-def unlock(objects: ObjectStore, clock: Clock, author: Author, found: Heartbeat, reason: str | None) -> None:
+def unlock(objects: ObjectStore, clock: Clock, author: Author, heartbeat: Heartbeat, reason: str | None) -> None:
     """Break a lease, live or dead; the lock document notes who did, and keeps the token, so that it only grows.
 
     A holder that renews meanwhile is still the one to break. Raises Conflict when it is no longer the holder,
     Unreadable, and StoreError.
     """
-    lease_id = found.lease_id
+    lease_id = heartbeat.lease_id
     for attempt in range(_ATTEMPTS):
-        if lease_id is None or found.lease_id != lease_id:
+        if lease_id is None or heartbeat.lease_id != lease_id:
             break
         broken = Broken(lease_id, author.actor, author.host, format_instant(clock()), reason)
-        document = replace(found.document, **_NO_HOLDER, broken=broken, write_id=uuid.uuid4().hex)
-        if _take(objects, found.table, found, document) is not None:
+        document = replace(heartbeat.document, **_NO_HOLDER, broken=broken, write_id=uuid.uuid4().hex)
+        if _take(objects, heartbeat.table, heartbeat, document) is not None:
             return
         documents.pause(attempt)
-        found = read(objects, found.table)
+        heartbeat = read(objects, heartbeat.table)
     raise LeaseNotFound(
-        f"{lease_id} no longer holds {found.table}",
+        f"{lease_id} no longer holds {heartbeat.table}",
         "it ended, or another run has taken over",
         "see who holds what with `wmtui locks`",
     )
 
 
-def write_beside(objects: ObjectStore, found: Heartbeat, **noted: Any) -> bool:
+def write_beside(objects: ObjectStore, heartbeat: Heartbeat, **noted: Any) -> bool:
     """Note facts beside a lease; whether they are noted: the document may have changed since it was read.
 
     A live lease is written as it is, with the moment since which it is held; an expired one is over.
     """
-    since = found.held_since if found.held else None
+    since = heartbeat.held_since if heartbeat.held else None
     holder = {"held_since": since} if since else _NO_HOLDER
-    document = replace(found.document, **holder, **noted, write_id=uuid.uuid4().hex)
-    return _take(objects, found.table, found, document) is not None
+    document = replace(heartbeat.document, **holder, **noted, write_id=uuid.uuid4().hex)
+    return _take(objects, heartbeat.table, heartbeat, document) is not None
 
 
-def _take(objects: ObjectStore, table: TableName, found: Heartbeat, document: LockDocument) -> str | None:
-    """The ETag of our lock document, None when somebody else was quicker."""
+def _take(objects: ObjectStore, table: TableName, heartbeat: Heartbeat, document: LockDocument) -> str | None:
+    """The ETag of our lock document, None when another process was quicker."""
     try:
-        return documents.write(objects, lock_key(table), document.encode(), found.etag)
+        return documents.write(objects, lock_key(table), document.encode(), heartbeat.etag)
     except PreconditionFailed:
-        seen = read(objects, table)
-        return seen.etag if seen.document.write_id == document.write_id else None
+        current = read(objects, table)
+        return current.etag if current.document.write_id == document.write_id else None
 
 
 def _written(objects: ObjectStore, table: TableName, etag: str) -> datetime | None:

@@ -26,7 +26,7 @@ from wmtui.watermarks.documents import Json
 from wmtui.watermarks.timestamps import format_instant, parse_instant
 
 
-class Outcome(StrEnum):
+class SyncOutcome(StrEnum):
     """How a sync of the table ended. REFUSED: the table is as it was, and an operator or another run is to act."""
 
     SUCCESS = "success"
@@ -65,7 +65,7 @@ class Broken(Struct, frozen=True):
 class LockDocument(Struct, frozen=True, kw_only=True):
     """One table's lock document; times are aware UTC, None: not noted.
 
-    owner None: nobody holds the table. extracted_to: up to where the source was read after the position
+    owner None: the table is free. extracted_to: up to where the source was read after the position
     `extracted_behind`; extracted_from: below it rows could not appear any more. clock_back: the position at which the
     source's clock was seen to have gone back. decisions: serial of the decisions about files; None: not known.
     recorded_in, settled_in, listed_in: by the id of a warehouse. target_columns: by profile. last_verified: by the id
@@ -178,13 +178,13 @@ def _list(value: Any) -> list[Any] | None:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    found = value if isinstance(value, dict) else {}
-    return {name: text for name, text in found.items() if isinstance(text, str)}
+    items = value if isinstance(value, dict) else {}
+    return {name: text for name, text in items.items() if isinstance(text, str)}
 
 
 def _objects(value: Any) -> dict[str, Json]:
-    found = value if isinstance(value, dict) else {}
-    return {name: item for name, item in found.items() if isinstance(item, dict)}
+    items = value if isinstance(value, dict) else {}
+    return {name: item for name, item in items.items() if isinstance(item, dict)}
 
 
 def _last_run(value: Any) -> LastRun | None:

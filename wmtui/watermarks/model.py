@@ -76,8 +76,8 @@ class Watermark(Struct, frozen=True):
     @classmethod
     def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
         """Read a document, by this program or another; raises Unreadable with its key and the reason."""
-        found = documents.decode(key, data)
-        raw = {name: value for name, value in found.items() if value is not None or name not in _ROWS}
+        document = documents.decode(key, data)
+        raw = {name: value for name, value in document.items() if value is not None or name not in _ROWS}
         problem = document_problem(str(table), raw)
         if problem is None and documents.may_be_deeper(data, DEEPEST):
             problem = nesting_problem(raw)
@@ -121,7 +121,7 @@ class Watermark(Struct, frozen=True):
 
     @property
     def is_as_left(self) -> bool:
-        """It has the content that its own last change left: nobody has edited it behind wmtui's back."""
+        """It has the content that its own last change left: no other tool has edited it since."""
         change = self.change
         if change is None:
             return False
@@ -131,7 +131,7 @@ class Watermark(Struct, frozen=True):
 
     @property
     def problem(self) -> str | None:
-        """Why nobody could read this document again, or None."""
+        """Why this document could not be read again, or None."""
         return document_problem(str(self.table), dict(self.fields))
 
     @property
@@ -142,7 +142,7 @@ class Watermark(Struct, frozen=True):
 
     @property
     def timezone(self) -> str | None:
-        """The zone of `data_timestamp`; None: nobody said, it is the profile's."""
+        """The zone of `data_timestamp`; None: it was not noted, and is the profile's."""
         name: str | None = self.fields.get("timezone")
         return name
 
@@ -184,7 +184,7 @@ class Watermark(Struct, frozen=True):
 
     @property
     def next_epoch(self) -> int:
-        """An epoch that was never used, not even by changes that `undo` went back behind."""
+        """An epoch that was never used, not even by changes that `undo` has taken back."""
         return 1 + max(self.epoch, int(self.fields.get("highest_epoch", 0)))
 
     @property
@@ -194,7 +194,7 @@ class Watermark(Struct, frozen=True):
 
     @property
     def extracted_run(self) -> str | None:
-        """The run whose last row the watermark stands on; None where somebody placed it, or it was never noted."""
+        """The run whose last row the watermark stands on; None where an operator placed it, or it was never noted."""
         run: str | None = self.fields["extracted_run"]
         return run
 

@@ -1,4 +1,4 @@
-"""Documents that somebody edited, put back or removed behind wmtui's back, told by what their last change left."""
+"""Documents that another tool or a person edited, put back or removed: recognised by what their last change left."""
 
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
@@ -9,7 +9,7 @@ _OF_A_WRITE = ("version", "store", "serial", "write_id", "updated_at", "change")
 
 def copied(mark: Watermark) -> Json:
     """The entry of a document's own change as the journal gets it: with the whole content, if it is to have that and
-    nobody has edited the document since.
+    the document was not edited since.
     """
     entry = mark.change or {}
     if not entry.get("whole") or not mark.is_as_left:
@@ -21,7 +21,7 @@ def copied(mark: Watermark) -> Json:
 def changed_outside(mark: Watermark, newest: Json | None) -> bool:
     """A document without serial, older than its journal, or with other fields than its own entry left.
 
-    newest: the journal's newest entry behind the document's serial.
+    newest: the journal's newest entry after the document's serial.
     """
     return newest is not None or not mark.is_as_left
 

@@ -27,7 +27,7 @@ def describe(pin: Mapping[str, Any]) -> str:
 
 
 def refuse_pinned(mark: Watermark, now: datetime, *alternatives: str) -> None:
-    """Raises Pinned while somebody holds the watermark. alternatives: what may be done without unpinning it."""
+    """Raises Pinned while an operator holds the watermark. alternatives: what may be done without unpinning it."""
     pin = pin_at(mark, now)
     if pin is not None:
         ask = f"ask {pin.get('owner')}, then `wmtui watermark unpin -t {mark.table}`"

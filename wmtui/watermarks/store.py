@@ -40,7 +40,7 @@ _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
 
-class Stored(Struct, frozen=True):
+class StoredWatermark(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document.
 
     used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
@@ -84,24 +84,24 @@ class WatermarkStore:
         self._seen: tuple[float, store_identity.StoreIdentity | None] | None = None
         self._proving = threading.Lock()
 
-    def read(self, table: TableName) -> Stored:
+    def read(self, table: TableName) -> StoredWatermark:
         """The document as it is, of a new table when there is none. A table without document costs a second request.
 
         Raises WatermarkGone where there is none although the journal has changes of it, and Unreadable.
         """
-        found = self._get(table)
-        if found.etag is not None:
-            return found
+        stored = self._get(table)
+        if stored.etag is not None:
+            return stored
         used, newest = Journal(self._objects, table).newest()
         if newest is None:
-            return Stored(found.watermark, None, used)
-        found = self._get(table)
-        if found.etag is None:  # Else the first change of a new table landed in between.
+            return StoredWatermark(stored.watermark, None, used)
+        stored = self._get(table)
+        if stored.etag is None:  # Else the first change of a new table landed in between.
             raise WatermarkGone(str(table), layout.watermark_key(table), newest["serial"])
-        return found
+        return stored
 
     def standing(self, table: TableName) -> Watermark:
-        """The document, or for one that is gone what the journal knows of it: what somebody decides about."""
+        """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
     def current(self, table: TableName) -> Watermark:
@@ -111,7 +111,7 @@ class WatermarkStore:
         return self._adopted(table, self.read(table)).watermark
 
     def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
-        """The document as somebody left it behind wmtui's back, and the content before; None if nobody did.
+        """The document as another tool left it, and the content before; None where its last change was wmtui's.
 
         Nothing is written: the next change adopts it. Raises WatermarkGone, Unreadable.
         """
@@ -154,18 +154,18 @@ class WatermarkStore:
     ) -> Watermark:
         """Apply a patch by compare-and-swap and record it in the journal; returns the document written.
 
-        based_on: the document somebody has seen; if it has changed since, Conflict shows both. Without it the patch
-        is computed again on whatever is there. by_hand: somebody decides, so that a document that is gone comes back
+        based_on: the document the caller has seen; if it has changed since, Conflict shows both. Without it the patch
+        is computed again on whatever is there. by_hand: an operator decides, so that a document that is gone comes back
         with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
-        and NotWritten for a document that nobody could read again.
+        and NotWritten for a document that could not be read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
         for attempt in range(_ATTEMPTS):
-            found = self._standing(table) if by_hand else self.read(table)
-            stored = self._adopted(table, found)
+            current = self._standing(table) if by_hand else self.read(table)
+            stored = self._adopted(table, current)
             if based_on is not None:
-                if not _is_seen(based_on, found, adopted=stored.watermark is not found.watermark):
+                if not _is_seen(based_on, current, adopted=stored.watermark is not current.watermark):
                     raise _conflict(based_on, stored.watermark)
                 based_on = stored.watermark
             fields = patch if isinstance(patch, Mapping) else patch(stored.watermark)
@@ -198,7 +198,7 @@ class WatermarkStore:
             return self._identity
 
     def forget_identity(self) -> None:
-        """Read it again the next time: somebody changed it."""
+        """Read it again the next time: another process changed it."""
         with self._proving:
             self._identity = self._seen = None
 
@@ -208,8 +208,8 @@ class WatermarkStore:
             if self._identity is not None:
                 return self._identity
             if self._seen is None or time.monotonic() - self._seen[0] > _SEEN_SECONDS:
-                found = store_identity.read(self._objects)
-                self._seen = (time.monotonic(), found and found[0])
+                stored = store_identity.read(self._objects)
+                self._seen = (time.monotonic(), stored and stored[0])
             return self._seen[1]
 
     def remember_warehouse(self, profile: str, warehouse: str) -> None:
@@ -228,32 +228,32 @@ class WatermarkStore:
         return self.system() if mark.position is None else None
 
     def set_system(self, wall: datetime) -> None:
-        """Move the system watermark. Raises Conflict when somebody moves it at the same moment, Unreadable."""
+        """Move the system watermark. Raises Conflict when another process moves it at the same moment, Unreadable."""
         self.require_conditions()
         system_watermark.move(self._objects, wall)
 
-    def _get(self, table: TableName) -> Stored:
+    def _get(self, table: TableName) -> StoredWatermark:
         """The document; of a new table when there is none, whatever the journal says."""
         key = layout.watermark_key(table)
         try:
-            found = self._objects.get(key)
+            document = self._objects.get(key)
         except ObjectMissing:
-            return Stored(Watermark.new(table), None)
-        mark = Watermark.decode(table, found.data, key)
-        return Stored(mark, found.info.etag, mark.serial)
+            return StoredWatermark(Watermark.new(table), None)
+        mark = Watermark.decode(table, document.data, key)
+        return StoredWatermark(mark, document.info.etag, mark.serial)
 
-    def _standing(self, table: TableName) -> Stored:
+    def _standing(self, table: TableName) -> StoredWatermark:
         try:
             return self.read(table)
         except WatermarkGone:
             return self._rebuilt(table)
 
-    def _rebuilt(self, table: TableName, *, exact: bool = False) -> Stored:
+    def _rebuilt(self, table: TableName, *, exact: bool = False) -> StoredWatermark:
         """A document that is gone, from the journal. exact: Unreadable unless all of it is known; else what is."""
         journal = Journal(self._objects, table)
         used, newest = journal.newest()
         if newest is None:
-            return Stored(Watermark.new(table), None, used)
+            return StoredWatermark(Watermark.new(table), None, used)
         new = Watermark.new(table).fields
         content: Json = {**new, **journal_entries.numbers(newest)}
         metadata: Json = {}
@@ -265,12 +265,12 @@ class WatermarkStore:
                 raise
             known = False
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
-        return Stored(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
+        return StoredWatermark(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
 
-    def _adopted(self, table: TableName, stored: Stored) -> Stored:
+    def _adopted(self, table: TableName, stored: StoredWatermark) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.
 
-        Its fence never goes back. Its epoch may, if it says so: somebody restored an earlier version on purpose.
+        Its fence never goes back. Its epoch may, if it says so: an operator restored an earlier version on purpose.
         """
         mark = stored.watermark
         if stored.etag is None:
@@ -279,7 +279,7 @@ class WatermarkStore:
         if mark.change is not None:
             journal.append(outside_edits.copied(mark))
         used, newest = journal.newest(mark.serial)
-        stored = Stored(mark, stored.etag, used)
+        stored = StoredWatermark(mark, stored.etag, used)
         if not outside_edits.changed_outside(mark, newest):
             return stored
         known = journal_entries.numbers(newest or mark.change or {})
@@ -290,7 +290,7 @@ class WatermarkStore:
             before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
         mark = mark.patched({name: max(known[name], mark.fields[name]) for name in kept if name in known})
-        adopted = Stored(mark, stored.etag, used)
+        adopted = StoredWatermark(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
         written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
@@ -298,7 +298,7 @@ class WatermarkStore:
 
     def _write(
         self,
-        stored: Stored,
+        stored: StoredWatermark,
         action: Action,
         patch: Patch,
         reason: str | None,
@@ -309,7 +309,7 @@ class WatermarkStore:
     ) -> Watermark | None:
         """One compare-and-swap; None when the race was lost.
 
-        before: the content before, where it is not that of the document; empty: nobody knows. known: the epoch at
+        before: the content before, where it is not that of the document; empty: it is not known. known: the epoch at
         least. previous: the change that left it, where it is not the document's.
         """
         mark = stored.watermark
@@ -377,13 +377,13 @@ def _refuse_unreadable(mark: Watermark, problem: str | None) -> None:
     if problem is not None:
         raise NotWritten(
             f"the watermark of {mark.table} was not changed",
-            f"nobody could read it again: {problem}",
+            f"it could not be read again: {problem}",
             f"look at {layout.watermark_key(mark.table)} and restore an earlier version",
         )
 
 
-def _is_seen(seen: Watermark, found: Stored, *, adopted: bool) -> bool:
-    """Whether a document is the one somebody has seen; one changed outside kept its serial, so its content tells."""
+def _is_seen(seen: Watermark, found: StoredWatermark, *, adopted: bool) -> bool:
+    """Whether a document is the one the caller has seen; one changed outside kept its serial, so its content tells."""
     return seen.serial == found.watermark.serial and (not adopted or seen.content == found.watermark.content)
 
 
@@ -392,6 +392,6 @@ def _conflict(seen: Watermark, found: Watermark) -> Conflict:
     return Conflict(
         f"the watermark of {found.table} changed meanwhile",
         f"you saw serial {seen.serial} at {seen.fields['last_mysql_data_timestamp']}; now it is serial {found.serial} "
-        f"at {found.fields['last_mysql_data_timestamp']}, by {change.get('actor', 'somebody outside wmtui')}",
+        f"at {found.fields['last_mysql_data_timestamp']}, by {change.get('actor', 'another tool')}",
         f"look at it with `wmtui watermark get -t {found.table}`, then decide again",
     )

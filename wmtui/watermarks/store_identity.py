@@ -39,7 +39,7 @@ class StoreIdentity(Struct, frozen=True):
     warehouses: dict[str, str] = {}
 
     def knows(self, root: str) -> bool:
-        """The store was written from there before, or somebody accepted it."""
+        """The store was written from there before, or an operator accepted it."""
         return any(known.root == root for known in self.roots)
 
 
@@ -49,43 +49,43 @@ _DECODER = msgspec.json.Decoder(StoreIdentity)
 def read(objects: ObjectStore) -> tuple[StoreIdentity, str] | None:
     """The identity and its ETag; None for a store that never had one. Raises Unreadable."""
     try:
-        found = objects.get(STORE)
+        stored = objects.get(STORE)
     except ObjectMissing:
         return None
     try:
-        identity = _DECODER.decode(documents.text_of(found.data))
+        identity = _DECODER.decode(documents.text_of(stored.data))
     except (ValueError, RecursionError) as error:
         raise Unreadable(STORE, f"not the document of a store: {error}") from None
     if identity.min_format > FORMAT:
         raise Unreadable(STORE, f"it has format {identity.min_format}; this wmtui knows up to {FORMAT}: upgrade it")
-    return identity, found.info.etag
+    return identity, stored.info.etag
 
 
 def ensure(objects: ObjectStore, *, now: str, by: str) -> StoreIdentity:
     """The identity, made now where there is none: a new one where no document has one, else theirs, at a root that
-    nobody has accepted. Raises Unreadable, StoreError.
+    no operator has accepted. Raises Unreadable, StoreError.
     """
-    found = read(objects)
-    if found is not None:
-        return found[0]
+    stored = read(objects)
+    if stored is not None:
+        return stored[0]
     known = _of_documents(objects)
     root = Root(objects.uri(""), now, by)
     made = StoreIdentity(known) if known else StoreIdentity(uuid4().hex, roots=(root,))
     try:
         documents.write(objects, STORE, msgspec.json.encode(made), None)
     except PreconditionFailed:
-        found = read(objects)
-        return made if found is None else found[0]
+        stored = read(objects)
+        return made if stored is None else stored[0]
     return made
 
 
 def change(objects: ObjectStore, edit: Callable[[StoreIdentity], StoreIdentity]) -> StoreIdentity:
     """Apply an edit to the identity by compare-and-swap; returns what was written. Raises Conflict, Unreadable."""
     for attempt in range(_ATTEMPTS):
-        found = read(objects)
-        if found is None:
+        stored = read(objects)
+        if stored is None:
             break
-        identity, etag = found
+        identity, etag = stored
         changed = edit(identity)
         if changed == identity:
             return identity
@@ -113,10 +113,10 @@ def _of_documents(objects: ObjectStore) -> str | None:
     """The id that a watermark of the store bears; None where none does."""
     for info in objects.list(WATERMARKS):
         try:
-            found: Mapping[str, Any] = documents.decode(info.key, objects.get(info.key).data)
+            document: Mapping[str, Any] = documents.decode(info.key, objects.get(info.key).data)
         except (ObjectMissing, Unreadable):
             continue
-        metadata = found.get("metadata")
+        metadata = document.get("metadata")
         store = metadata.get("store") if isinstance(metadata, dict) else None
         if isinstance(store, str) and store:
             return store

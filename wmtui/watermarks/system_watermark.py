@@ -15,7 +15,7 @@ def read(objects: ObjectStore) -> datetime | None:
 
 
 def move(objects: ObjectStore, wall: datetime) -> None:
-    """Write it over what is there. Raises Conflict when somebody moves it at the same moment, Unreadable."""
+    """Write it over what is there. Raises Conflict when another process moves it at the same moment, Unreadable."""
     _, etag = _read(objects)
     try:
         documents.write(objects, SYSTEM_WATERMARK, format_wall(wall, 0).encode() + b"\n", etag)
@@ -31,10 +31,10 @@ def move(objects: ObjectStore, wall: datetime) -> None:
 
 def _read(objects: ObjectStore) -> tuple[datetime | None, str | None]:
     try:
-        found = objects.get(SYSTEM_WATERMARK)
+        stored = objects.get(SYSTEM_WATERMARK)
     except ObjectMissing:
         return None, None
     try:
-        return parse_wall(found.data.decode("utf-8-sig", "replace").strip()), found.info.etag
+        return parse_wall(stored.data.decode("utf-8-sig", "replace").strip()), stored.info.etag
     except ValueError as error:
         raise Unreadable(SYSTEM_WATERMARK, str(error)) from None

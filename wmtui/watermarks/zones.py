@@ -1,7 +1,7 @@
 """Zones travel with documents: wall clock says nothing without the zone that it was written in.
 
 A document without one is in the profile's. One of another zone is read as what it says, and shown as the same instant
-in the profile's; nothing is extracted or changed by it until somebody says its point again.
+in the profile's; nothing is extracted or changed by it until an operator says its point again.
 """
 
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 from wmtui.files.selection import Selection
 from wmtui.files.summary import Summary
-from wmtui.files.verdicts import Outcome, Reason, Verdict
+from wmtui.files.verdicts import Outcome, Verdict, VerdictReason
 from wmtui.texts import count
 from wmtui.words import values
 from wmtui.words.styled import Glyph, Styled, Tone
@@ -22,7 +22,7 @@ def label(verdict: Verdict) -> Styled:
 
 def hint(summary: Summary) -> Styled:
     """What would let files in; it warns where there is something to do about files that were not loaded."""
-    warns = summary.enter_at is not None or summary.held_back or summary.reasons.get(Reason.LOADED)
+    warns = summary.enter_at is not None or summary.held_back or summary.reasons.get(VerdictReason.LOADED)
     return Styled(summary.hint, Tone.WARN if warns else Tone.PLAIN)
 
 

@@ -44,6 +44,16 @@ def instant(at: datetime | None) -> str:
     return ABSENT if at is None else format_instant(at.replace(microsecond=0))
 
 
+def exact_instant(at: datetime) -> str:
+    """An instant in UTC, with its fraction of a second."""
+    return format_instant(at)
+
+
+def wall(at: datetime | None) -> str:
+    """A wall clock time, as commands take it."""
+    return ABSENT if at is None else format_wall(at)
+
+
 def point(wall: datetime | None, zone: ZoneInfo) -> str:
     """A wall clock time of the profile's zone, and in UTC too where that differs."""
     if wall is None:

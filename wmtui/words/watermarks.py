@@ -12,6 +12,11 @@ from wmtui.words import values
 from wmtui.words.values import in_one_line
 
 
+def data_timestamp(mark: Watermark, zone: ZoneInfo) -> str:
+    """The data timestamp, wall clock in the profile's zone."""
+    return values.wall(wall_of(mark, zone))
+
+
 def fields(mark: Watermark, now: datetime, zone: ZoneInfo) -> dict[str, str]:
     """The document's fields and its bookkeeping, each with its value as text. zone: the profile's."""
     names = {**mark.fields}

@@ -13,7 +13,7 @@ from wmtui.files.selection import (
     settled_marks,
     settled_run,
 )
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.load.table_ledger import TableLedger
 from wmtui.runs.run_document import RunState, RunStore
@@ -21,14 +21,14 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
 
 _KEPT = (
-    Reason.LOADED,
-    Reason.SKIPPED,
-    Reason.WRITTEN_OFF,
-    Reason.STAGING,
-    Reason.BEFORE_FLOOR,
-    Reason.EARLIER_EPOCH,
-    Reason.LATER_EPOCH,
-    Reason.UNLISTED,
+    VerdictReason.LOADED,
+    VerdictReason.SKIPPED,
+    VerdictReason.WRITTEN_OFF,
+    VerdictReason.STAGING,
+    VerdictReason.BEFORE_FLOOR,
+    VerdictReason.EARLIER_EPOCH,
+    VerdictReason.LATER_EPOCH,
+    VerdictReason.UNLISTED,
 )
 """Own parts that no later load by this watermark takes; one outside the session is taken by a later one."""
 

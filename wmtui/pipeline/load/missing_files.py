@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from wmtui.errors import FileGone, FileReplaced, NotAStore, ObjectMissing
 from wmtui.files.decisions import Decisions
 from wmtui.files.selection import Selection, settled_run
-from wmtui.files.verdicts import Reason
+from wmtui.files.verdicts import VerdictReason
 from wmtui.objects import ObjectStore
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.load.ledger_findings import key_of
@@ -24,7 +24,7 @@ from wmtui.watermarks.zones import zone_of
 def refuse_replaced(selection: Selection) -> None:
     """Raises TableError when a listed part is no longer what its run wrote."""
     for verdict in selection.verdicts:
-        if verdict.reason is Reason.REPLACED:
+        if verdict.reason is VerdictReason.REPLACED:
             raise FileReplaced(
                 f"{verdict.file.key} was replaced",
                 selection.explain(verdict),

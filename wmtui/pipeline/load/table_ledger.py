@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wmtui.errors import TargetDoubtful
 from wmtui.events import Severity
-from wmtui.files.selection import Known
+from wmtui.files.selection import LedgerLoads
 from wmtui.files.verdicts import Candidate
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.load.ledger_findings import (
@@ -47,14 +47,14 @@ class TableLedger(Struct, frozen=True):
         mine = (fence for fence in self.known.fences if (fence.store, fence.table) == (feed.store, feed.table))
         return next((fence.columns for fence in mine), ())
 
-    def files(self, scope: Scope, epoch: int) -> Known:
+    def files(self, scope: Scope, epoch: int) -> LedgerLoads:
         """Every file loaded in this epoch or a later one, as it was loaded last, and the ids of all loads."""
         loads = {
             key_of(entry, scope.table): Load(entry.etag, entry.loaded_at, entry.load_id)
             for entry in self.mine.entries
             if entry.epoch >= epoch
         }
-        return Known(loads, frozenset(entry.load_id for entry in self.mine.entries))
+        return LedgerLoads(loads, frozenset(entry.load_id for entry in self.mine.entries))
 
 
 def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
