@@ -19,7 +19,7 @@ from wmtui.watermarks.zones import instant_of
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
 BY_HAND = frozenset({Action.SET, Action.RESET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
-"""What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
+"""What the journal calls changes that an operator made to a position; others are made by runs, or about pins."""
 RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
 
@@ -89,9 +89,9 @@ class History:
         return [*_with_gaps(self._workspace.each(read, wanted), wanted, journal), *outside]
 
     def last_edit(self, table: TableName) -> "WayBack | None":
-        """The newest change that somebody made by hand, and what taking it back would change; None when there is none.
+        """The newest change that was made by hand, and what taking it back would change; None when there is none.
 
-        What runs wrote about themselves since then is not of interest to somebody who takes an edit back. Raises
+        What runs wrote about themselves since then does not matter to an operator who takes an edit back. Raises
         Unreadable, and UsageError where nothing is known of what was before.
         """
         try:
@@ -124,7 +124,7 @@ class History:
 
         This is a change of its own, so that it can be undone too. A pending run is settled first. What loads and runs
         did to store and warehouse stays. A document that is gone comes back: as its newest change left it, or as `to`
-        did. seen: the watermark somebody looked at when deciding; None: the one that is there now. Raises UsageError
+        did. seen: the watermark that the decision was based on; None: the one that is there now. Raises UsageError
         when there is nothing to undo, ConfirmationNeeded where moving back doubles rows, Pinned, LeaseHeld during a
         run, Conflict when the watermark changes meanwhile, and Unreadable.
         """
