@@ -81,12 +81,12 @@ class Console:
 
     @property
     def at_terminal(self) -> bool:
-        """Somebody reads what is told, as it is told."""
+        """A reader sees what is told at once: stderr is a terminal."""
         return sys.stderr is not None and sys.stderr.isatty()
 
     @property
     def interactive(self) -> bool:
-        """Somebody is there to answer a question."""
+        """A question can be answered: stdin is a terminal."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     def ask(self, question: str) -> bool:
@@ -111,13 +111,13 @@ def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
 
 
 def _indented(text: str) -> str:
-    """Every line but the first behind a blank: only a message begins where the line does."""
+    """Every line but the first after a blank: only a message begins where the line does."""
     first, *others = text.split("\n")
     return "\n".join((first, *(line if line.startswith(" ") else f"  {line}" for line in others)))
 
 
 def _append(path: Path, text: str) -> None:
-    """Opened anew for every message, so that the file may be moved away meanwhile. Raises UsageError."""
+    """Opened for every message, so that the file may be moved away meanwhile. Raises UsageError."""
     try:
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
@@ -175,5 +175,5 @@ def _write(stream: TextIO | None, text: str) -> OSError | None:
 
 
 def _is_terminal_gone(error: OSError, stream: TextIO) -> bool:
-    """A terminal nobody sits at any more answers as a broken disk does, but is none."""
+    """A terminal that was closed answers as a broken disk does, but is none."""
     return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)

@@ -1,4 +1,4 @@
-"""Reading a watermark document that somebody hands in."""
+"""Reading a watermark document that a user hands in."""
 
 import json
 import sys

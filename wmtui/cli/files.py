@@ -1,4 +1,4 @@
-"""`wmtui files`: every file of a table, in or out, and why; and what somebody decides about single ones."""
+"""`wmtui files`: every file of a table, in or out, and why; and what an operator decides about single ones."""
 
 from typing import Any
 

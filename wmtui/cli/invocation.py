@@ -50,7 +50,7 @@ class Invocation:
         return self.service.table(text)
 
     def agreed(self, question: str, *, unattended: bool) -> bool:
-        """Whether somebody said yes, beforehand or now. unattended: the answer where there is no terminal to ask at.
+        """Whether the user said yes, beforehand or now. unattended: the answer where there is no terminal to ask at.
 
         Raises ConfirmationNeeded before asking for what --read-only or the profile forbids.
         """

@@ -47,7 +47,7 @@ class LiveDisplay:
         tell(self._console, event)
 
     def tick(self) -> None:
-        """Draw anew when it is time."""
+        """Draw again when it is time."""
         now = time.monotonic()
         if now - self._drawn >= _REFRESH_SECONDS:
             self._drawn = now

@@ -31,7 +31,7 @@ class GlobalOptions(Struct, frozen=True):
 
     @property
     def confirmed(self) -> bool:
-        """Somebody said yes beforehand."""
+        """The user said yes beforehand."""
         return self.force or self.yes
 
     def refuse_contradictions(self) -> None:

@@ -40,7 +40,7 @@ class PlainDisplay:
         self._shown: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
-        """Print it, unless it is progress right behind other progress of that table."""
+        """Print it, unless it is progress right after other progress of that table."""
         if not isinstance(event, Progress):
             tell(self._console, event)
             return

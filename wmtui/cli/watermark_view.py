@@ -57,7 +57,7 @@ def list_entry(look: Look) -> dict[str, Any]:
 
 
 def _waiting(look: Look) -> str:
-    """Files that the next load takes, and those it leaves although nobody gave them up."""
+    """Files that the next load takes, and those it leaves although they were not given up."""
     waiting = values.ABSENT if look.waiting is None else str(look.waiting)
     return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
 

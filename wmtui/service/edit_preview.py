@@ -22,7 +22,7 @@ from wmtui.watermarks.zones import wall_of
 class OtherEdit(Struct, frozen=True):
     """How a watermark was changed by another since a preview of it began.
 
-    change: its last change; None: nobody noted one. diff: every field that is another one, each from → to.
+    change: its last change; None: none was noted. diff: every field that is another one, each from → to.
     """
 
     change: Entry | None

@@ -1,4 +1,4 @@
-"""The files of a table: each one's verdict, and what somebody decides about single ones."""
+"""The files of a table: each one's verdict, and what an operator decides about single ones."""
 
 from collections.abc import Callable, Sequence
 
@@ -106,7 +106,7 @@ class Files:
             held.release()
 
     def _named(self, selection: Selection, table: TableName, keys: Sequence[str], will: Will) -> dict[str, str]:
-        """The ETags of files that somebody named, if that may be decided about them."""
+        """The ETags of files that an operator named, if that may be decided about them."""
         verdicts = {verdict.file.key: verdict for verdict in selection.verdicts}
         found = {}
         for key in dict.fromkeys(keys):

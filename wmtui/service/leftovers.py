@@ -50,7 +50,7 @@ class Leftovers:
     def remove(self, found: TableLeftovers, *, reason: str | None = None) -> TableLeftovers:
         """Remove what `find` found and what is still a leftover now; returns what was removed, and what kept the rest.
 
-        Parts go under the table's lease, after asking ledger and run documents anew. Raises ConfirmationNeeded where
+        Parts go under the table's lease, after asking ledger and run documents again. Raises ConfirmationNeeded where
         changes are refused.
         """
         self._workspace.require_write(reason)

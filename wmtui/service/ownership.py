@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class StoreInfo(Struct, frozen=True):
     """A store as it is. identity: None where nothing was ever written. known: it was written from this root before, or
-    somebody accepted it.
+    an operator accepted it.
     """
 
     root: str

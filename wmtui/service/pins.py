@@ -1,4 +1,4 @@
-"""Holding a table: no run and nobody by hand moves a pinned watermark."""
+"""Holding a table: neither a run nor an operator moves a pinned watermark."""
 
 from datetime import datetime
 
@@ -24,8 +24,8 @@ class Pins:
     def pin(self, table: TableName, *, reason: str, until: str | None = None) -> Watermark:
         """Hold a table. until: a point in the future as people type it, or a duration from now such as `2h`.
 
-        The owner may pin it anew, which replaces reason and expiry. Raises UsageError for a bad point or without a
-        reason, Pinned while somebody else holds it, LeaseHeld during a run.
+        The owner may pin it again, which replaces reason and expiry. Raises UsageError for a bad point or without a
+        reason, Pinned while another user holds it, LeaseHeld during a run.
         """
         workspace = self._workspace
         workspace.require_write(reason)

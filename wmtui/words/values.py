@@ -30,7 +30,7 @@ _GLYPHS: dict[str, Glyph] = {
 
 
 def status(value: str) -> Styled:
-    """A status as glyph and word; one that nobody knows is shown as it is."""
+    """A status as glyph and word; an unknown one is shown as it is."""
     return Styled.marked(_GLYPHS.get(value, Glyph.UNKNOWN), value)
 
 

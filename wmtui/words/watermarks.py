@@ -43,7 +43,7 @@ def pin(mark: Watermark) -> str:
 
 
 def mode(mark: Watermark, now: datetime, zone: ZoneInfo) -> str:
-    """Who places the watermark, whether somebody holds it, and its zone where that is not the profile's."""
+    """Who places the watermark, whether it is pinned, and its zone where that is not the profile's."""
     placed = "manual" if mark.is_manual else "automated"
     held = "pinned" if pin_at(mark, now) else ""
     return ", ".join(filter(None, (placed, held, written_in(mark, zone))))
