@@ -41,12 +41,13 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
 
 
 def _watch(pid: int, peaks: list[int]) -> None:
-    """Note a process's peak of memory until it ends: what wait4 tells is at least that of the process that started it,
-    which may hold a store of many files.
+    """Note a process's peak of memory until it ends.
+
+    What wait4 returns is at least the peak of the process that started it, which may hold a store of many files.
     """
     status = Path(f"/proc/{pid}/status")
-    while found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
-        peaks.append(int(found[1]) * 1024)
+    while peak := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
+        peaks.append(int(peak[1]) * 1024)
         time.sleep(0.02)
 
 

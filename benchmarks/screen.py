@@ -152,9 +152,9 @@ def press_in_the_list(folder: Path, count: int) -> None:
         report(f"down, {count:,} tables", [press(terminal, "j", table(n + 1).encode()) for n in range(steps)], terminal)
         taken = []
         for number in range(PRESSES // 10):
-            wanted = table((number * 997) % count)
+            name = table((number * 997) % count)
             terminal.send("/")
-            digits = wanted[-5:]
+            digits = name[-5:]
             taken += [press(terminal, digit, f"/{digits[: n + 1]} ".encode()) for n, digit in enumerate(digits)]
             terminal.send("\x1b")
             time.sleep(0.5)  # Escape and the next key at once would be one key, with Alt.

@@ -154,9 +154,13 @@ class Level(StrEnum):
 
 
 class Check(Struct, frozen=True):
-    """One finding of `doctor`: what was looked at, how it is, and what to do about it."""
+    """One finding of `doctor`: what was looked at, how it is, and what to do about it.
+
+    table: the one that the finding is about; None: it is about the store, a server, or several tables.
+    """
 
     subject: str
     level: Level
     finding: str
     next_step: str = ""
+    table: TableName | None = None

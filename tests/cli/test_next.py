@@ -11,7 +11,7 @@ from tests.cli.conftest import Wmtui
 from wmtui.cli.commands import root
 from wmtui.cli.invocation import Invocation
 from wmtui.cli.next_step import next_command
-from wmtui.cli.options import Options
+from wmtui.cli.options import GlobalOptions
 
 ORDERS = ("-t", "shop.orders")
 
@@ -32,7 +32,7 @@ def test_every_command_knows_what_comes_next_and_that_is_a_command() -> None:
 
     for command in commands:
         for tables in ([], ["shop.orders"]):
-            following = next_command(command, {**asked, "tables": tables}, Options())
+            following = next_command(command, {**asked, "tables": tables}, GlobalOptions())
             assert following is not None, command
             words = [word for word in following.split() if word not in ("-t", "shop.orders", "--dry-run")]
             assert " ".join(words) in commands, following
@@ -67,7 +67,7 @@ def test_a_failure_has_no_other_next_than_its_own(wmtui: Wmtui, monkeypatch: pyt
 
 
 def test_a_demo_goes_on_in_the_demo(tmp_path: Path) -> None:
-    options = Options(demo=True, demo_dir=tmp_path / "a folder")
+    options = GlobalOptions(demo=True, demo_dir=tmp_path / "a folder")
 
     assert next_command("wmtui status", {}, options) == f"wmtui --demo --demo-dir '{tmp_path}/a folder' watermark list"
 

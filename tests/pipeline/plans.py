@@ -10,7 +10,7 @@ from wmtui.model import Order, Position, Strategy, TableName
 from wmtui.pipeline.extract.plan import Plan, plan
 from wmtui.runs.run_document import Range, Run
 from wmtui.sources import SourceClock, SourceTable, Writer
-from wmtui.watermarks.lease import Heartbeat, place
+from wmtui.watermarks.lease import Heartbeat, position_of
 from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall
@@ -50,7 +50,7 @@ def mark_at(position: Position | None, epoch: int = 1) -> Watermark:
 
 def heartbeat(extracted_to: datetime | None = None, mark: Watermark | None = None) -> Heartbeat:
     """The lock document of a table that was read up to an instant after a watermark."""
-    standing = None if mark is None else place(mark)
+    standing = None if mark is None else position_of(mark)
     return Heartbeat(TABLE, LockDocument(extracted_to=extracted_to, extracted_behind=standing))
 
 

@@ -10,7 +10,7 @@ from wmtui.errors import LeaseHeld, WarehouseError
 from wmtui.files import leftovers
 from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.runs.run_document import RunState, RunStore
-from wmtui.service import Found
+from wmtui.service import TableLeftovers
 from wmtui.warehouses import KnownLoads
 from wmtui.watermarks import lease
 
@@ -34,12 +34,12 @@ def abandoned(stack: Stack) -> list[str]:
     return left
 
 
-def find(stack: Stack) -> Found:
+def find(stack: Stack) -> TableLeftovers:
     (found,) = stack.service.leftovers.find([stack.table()])
     return found
 
 
-def keys(found: Found) -> Sequence[str]:
+def keys(found: TableLeftovers) -> Sequence[str]:
     return [leftover.key for leftover in found.leftovers]
 
 

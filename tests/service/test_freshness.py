@@ -10,7 +10,7 @@ from wmtui.config import Duration, Freshness
 from wmtui.model import TableName
 from wmtui.service.freshness import Facts, FileCounts, Judgement, LoadState, Manual, TableSeverity, judge
 from wmtui.watermarks import changes
-from wmtui.watermarks.lease import Heartbeat, place
+from wmtui.watermarks.lease import Heartbeat, position_of
 from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
@@ -42,7 +42,7 @@ def heartbeat(
     left = {
         "last_success": success and format_instant(success),
         "extracted_to": read_to and format_instant(read_to),
-        "extracted_behind": place(of),
+        "extracted_behind": position_of(of),
     }
     return Heartbeat(TABLE, LockDocument.of({**left, **fields}), "etag", timedelta(), NOW)
 

@@ -49,11 +49,11 @@ class Apart:
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceCase:
     """A source whose profile is in Shanghai, and a way to write to it; its sessions write TIMESTAMP in UTC.
 
     types: this database's spelling of `{datetime}`, `{timestamp}`, `{instant}` (a timestamp that is never NULL) and
-    `{binary}` in statements; `run` takes them as they are. path: the embedded file.
+    `{binary}` in statements; `run` takes them as they are. path: the DuckDB file.
     """
 
     source: Apart
@@ -75,7 +75,7 @@ class Place:
 
 
 @pytest.fixture
-def server_place(source_db: Database) -> Place:
+def server_case(source_db: Database) -> SourceCase:
     """An empty database of the source server under test."""
 
     def run(statements: Sequence[str]) -> None:
@@ -87,11 +87,11 @@ def server_place(source_db: Database) -> Place:
         "instant": "TIMESTAMP(6) NOT NULL",
         "binary": "VARBINARY(20)",
     }
-    return Place(Apart(MySQLSource(mysql_config(source_db), ZONE)), source_db.name, types, run)
+    return SourceCase(Apart(MySQLSource(mysql_config(source_db), ZONE)), source_db.name, types, run)
 
 
 @pytest.fixture
-def duckdb_place(tmp_path: Path) -> Place:
+def duckdb_case(tmp_path: Path) -> SourceCase:
     path = str(tmp_path / "shop.duckdb")
 
     def run(statements: Sequence[str]) -> None:
@@ -103,20 +103,20 @@ def duckdb_place(tmp_path: Path) -> Place:
     run([])
     source = Apart(DuckDBSource(DuckDBConfig(path=path), ZONE, lambda: datetime(2025, 8, 14, 12, tzinfo=UTC)))
     types = {"datetime": "TIMESTAMP", "timestamp": "TIMESTAMPTZ", "instant": "TIMESTAMPTZ", "binary": "BLOB"}
-    return Place(source, "shop", types, run, path)
+    return SourceCase(source, "shop", types, run, path)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every kind of source that a test of any `place` runs on."""
-    if "place" in metafunc.fixturenames:
-        metafunc.parametrize("place", [*source_kinds(metafunc), "embedded"], indirect=True)
+    """Every kind of source that a test of any `case` runs on."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", [*source_kinds(metafunc), "duckdb"], indirect=True)
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> Place:
+def case(request: pytest.FixtureRequest) -> SourceCase:
     """An empty source of each kind."""
-    found: Place = request.getfixturevalue("duckdb_place" if request.param == "embedded" else "server_place")
-    return found
+    made: SourceCase = request.getfixturevalue("duckdb_case" if request.param == "duckdb" else "server_case")
+    return made
 
 
 def mysql_config(database: Database, user: str | None = None) -> MySQLConfig:
@@ -150,7 +150,7 @@ class OneColumn:
         self.arrow_type: pa.DataType | None = None
 
     def __call__(self, column_type: str, *literals: str) -> list[object]:
-        values = ", ".join(f"({place}, '2025-01-01', {literal})" for place, literal in enumerate(literals))
+        values = ", ".join(f"({number}, '2025-01-01', {literal})" for number, literal in enumerate(literals))
         self._database.execute(
             "SET time_zone = '+00:00', sql_mode = ''",
             "DROP TABLE IF EXISTS t",

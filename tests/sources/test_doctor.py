@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.servers import Database, free_port
-from tests.sources.conftest import ZONE, Apart, Place, mysql_config, table_config
+from tests.sources.conftest import ZONE, Apart, SourceCase, mysql_config, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.model import Check, Level, utc_now
 from wmtui.sources.duckdb.source import DuckDBSource
@@ -20,8 +20,8 @@ def levels(checks: Sequence[Check]) -> dict[str, Level]:
     return {check.subject.rpartition(": ")[2]: check.level for check in checks}
 
 
-def test_a_healthy_server_is_all_well_but_for_its_plain_text(server_place: Place) -> None:
-    assert levels(server_place.source.check()) == {
+def test_a_healthy_server_is_all_well_but_for_its_plain_text(server_case: SourceCase) -> None:
+    assert levels(server_case.source.check()) == {
         "source driver": Level.OK,
         "source": Level.OK,
         "source TLS": Level.WARNING,
@@ -45,23 +45,23 @@ def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:
     assert levels(source.check()) == {"source": Level.ERROR}
 
 
-def test_a_file_that_opens_is_well(duckdb_place: Place) -> None:
-    assert levels(duckdb_place.source.check()) == {"source": Level.OK}
+def test_a_file_that_opens_is_well(duckdb_case: SourceCase) -> None:
+    assert levels(duckdb_case.source.check()) == {"source": Level.OK}
 
 
-def check_table(place: Place, *primary_key: str) -> Sequence[Check]:
-    return place.source.check_table(place.name("t"), table_config("u", primary_key))
+def check_table(case: SourceCase, *primary_key: str) -> Sequence[Check]:
+    return case.source.check_table(case.name("t"), table_config("u", primary_key))
 
 
-def test_a_table_made_for_incremental_reading_is_well(server_place: Place) -> None:
+def test_a_table_made_for_incremental_reading_is_well(server_case: SourceCase) -> None:
     stamp = "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
-    server_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {stamp}, KEY (u))")
-    assert set(levels(check_table(server_place, "id")).values()) == {Level.OK}
+    server_case.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {stamp}, KEY (u))")
+    assert set(levels(check_table(server_case, "id")).values()) == {Level.OK}
 
 
-def test_what_endangers_incremental_reading_is_warned_of(server_place: Place) -> None:
-    server_place.execute("CREATE TABLE t (id INT, u DATETIME) ENGINE = MyISAM", "INSERT INTO t VALUES (1, NULL)")
-    checks = check_table(server_place)
+def test_what_endangers_incremental_reading_is_warned_of(server_case: SourceCase) -> None:
+    server_case.execute("CREATE TABLE t (id INT, u DATETIME) ENGINE = MyISAM", "INSERT INTO t VALUES (1, NULL)")
+    checks = check_table(server_case)
     assert levels(checks) == {
         "primary key": Level.WARNING,
         "index on u": Level.WARNING,
@@ -75,18 +75,20 @@ def test_what_endangers_incremental_reading_is_warned_of(server_place: Place) ->
 
 
 @pytest.mark.parametrize("u", ["DATETIME", "TIMESTAMP NULL"])
-def test_rows_without_a_cursor_and_with_one_in_the_future_are_counted_by_the_index(server_place: Place, u: str) -> None:
+def test_rows_without_a_cursor_and_with_one_in_the_future_are_counted_by_the_index(
+    server_case: SourceCase, u: str
+) -> None:
     rows = "(1, NULL), (2, NULL), (3, NOW() + INTERVAL 2 DAY), (4, '2025-01-01 10:00:00')"
-    server_place.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {u}, KEY (u))", f"INSERT INTO t VALUES {rows}")
-    found = {check.subject.rpartition(": ")[2]: check.finding for check in check_table(server_place, "id")}
+    server_case.execute(f"CREATE TABLE t (id INT PRIMARY KEY, u {u}, KEY (u))", f"INSERT INTO t VALUES {rows}")
+    found = {check.subject.rpartition(": ")[2]: check.finding for check in check_table(server_case, "id")}
     assert found["NULL in u"].startswith("2 rows, which are never extracted")
     assert found["u and the clock"].startswith("1 rows lie in the future")
     assert "the newest row is of 2025-01-01" in found["u and the clock"]
 
 
-def test_a_duckdb_table_is_checked_for_key_and_cursor(duckdb_place: Place) -> None:
-    duckdb_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t VALUES (1, NULL)")
-    assert levels(check_table(duckdb_place, "id")) == {
+def test_a_duckdb_table_is_checked_for_key_and_cursor(duckdb_case: SourceCase) -> None:
+    duckdb_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t VALUES (1, NULL)")
+    assert levels(check_table(duckdb_case, "id")) == {
         "primary key": Level.OK,
         "NULL in u": Level.WARNING,
         "u and the clock": Level.OK,
@@ -94,6 +96,6 @@ def test_a_duckdb_table_is_checked_for_key_and_cursor(duckdb_place: Place) -> No
     }
 
 
-def test_a_table_that_does_not_fit_its_settings_is_a_finding(place: Place) -> None:
-    place.execute("CREATE TABLE t (id INTEGER, u {datetime})")
-    assert [check.level for check in check_table(place, "id")] == [Level.ERROR]
+def test_a_table_that_does_not_fit_its_settings_is_a_finding(case: SourceCase) -> None:
+    case.execute("CREATE TABLE t (id INTEGER, u {datetime})")
+    assert [check.level for check in check_table(case, "id")] == [Level.ERROR]

@@ -1,4 +1,4 @@
-"""The embedded source: its types, its clock, and the one process that DuckDB lets in."""
+"""DuckDB as source: its types, its clock, and the one process that DuckDB lets in."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from typing import IO
 import duckdb
 import pytest
 
-from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, read_rows, table_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, SourceCase, read_rows, table_config
 from wmtui.config import DuckDBConfig
 from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.model import TableName, utc_now
@@ -48,33 +48,37 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("column_type", "literal", "value"), VALUES)
-def test_values_come_out_as_they_went_in(duckdb_place: Place, column_type: str, literal: str, value: object) -> None:
-    duckdb_place.run(
+def test_values_come_out_as_they_went_in(
+    duckdb_case: SourceCase, column_type: str, literal: str, value: object
+) -> None:
+    duckdb_case.run(
         [
             f"CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP, v {column_type})",
             f"INSERT INTO t VALUES (1, '2025-01-01', {literal}), (2, '2025-01-01', NULL)",
         ]
     )
-    read = [row[2] for row in read_rows(duckdb_place.source, duckdb_place.describe("t"))]
+    read = [row[2] for row in read_rows(duckdb_case.source, duckdb_case.describe("t"))]
     assert read == [value, None]
     assert str(read[0]) == str(value)
 
 
 @pytest.mark.parametrize("column_type", ["DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMPTZ"])
 @pytest.mark.parametrize("value", ["0044-03-15 (BC)", "10000-01-01", "infinity"])
-def test_a_date_outside_the_calendar_is_refused_with_its_row(duckdb_place: Place, column_type: str, value: str) -> None:
-    duckdb_place.run(
+def test_a_date_outside_the_calendar_is_refused_with_its_row(
+    duckdb_case: SourceCase, column_type: str, value: str
+) -> None:
+    duckdb_case.run(
         [
             f"CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP, v {column_type})",
             f"INSERT INTO t VALUES (6, '2025-01-01', NULL), (7, '2025-01-01', '{value}'::TIMESTAMP)",
         ]
     )
     with pytest.raises(UnsupportedValue, match=r"column v of shop\.t holds a date outside .* in the row with key 7"):
-        read_rows(duckdb_place.source, duckdb_place.describe("t"))
+        read_rows(duckdb_case.source, duckdb_case.describe("t"))
 
 
-def test_now_is_the_injected_clock_in_the_profiles_zone(duckdb_place: Place) -> None:
-    clock = duckdb_place.source.clock()
+def test_now_is_the_injected_clock_in_the_profiles_zone(duckdb_case: SourceCase) -> None:
+    clock = duckdb_case.source.clock()
     assert (clock.now, clock.writer, clock.blind) == (datetime(2025, 8, 14, 20), None, "")
 
 
@@ -87,11 +91,11 @@ def test_a_file_that_is_missing_or_no_database_is_a_source_error(tmp_path: Path)
 
 
 @pytest.fixture
-def writer(duckdb_place: Place) -> Iterator[IO[str]]:
+def writer(duckdb_case: SourceCase) -> Iterator[IO[str]]:
     """Another process that has the file open for writing, until a line is written to it."""
-    duckdb_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)")
+    duckdb_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)")
     script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input(); c.close()"
-    command = [sys.executable, "-c", script, duckdb_place.path]
+    command = [sys.executable, "-c", script, duckdb_case.path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdin
         assert process.stdout
@@ -101,31 +105,31 @@ def writer(duckdb_place: Place) -> Iterator[IO[str]]:
 
 
 @pytest.mark.usefixtures("writer")
-def test_a_file_that_stays_open_elsewhere_is_busy(duckdb_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_stays_open_elsewhere_is_busy(duckdb_case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 0.1)
     with pytest.raises(SourceError, match="is busy"):
-        duckdb_place.describe("t")
+        duckdb_case.describe("t")
 
 
-def test_a_writer_that_ends_in_time_is_waited_for(duckdb_place: Place, writer: IO[str]) -> None:
+def test_a_writer_that_ends_in_time_is_waited_for(duckdb_case: SourceCase, writer: IO[str]) -> None:
     with ThreadPoolExecutor() as pool:
-        described = pool.submit(duckdb_place.describe, "t")
+        described = pool.submit(duckdb_case.describe, "t")
         writer.write("\n")
         assert described.result().primary_key == ("id",)
 
 
-def test_a_writer_in_this_process_is_waited_for_too(duckdb_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    duckdb_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)")
+def test_a_writer_in_this_process_is_waited_for_too(duckdb_case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    duckdb_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)")
     monkeypatch.setattr(session, "PATIENCE", 0.1)
-    with duckdb.connect(duckdb_place.path), pytest.raises(SourceError, match="is busy"):
-        duckdb_place.describe("t")
+    with duckdb.connect(duckdb_case.path), pytest.raises(SourceError, match="is busy"):
+        duckdb_case.describe("t")
 
 
-def test_a_read_closed_early_lets_a_writer_in(duckdb_place: Place) -> None:
-    duckdb_place.execute(
+def test_a_read_closed_early_lets_a_writer_in(duckdb_case: SourceCase) -> None:
+    duckdb_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u TIMESTAMP)", "INSERT INTO t SELECT range, '2025-01-01' FROM range(9999)"
     )
-    batches = duckdb_place.source.read(duckdb_place.describe("t"), EVERYTHING, 10)
+    batches = duckdb_case.source.read(duckdb_case.describe("t"), EVERYTHING, 10)
     assert next(batches).num_rows == 10
     batches.close()
-    duckdb_place.execute("DELETE FROM t")
+    duckdb_case.execute("DELETE FROM t")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.sources import SourceServer
-from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, SourceCase, mysql_config
 from tests.sql import series
 from wmtui.errors import SourceError, UnknownStatement
 from wmtui.sources.mysql.clock import is_write, replica_delay
@@ -78,7 +78,7 @@ def test_an_open_writer_holds_reading_back_to_its_start(server_db: Database, sta
 def test_our_own_open_reads_hold_nothing_back(server_db: Database) -> None:
     server_db.execute(f"INSERT INTO t SELECT seq + 1, '2025-01-01' FROM {series(50_000)}")
     source = Apart(MySQLSource(mysql_config(server_db), ZONE))
-    batches = source.read(Place(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
+    batches = source.read(SourceCase(source, server_db.name, {}, print).describe("t"), EVERYTHING, 10)
     next(batches)
     assert source.clock().writer is None
     batches.close()

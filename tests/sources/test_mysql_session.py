@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers import Database, free_port
 from tests.servers.sources import SOURCES, SourceServer
-from tests.sources.conftest import EVERYTHING, ZONE, Apart, Place, mysql_config, read_rows, table_config
+from tests.sources.conftest import EVERYTHING, ZONE, Apart, SourceCase, mysql_config, read_rows, table_config
 from tests.sql import series
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import ConfigError, SourceError
@@ -73,15 +73,15 @@ def test_a_session_reads_only_in_utc_and_waits_for_a_slow_reader(source_db: Data
             session.query(f"CREATE TABLE {source_db.name}.t (id INT)")
 
 
-def test_closing_a_read_early_ends_the_query_on_the_server(server_place: Place, source_db: Database) -> None:
-    server_place.execute(
+def test_closing_a_read_early_ends_the_query_on_the_server(server_case: SourceCase, source_db: Database) -> None:
+    server_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARCHAR(2000))",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 2000) FROM {series(20_000)}",
     )
     reading = (
         f"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT /* wmtui */ `id`%{source_db.name}%'"
     )
-    batches = server_place.source.read(server_place.describe("t"), EVERYTHING, 10)
+    batches = server_case.source.read(server_case.describe("t"), EVERYTHING, 10)
     assert next(batches).num_rows == 10
     assert len(source_db.query(reading)) == 1
     received = bytes_sent(source_db)
@@ -113,10 +113,10 @@ def test_a_server_that_dies_under_a_read_is_a_source_error(source_kind: str) -> 
 
 
 def test_a_table_without_privilege_is_refused_with_the_account(
-    server_place: Place, source_db: Database, source_server: SourceServer
+    server_case: SourceCase, source_db: Database, source_server: SourceServer
 ) -> None:
-    server_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)")
-    table = server_place.describe("t")
+    server_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)")
+    table = server_case.describe("t")
     with source_server.new_account() as account:
         source = Apart(MySQLSource(mysql_config(source_db, account), ZONE))
         with pytest.raises(SourceError, match=f"denies user {account} a privilege"):
@@ -125,15 +125,15 @@ def test_a_table_without_privilege_is_refused_with_the_account(
             source.describe(table.table, table_config("u", ["id"]))
 
 
-def test_several_threads_read_at_once(server_place: Place) -> None:
-    server_place.execute(
+def test_several_threads_read_at_once(server_case: SourceCase) -> None:
+    server_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL)",
         f"INSERT INTO t SELECT seq, '2025-01-01' FROM {series(3_000)}",
     )
-    table = server_place.describe("t")
-    parts = server_place.source.split(table, EVERYTHING, 3)
+    table = server_case.describe("t")
+    parts = server_case.source.split(table, EVERYTHING, 3)
     with ThreadPoolExecutor() as pool:
-        counts = list(pool.map(lambda part: len(read_rows(server_place.source, table, part)), parts))
+        counts = list(pool.map(lambda part: len(read_rows(server_case.source, table, part)), parts))
     assert counts == [1000, 1000, 1000]
 
 

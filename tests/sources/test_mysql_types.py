@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
-from tests.sources.conftest import EVERYTHING, OneColumn, Place, read_rows
+from tests.sources.conftest import EVERYTHING, OneColumn, SourceCase, read_rows
 from tests.sql import series
 from wmtui.column_types import max_bytes
 from wmtui.errors import ConfigError, UnsupportedValue
@@ -157,17 +157,17 @@ def test_times_keep_their_ends(one_column: OneColumn) -> None:
     ]
 
 
-def test_generated_invisible_and_oddly_named_columns_are_read(server_place: Place, source_kind: str) -> None:
-    server_place.run(
+def test_generated_invisible_and_oddly_named_columns_are_read(server_case: SourceCase, source_kind: str) -> None:
+    server_case.run(
         [
             'CREATE TABLE `a``b%s` (id INT PRIMARY KEY, `u;"` DATETIME NOT NULL, `%s ``x` INT INVISIBLE DEFAULT 7,'
             " twice INT AS (id * 2), thrice INT AS (id * 3) STORED, doc JSON)",
             "INSERT INTO `a``b%s` (id, `u;\"`, doc) VALUES (1, '2025-01-01', '{\"a\": 1}')",
         ]
     )
-    table = server_place.describe("a`b%s", cursor='u;"')
+    table = server_case.describe("a`b%s", cursor='u;"')
     assert table.schema.names == ["id", 'u;"', "%s `x", "twice", "thrice", "doc"]
-    assert read_rows(server_place.source, table) == [(1, datetime(2025, 1, 1), 7, 2, 3, '{"a": 1}')]
+    assert read_rows(server_case.source, table) == [(1, datetime(2025, 1, 1), 7, 2, 3, '{"a": 1}')]
     thrice = table.schema.field("thrice").metadata
     assert thrice[b"source_type"] == {"mariadb": b"int(11)", "mysql": b"int"}[source_kind]
     assert thrice[b"extra"].startswith(b"STORED GENERATED")
@@ -243,32 +243,32 @@ def test_decimals_of_more_decimals_than_mysql_has_are_their_digits_as_text(
     assert one_column("DECIMAL(38,38)", "0." + "9" * 38) == ["0." + "9" * 38]
 
 
-def test_wide_decimals_are_refused_where_the_rule_says_so(server_place: Place) -> None:
-    server_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd DECIMAL(39,0))")
+def test_wide_decimals_are_refused_where_the_rule_says_so(server_case: SourceCase) -> None:
+    server_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd DECIMAL(39,0))")
     with pytest.raises(UnsupportedValue, match=r"column odd of .* has type decimal\(39,0\)") as caught:
-        server_place.describe("t", wide_decimals="error")
+        server_case.describe("t", wide_decimals="error")
     assert "wide_decimals: text" in caught.value.next_step
 
 
 @pytest.mark.parametrize("column_type", ["ENUM('b','a')", "SET('b','a')", "TIME", "DECIMAL(65,0)", "DOUBLE"])
-def test_a_key_that_is_not_sorted_as_it_is_compared_is_refused(server_place: Place, column_type: str) -> None:
-    server_place.execute(f"CREATE TABLE t (id {column_type} PRIMARY KEY, u DATETIME NOT NULL)")
+def test_a_key_that_is_not_sorted_as_it_is_compared_is_refused(server_case: SourceCase, column_type: str) -> None:
+    server_case.execute(f"CREATE TABLE t (id {column_type} PRIMARY KEY, u DATETIME NOT NULL)")
     with pytest.raises(ConfigError, match="key column id of"):
-        server_place.describe("t")
+        server_case.describe("t")
 
 
 @pytest.mark.parametrize("column_type", ["BIT(1)", "BIT(64)", "YEAR", "BIGINT UNSIGNED", "DECIMAL(38,2)", "CHAR(3)"])
-def test_a_key_of_any_other_type_is_read_from_any_of_its_rows(server_place: Place, column_type: str) -> None:
-    server_place.execute(
+def test_a_key_of_any_other_type_is_read_from_any_of_its_rows(server_case: SourceCase, column_type: str) -> None:
+    server_case.execute(
         f"CREATE TABLE t (id {column_type} PRIMARY KEY, u DATETIME NOT NULL)",
         "INSERT INTO t VALUES (0, '2025-01-01'), (1, '2025-01-01')",
     )
-    table = server_place.describe("t")
-    ((first, _), (second, _)) = read_rows(server_place.source, table)
-    (batch,) = server_place.source.read(table, EVERYTHING, 10)
+    table = server_case.describe("t")
+    ((first, _), (second, _)) = read_rows(server_case.source, table)
+    (batch,) = server_case.source.read(table, EVERYTHING, 10)
     behind = replace(EVERYTHING, key_after=key_of(batch, 0, table))
     assert first != second
-    assert [row[0] for row in read_rows(server_place.source, table, behind)] == [second]
+    assert [row[0] for row in read_rows(server_case.source, table, behind)] == [second]
 
 
 SPATIAL = ["POINT", "GEOMETRY", "LINESTRING", "POLYGON", "MULTIPOINT", "GEOMETRYCOLLECTION"]
@@ -276,16 +276,16 @@ SPATIAL = ["POINT", "GEOMETRY", "LINESTRING", "POLYGON", "MULTIPOINT", "GEOMETRY
 
 @pytest.mark.parametrize("column_type", SPATIAL)
 def test_a_spatial_type_is_refused_by_name_and_can_be_excluded(
-    server_place: Place, source_kind: str, column_type: str
+    server_case: SourceCase, source_kind: str, column_type: str
 ) -> None:
-    server_place.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd {column_type})"])
+    server_case.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, odd {column_type})"])
     with pytest.raises(UnsupportedValue) as caught:
-        server_place.describe("t")
+        server_case.describe("t")
     assert "column odd of" in caught.value.what
     shown = {"GEOMETRYCOLLECTION": "GEOMCOLLECTION"} if source_kind == "mysql" else {}
     assert shown.get(column_type, column_type).lower() in caught.value.what.lower()
     assert "exclude: [odd]" in caught.value.next_step
-    assert server_place.describe("t", exclude=("odd",)).schema.names == ["id", "u"]
+    assert server_case.describe("t", exclude=("odd",)).schema.names == ["id", "u"]
 
 
 @pytest.mark.parametrize(
@@ -300,9 +300,9 @@ def test_a_spatial_type_is_refused_by_name_and_can_be_excluded(
         ("TIME(6)", 17),
     ],
 )
-def test_the_most_bytes_of_a_value_are_known(server_place: Place, column_type: str, most: int) -> None:
-    server_place.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})"])
-    assert max_bytes(server_place.describe("t").schema.field("v")) == most
+def test_the_most_bytes_of_a_value_are_known(server_case: SourceCase, column_type: str, most: int) -> None:
+    server_case.run([f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type})"])
+    assert max_bytes(server_case.describe("t").schema.field("v")) == most
 
 
 IMPOSSIBLE = [
@@ -317,68 +317,68 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("column_type", "value"), IMPOSSIBLE)
-def test_a_date_no_calendar_has_is_refused_with_its_row(server_place: Place, column_type: str, value: str) -> None:
-    server_place.execute(
+def test_a_date_no_calendar_has_is_refused_with_its_row(server_case: SourceCase, column_type: str, value: str) -> None:
+    server_case.execute(
         f"CREATE TABLE t (a INT, b VARCHAR(9), u DATETIME NOT NULL, v {column_type}, PRIMARY KEY (a, b))",
         f"INSERT INTO t VALUES (1, 'x', '2025-01-01', '2025-01-01'), (2, 'y', '2025-01-01', '{value}')",
     )
-    table = server_place.describe("t", primary_key=["a", "b"])
+    table = server_case.describe("t", primary_key=["a", "b"])
     with pytest.raises(UnsupportedValue) as caught:
-        read_rows(server_place.source, table)
+        read_rows(server_case.source, table)
     assert caught.value.what == f"column v of {table.table} holds {value} in the row a = 2, b = y"
     assert caught.value.next_step
 
 
 @pytest.mark.parametrize(("column_type", "value"), IMPOSSIBLE)
 def test_a_date_no_calendar_has_becomes_null_where_the_rule_says_so(
-    server_place: Place, column_type: str, value: str
+    server_case: SourceCase, column_type: str, value: str
 ) -> None:
-    server_place.execute(
+    server_case.execute(
         f"CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v {column_type} NOT NULL)",
         f"INSERT INTO t VALUES (1, '2025-01-01', '2025-02-03'), (2, '2025-01-01', '{value}')",
     )
-    table = server_place.describe("t", zero_dates=None)
-    first, second = (row[2] for row in read_rows(server_place.source, table))
+    table = server_case.describe("t", zero_dates=None)
+    first, second = (row[2] for row in read_rows(server_case.source, table))
     assert first is not None
     assert second is None
     assert table.schema.field("v").nullable
 
 
-def test_a_thirtieth_of_february_beside_zeros_becomes_null_too(server_place: Place) -> None:
-    server_place.run(["CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v DATE)"])
-    server_place.run(["SET sql_mode = 'ALLOW_INVALID_DATES'", "INSERT INTO t VALUES (1, '2025-01-01', '2025-02-30')"])
-    server_place.execute("INSERT INTO t VALUES (2, '2025-01-01', '0000-00-00'), (3, '2025-01-01', '2025-02-28')")
-    table = server_place.describe("t", zero_dates=None)
-    assert [row[2] for row in read_rows(server_place.source, table)] == [None, None, date(2025, 2, 28)]
+def test_a_thirtieth_of_february_beside_zeros_becomes_null_too(server_case: SourceCase) -> None:
+    server_case.run(["CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v DATE)"])
+    server_case.run(["SET sql_mode = 'ALLOW_INVALID_DATES'", "INSERT INTO t VALUES (1, '2025-01-01', '2025-02-30')"])
+    server_case.execute("INSERT INTO t VALUES (2, '2025-01-01', '0000-00-00'), (3, '2025-01-01', '2025-02-28')")
+    table = server_case.describe("t", zero_dates=None)
+    assert [row[2] for row in read_rows(server_case.source, table)] == [None, None, date(2025, 2, 28)]
 
 
 @pytest.mark.parametrize("column", ["u", "d"])
 def test_in_cursor_and_key_a_date_no_calendar_has_is_refused_whatever_the_rule(
-    server_place: Place, column: str
+    server_case: SourceCase, column: str
 ) -> None:
     values = {"u": "('2025-01-01', '0000-00-00')", "d": "('0000-00-00', '2025-01-01')"}[column]
-    server_place.execute("CREATE TABLE t (d DATE PRIMARY KEY, u DATETIME NOT NULL)", f"INSERT INTO t VALUES {values}")
-    table = server_place.describe("t", primary_key=["d"], zero_dates=None)
+    server_case.execute("CREATE TABLE t (d DATE PRIMARY KEY, u DATETIME NOT NULL)", f"INSERT INTO t VALUES {values}")
+    table = server_case.describe("t", primary_key=["d"], zero_dates=None)
     with pytest.raises(UnsupportedValue, match=f"column {column} of .* holds 0000-00-00"):
-        read_rows(server_place.source, table)
+        read_rows(server_case.source, table)
 
 
-def test_text_that_is_not_in_its_character_set_is_refused(server_place: Place) -> None:
-    server_place.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARBINARY(9))")
-    server_place.execute("INSERT INTO t VALUES (1, '2025-01-01', X'FF')")
-    table = server_place.describe("t")
+def test_text_that_is_not_in_its_character_set_is_refused(server_case: SourceCase) -> None:
+    server_case.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v VARBINARY(9))")
+    server_case.execute("INSERT INTO t VALUES (1, '2025-01-01', X'FF')")
+    table = server_case.describe("t")
     as_text = table.schema.set(2, table.schema.field(2).with_type(pa.string()))
     with pytest.raises(UnsupportedValue, match=r"holds \\xff in the row id = 1"):
-        read_rows(server_place.source, type(table)(table.table, as_text, ("id",), "u", 0, False))
+        read_rows(server_case.source, type(table)(table.table, as_text, ("id",), "u", 0, False))
 
 
-def test_large_values_end_a_batch_early(server_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_values_end_a_batch_early(server_case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_BATCH_BYTES", 64 << 10)
     monkeypatch.setattr(rows, "_PIECE_BYTES", 4 << 10)
-    server_place.execute(
+    server_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000) FROM {series(100)}",
     )
-    batches = list(server_place.source.read(server_place.describe("t"), EVERYTHING, 1000))
+    batches = list(server_case.source.read(server_case.describe("t"), EVERYTHING, 1000))
     assert sum(batch.num_rows for batch in batches) == 100
     assert max(batch.nbytes for batch in batches) < 80 << 10

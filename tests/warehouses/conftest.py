@@ -1,18 +1,20 @@
 """Every warehouse, each with data of the test's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import psycopg
 import pytest
 
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
 from tests.servers.s3 import S3Server
 from tests.warehouses.bench import Bench
+from tests.warehouses.stand_in_client import Connection
 from wmtui.config import DuckDBConfig, PostgresConfig, RedshiftConfig, S3Config, Secret
 from wmtui.model import utc_now
 from wmtui.objects.directory import DirectoryStore
@@ -95,6 +97,37 @@ def stand_in(pg_db: Database, s3: S3Server) -> Iterator[RedshiftStandIn]:
     """A stand-in for Redshift, before a database of the test's own."""
     with RedshiftStandIn(pg_db, s3).running() as made:
         yield made
+
+
+@pytest.fixture
+def connect(stand_in: RedshiftStandIn) -> Callable[[], Connection]:
+    """A client of its own, autocommit."""
+    words = {key: stand_in.config[key] for key in ("host", "port", "user", "password")}
+
+    def connect() -> Connection:
+        return psycopg.connect(
+            **words,
+            dbname=stand_in.config["database"],
+            client_encoding="utf8",
+            autocommit=True,
+            prepare_threshold=None,
+        )
+
+    return connect
+
+
+@pytest.fixture
+def one(connect: Callable[[], Connection]) -> Iterator[Connection]:
+    """A client."""
+    with connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def other(connect: Callable[[], Connection]) -> Iterator[Connection]:
+    """Another one."""
+    with connect() as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ DECLARED = (
 )
 
 
-def wanted(schema: pa.Schema = SOURCE, **changes: Any) -> PlannedLoad:
+def planned(schema: pa.Schema = SOURCE, **changes: Any) -> PlannedLoad:
     """A table that is to be loaded into PostgreSQL."""
     made = PlannedLoad(
         TABLE, schema, TARGET, "update_at", ("id",), Naming(), TargetLayout(), POSTGRES, Statements("public")
@@ -99,7 +99,7 @@ class TestAgreement:
         for kind, declared in itertools.product(CARRIED, DECLARED):
             schema = with_column(pa.field("n", kind))
             found = target({"id": "bigint", "update_at": "timestamp", "n": declared})
-            misfits = find_misfits(wanted(schema, naming=naming), found)
+            misfits = find_misfits(planned(schema, naming=naming), found)
             try:
                 map_columns(schema, Target(TARGET, found.types, Statements("public")), naming)
             except TableError:
@@ -114,7 +114,7 @@ class TestAgreement:
             field, name = pa.field(f"n{number}", kind), f"n{number}"
             naming = Naming(as_types={name: how} if how else {})
             found = target({"id": "bigint", "update_at": "timestamp", name: declared})
-            if not find_misfits(wanted(with_column(field), naming=naming), found):
+            if not find_misfits(planned(with_column(field), naming=naming), found):
                 fields.append(field)
                 columns[name] = declared
                 values.append(CARRIED[kind])
@@ -150,7 +150,7 @@ def test_all_misfits_are_named_at_once_each_with_its_way_out() -> None:
         }
     )
     with pytest.raises(TargetMisfit) as failure:
-        raise_misfits(wanted(schema), find_misfits(wanted(schema), found))
+        raise_misfits(planned(schema), find_misfits(planned(schema), found))
     lines = failure.value.why.split("; and ")
     assert [line.split()[1] for line in lines] == ["update_at", "amount", "paid", "year", "doc", "xmin", "region"]
     assert "local_timestamp" not in lines[0]  # Of a cursor: its values would compare otherwise.
@@ -173,15 +173,15 @@ def test_all_misfits_are_named_at_once_each_with_its_way_out() -> None:
 
 @pytest.mark.parametrize(("name", "fits"), [("é" * 31, True), ("é" * 32, False)])
 def test_a_name_is_measured_in_bytes(name: str, fits: bool) -> None:
-    lines = told(wanted(with_column(pa.field(name, pa.int64()))), None)
+    lines = told(planned(with_column(pa.field(name, pa.int64()))), None)
     assert lines == [] if fits else ["64 bytes" in lines[0] and "rename" in lines[0]] == [True]
-    lines = told(wanted(target=name), None)
+    lines = told(planned(target=name), None)
     assert lines == [] if fits else ["`target`" in lines[0]] == [True]
 
 
 def test_a_long_column_that_is_renamed_fits() -> None:
     schema = with_column(pa.field("n" * 64, pa.int64()))
-    assert told(wanted(schema, naming=Naming(rename={"n" * 64: "n"})), None) == []
+    assert told(planned(schema, naming=Naming(rename={"n" * 64: "n"})), None) == []
 
 
 @pytest.mark.parametrize("name", ["wmtui:file", "file", "c0", "rank"])
@@ -192,7 +192,7 @@ def test_names_that_staging_uses_or_used_are_no_matter(bench: Bench, name: str) 
 
 def test_redshift_has_no_column_oid_in_any_case() -> None:
     limits = TargetLimits(name_bytes=127, system_names=frozenset({"oid"}), ignores_case=True)
-    wish = wanted(with_column(pa.field("OID", pa.int64())), limits=limits, statements=RedshiftStatements("public"))
+    wish = planned(with_column(pa.field("OID", pa.int64())), limits=limits, statements=RedshiftStatements("public"))
     (line,) = told(wish, None)
     assert "rename: {OID: …}" in line
 
@@ -200,34 +200,34 @@ def test_redshift_has_no_column_oid_in_any_case() -> None:
 @pytest.mark.parametrize("limits", [POSTGRES, replace(POSTGRES, ignores_case=True)])
 def test_two_columns_that_would_be_one_are_named(limits: TargetLimits) -> None:
     schema = pa.schema([*SOURCE, pa.field("NOTE", pa.string())])
-    lines = told(wanted(schema, limits=limits), None)
+    lines = told(planned(schema, limits=limits), None)
     assert bool(lines) == limits.ignores_case
-    both = told(wanted(limits=limits, naming=Naming(rename={"note": "id"})), target())
+    both = told(planned(limits=limits, naming=Naming(rename={"note": "id"})), target())
     assert "column note and column id are both the target's id" in both[0]
 
 
 @pytest.mark.parametrize("kind", ["view", "materialized view", "sequence"])
 def test_a_target_that_is_no_table_is_refused(kind: str) -> None:
-    (line,) = told(wanted(), target(kind=kind))
+    (line,) = told(planned(), target(kind=kind))
     assert f"is no table but a {kind}" in line
     assert "`target`" in line
 
 
 def test_row_level_security_is_refused_naming_the_owner() -> None:
-    (line,) = told(wanted(), target(row_security=True, owner="dba"))
+    (line,) = told(planned(), target(row_security=True, owner="dba"))
     assert "load as the owner, dba" in line
 
 
 def test_the_owner_must_add_what_is_lacking_and_is_not_asked_where_nothing_is() -> None:
     found = target({"id": "bigint", "update_at": "timestamp"}, owned=False, owner="dba")
-    (line,) = told(wanted(), found)
+    (line,) = told(planned(), found)
     assert 'let dba run ALTER TABLE "public"."orders" ADD COLUMN "note" text' in line
-    assert told(wanted(), target(owned=False)) == []
+    assert told(planned(), target(owned=False)) == []
 
 
 def test_a_generated_column_of_the_target_takes_no_values() -> None:
     columns = {"id": "bigint", "update_at": "timestamp", "note": TargetColumn("note", "text", generated=True)}
-    (line,) = told(wanted(), target(columns))
+    (line,) = told(planned(), target(columns))
     assert "exclude it" in line
 
 
@@ -240,12 +240,12 @@ def test_a_generated_column_of_the_target_takes_no_values() -> None:
     ],
 )
 def test_a_column_of_the_target_alone_that_can_stay_empty_fits(column: TargetColumn) -> None:
-    assert told(wanted(), target({**target().types, "extra": column})) == []
+    assert told(planned(), target({**target().types, "extra": column})) == []
 
 
 def test_a_renamed_column_and_a_lost_key_are_named_together() -> None:
     found = target({"number": "bigint", "update_at": "timestamp", "note": "text"})
-    lines = told(wanted(naming=Naming(rename={"note": "remark"})), found)
+    lines = told(planned(naming=Naming(rename={"note": "remark"})), found)
     assert "the target has no column id" in lines[0]
     assert 'RENAME COLUMN "note" TO "remark"' in lines[1]
 
@@ -259,14 +259,14 @@ def test_a_renamed_column_and_a_lost_key_are_named_together() -> None:
 )
 def test_a_new_target_is_not_stored_by_what_redshift_cannot_store_by(layout: TargetLayout, naming: Naming) -> None:
     schema = pa.schema([ID, UPDATED, pa.field("doc", pa.string()), carried_field("data", pa.binary(), 16)])
-    wish = wanted(schema, layout=layout, naming=naming, statements=RedshiftStatements("public"))
+    wish = planned(schema, layout=layout, naming=naming, statements=RedshiftStatements("public"))
     (line,) = told(wish, None)
     assert "Redshift has no such key" in line
     assert told(replace(wish, layout=TargetLayout(distkey="id")), None) == []
 
 
 def test_a_layout_by_a_column_that_is_not_there_is_named() -> None:
-    (line,) = told(wanted(layout=TargetLayout(distkey="nope")), None)
+    (line,) = told(planned(layout=TargetLayout(distkey="nope")), None)
     assert "correct distkey" in line
 
 
@@ -331,7 +331,7 @@ class TestDescription:
         ]
         key = () if bench.kind == "redshift" else ("id",)  # The stand-in makes none: Redshift enforces none.
         assert (found.primary_key, found.kind, found.owned, found.row_security) == (key, "table", True, False)
-        assert told(wanted(limits=bench.warehouse.limits, statements=bench.warehouse.statements), found) == []
+        assert told(planned(limits=bench.warehouse.limits, statements=bench.warehouse.statements), found) == []
 
     def test_of_defaults_generated_columns_and_keys(self, bench: Bench) -> None:
         if bench.kind == "redshift":

@@ -1,11 +1,8 @@
-"""The stand-in for Redshift refuses, waits and conflicts where Redshift does by its documentation."""
+"""The stand-in for Redshift refuses, converts and prints as Redshift does by its documentation."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from io import BytesIO
-from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -16,330 +13,10 @@ import pytest
 
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
-from tests.servers.redshift_conflicts import Transaction, find_cycle, must_precede
 from tests.servers.s3 import S3Server
+from tests.warehouses.stand_in_client import Connection, refused, rows_of
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-Background = Callable[[Connection, str], "Future[Any]"]
 ROLE = "arn:aws:iam::123456789012:role/reads-lake"
-
-
-@pytest.fixture
-def connect(stand_in: RedshiftStandIn) -> Callable[[], Connection]:
-    """A client of its own, autocommit."""
-    words = {key: stand_in.config[key] for key in ("host", "port", "user", "password")}
-
-    def connect() -> Connection:
-        return psycopg.connect(
-            **words,
-            dbname=stand_in.config["database"],
-            client_encoding="utf8",
-            autocommit=True,
-            prepare_threshold=None,
-        )
-
-    return connect
-
-
-@pytest.fixture
-def one(connect: Callable[[], Connection]) -> Iterator[Connection]:
-    """A client."""
-    with connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def other(connect: Callable[[], Connection]) -> Iterator[Connection]:
-    """Another one."""
-    with connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def writers(one: Connection, other: Connection) -> tuple[Connection, Connection]:
-    """Both."""
-    return one, other
-
-
-@pytest.fixture
-def in_background() -> Iterator[Background]:
-    """Runs a statement beside the test."""
-    with ThreadPoolExecutor(1) as pool:
-        yield lambda connection, statement: pool.submit(connection.execute, statement)
-
-
-def refused(words: str) -> AbstractContextManager[Any]:
-    """The block raises an error of the server with these words."""
-    return pytest.raises(psycopg.DatabaseError, match=words)
-
-
-def found(connection: Connection, question: str, *values: Any) -> list[tuple[Any, ...]]:
-    return connection.execute(question, values or None).fetchall()
-
-
-def waiting(database: Database, table: str) -> bool:
-    """Whether somebody waits for a lock of a table."""
-    return bool(database.query(f"SELECT 1 FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted"))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """At most as long as a test may last."""
-    while not condition():
-        pass
-
-
-class TestLocks:
-    """Of a table that a transaction writes: held until its end."""
-
-    @pytest.fixture(autouse=True)
-    def _table(self, pg_db: Database) -> None:
-        pg_db.execute("CREATE TABLE t (id int)", "INSERT INTO t VALUES (1)", "CREATE TABLE u (id int)")
-
-    @pytest.mark.parametrize(
-        ("first", "second"),
-        list(product(["INSERT INTO t VALUES (2)", "UPDATE t SET id = 2", "DELETE FROM t"], repeat=2)),
-    )
-    def test_a_second_writer_waits_until_the_first_has_ended(
-        self,
-        writers: tuple[Connection, Connection],
-        pg_db: Database,
-        in_background: Background,
-        first: str,
-        second: str,
-    ) -> None:
-        one, other = writers
-        with one.transaction(), other.transaction():
-            one.execute(first)
-            later = in_background(other, second)
-            wait_until(lambda: waiting(pg_db, "t"))
-            one.execute("ROLLBACK")
-            assert later.result(10).rowcount == 1
-
-    def test_a_writer_that_waited_sees_what_the_first_has_committed(
-        self, one: Connection, other: Connection, pg_db: Database, in_background: Background
-    ) -> None:
-        with other.transaction():
-            with one.transaction():
-                one.execute("UPDATE t SET id = id + 1")
-                later = in_background(other, "UPDATE t SET id = id + 1")
-                wait_until(lambda: waiting(pg_db, "t"))
-            later.result(10)
-        assert found(one, "SELECT id FROM t") == [(3,)]
-
-    def test_readers_do_not_wait_for_a_writer_and_see_the_last_commit(self, one: Connection, other: Connection) -> None:
-        with one.transaction():
-            one.execute("DELETE FROM t")
-            assert found(other, "SELECT id FROM t") == [(1,)]
-
-    def test_writers_of_other_tables_do_not_wait(self, one: Connection, other: Connection) -> None:
-        with one.transaction(), other.transaction():
-            one.execute("INSERT INTO t VALUES (2)")
-            other.execute("INSERT INTO u VALUES (2)")
-
-    def test_values_may_be_bound_to_a_write_that_takes_the_lock(self, one: Connection, pg_db: Database) -> None:
-        with one.transaction():
-            one.execute("INSERT INTO t VALUES (%s)", [7])
-            held = pg_db.query("SELECT mode FROM pg_locks WHERE relation = 't'::regclass AND mode LIKE 'Share%'")
-            assert held == [("ShareRowExclusiveLock",)]
-        assert found(one, "SELECT id FROM t ORDER BY 1") == [(1,), (7,)]
-
-    def test_a_lock_keeps_readers_out_too(
-        self, one: Connection, other: Connection, pg_db: Database, in_background: Background
-    ) -> None:
-        with one.transaction():
-            one.execute("LOCK t")
-            later = in_background(other, "SELECT id FROM t")
-            wait_until(lambda: waiting(pg_db, "t"))
-            assert not later.done()
-        assert later.result(10).fetchall() == [(1,)]
-
-    def test_a_temporary_table_is_locked_for_nobody(self, one: Connection, other: Connection) -> None:
-        for connection in (one, other):
-            connection.execute("CREATE TEMPORARY TABLE mine (id int)")
-        with one.transaction(), other.transaction():
-            one.execute("INSERT INTO mine VALUES (1)")
-            other.execute("INSERT INTO mine VALUES (1)")
-
-    def test_a_view_cannot_be_locked(self, one: Connection, pg_db: Database) -> None:
-        pg_db.execute("CREATE VIEW v AS SELECT id FROM t")
-        with refused("is not a table"), one.transaction():
-            one.execute("LOCK v")
-
-    def test_two_that_wait_for_each_other_are_a_deadlock(
-        self, one: Connection, other: Connection, pg_db: Database, in_background: Background
-    ) -> None:
-        one.execute("BEGIN")
-        other.execute("BEGIN")
-        one.execute("INSERT INTO t VALUES (2)")
-        other.execute("INSERT INTO u VALUES (2)")
-        later = in_background(one, "INSERT INTO u VALUES (3)")
-        wait_until(lambda: waiting(pg_db, "u"))
-        ended: list[bool] = []
-        for attempt in (lambda: other.execute("INSERT INTO t VALUES (%s)", [3]), lambda: later.result(10)):
-            try:
-                attempt()
-            except psycopg.errors.DeadlockDetected:
-                ended.append(False)
-                other.execute("ROLLBACK")
-            else:
-                ended.append(True)
-        assert sorted(ended) == [False, True]
-
-
-class TestIsolation:
-    """What concurrent transactions may do at each level."""
-
-    @pytest.fixture(autouse=True)
-    def _tables(self, pg_db: Database) -> None:
-        pg_db.execute("CREATE TABLE x (id int)", "CREATE TABLE y (id int)", "CREATE TABLE z (id int)")
-        pg_db.execute("INSERT INTO x VALUES (1), (2)", "INSERT INTO y VALUES (1)")
-
-    @pytest.fixture
-    def serializable(self, stand_in: RedshiftStandIn) -> None:
-        stand_in.isolation = "serializable"
-
-    @staticmethod
-    def cross(one: Connection, other: Connection) -> None:
-        """Each reads what the other writes."""
-        one.execute("BEGIN")
-        other.execute("BEGIN")
-        one.execute("SELECT count(*) FROM x")
-        other.execute("SELECT count(*) FROM y")
-        one.execute("INSERT INTO y VALUES (5)")
-        other.execute("INSERT INTO x VALUES (5)")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_of_two_that_read_what_the_other_writes_one_is_refused(self, one: Connection, other: Connection) -> None:
-        self.cross(one, other)
-        with refused("1023") as failure:
-            one.execute("COMMIT")
-        assert failure.value.sqlstate == "XX000"
-        detail = failure.value.diag.message_detail or ""
-        assert detail.startswith("Serializable isolation violation on table - ")
-        assert "transactions forming the cycle are: " in detail
-        assert one.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        other.execute("COMMIT")
-        assert found(one, "SELECT count(*) FROM x") == [(3,)]
-        assert found(one, "SELECT count(*) FROM y") == [(1,)]
-
-    @pytest.mark.usefixtures("serializable")
-    def test_a_conflict_is_told_at_the_next_statement_too(self, one: Connection, other: Connection) -> None:
-        self.cross(one, other)
-        with refused("1023"):
-            other.execute("SELECT %s::int", [1])
-        assert other.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
-        one.execute("COMMIT")
-        other.execute("ROLLBACK")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_a_transaction_conflicts_with_one_that_was_committed_meanwhile(
-        self, one: Connection, other: Connection
-    ) -> None:
-        one.execute("BEGIN")
-        one.execute("SELECT count(*) FROM x")
-        with other.transaction():
-            other.execute("SELECT count(*) FROM y")
-            other.execute("INSERT INTO x VALUES (5)")
-        one.execute("INSERT INTO y VALUES (5)")
-        with refused("1023"):
-            one.execute("COMMIT")
-
-    def test_snapshot_isolation_lets_both_pass(self, one: Connection, other: Connection) -> None:
-        self.cross(one, other)
-        one.execute("COMMIT")
-        other.execute("COMMIT")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_tables_conflict_as_a_whole_also_through_a_view(
-        self, one: Connection, other: Connection, pg_db: Database
-    ) -> None:
-        pg_db.execute("CREATE VIEW both_of_them AS SELECT id FROM x UNION ALL SELECT id FROM z")
-        one.execute("BEGIN")
-        other.execute("BEGIN")
-        one.execute("SELECT id FROM both_of_them WHERE id = 1")
-        one.execute("INSERT INTO y VALUES (1)")
-        other.execute("INSERT INTO x VALUES (99)")
-        other.execute("SELECT id FROM y WHERE id = 77")
-        with refused("1023"):
-            other.execute("COMMIT")
-        one.execute("COMMIT")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_a_delete_by_an_old_snapshot_conflicts_with_a_committed_insert(
-        self, one: Connection, other: Connection
-    ) -> None:
-        one.execute("BEGIN")
-        one.execute("SELECT count(*) FROM z")
-        with other.transaction():
-            other.execute("INSERT INTO x VALUES (3)")
-        one.execute("DELETE FROM x WHERE id = 1")
-        with refused("1023"):
-            one.execute("COMMIT")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_an_insert_by_an_old_snapshot_does_not(self, one: Connection, other: Connection) -> None:
-        with one.transaction():
-            one.execute("SELECT count(*) FROM z")
-            with other.transaction():
-                other.execute("INSERT INTO x VALUES (3)")
-            one.execute("INSERT INTO x VALUES (4)")
-
-    @pytest.mark.usefixtures("serializable")
-    def test_a_lock_at_the_beginning_takes_no_snapshot_so_that_all_comes_in_turn(
-        self, one: Connection, other: Connection, pg_db: Database, in_background: Background
-    ) -> None:
-        for connection in (one, other):
-            connection.execute("BEGIN")
-            connection.execute("SET statement_timeout TO 60000")
-        one.execute("LOCK x")
-        later = in_background(other, "LOCK x")
-        wait_until(lambda: waiting(pg_db, "x"))
-        for connection in (one, other):
-            connection.execute("SELECT count(*) FROM x")
-            connection.execute("UPDATE x SET id = id + 1")
-            connection.execute("COMMIT")
-            later.result(10)
-        assert found(one, "SELECT id FROM x ORDER BY 1") == [(3,), (4,)]
-
-    @pytest.mark.usefixtures("serializable")
-    def test_one_after_the_other_never_conflict(self, one: Connection, other: Connection) -> None:
-        for connection in (one, other, one, other):
-            with connection.transaction():
-                connection.execute("SELECT count(*) FROM x")
-                connection.execute("DELETE FROM y")
-                connection.execute("INSERT INTO x VALUES (1)")
-
-    def test_two_writers_of_one_row_conflict_under_snapshot_isolation(self, one: Connection, other: Connection) -> None:
-        one.execute("BEGIN")
-        one.execute("SELECT count(*) FROM z")
-        with other.transaction():
-            other.execute("UPDATE x SET id = 11 WHERE id = 1")
-        with refused("could not complete because of conflict with concurrent transaction") as failure:
-            one.execute("DELETE FROM x WHERE id = 1")
-        assert failure.value.sqlstate == "XX000"
-
-    def test_two_writers_of_different_rows_do_not(self, one: Connection, other: Connection) -> None:
-        with one.transaction():
-            one.execute("SELECT count(*) FROM z")
-            with other.transaction():
-                other.execute("UPDATE x SET id = 11 WHERE id = 1")
-            one.execute("DELETE FROM x WHERE id = 2")
-        assert found(one, "SELECT id FROM x") == [(11,)]
-
-    def test_a_cycle_may_go_through_transactions_that_have_ended(self) -> None:
-        mine = Transaction(1, snapshot=1, reads={10}, writes={30})
-        second = Transaction(2, snapshot=2, committed=4, reads={20}, writes={10})
-        third = Transaction(3, snapshot=3, committed=5, reads={30}, writes={20})
-        assert find_cycle(mine, [second, third]) == (30, [1, 2, 3])
-        assert find_cycle(mine, [second]) is None
-
-    def test_what_is_in_a_snapshot_came_before(self) -> None:
-        early = Transaction(1, snapshot=1, committed=2, reads={10}, writes={10})
-        late = Transaction(2, snapshot=3, reads={10}, writes={10})
-        assert must_precede(early, late) == {10}
-        assert must_precede(late, early) == set()
-
-
 SYSTEM_COLUMNS = ["oid", "xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"]
 
 
@@ -361,13 +38,13 @@ class TestNames:
         one.execute(f'CREATE TABLE t (id int, "{name}" varchar(5))')
         one.execute(f'INSERT INTO t (id, "{name}") VALUES (1, %s)', ["a"])
         asked = "SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 't'::regclass AND a.attnum = 2"
-        assert found(one, asked) == [(name,)]
-        assert found(one, f'SELECT "{name}" FROM t') == [("a",)]
+        assert rows_of(one, asked) == [(name,)]
+        assert rows_of(one, f'SELECT "{name}" FROM t') == [("a",)]
 
     def test_a_longer_one_is_cut_without_a_word(self, one: Connection) -> None:
         one.execute(f'CREATE TABLE t ("{"a" * 128}" int)')
         asked = "SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 't'::regclass AND a.attnum = 1"
-        assert found(one, asked) == [("a" * 127,)]
+        assert rows_of(one, asked) == [("a" * 127,)]
         with refused("already exists"):
             one.execute(f'ALTER TABLE t ADD COLUMN "{"a" * 127}b" int')
 
@@ -378,7 +55,7 @@ class TestNames:
             "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname = %s AND c.relname = %s"
         )
-        assert found(one, asked, "public", name) == [(name,)]
+        assert rows_of(one, asked, "public", name) == [(name,)]
 
 
 class TestFetching:
@@ -389,7 +66,7 @@ class TestFetching:
         stand_in.single_node = True
         with one.transaction():
             one.execute("DECLARE c CURSOR FOR SELECT generate_series(1, 3000)")
-            assert len(found(one, "FETCH FORWARD 1000 FROM c")) == 1000
+            assert len(rows_of(one, "FETCH FORWARD 1000 FROM c")) == 1000
         with refused("exceeds the limit of 1000 for a single node"), one.transaction():
             one.execute("DECLARE c CURSOR FOR SELECT generate_series(1, 3000)")
             one.execute(f"FETCH {count} FROM c")
@@ -397,17 +74,17 @@ class TestFetching:
     def test_several_nodes_give_more(self, one: Connection) -> None:
         with one.transaction():
             one.execute("DECLARE c CURSOR FOR SELECT generate_series(1, 3000)")
-            assert len(found(one, "FETCH FORWARD 10000 FROM c")) == 3000
+            assert len(rows_of(one, "FETCH FORWARD 10000 FROM c")) == 3000
 
 
 class TestFloats:
     def test_begin_with_15_digits(self, one: Connection) -> None:
-        assert found(one, "SHOW extra_float_digits") == [("0",)]
-        assert found(one, "SELECT 0.1::float8 + 0.2::float8") == [(0.3,)]
+        assert rows_of(one, "SHOW extra_float_digits") == [("0",)]
+        assert rows_of(one, "SELECT 0.1::float8 + 0.2::float8") == [(0.3,)]
 
     def test_have_17_digits_at_most(self, one: Connection) -> None:
         one.execute("SET extra_float_digits TO 2")
-        assert found(one, "SELECT 0.1::float8 + 0.2::float8") == [(0.1 + 0.2,)]
+        assert rows_of(one, "SELECT 0.1::float8 + 0.2::float8") == [(0.1 + 0.2,)]
 
     @pytest.mark.parametrize("statement", ["SET extra_float_digits TO 3", "SET extra_float_digits = -16"])
     def test_have_no_more(self, one: Connection, statement: str) -> None:
@@ -418,7 +95,7 @@ class TestFloats:
 
     def test_of_four_bytes_have_8_digits_at_most_which_do_not_tell_them_all(self, one: Connection) -> None:
         one.execute("SET extra_float_digits TO 2")
-        ((short, exact, nothing),) = found(
+        ((short, exact, nothing),) = rows_of(
             one, "SELECT r, r::float8, NULL::real FROM (SELECT 115527.0859375::real) AS t (r)"
         )
         assert (short, exact, nothing) == (115527.09, 115527.0859375, None)
@@ -431,7 +108,7 @@ class TestTypes:
         with pytest.raises(psycopg.DataError, match=r"value too long for type binary varying\(2\)"):
             one.execute("INSERT INTO t VALUES ('\\x010203', '\\x01')")
         asked = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE attrelid = 't'::regclass"
-        assert found(one, f"{asked} AND attnum > 0 ORDER BY attnum") == [
+        assert rows_of(one, f"{asked} AND attnum > 0 ORDER BY attnum") == [
             ("binary varying(2)",),
             ("binary varying(64000)",),
         ]
@@ -442,9 +119,9 @@ class TestTypes:
         one.execute("""INSERT INTO texts VALUES ('{"a": [1, 2]}')""")
         one.execute("INSERT INTO t SELECT 1, v FROM texts")
         one.execute("INSERT INTO t SELECT 2, JSON_PARSE(v) FROM texts")
-        assert found(one, "SELECT s FROM t ORDER BY id") == [('{"a": [1, 2]}',), ({"a": [1, 2]},)]
+        assert rows_of(one, "SELECT s FROM t ORDER BY id") == [('{"a": [1, 2]}',), ({"a": [1, 2]},)]
         asked = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE attrelid = 't'::regclass"
-        assert found(one, f"{asked} AND attnum = 2") == [("super",)]
+        assert rows_of(one, f"{asked} AND attnum = 2") == [("super",)]
 
     def test_what_is_no_json_cannot_be_parsed(self, one: Connection) -> None:
         with refused("invalid input syntax"):
@@ -551,7 +228,7 @@ class TestCopy:
     def test_a_row_has_four_mebibytes_at_most(self, one: Connection, copy: Callable[..., str]) -> None:
         half = b"x" * (2 * 2**20)
         copy("varbyte(4000000)", [[half, b"a"], [half, b"b"]])
-        assert found(one, "SELECT count(*) FROM land") == [(2,)]
+        assert rows_of(one, "SELECT count(*) FROM land") == [(2,)]
         one.execute("DROP TABLE land")
         with refused("length of the data row exceeds"):
             copy("varbyte(4000000)", [[b"a", half], [b"b", half + b"y"]])
@@ -574,7 +251,7 @@ class TestCopy:
         self, one: Connection, copy: Callable[..., str], access: str
     ) -> None:
         copy("varchar(5)", ["a"], access, " STATUPDATE OFF")
-        assert found(one, "SELECT c0 FROM land") == [("a",)]
+        assert rows_of(one, "SELECT c0 FROM land") == [("a",)]
 
     @pytest.mark.parametrize("access", ["IAM_ROLE 'reads-lake'", f"IAM_ROLE '{ROLE}, {ROLE}'", f"IAM_ROLE '{ROLE},'"])
     def test_what_is_no_chain_of_roles_is_refused(self, copy: Callable[..., str], access: str) -> None:
@@ -589,7 +266,7 @@ class TestCopy:
         with refused("String length"):
             copy("varchar(2)", ["abc"])
         asked = "SELECT trim(err_reason) FROM stl_load_errors WHERE session = pg_backend_pid()"
-        assert found(one, asked) == ([("String length exceeds DDL length",)] if notes else [])
+        assert rows_of(one, asked) == ([("String length exceeds DDL length",)] if notes else [])
 
     def test_a_permanent_table_is_locked_by_it(
         self, one: Connection, copy: Callable[..., str], pg_db: Database
@@ -600,7 +277,7 @@ class TestCopy:
             one.execute(f'COPY "public"."kept" ("c0") FROM \'{manifest}\' IAM_ROLE default FORMAT AS PARQUET MANIFEST')
             held = pg_db.query("SELECT mode FROM pg_locks WHERE relation = 'kept'::regclass AND mode LIKE 'Share%'")
             assert held == [("ShareRowExclusiveLock",)]
-        assert found(one, "SELECT c0 FROM kept") == [("a",)]
+        assert rows_of(one, "SELECT c0 FROM kept") == [("a",)]
 
     def test_two_clients_have_a_table_of_one_name_each(self, one: Connection, other: Connection, s3: S3Server) -> None:
         one.execute('CREATE TEMPORARY TABLE "land" ("a" int)')

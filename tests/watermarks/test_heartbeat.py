@@ -13,7 +13,7 @@ from wmtui.layout import lock_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents, lease
-from wmtui.watermarks.lease import Batch, Heartbeat, place, standing
+from wmtui.watermarks.lease import Batch, Heartbeat, placement_of, position_of
 from wmtui.watermarks.lock_document import LockDocument
 from wmtui.watermarks.model import Watermark
 
@@ -84,7 +84,7 @@ def test_within_the_second_in_which_a_table_was_taken_no_try_is_the_later_one() 
 
 
 def test_the_source_was_read_up_to_a_point_behind_this_position_and_no_other() -> None:
-    found = heartbeat(extracted_to="2025-08-14T11:00:00Z", extracted_behind=place(MARK))
+    found = heartbeat(extracted_to="2025-08-14T11:00:00Z", extracted_behind=position_of(MARK))
     assert found.extracted_to(MARK) == NOON - timedelta(hours=1)
     assert found.extracted_to(BY_HAND) == NOON - timedelta(hours=1)
     assert found.extracted_to(LATER) is None
@@ -99,18 +99,22 @@ def test_the_source_was_read_up_to_a_point_behind_this_position_and_no_other() -
 def test_the_lookback_is_what_lay_between_the_two_points_that_the_last_sync_noted(
     extracted_from: str | None, lookback: timedelta
 ) -> None:
-    noted = {"extracted_to": "2025-08-14T11:00:00Z", "extracted_behind": place(MARK), "extracted_from": extracted_from}
+    noted = {
+        "extracted_to": "2025-08-14T11:00:00Z",
+        "extracted_behind": position_of(MARK),
+        "extracted_from": extracted_from,
+    }
     assert heartbeat(**noted).lookback(MARK) == lookback
     assert heartbeat(**noted).lookback(LATER) == timedelta(0)
 
 
 def test_the_clock_went_back_as_long_as_the_watermark_stands_where_it_stood_then() -> None:
-    assert heartbeat(clock_back=standing(MARK)).clock_went_back(MARK) is True
-    assert heartbeat(clock_back=standing(MARK)).clock_went_back(BY_HAND) is False
-    assert heartbeat(clock_back=standing(MARK)).clock_went_back(LATER) is False
+    assert heartbeat(clock_back=placement_of(MARK)).clock_went_back(MARK) is True
+    assert heartbeat(clock_back=placement_of(MARK)).clock_went_back(BY_HAND) is False
+    assert heartbeat(clock_back=placement_of(MARK)).clock_went_back(LATER) is False
     assert heartbeat(clock_back=None).clock_went_back(MARK) is False
     assert heartbeat().clock_went_back(MARK) is False
-    assert standing(BY_HAND) == [1, "2025-08-14 10:00:00", [7], True]
+    assert placement_of(BY_HAND) == [1, "2025-08-14 10:00:00", [7], True]
 
 
 def test_what_a_sync_noted_is_read_as_it_was_written() -> None:

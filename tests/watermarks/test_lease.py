@@ -118,7 +118,7 @@ def test_releasing_keeps_the_document_the_token_and_what_the_run_left(leases: Le
     leases.take().release(
         last_success=NOON,
         extracted_to=NOON - timedelta(hours=1),
-        extracted_behind=lease.place(mark),
+        extracted_behind=lease.position_of(mark),
         last_run=LastRun(NOON, SyncOutcome.SUCCESS, 5),
     )
 

@@ -8,7 +8,7 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
-from wmtui.service import Found
+from wmtui.service import TableLeftovers
 from wmtui.texts import count
 from wmtui.words.values import ABSENT
 
@@ -52,7 +52,7 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
     return code
 
 
-def _show(invocation: Invocation, found: Sequence[Found], number: int) -> None:
+def _show(invocation: Invocation, found: Sequence[TableLeftovers], number: int) -> None:
     rows = [
         (str(place.table or ABSENT), f"{leftover.size:,}", leftover.key, leftover.why)
         for place in found
@@ -64,7 +64,7 @@ def _show(invocation: Invocation, found: Sequence[Found], number: int) -> None:
 
 
 def _as_json(
-    found: Sequence[Found], removed: Sequence[Found], errors: Sequence[tuple[str | None, WmtuiError]]
+    found: Sequence[TableLeftovers], removed: Sequence[TableLeftovers], errors: Sequence[tuple[str | None, WmtuiError]]
 ) -> dict[str, object]:
     gone = {leftover.key for place in removed for leftover in place.leftovers}
     return {
@@ -83,5 +83,5 @@ def _as_json(
     }
 
 
-def _name(place: Found) -> str | None:
+def _name(place: TableLeftovers) -> str | None:
     return None if place.table is None else str(place.table)

@@ -30,7 +30,7 @@ _COMMANDS = {
 
 
 class _Root(Group):
-    """Imports the command that is asked for; nobody waits for the others."""
+    """Imports the command that is asked for; the others cost no time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(_COMMANDS)

@@ -17,8 +17,7 @@ from wmtui.errors import OutputFailed, UsageError, WmtuiError
 from wmtui.events import Severity
 from wmtui.model import utc_now
 from wmtui.secrets import redacted
-from wmtui.watermarks.timestamps import format_instant
-from wmtui.words.values import in_one_line, printable
+from wmtui.words.values import in_one_line, instant, printable
 
 SCHEMA_VERSION = 1
 """Of every JSON document; greater when a field goes away or means something else."""
@@ -70,7 +69,7 @@ class Console:
     def tell(self, text: str, severity: Severity = Severity.INFO) -> None:
         """A message for the reader on stderr, and always into the log."""
         if self._log_file is not None:
-            at = format_instant(utc_now().replace(microsecond=0))
+            at = instant(utc_now())
             _append(self._log_file, f"{at} {severity.value.upper()} {_indented(printable(text))}\n")
         if self.shows(severity):
             prefix = "warning: " if severity is Severity.WARNING else ""
@@ -82,12 +81,12 @@ class Console:
 
     @property
     def at_terminal(self) -> bool:
-        """Somebody reads what is told, as it is told."""
+        """A reader sees what is told at once: stderr is a terminal."""
         return sys.stderr is not None and sys.stderr.isatty()
 
     @property
     def interactive(self) -> bool:
-        """Somebody is there to answer a question."""
+        """A question can be answered: stdin is a terminal."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     def ask(self, question: str) -> bool:
@@ -112,13 +111,13 @@ def _shown(quiet: bool, debug: bool) -> frozenset[Severity]:
 
 
 def _indented(text: str) -> str:
-    """Every line but the first behind a blank: only a message begins where the line does."""
+    """Every line but the first after a blank: only a message begins where the line does."""
     first, *others = text.split("\n")
     return "\n".join((first, *(line if line.startswith(" ") else f"  {line}" for line in others)))
 
 
 def _append(path: Path, text: str) -> None:
-    """Opened anew for every message, so that the file may be moved away meanwhile. Raises UsageError."""
+    """Opened for every message, so that the file may be moved away meanwhile. Raises UsageError."""
     try:
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
@@ -176,5 +175,5 @@ def _write(stream: TextIO | None, text: str) -> OSError | None:
 
 
 def _is_terminal_gone(error: OSError, stream: TextIO) -> bool:
-    """A terminal nobody sits at any more answers as a broken disk does, but is none."""
+    """A terminal that was closed answers as a broken disk does, but is none."""
     return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)

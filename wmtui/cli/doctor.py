@@ -8,7 +8,7 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ExitCode, combine
-from wmtui.model import Check, Level, TableName
+from wmtui.model import Check, Level
 from wmtui.words.values import status
 
 COLUMNS = ("level", "subject", "finding", "next step")
@@ -22,7 +22,7 @@ def doctor(invocation: Invocation, tables: Sequence[str]) -> ExitCode:
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
     findings = service.health.doctor(names, reason=invocation.options.reason)
-    code = combine(_exit_code(finding, names) for finding in findings)
+    code = combine(_exit_code(finding) for finding in findings)
     if invocation.options.json:
         told = [
             {"subject": f.subject, "level": f.level.value, "finding": f.finding, "next_step": f.next_step or None}
@@ -35,9 +35,8 @@ def doctor(invocation: Invocation, tables: Sequence[str]) -> ExitCode:
     return code
 
 
-def _exit_code(finding: Check, tables: Sequence[TableName]) -> ExitCode:
+def _exit_code(finding: Check) -> ExitCode:
     """An error about a table is that table's; any other means that something cannot be reached."""
     if finding.level is not Level.ERROR:
         return ExitCode.DONE
-    of_table = any(finding.subject == str(table) or finding.subject.startswith(f"{table}:") for table in tables)
-    return ExitCode.TABLE_FAILED if of_table else ExitCode.UNREACHABLE
+    return ExitCode.UNREACHABLE if finding.table is None else ExitCode.TABLE_FAILED

@@ -1,4 +1,4 @@
-"""Reading a watermark document that somebody hands in."""
+"""Reading a watermark document that a user hands in."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wmtui.errors import UsageError
-from wmtui.watermarks.documents import text_of
+from wmtui.service import text_of
 
 _NEXT = "give what `wmtui watermark get -t schema.table --json` printed"
 _LARGEST = 64 * 2**20

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from wmtui.errors import ExitCode
 from wmtui.events import Event, Message, Progress, TableResult
 from wmtui.model import utc_now
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.words.values import exact_instant
 
 _KINDS = {Message: "message", Progress: "progress", TableResult: "result"}
 
@@ -16,7 +16,7 @@ _KINDS = {Message: "message", Progress: "progress", TableResult: "result"}
 def as_json(event: Event) -> dict[str, Any]:
     """An event with its kind and time (UTC)."""
     told = _result(event) if isinstance(event, TableResult) else asdict(event)
-    return {"event": _KINDS[type(event)], "at": format_instant(utc_now()), **told}
+    return {"event": _KINDS[type(event)], "at": exact_instant(utc_now()), **told}
 
 
 def summary(code: ExitCode, results: Sequence[TableResult]) -> dict[str, Any]:

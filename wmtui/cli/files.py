@@ -1,4 +1,4 @@
-"""`wmtui files`: every file of a table, in or out, and why; and what somebody decides about single ones."""
+"""`wmtui files`: every file of a table, in or out, and why; and what an operator decides about single ones."""
 
 from typing import Any
 
@@ -8,10 +8,8 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.cli.table import show_table
 from wmtui.errors import ConfirmationNeeded, UsageError
-from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Will
 from wmtui.model import TableName
-from wmtui.service.files import Decided
+from wmtui.service import FileDecision, Selection, Will
 from wmtui.texts import count
 from wmtui.words import files as words
 from wmtui.words.values import instant
@@ -59,7 +57,7 @@ def _decide(
     skipped: tuple[str, ...],
     keys: tuple[str, ...],
     taken_back: tuple[str, ...],
-) -> Decided:
+) -> FileDecision:
     service, reason = invocation.service.files, invocation.options.reason or ""
     if skipped:
         return service.skip(table, skipped, reason=reason)
@@ -75,7 +73,7 @@ def _decide(
     return service.write_off(table, keys, reason=reason)
 
 
-def _tell(invocation: Invocation, table: TableName, done: Decided) -> None:
+def _tell(invocation: Invocation, table: TableName, done: FileDecision) -> None:
     word = {Will.SKIP: "skipped", Will.WRITE_OFF: "written off", None: "taken back"}[done.will]
     if invocation.options.json:
         invocation.console.json({"table": str(table), "decision": word, "keys": list(done.keys)})

@@ -8,7 +8,7 @@ import click
 
 from wmtui.cli.console import Console
 from wmtui.cli.next_step import next_command
-from wmtui.cli.options import Options
+from wmtui.cli.options import GlobalOptions
 from wmtui.config import DEFAULT_PATH, Settings, load
 from wmtui.errors import UsageError, WmtuiError
 from wmtui.events import Severity
@@ -23,9 +23,9 @@ class Invocation:
         self.given: dict[str, Any] = {}
 
     @cached_property
-    def options(self) -> Options:
+    def options(self) -> GlobalOptions:
         """The global options; complete once a command runs. Raises UsageError when they contradict each other."""
-        options = Options(**self.given)
+        options = GlobalOptions(**self.given)
         options.refuse_contradictions()
         return options
 
@@ -50,7 +50,7 @@ class Invocation:
         return self.service.table(text)
 
     def agreed(self, question: str, *, unattended: bool) -> bool:
-        """Whether somebody said yes, beforehand or now. unattended: the answer where there is no terminal to ask at.
+        """Whether the user said yes, beforehand or now. unattended: the answer where there is no terminal to ask at.
 
         Raises ConfirmationNeeded before asking for what --read-only or the profile forbids.
         """

@@ -13,7 +13,7 @@ from rich.text import Text
 from wmtui.cli.console import Console, Lasting
 from wmtui.cli.progress import tell
 from wmtui.events import Event, Progress, TableResult
-from wmtui.service.progress import TableProgress
+from wmtui.service import TableProgress
 from wmtui.words.progress import parts
 from wmtui.words.values import printable
 
@@ -47,7 +47,7 @@ class LiveDisplay:
         tell(self._console, event)
 
     def tick(self) -> None:
-        """Draw anew when it is time."""
+        """Draw again when it is time."""
         now = time.monotonic()
         if now - self._drawn >= _REFRESH_SECONDS:
             self._drawn = now

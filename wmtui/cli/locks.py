@@ -8,10 +8,9 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command
 from wmtui.cli.table import Row, show_table
 from wmtui.errors import ConfirmationNeeded, ExitCode, WmtuiError, combine
-from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.timestamps import format_instant
+from wmtui.service import Heartbeat
 from wmtui.words.styled import Glyph, Styled
-from wmtui.words.values import ABSENT, span
+from wmtui.words.values import ABSENT, exact_instant, span
 
 COLUMNS = ("id", "table", "lease", "owner", "pid", "phase", "rows", "seen", "batch")
 
@@ -92,8 +91,8 @@ def _as_json(lock: Heartbeat | WmtuiError) -> dict[str, Any]:
         "pid": held.pid,
         "phase": held.phase,
         "rows": held.rows,
-        "acquired": held.acquired and format_instant(held.acquired),
-        "renewed": held.renewed and format_instant(held.renewed),
+        "acquired": held.acquired and exact_instant(held.acquired),
+        "renewed": held.renewed and exact_instant(held.renewed),
         "batch": held.batch,
         "age_seconds": lock.age.total_seconds(),
         "token": lock.token,

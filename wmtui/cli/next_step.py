@@ -4,13 +4,13 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wmtui.cli.options import Options
+from wmtui.cli.options import GlobalOptions
 
 Asked = Mapping[str, Any]
 """The command's own options and arguments, by name."""
 
 
-def next_command(command: str, asked: Asked, options: Options) -> str | None:
+def next_command(command: str, asked: Asked, options: GlobalOptions) -> str | None:
     """What comes after a command that succeeded, with the global options it needs; None after one not known.
 
     command: its words, such as `wmtui watermark set`.
@@ -19,7 +19,7 @@ def next_command(command: str, asked: Asked, options: Options) -> str | None:
     return None if following is None else " ".join(["wmtui", *_globals(options), following(asked)])
 
 
-def _globals(options: Options) -> list[str]:
+def _globals(options: GlobalOptions) -> list[str]:
     """The options that say which pipeline is meant."""
     given = {"--config": options.config, "--profile": options.profile, "--demo-dir": options.demo_dir}
     named = [word for name, value in given.items() if value is not None for word in (name, shlex.quote(str(value)))]

@@ -1,4 +1,4 @@
-"""Options that every command takes, before or after its name, merged into one value."""
+"""GlobalOptions that every command takes, before or after its name, merged into one value."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from wmtui.errors import UnknownName, UsageError
 from wmtui.texts import nearest
 
 
-class Options(Struct, frozen=True):
+class GlobalOptions(Struct, frozen=True):
     """The global options as given anywhere on the command line; of one given twice the later counts."""
 
     config: Path | None = None
@@ -31,7 +31,7 @@ class Options(Struct, frozen=True):
 
     @property
     def confirmed(self) -> bool:
-        """Somebody said yes beforehand."""
+        """The user said yes beforehand."""
         return self.force or self.yes
 
     def refuse_contradictions(self) -> None:
@@ -89,7 +89,7 @@ class _Documented(click.Command):
         self.epilog = "\n  ".join(("\b\nExamples:", *examples))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Global options, anywhere on the line": []}
+        sections: dict[str, list[tuple[str, str]]] = {"GlobalOptions": [], "Global options, anywhere on the line": []}
         own, everywhere = sections.values()
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None

@@ -8,9 +8,8 @@ from wmtui.cli.invocation import Invocation
 from wmtui.errors import ExitCode
 from wmtui.service import Preview, Request
 from wmtui.texts import count
-from wmtui.watermarks.timestamps import format_wall
 from wmtui.words import files as words
-from wmtui.words.values import point
+from wmtui.words.values import point, wall
 
 
 def exit_code(preview: Preview, request: Request) -> ExitCode:
@@ -61,8 +60,8 @@ def _as_json(preview: Preview, code: ExitCode) -> dict[str, Any]:
         "mode": preview.mode,
         "extract": plan
         and {
-            "low": None if plan.low is None else format_wall(plan.low),
-            "high": format_wall(plan.high),
+            "low": None if plan.low is None else wall(plan.low),
+            "high": wall(plan.high),
             "origin": plan.origin,
             "strategy": plan.strategy.value,
             "order": plan.order.value,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from wmtui.cli.console import Console
 from wmtui.events import Event, Message, Progress, Severity, Status, TableResult
-from wmtui.service.progress import TableProgress
+from wmtui.service import TableProgress
 from wmtui.texts import count
 from wmtui.words.progress import ending, parts
 
@@ -40,7 +40,7 @@ class PlainDisplay:
         self._shown: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
-        """Print it, unless it is progress right behind other progress of that table."""
+        """Print it, unless it is progress right after other progress of that table."""
         if not isinstance(event, Progress):
             tell(self._console, event)
             return

@@ -30,7 +30,7 @@ _SWITCH_SECONDS = 0.0005
 """How long a thread that reads tables may keep the screen's thread waiting."""
 
 _NEVER = 1_000_000
-"""Full collections of garbage, 0.2 s at 10,000 tables, are left to the screen: it has them while nobody types."""
+"""Full collections of garbage, 0.2 s at 10,000 tables, are left to the screen: it has them while no key is pressed."""
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -131,7 +131,7 @@ def _end(app: "WmtuiApp") -> None:
 
 
 def _abandon(app: "WmtuiApp", code: int) -> None:
-    """Nobody sees the screen any more: end it without drawing anything."""
+    """The terminal is gone: end it without drawing anything."""
     _stop_syncs(app)
     shutdown.leave(code)
 

@@ -84,7 +84,7 @@ def leave(exit_code: int) -> NoReturn:
 
 
 def when_terminal_is_gone(terminal: int, act: Callable[[int], None]) -> None:
-    """Watch a terminal, by its file descriptor; call act with the exit code once nobody is at the other end any more.
+    """Watch a terminal, by its file descriptor; call act with the exit code once the other end was closed.
 
     No signal says so where SIGHUP is ignored, as under nohup.
     """

@@ -8,7 +8,7 @@ import msgspec
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, Group
 from wmtui.errors import UsageError
-from wmtui.service.ownership import Store
+from wmtui.service import StoreInfo
 
 
 @click.group(cls=Group, examples=["wmtui store show", "wmtui store accept --moved --reason 'bucket renamed'"])
@@ -37,7 +37,7 @@ def accept(invocation: Invocation, moved: bool) -> None:
     _show(invocation, invocation.service.ownership.accept_moved(reason=invocation.options.reason or ""))
 
 
-def _show(invocation: Invocation, found: Store) -> None:
+def _show(invocation: Invocation, found: StoreInfo) -> None:
     console, identity = invocation.console, found.identity
     if invocation.options.json:
         told: dict[str, Any] = {} if identity is None else msgspec.to_builtins(identity)

@@ -146,7 +146,7 @@ def _code(codes: Iterable[ExitCode], unattended: bool) -> ExitCode:
 
 
 def _held_for_cron(result: TableResult, unattended: bool) -> bool:
-    """For cron a table that somebody holds on purpose is no failure."""
+    """For cron a table that is pinned is no failure."""
     return unattended and result.status is Status.PINNED
 
 

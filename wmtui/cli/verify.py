@@ -13,7 +13,7 @@ from wmtui.cli.table import Row, show_table
 from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
-from wmtui.verify import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
+from wmtui.service import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
 from wmtui.words.styled import Glyph, Styled
 from wmtui.words.values import ABSENT
 

@@ -56,7 +56,7 @@ def watch(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> 
         events.put(None)
 
     with open_display(console) as display, _stopped_by_signals(stop, events.put, live=display.live):
-        # A thread that nobody waits for at the end: a server may never answer it.
+        # A thread that the process does not wait for at its end: a server may never answer it.
         threading.Thread(target=do, name="work", daemon=True).start()
         try:
             _show(events, display, tap, stop)

@@ -12,9 +12,7 @@ from wmtui.cli.table import show_table
 from wmtui.cli.watermark_output import show_consequence
 from wmtui.errors import ConfirmationNeeded, ExitCode, UsageError, combine
 from wmtui.texts import count
-from wmtui.watermarks.timestamps import format_wall
-from wmtui.words import watermarks
-from wmtui.words.values import point as in_words
+from wmtui.words import values, watermarks
 
 _FRESH_START = "a fresh start: every table without a watermark of its own is read and loaded from there"
 
@@ -161,20 +159,20 @@ def _show_system(invocation: Invocation) -> None:
     service, console = invocation.service, invocation.console
     wall = service.watermarks.system()
     if invocation.options.json:
-        console.json({"system_watermark": None if wall is None else format_wall(wall)})
+        console.json({"system_watermark": None if wall is None else values.wall(wall)})
     else:
-        console.data(in_words(wall, service.workspace.zone))
+        console.data(values.point(wall, service.workspace.zone))
     console.tell("this is the system watermark; watermarks of tables are preferred: -t schema.table")
 
 
 def _move_system(invocation: Invocation, point: str, consequence: str) -> None:
     service, console, options = invocation.service, invocation.console, invocation.options
     wall = service.watermarks.point(point, force=options.force)
-    question = f"Move the system watermark to {in_words(wall, service.workspace.zone)}? This is {consequence}."
+    question = f"Move the system watermark to {values.point(wall, service.workspace.zone)}? This is {consequence}."
     confirmed = invocation.agreed(question, unattended=False)
     moved = service.watermarks.set_system(point, force=options.force, confirmed=confirmed, reason=options.reason)
     console.tell(f"moved the system watermark; this is {consequence}")
     if options.json:
-        console.json({"system_watermark": format_wall(moved)})
+        console.json({"system_watermark": values.wall(moved)})
     else:
-        console.data(in_words(moved, service.workspace.zone))
+        console.data(values.point(moved, service.workspace.zone))

@@ -1,8 +1,7 @@
 """A watermark that was just changed."""
 
 from wmtui.cli.invocation import Invocation
-from wmtui.service import Consequence
-from wmtui.watermarks.model import Watermark
+from wmtui.service import Consequence, Watermark
 from wmtui.words import consequences, watermarks
 
 

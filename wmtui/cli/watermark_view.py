@@ -6,14 +6,10 @@ from zoneinfo import ZoneInfo
 
 from wmtui.cli.table import Row
 from wmtui.errors import ExitCode
-from wmtui.files.selection import Selection
-from wmtui.files.verdicts import VerdictReason
-from wmtui.service import Look
-from wmtui.watermarks.timestamps import format_instant, format_wall
-from wmtui.watermarks.zones import wall_of
+from wmtui.service import Look, Selection, VerdictReason
 from wmtui.words import states, values
 from wmtui.words.last_verified import as_json, in_words
-from wmtui.words.watermarks import mode
+from wmtui.words.watermarks import data_timestamp, mode
 
 LIST_COLUMNS = (
     "table", "state", "mode", "mysql", "redshift", "data timestamp", "lag", "waiting", "last success", "verified",
@@ -30,7 +26,7 @@ def loaded_files(selection: Selection) -> list[dict[str, str]]:
                 {
                     "key": verdict.file.key,
                     "etag": known.etag,
-                    "loaded_at": format_instant(known.at),
+                    "loaded_at": values.exact_instant(known.at),
                     "load_id": known.load_id,
                 }
             )
@@ -61,7 +57,7 @@ def list_entry(look: Look) -> dict[str, Any]:
 
 
 def _waiting(look: Look) -> str:
-    """Files that the next load takes, and those it leaves although nobody gave them up."""
+    """Files that the next load takes, and those it leaves although they were not given up."""
     waiting = values.ABSENT if look.waiting is None else str(look.waiting)
     return f"{waiting}, {look.status.held_back:,} held back" if look.status.held_back else waiting
 
@@ -72,14 +68,14 @@ def list_row(look: Look, now: datetime, zone: ZoneInfo) -> Row:
     state = states.label(status)
     if look.mark is None:
         return (str(look.table), state, *[values.ABSENT] * (len(LIST_COLUMNS) - 2))
-    point, run_age = wall_of(look.mark, zone), status.judgement.run_age
+    run_age = status.judgement.run_age
     return (
         str(look.table),
         state,
         mode(look.mark, now, zone),
         values.status(status.mysql_status),
         values.status(status.redshift_status),
-        format_wall(point) if point else values.ABSENT,
+        data_timestamp(look.mark, zone),
         values.span(status.lag),
         _waiting(look),
         "never synced" if run_age is None else f"{values.span(run_age)} ago",

@@ -13,6 +13,7 @@ from wmtui.events import Event, Stop, TableResult
 from wmtui.model import Strategy
 from wmtui.service import Request, Service
 from wmtui.watermarks.timestamps import to_wall
+from wmtui.words import values
 
 _PROGRAM = (sys.executable, "-m", "wmtui", "--demo")
 
@@ -48,9 +49,10 @@ def _follow_hints(service: Service) -> None:
     """Where a manual watermark holds files back, place it as the summary says."""
     for table in service.workspace.settings.tables:
         summary = service.files.select(table).summary
-        if summary.only_held_back and summary.hint and service.watermarks.get(table).is_manual:
+        point = summary.enter_at
+        if summary.only_held_back and point is not None and service.watermarks.get(table).is_manual:
             print(f"{table}: {summary}; {summary.hint}")
-            service.watermarks.set(table, summary.hint.rpartition(" set ")[2], reason="as the summary says")
+            service.watermarks.set(table, values.wall(point), reason="as the summary says")
 
 
 def _kill_half_way(service: Service) -> None:

@@ -91,12 +91,31 @@ class Lister:
             if name is not None:
                 run, part = runs.get(name.run), listed.get(info.key)
                 state, epoch = (run.state, run.epoch) if run else (None, 0)
-                part_of = PartOf(name.run, state, epoch, None, None)
-                if part is not None:
-                    written = (part.etag, part.rows, part.max_cursor, run.timezone if run else None)
-                    part_of = PartOf(name.run, state, epoch, *written, part.size, part.footer)
-            kind = _kind(table, info)
-            candidates.append(Candidate(info.key, uri, info.etag, info.size, info.last_modified, part_of, kind))
+                if part is None:
+                    part_of = PartOf(run=name.run, state=state, epoch=epoch, etag=None, rows=None)
+                else:
+                    part_of = PartOf(
+                        run=name.run,
+                        state=state,
+                        epoch=epoch,
+                        etag=part.etag,
+                        rows=part.rows,
+                        max_cursor=part.max_cursor,
+                        timezone=run.timezone if run else None,
+                        size=part.size,
+                        footer=part.footer,
+                    )
+            candidates.append(
+                Candidate(
+                    key=info.key,
+                    uri=uri,
+                    etag=info.etag,
+                    size=info.size,
+                    last_modified=info.last_modified,
+                    part=part_of,
+                    kind=_kind(table, info),
+                )
+            )
         return candidates
 
     def _read_runs(self, table: TableName, names: set[str]) -> dict[str, Run | None]:

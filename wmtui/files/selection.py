@@ -142,7 +142,7 @@ class FileFilter:
         since = None
         if not (choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)):
             since = self._since(mark, basis, settled_run(mark, heartbeat, table, decided, ledger))
-        case = _Case(mark, table, ledger, choice, basis, decided)
+        case = _Case(mark=mark, table=table, ledger=ledger, choice=choice, basis=basis, decided=decided)
         selection = self._judged(case, since)
         if since is not None and last_listing is not None and selection.holds_back_since(last_listing.at):
             since = None  # The note counts those of earlier listings: only all days show how many there are now.
@@ -163,7 +163,16 @@ class FileFilter:
         verdicts = judge(candidates, basis, loaded, again, decided.files)
         verdicts = [self._as_restored(v, basis, loaded, again) for v in verdicts]
         summary = summarise(verdicts, basis, loaded, self._zone, reprocess=again, decided=decided.files)
-        return Selection(basis, listing, verdicts, summary, loaded, ledger is not None, decided, since)
+        return Selection(
+            basis=basis,
+            listing=listing,
+            verdicts=verdicts,
+            summary=summary,
+            loaded=loaded,
+            by_ledger=ledger is not None,
+            decisions=decided,
+            since=since,
+        )
 
     def _since(self, mark: Watermark, basis: Basis, settled: str) -> date | None:
         """The first day that can hold a file to load: of the session window, or of the oldest run not settled."""

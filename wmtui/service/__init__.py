@@ -1,4 +1,7 @@
-"""The only door to the backend for the command line and the screen."""
+"""The only door to the backend for command line and screen: operations on one profile, and the data they return.
+
+The fronts import from here alone what is below; a contract holds that. What the data say in words is in `wmtui.words`.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -6,29 +9,34 @@ from typing import TYPE_CHECKING
 from wmtui.config import Settings
 from wmtui.errors import WmtuiError
 from wmtui.files.selection import Selection
+from wmtui.files.verdicts import Basis, Verdict, VerdictReason, Will
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.service.edit_preview import EditPreview, OtherEdit
 from wmtui.service.effects import Effect
-from wmtui.service.files import Files
+from wmtui.service.files import FileDecision, Files
 from wmtui.service.freshness import State, TableSeverity
 from wmtui.service.health import Health
 from wmtui.service.history import Entry, History, WayBack
-from wmtui.service.leftovers import Found, Leftovers
+from wmtui.service.leftovers import Leftovers, TableLeftovers
 from wmtui.service.locks import Locks
 from wmtui.service.overview import Look, Overview
-from wmtui.service.ownership import Ownership
+from wmtui.service.ownership import Ownership, StoreInfo
 from wmtui.service.pins import Pins
+from wmtui.service.progress import TableProgress
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.syncs import Preview, Request, Syncs
 from wmtui.service.table_documents import Consequence, Start, StartKind, TableDocuments
 from wmtui.service.verification import verify
 from wmtui.service.watermarks import Watermarks
-from wmtui.service.workspace import Workspace
+from wmtui.service.workspace import LoadNote, Workspace
+from wmtui.verify import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
+from wmtui.watermarks.documents import text_of
+from wmtui.watermarks.lease import Heartbeat
+from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.store import Author
 
 if TYPE_CHECKING:
     from wmtui.events import Emit, Stop
-    from wmtui.verify import Verification
 
 
 class Service:
@@ -81,23 +89,41 @@ class Service:
 
 
 __all__ = [
+    "DIFFERENCES",
     "Author",
+    "Basis",
     "Consequence",
     "EditPreview",
     "Effect",
     "Entry",
-    "Found",
+    "Example",
+    "FileDecision",
+    "Heartbeat",
+    "LeftOut",
+    "LoadNote",
     "Look",
     "OtherEdit",
     "Preview",
+    "Problem",
     "Request",
+    "Result",
     "Selection",
     "Service",
     "Start",
     "StartKind",
     "State",
+    "StoreInfo",
     "TableDocuments",
+    "TableLeftovers",
+    "TableProgress",
     "TableSeverity",
     "TableStatus",
+    "Verdict",
+    "VerdictReason",
+    "Verification",
+    "Watermark",
     "WayBack",
+    "Will",
+    "Workspace",
+    "text_of",
 ]

@@ -1,6 +1,7 @@
 """What moving a watermark by hand would bring, before it is done."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -15,12 +16,13 @@ from wmtui.watermarks import changes
 from wmtui.watermarks.journal_entries import difference
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import to_instant
+from wmtui.watermarks.zones import wall_of
 
 
 class OtherEdit(Struct, frozen=True):
     """How a watermark was changed by another since a preview of it began.
 
-    change: its last change; None: nobody noted one. diff: every field that is another one, each from → to.
+    change: its last change; None: none was noted. diff: every field that is another one, each from → to.
     """
 
     change: Entry | None
@@ -48,6 +50,11 @@ class EditPreview:
     def mark(self) -> Watermark:
         """The watermark that the edit is based on."""
         return self._documents.mark
+
+    @property
+    def point(self) -> datetime | None:
+        """Its data timestamp, wall clock in the profile's zone; None: there is none."""
+        return wall_of(self.mark, self._workspace.zone)
 
     def current(self) -> Consequence:
         """The watermark as it is, and what the next sync does."""

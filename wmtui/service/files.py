@@ -1,4 +1,4 @@
-"""The files of a table: each one's verdict, and what somebody decides about single ones."""
+"""The files of a table: each one's verdict, and what an operator decides about single ones."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ from wmtui.watermarks.changes import Action
 _SHOWN = 3
 
 
-class Decided(Struct, frozen=True):
+class FileDecision(Struct, frozen=True):
     """What was decided about which files, and what the next load makes of the table's files now. will None: earlier
     decisions were taken back.
     """
@@ -39,11 +39,11 @@ class Files:
         documents = TableDocuments.read(self._workspace, table)
         return consequence(self._workspace, documents, self._workspace.new_filter()).selection
 
-    def skip(self, table: TableName, keys: Sequence[str], *, reason: str) -> Decided:
+    def skip(self, table: TableName, keys: Sequence[str], *, reason: str) -> FileDecision:
         """Never load these files, as they are now. Raises UsageError for a key that is none or is loaded."""
         return self._decide(table, Will.SKIP, reason, lambda selection: self._named(selection, table, keys, Will.SKIP))
 
-    def write_off(self, table: TableName, keys: Sequence[str] = (), *, reason: str) -> Decided:
+    def write_off(self, table: TableName, keys: Sequence[str] = (), *, reason: str) -> FileDecision:
         """Give up files that are held back: these, or all of them. Raises UsageError for one that is not."""
 
         def choose(selection: Selection) -> dict[str, str]:
@@ -53,7 +53,7 @@ class Files:
 
         return self._decide(table, Will.WRITE_OFF, reason, choose)
 
-    def unskip(self, table: TableName, keys: Sequence[str], *, reason: str) -> Decided:
+    def unskip(self, table: TableName, keys: Sequence[str], *, reason: str) -> FileDecision:
         """Take back what was decided about these files. Raises UsageError for one that nothing was decided about."""
         workspace = self._workspace
         workspace.require_write(reason)
@@ -63,11 +63,11 @@ class Files:
             if key not in known:
                 raise UsageError(f"nothing was decided about {key}", "", f"see `wmtui files -t {table}`")
         self._write(table, {}, tuple(keys), reason, Action.FILES_TAKEN_BACK)
-        return Decided(None, tuple(keys), self.select(table))
+        return FileDecision(None, tuple(keys), self.select(table))
 
     def _decide(
         self, table: TableName, will: Will, reason: str, choose: Callable[[Selection], dict[str, str]]
-    ) -> Decided:
+    ) -> FileDecision:
         workspace = self._workspace
         workspace.require_write(reason)
         _require_reason(reason)
@@ -77,7 +77,7 @@ class Files:
             new = {key: Decision(etag, will, by, at, reason) for key, etag in chosen.items()}
             action = Action.FILES_SKIPPED if will is Will.SKIP else Action.FILES_WRITTEN_OFF
             self._write(table, new, (), reason, action)
-        return Decided(will, tuple(chosen), self.select(table))
+        return FileDecision(will, tuple(chosen), self.select(table))
 
     def _write(
         self, table: TableName, new: dict[str, Decision], withdrawn: tuple[str, ...], reason: str, action: Action
@@ -106,7 +106,7 @@ class Files:
             held.release()
 
     def _named(self, selection: Selection, table: TableName, keys: Sequence[str], will: Will) -> dict[str, str]:
-        """The ETags of files that somebody named, if that may be decided about them."""
+        """The ETags of files that an operator named, if that may be decided about them."""
         verdicts = {verdict.file.key: verdict for verdict in selection.verdicts}
         found = {}
         for key in dict.fromkeys(keys):

@@ -64,6 +64,11 @@ class State(StrEnum):
         return _SEVERITIES.get(self, TableSeverity.ERROR)
 
     @property
+    def needs_count(self) -> bool:
+        """Only counting a table's files finds it."""
+        return self in (State.HELD_BACK, State.INCOMPLETE_COPY)
+
+    @property
     def rank(self) -> int:
         """Its place among all of them, 0 for the most urgent."""
         return _RANKS[self]
@@ -77,7 +82,7 @@ _RANKS = {state: rank for rank, state in enumerate(State)}
 
 class LoadState(Struct, frozen=True):
     """What is noted of loads into one warehouse. to: up to where everything that was read had been loaded before what
-    waits now was read; at: the end of the last load. None: nobody noted it.
+    waits now was read; at: the end of the last load. None: not noted.
     """
 
     status: str
@@ -86,7 +91,7 @@ class LoadState(Struct, frozen=True):
 
 
 class Manual(Struct, frozen=True):
-    """Since when a watermark is where somebody placed it, and who did; None: nobody noted it."""
+    """Since when a watermark is where an operator placed it, and who that was; None: not noted."""
 
     since: datetime | None
     by: str | None
@@ -113,7 +118,7 @@ class Judgement(Struct, frozen=True):
 
     data_at: up to where the source was read and loaded; age: of that. run_age: since the last sync that succeeded.
     None: never. manual: of a watermark that an operator placed. limit: the one that the age exceeds. error: what
-    failed, or why the table cannot be read; "": nothing, or nobody noted it. timezone: of a watermark that is not in
+    failed, or why the table cannot be read; "": nothing, or not noted. timezone: of a watermark that is not in
     the profile's. ahead: where a clock is wrong. held_back: files.
     """
 
@@ -136,7 +141,7 @@ class Judgement(Struct, frozen=True):
 
 
 class FileCounts(Struct, frozen=True):
-    """How many files the next load takes, and how many it leaves although nobody gave them up."""
+    """How many files the next load takes, and how many it leaves although they were not given up."""
 
     waiting: int = 0
     held_back: int = 0
@@ -233,7 +238,7 @@ def _states(facts: Facts, by_age: State, manual: Manual | None, ahead: Ahead | N
 
 
 def _failure(facts: Facts) -> str | None:
-    """What the last run failed with, "" where nobody noted it; None: it did not fail.
+    """What the last run failed with, "" where that was not noted; None: it did not fail.
 
     A failure that only the lock document has counts too.
     """
@@ -263,7 +268,7 @@ def _ahead(facts: Facts) -> Ahead | None:
 
 
 def _lacks_files(facts: Facts) -> bool:
-    """Files are held back, and nobody is at it: no manual watermark is about to load others."""
+    """Files are held back, and no manual watermark is about to load others."""
     return facts.files.held_back > 0 and not (facts.mark.is_manual and facts.files.waiting)
 
 

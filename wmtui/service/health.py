@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from wmtui import layout
 from wmtui.config import RedshiftConfig
 from wmtui.errors import ConditionsIgnored, ConfirmationNeeded, ObjectMissing, StoreError, Unreachable, WmtuiError
@@ -58,15 +60,18 @@ class Health:
             findings += [*self._rights(tables, reason), *self._unknown_documents()]
         findings += [*w.source.check(), *w.warehouse.check(), self._clocks()]
         for table in tables:
-            config = w.config(table)
-            unreadable = self._document(table)
-            findings += unreadable
-            try:
-                findings += w.source.check_table(table, config)
-            except WmtuiError as error:
-                findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
-            findings += [] if unreadable else [*check_target(w, table), *self._left_behind(table)]
+            findings += [replace(finding, table=table) for finding in self._about(table)]
         return findings
+
+    def _about(self, table: TableName) -> list[Check]:
+        """Findings about one table's documents, source and target, and what crashed runs left of it."""
+        w, unreadable = self._workspace, self._document(table)
+        findings = [*unreadable]
+        try:
+            findings += w.source.check_table(table, w.config(table))
+        except WmtuiError as error:
+            findings.append(Check(str(table), Level.ERROR, str(error), error.next_step))
+        return findings if unreadable else [*findings, *check_target(w, table), *self._left_behind(table)]
 
     def _rights(self, tables: Sequence[TableName], reason: str | None) -> list[Check]:
         """What this account may do in the store."""

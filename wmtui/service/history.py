@@ -19,7 +19,7 @@ from wmtui.watermarks.zones import instant_of
 
 OUTSIDE = "changed outside wmtui, not adopted yet"
 BY_HAND = frozenset({Action.SET, Action.RESET, Action.IMPORT, Action.UNDO, Action.EXTERNAL})
-"""What the journal calls the changes that somebody made to a position; the others are made by runs, or about pins."""
+"""What the journal calls changes that an operator made to a position; others are made by runs, or about pins."""
 RECENT = 200
 """Among so many of the newest changes an edit is looked for."""
 
@@ -89,16 +89,17 @@ class History:
         return [*_with_gaps(self._workspace.each(read, wanted), wanted, journal), *outside]
 
     def last_edit(self, table: TableName) -> "WayBack | None":
-        """The newest change that somebody made by hand, and what taking it back would change; None when there is none.
+        """The newest change that was made by hand, and what taking it back would change; None when there is none.
 
-        What runs wrote about themselves since then is not of interest to somebody who takes an edit back. Raises
+        What runs wrote about themselves since then does not matter to an operator who takes an edit back. Raises
         Unreadable, and UsageError where nothing is known of what was before.
         """
         try:
             seen = self._watermarks.get(table)
         except WatermarkGone:
             seen = self._watermarks.standing(table)
-            return WayBack(None, seen, difference(Watermark.new(table).content, seen.content), doubles=False, gone=True)
+            diff = difference(Watermark.new(table).content, seen.content)
+            return WayBack(to=None, seen=seen, diff=diff, doubles=False, gone=True)
         found = self.entries(table, RECENT)
         edits = [entry for entry in found if isinstance(entry, Entry) and entry.action in BY_HAND]
         if not edits:
@@ -124,7 +125,7 @@ class History:
 
         This is a change of its own, so that it can be undone too. A pending run is settled first. What loads and runs
         did to store and warehouse stays. A document that is gone comes back: as its newest change left it, or as `to`
-        did. seen: the watermark somebody looked at when deciding; None: the one that is there now. Raises UsageError
+        did. seen: the watermark that the decision was based on; None: the one that is there now. Raises UsageError
         when there is nothing to undo, ConfirmationNeeded where moving back doubles rows, Pinned, LeaseHeld during a
         run, Conflict when the watermark changes meanwhile, and Unreadable.
         """
@@ -156,7 +157,7 @@ class History:
     def _way(self, table: TableName, seen: Watermark, to: int | None, edit: Entry | None = None) -> "WayBack":
         earlier = self._earlier(table, seen, to)
         doubles = not self._workspace.config(table).primary_key and self._moves_back(seen, earlier)
-        return WayBack(to, seen, self._diff(seen, earlier), doubles, edit)
+        return WayBack(to=to, seen=seen, diff=self._diff(seen, earlier), doubles=doubles, edit=edit)
 
     def _earlier(self, table: TableName, seen: Watermark, to: int | None) -> Watermark:
         return self._before(table, seen) if to is None else self._left_by(table, seen, to)
@@ -178,7 +179,7 @@ class History:
             return []
         before, mark = found
         diff = difference(before, mark.content) if before else {}
-        return [Entry(None, None, None, None, Action.EXTERNAL, OUTSIDE, diff)]
+        return [Entry(serial=None, at=None, actor=None, host=None, action=Action.EXTERNAL, reason=OUTSIDE, diff=diff)]
 
     def _before(self, table: TableName, seen: Watermark) -> Watermark:
         """The document before the last change, which may be one made outside."""
@@ -217,10 +218,14 @@ class History:
 
 def entry_of(entry: Json) -> Entry:
     """A change as the journal or the watermark has it."""
-    words = (entry.get(name) for name in ("at", "actor", "host", "action", "reason"))
-    at, actor, host, action, reason = (None if word is None else str(word) for word in words)
-    changes, previous = journal_entries.field_changes(entry), journal_entries.previous_of(entry)
-    return Entry(entry["serial"], at, actor, host, action or "unknown", reason, changes, previous)
+    texts = {name: None if entry.get(name) is None else str(entry[name]) for name in ("at", "actor", "host", "reason")}
+    return Entry(
+        serial=entry["serial"],
+        action=str(entry.get("action") or "unknown"),
+        diff=journal_entries.field_changes(entry),
+        previous=journal_entries.previous_of(entry),
+        **texts,
+    )
 
 
 def _with_gaps(

@@ -15,7 +15,7 @@ from wmtui.warehouses import Feed
 from wmtui.watermarks import lease
 
 
-class Found(Struct, frozen=True):
+class TableLeftovers(Struct, frozen=True):
     """The leftovers of one table, or why they cannot be told. table None: those of the store itself."""
 
     table: TableName | None
@@ -29,7 +29,7 @@ class Leftovers:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def find(self, tables: Iterable[TableName]) -> list[Found]:
+    def find(self, tables: Iterable[TableName]) -> list[TableLeftovers]:
         """The leftovers of each table; without tables, of every one and of the store. Nothing is written."""
         asked = list(tables)
         found = [self._explained(table) for table in asked or self._workspace.settings.tables]
@@ -47,10 +47,10 @@ class Leftovers:
         loaded |= {file.key for record in LoadRecords(w.objects, table).since(None) for file in record.files}
         return leftover_parts(w.objects, mark, loaded, heartbeat.now or w.clock())
 
-    def remove(self, found: Found, *, reason: str | None = None) -> Found:
+    def remove(self, found: TableLeftovers, *, reason: str | None = None) -> TableLeftovers:
         """Remove what `find` found and what is still a leftover now; returns what was removed, and what kept the rest.
 
-        Parts go under the table's lease, after asking ledger and run documents anew. Raises ConfirmationNeeded where
+        Parts go under the table's lease, after asking ledger and run documents again. Raises ConfirmationNeeded where
         changes are refused.
         """
         self._workspace.require_write(reason)
@@ -61,14 +61,14 @@ class Leftovers:
             elif found.table is None:
                 self._remove_of_store(found.leftovers, removed)
         except Exception as error:  # noqa: BLE001 - what was removed is told
-            return Found(found.table, tuple(removed), as_wmtui_error(error))
-        return Found(found.table, tuple(removed))
+            return TableLeftovers(found.table, tuple(removed), as_wmtui_error(error))
+        return TableLeftovers(found.table, tuple(removed))
 
-    def _explained(self, table: TableName | None) -> Found:
+    def _explained(self, table: TableName | None) -> TableLeftovers:
         try:
-            return Found(table, tuple(self._of_store() if table is None else self.of_table(table)))
+            return TableLeftovers(table, tuple(self._of_store() if table is None else self.of_table(table)))
         except Exception as error:  # noqa: BLE001 - the others are looked through
-            return Found(table, error=as_wmtui_error(error))
+            return TableLeftovers(table, error=as_wmtui_error(error))
 
     def _of_store(self) -> list[Leftover]:
         objects = self._workspace.objects

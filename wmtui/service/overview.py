@@ -11,15 +11,12 @@ from msgspec.structs import replace
 from wmtui.errors import Unreachable, WmtuiError, as_wmtui_error
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
-from wmtui.service.freshness import FileCounts, State
+from wmtui.service.freshness import FileCounts
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.table_documents import TableDocuments, consequence
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
-
-COUNTED = (State.HELD_BACK, State.INCOMPLETE_COPY)
-"""States that only counting a table's files finds."""
 
 
 class Look(Struct, frozen=True):

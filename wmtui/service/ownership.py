@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from wmtui.pipeline.load.table_ledger import TableLedger
 
 
-class Store(Struct, frozen=True):
+class StoreInfo(Struct, frozen=True):
     """A store as it is. identity: None where nothing was ever written. known: it was written from this root before, or
-    somebody accepted it.
+    an operator accepted it.
     """
 
     root: str
@@ -38,17 +38,17 @@ class Accepted(Struct, frozen=True):
 
 
 class Ownership:
-    """Store and targets, and what is accepted about them."""
+    """StoreInfo and targets, and what is accepted about them."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def store(self) -> Store:
+    def store(self) -> StoreInfo:
         """Id, roots and warehouses of the store. Raises Unreadable."""
         identity, root = self._workspace.watermarks.known_identity(), self._workspace.objects.uri("")
-        return Store(root, identity, identity is None or identity.knows(root))
+        return StoreInfo(root, identity, identity is None or identity.knows(root))
 
-    def accept_moved(self, *, reason: str) -> Store:
+    def accept_moved(self, *, reason: str) -> StoreInfo:
         """Let the store be written from where it is now: it was moved there, and is not written elsewhere any more.
 
         Raises UsageError without a reason, or where the store is known here already.
@@ -65,7 +65,7 @@ class Ownership:
         now, by = format_instant(workspace.clock()), f"{workspace.author.actor}@{workspace.author.host}"
         identity = store_identity.accept_root(workspace.objects, now=now, by=by, reason=reason)
         workspace.watermarks.forget_identity()
-        return Store(store.root, identity, known=True)
+        return StoreInfo(store.root, identity, known=True)
 
     def accept(self, table: TableName, *, reason: str, moved_from: str | None = None) -> Accepted:
         """Let a table go on loading into its target as both are now; the journal says who did, and why.

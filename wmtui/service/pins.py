@@ -1,4 +1,4 @@
-"""Holding a table: no run and nobody by hand moves a pinned watermark."""
+"""Holding a table: neither a run nor an operator moves a pinned watermark."""
 
 from datetime import datetime
 
@@ -24,8 +24,8 @@ class Pins:
     def pin(self, table: TableName, *, reason: str, until: str | None = None) -> Watermark:
         """Hold a table. until: a point in the future as people type it, or a duration from now such as `2h`.
 
-        The owner may pin it anew, which replaces reason and expiry. Raises UsageError for a bad point or without a
-        reason, Pinned while somebody else holds it, LeaseHeld during a run.
+        The owner may pin it again, which replaces reason and expiry. Raises UsageError for a bad point or without a
+        reason, Pinned while another user holds it, LeaseHeld during a run.
         """
         workspace = self._workspace
         workspace.require_write(reason)
@@ -44,6 +44,10 @@ class Pins:
 
         workspace.watermarks.change(table, Action.PIN, edit, reason=reason)
         return self._watermarks.get(table)
+
+    def is_pinned(self, mark: Watermark) -> bool:
+        """Whether a pin holds the watermark now."""
+        return pin_at(mark, self._workspace.clock()) is not None
 
     def unpin(self, table: TableName, *, reason: str | None = None) -> Watermark:
         """Let a table go, whoever pinned it; the journal says who did. Raises UsageError when it is not pinned."""

@@ -8,7 +8,7 @@ from pathlib import Path
 _LOADED = time.monotonic()
 _STAT = Path("/proc/self/stat")
 _START_FIELD = 19
-"""Where the start stands in /proc/self/stat, counted from behind the name, which may hold blanks."""
+"""Where the start stands in /proc/self/stat, counted from after the name, which may hold blanks."""
 
 
 def process_age() -> timedelta:

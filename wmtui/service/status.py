@@ -24,7 +24,7 @@ class TableStatus(Struct, frozen=True):
     """How one table is. phase, rows, owner: of a live run, else None.
 
     held_by: whose open transaction held reading back at the last run, in words. held_back: files below the load floor
-    that nobody gave up. last_run: as the lock document has it. verified: None: never. unreadable: why the
+    that were not given up. last_run: as the lock document has it. verified: None: never. unreadable: why the
     table cannot be told. failure: the same, or why the store is incomplete, as data.
     """
 

@@ -32,7 +32,7 @@ _MOST = 20
 
 
 class UnknownDocument(Struct, frozen=True):
-    """A document that nothing here reads. table: whose watermark another tool keeps there; None: nobody's.
+    """A document that nothing here reads. table: whose watermark another tool keeps there; None: of none.
 
     loaded: files that it names as loaded.
     """

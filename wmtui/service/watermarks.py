@@ -21,7 +21,7 @@ from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Json, Watermark
 from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.source_progress import read_to
-from wmtui.watermarks.timestamps import format_wall, parse_point, to_instant
+from wmtui.watermarks.timestamps import format_wall, parse_point, preset_names, to_instant
 from wmtui.watermarks.zones import refuse_foreign, wall_of
 
 _TRIES = 60
@@ -39,7 +39,7 @@ class Watermarks:
         return self._workspace.watermarks.read(table).watermark
 
     def standing(self, table: TableName) -> Watermark:
-        """The same; of a document that is gone what the journal knows of it, for somebody who decides about it."""
+        """The same; of a document that is gone what the journal knows of it, for a decision about it."""
         return self._workspace.watermarks.standing(table)
 
     def restore(self, table: TableName, *, reason: str | None = None) -> Consequence:
@@ -59,7 +59,7 @@ class Watermarks:
         return self._workspace.watermarks.system()
 
     def lag(self, mark: Watermark, heartbeat: Heartbeat) -> timedelta | None:
-        """How far behind now the source has been read; None where nothing was."""
+        """How long before now the source was read up to; None where nothing was."""
         reached = read_to(mark, heartbeat, self._workspace.zone)
         now = heartbeat.now or self._workspace.clock()
         return None if reached is None else max(now - reached, timedelta(0))
@@ -72,6 +72,11 @@ class Watermarks:
             text, now=workspace.clock(), zone=workspace.zone, presets=workspace.settings.presets, force=force
         )
 
+    def presets(self) -> list[tuple[str, datetime]]:
+        """The names that stand for points, and the points, wall clock in the profile's zone."""
+        names = preset_names(self._workspace.settings.presets)
+        return [(name, self.point(name, force=True)) for name in names]
+
     def set(
         self,
         table: TableName,
@@ -83,7 +88,7 @@ class Watermarks:
     ) -> Consequence:
         """Place a table's watermark at a point by hand.
 
-        seen: the watermark somebody looked at when deciding; None: it is placed whatever is there. Raises UsageError
+        seen: the watermark that the decision was based on; None: it is placed whatever is there. Raises UsageError
         for a bad point, ConfirmationNeeded where moving back doubles rows, LeaseHeld during a run, and Conflict when
         the watermark is no longer the one seen.
         """

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from wmtui.errors import UsageError
-from wmtui.service.workspace import Workspace
+from wmtui.service import Workspace
 
 FONTS = Path(__file__).parent / "fonts"
 _FAMILY = "DejaVu Sans Mono"

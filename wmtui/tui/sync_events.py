@@ -2,7 +2,7 @@
 
 from wmtui.events import Event, Message, Phase, Progress, Status, TableResult
 from wmtui.model import TableName
-from wmtui.service.progress import TableProgress
+from wmtui.service import TableProgress
 from wmtui.texts import count
 from wmtui.tui.panes.log import as_line
 from wmtui.tui.shell import Shell

@@ -10,10 +10,10 @@ from msgspec import Struct
 from wmtui.model import Position
 from wmtui.objects import ObjectStore
 from wmtui.verify.expected_rows import Gap
-from wmtui.watermarks import journal_entries as changes
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.journal_entries import previous_of, taken_back
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import parse_wall
 
@@ -70,9 +70,9 @@ def journal_entries(objects: ObjectStore, mark: Watermark) -> Iterator[Json]:
     for entry in _newest_first(journal, mark):
         if left_by != entry["serial"]:
             content, _ = journal.left_by(entry["serial"])
-        before = changes.taken_back(content, entry)
+        before = taken_back(content, entry)
         yield {**entry, "before": before, "after": content}
-        content, left_by = before, changes.previous_of(entry)
+        content, left_by = before, previous_of(entry)
 
 
 def _newest_first(journal: Journal, mark: Watermark) -> Iterator[Json]:

@@ -52,7 +52,7 @@ _ROWS = {
 }
 _ALL = "SELECT kind, part, key, digest, cursor, NULL::BLOB AS cells, hash(key) AS hash FROM ({rows})"
 _ONLY = "SELECT *, hash(key) AS hash FROM ({rows}) SEMI JOIN selected USING (key)"
-_JUDGE = """
+_COMPARE = """
 CREATE OR REPLACE TEMP TABLE outcome AS
 WITH counted AS (
     SELECT key,
@@ -154,12 +154,12 @@ class Comparison:
         for rows in prepared.to_batches():
             self._spool.add(rows.select(SCHEMA.names).cast(SCHEMA), rows.column("hash"))
 
-    def judge(self) -> Outcome:
+    def compare(self) -> Outcome:
         """Compare; once, when everything is taken in."""
         outcome = Outcome(counts=Counts(), parts=Counter(), first={finding: [] for finding in DIFFERENCES}, own={})
         for piece in self._spool.pieces():
             with self._registered(piece):
-                self._connection.execute(_JUDGE, {"keyed": self._keyed, "nowhere": NOWHERE})
+                self._connection.execute(_COMPARE, {"keyed": self._keyed, "nowhere": NOWHERE})
             self._gather(outcome)
         return outcome
 

@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
         "cells": pa.binary(),
     }
 )
-"""kind, part: see `judge`. key, digest: of the row. cursor: as the source's column holds it, in microseconds. cells:
-the encoded row, only of rows that may be shown.
+"""kind, part: see `row_differences.RowKind`. key, digest: of the row. cursor: as the source's column holds it, in
+microseconds. cells: the encoded row, only of rows that may be shown.
 """
 _BUFFER = 8 * 2**20
 _PIECES = 256

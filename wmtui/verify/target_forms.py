@@ -46,7 +46,7 @@ def _is_json(array: pa.Array, how: As) -> bool:
 def _each(batch: pa.RecordBatch, naming: Naming, change: Callable[[str, pa.Array, As], pa.Array]) -> pa.RecordBatch:
     """The batch with the columns changed that have a form of their own."""
     for name, how in naming.as_types.items():
-        place = batch.schema.get_field_index(name)
-        if place >= 0:
-            batch = batch.set_column(place, name, change(name, batch.column(place), how))
+        index = batch.schema.get_field_index(name)
+        if index >= 0:
+            batch = batch.set_column(index, name, change(name, batch.column(index), how))
     return batch

@@ -143,7 +143,7 @@ class _Pass:
         for number, kept_out in enumerate(self._inputs.unloaded, FIRST_FILES):
             self._take(self._files(kept_out), RowKind.WAITING, number)
         self._take(self._source(only), Expectation(table, backend.zone, self._inputs.point))
-        return self._comparison.judge()
+        return self._comparison.compare()
 
     def _source(self, only: list[bytes] | None) -> Iterator[pa.RecordBatch]:
         source, table = self._from, self._inputs.table

@@ -124,7 +124,7 @@ class Heartbeat(Struct, frozen=True):
         """Up to which instant the source has been read after this watermark's position, rows or none; None: it was
         read after another one, which says nothing about this.
         """
-        return self.document.extracted_to if self.document.extracted_behind == place(mark) else None
+        return self.document.extracted_to if self.document.extracted_behind == position_of(mark) else None
 
     def lookback(self, mark: Watermark) -> timedelta:
         """How far below `extracted_to` rows could still appear when the source was read up to there; 0: not known."""
@@ -140,7 +140,7 @@ class Heartbeat(Struct, frozen=True):
         """Whether the source's clock was seen to stand before this watermark's position, without anybody having decided
         what becomes of the rows stamped since.
         """
-        return self.document.clock_back == standing(mark)
+        return self.document.clock_back == placement_of(mark)
 
     @property
     def newest_key(self) -> int | None:
@@ -169,14 +169,14 @@ class Heartbeat(Struct, frozen=True):
         )
 
 
-def place(mark: Watermark) -> list[Any]:
+def position_of(mark: Watermark) -> list[Any]:
     """A watermark's position, as the lock document remembers after which one the source was read."""
     return [mark.epoch, mark.fields["last_mysql_data_timestamp"], mark.fields["last_processed_key"]]
 
 
-def standing(mark: Watermark) -> list[Any]:
+def placement_of(mark: Watermark) -> list[Any]:
     """The same, and whether an operator placed it: to place it where it is decides, too."""
-    return [*place(mark), mark.is_manual]
+    return [*position_of(mark), mark.is_manual]
 
 
 def free(table: TableName) -> Heartbeat:
@@ -328,7 +328,16 @@ def acquire(
         if etag is not None:
             if batch is not None:
                 document = replace(document, held_since=_written(objects, table, etag))
-            lease = Lease(table, token, run, objects, clock, document, etag, asked_at)
+            lease = Lease(
+                table=table,
+                token=token,
+                run=run,
+                _objects=objects,
+                _clock=clock,
+                _document=document,
+                _etag=etag,
+                _renewed_at=asked_at,
+            )
             lease._thread = threading.Thread(target=lease._renew_until_stopped, name=f"lease {table}", daemon=True)
             lease._thread.start()
             return lease, heartbeat

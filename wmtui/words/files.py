@@ -27,7 +27,7 @@ def hint(summary: Summary) -> Styled:
 
 
 def held_back(selection: Selection) -> str:
-    """What a load leaves although nobody gave it up: `3 files, 1.2 MB, 9,216 rows`; "" for nothing."""
+    """What a load leaves although it was not given up: `3 files, 1.2 MB, 9,216 rows`; "" for nothing."""
     files = selection.held_back_files
     if not files:
         return f"{count(selection.held_back, 'file')} of older days" if selection.held_back else ""

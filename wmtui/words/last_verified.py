@@ -7,7 +7,7 @@ from wmtui.words import values
 from wmtui.words.styled import Glyph, Styled
 
 _FINE = ("right", "left_out")
-"""Results with which nothing is wrong; in the second, what somebody left out on purpose is missing."""
+"""Results with which nothing is wrong; in the second, what an operator left out on purpose is missing."""
 
 
 def in_words(verified: LastVerified | None) -> Styled:

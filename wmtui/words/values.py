@@ -30,7 +30,7 @@ _GLYPHS: dict[str, Glyph] = {
 
 
 def status(value: str) -> Styled:
-    """A status as glyph and word; one that nobody knows is shown as it is."""
+    """A status as glyph and word; an unknown one is shown as it is."""
     return Styled.marked(_GLYPHS.get(value, Glyph.UNKNOWN), value)
 
 
@@ -42,6 +42,16 @@ def span(length: timedelta | None) -> str:
 def instant(at: datetime | None) -> str:
     """An instant in UTC, to the second."""
     return ABSENT if at is None else format_instant(at.replace(microsecond=0))
+
+
+def exact_instant(at: datetime) -> str:
+    """An instant in UTC, with its fraction of a second."""
+    return format_instant(at)
+
+
+def wall(at: datetime | None) -> str:
+    """A wall clock time, as commands take it."""
+    return ABSENT if at is None else format_wall(at)
 
 
 def point(wall: datetime | None, zone: ZoneInfo) -> str:

@@ -12,6 +12,11 @@ from wmtui.words import values
 from wmtui.words.values import in_one_line
 
 
+def data_timestamp(mark: Watermark, zone: ZoneInfo) -> str:
+    """The data timestamp, wall clock in the profile's zone."""
+    return values.wall(wall_of(mark, zone))
+
+
 def fields(mark: Watermark, now: datetime, zone: ZoneInfo) -> dict[str, str]:
     """The document's fields and its bookkeeping, each with its value as text. zone: the profile's."""
     names = {**mark.fields}
@@ -38,7 +43,7 @@ def pin(mark: Watermark) -> str:
 
 
 def mode(mark: Watermark, now: datetime, zone: ZoneInfo) -> str:
-    """Who places the watermark, whether somebody holds it, and its zone where that is not the profile's."""
+    """Who places the watermark, whether it is pinned, and its zone where that is not the profile's."""
     placed = "manual" if mark.is_manual else "automated"
     held = "pinned" if pin_at(mark, now) else ""
     return ", ".join(filter(None, (placed, held, written_in(mark, zone))))

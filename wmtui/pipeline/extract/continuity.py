@@ -157,12 +157,12 @@ def note_clock(
     if back > timedelta(0):
         what = f"the source's clock is {format_duration(back)} before the point up to which {job.table} was read"
         if not table.primary_key:
-            job.lease.note(clock_back=lease.standing(mark))
+            job.lease.note(clock_back=lease.placement_of(mark))
             job.lease.renew()
             raise clock_went_back(job, mark)
         job.tell(f"{what}: it went back, and rows stamped since are read again from there", Severity.WARNING)
     if read_to < reached and table.primary_key:
-        job.lease.note(extracted_to=read_to, extracted_behind=lease.place(mark))
+        job.lease.note(extracted_to=read_to, extracted_behind=lease.position_of(mark))
         job.lease.renew()
 
 

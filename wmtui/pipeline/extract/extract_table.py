@@ -161,7 +161,7 @@ class _Extraction:
         self._job.lease.note(
             extracted_to=to_instant(run.high, zone),
             extracted_from=to_instant(run.seen_from or run.high, zone),
-            extracted_behind=lease.place(self.watermark),
+            extracted_behind=lease.position_of(self.watermark),
         )
 
     def _change(self, action: Action, patch: Patch) -> None:

@@ -1,14 +1,13 @@
 """Holding a watermark where it is, and letting it go."""
 
 from wmtui.model import TableName
+from wmtui.service import Watermark
 from wmtui.tui.commands.profile import permitted
 from wmtui.tui.commands.reports import failures_reported, report_done
 from wmtui.tui.commands.selected_tables import only_current
 from wmtui.tui.dialogs.base import ConfirmDialog, texts
 from wmtui.tui.dialogs.pin import PinDialog
 from wmtui.tui.shell import Shell
-from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.pins import pin_at
 from wmtui.words import watermarks
 
 
@@ -19,7 +18,7 @@ async def pin(shell: Shell) -> None:
     if table is None or look is None or look.mark is None or not await permitted(shell):
         return
     with failures_reported(shell, table):
-        if pin_at(look.mark, shell.service.workspace.clock()) is None:
+        if not shell.service.pins.is_pinned(look.mark):
             await _pin(shell, table)
         else:
             await _unpin(shell, table, look.mark)

@@ -2,10 +2,8 @@
 
 import textwrap
 
-from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Verdict
 from wmtui.secrets import redact
-from wmtui.service import Entry
+from wmtui.service import Entry, Selection, Verdict
 from wmtui.tui.dialogs.base import texts
 from wmtui.tui.dialogs.pick import TEXT_WIDTH, TextDialog
 from wmtui.tui.panes.detail import TABS, Change, Field

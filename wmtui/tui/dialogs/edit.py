@@ -13,7 +13,7 @@ from textual.widgets import Button, Input
 
 from wmtui.errors import Conflict, WmtuiError
 from wmtui.model import TableName
-from wmtui.service import Consequence, EditPreview, Effect, Service
+from wmtui.service import Consequence, EditPreview, Effect, Service, Watermark
 from wmtui.texts import count
 from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason, Toggle, several
@@ -21,9 +21,6 @@ from wmtui.tui.widgets.cells import Line
 from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.paragraphs import Paragraphs
 from wmtui.tui.widgets.plan_table import Column, PlanTable, Row
-from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.timestamps import format_wall, preset_names
-from wmtui.watermarks.zones import wall_of
 from wmtui.words import effects, values, watermarks
 
 COLUMNS = (Column("table"), Column("from", 19), Column("files", -6), Column("rows", -10), Column("lost", 16))
@@ -124,13 +121,10 @@ class EditDialog(Dialog[Edited | ConflictFound]):
         """Names and points that can be chosen: what would let files in, where it is, and the presets."""
         summaries = [preview.current().selection.summary for preview in self._previews]
         openings = [summary.enter_at for summary in summaries if summary.enter_at is not None]
-        points = [("lets files in", format_wall(min(openings)), "good")] if openings else []
-        zone = self._service.workspace.zone
-        if len(self._previews) == 1 and (at := wall_of(self._previews[0].mark, zone)) is not None:
-            points.append(("as it is now", format_wall(at), ""))
-        for name in preset_names(self._service.workspace.settings.presets):
-            points.append((name, format_wall(self._service.watermarks.point(name, force=True)), "dim"))
-        return points
+        points = [("lets files in", values.wall(min(openings)), "good")] if openings else []
+        if len(self._previews) == 1 and (at := self._previews[0].point) is not None:
+            points.append(("as it is now", values.wall(at), ""))
+        return [*points, *((name, values.wall(at), "dim") for name, at in self._service.watermarks.presets())]
 
     def _show_presets(self, points: list[tuple[str, str, str]]) -> None:
         self.query_one("#presets", LineList).show(points)
@@ -242,7 +236,7 @@ def _save(
     service: Service, previews: Sequence[EditPreview], text: str, *, force: bool, reason: str | None
 ) -> list[Consequence | WmtuiError]:
     """Place every table at the same point: `3h ago` is read once. Raises UsageError."""
-    point = format_wall(service.watermarks.point(text, force=force))
+    point = values.wall(service.watermarks.point(text, force=force))
     outcomes: list[Consequence | WmtuiError] = []
     for preview in previews:
         try:

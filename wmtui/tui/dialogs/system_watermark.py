@@ -12,7 +12,6 @@ from wmtui.tui.cli_equivalent import CliEquivalent
 from wmtui.tui.dialogs.base import Dialog, Reason
 from wmtui.tui.dialogs.edit import SETTLE_SECONDS
 from wmtui.tui.widgets.paragraphs import Paragraphs
-from wmtui.watermarks.timestamps import format_wall
 from wmtui.words import values
 
 
@@ -85,4 +84,4 @@ class SystemDialog(Dialog[str]):
         self.ask(lambda: set_system(point, confirmed=True, reason=reason), self._moved)
 
     def _moved(self, wall: datetime) -> None:
-        self.dismiss(format_wall(wall))
+        self.dismiss(values.wall(wall))

@@ -14,17 +14,25 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
 from wmtui.errors import Unreadable, WmtuiError
-from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import Consequence, Entry, Look, Selection, Service, State, TableSeverity
-from wmtui.service.workspace import LoadNote
+from wmtui.service import (
+    Consequence,
+    Entry,
+    Heartbeat,
+    LoadNote,
+    Look,
+    Selection,
+    Service,
+    State,
+    TableSeverity,
+    Verdict,
+    Watermark,
+)
 from wmtui.texts import count
 from wmtui.tui.widgets.cells import Line, StaticLines, bars, fit_middle, set_title
 from wmtui.tui.widgets.histogram import Histogram
 from wmtui.tui.widgets.line_list import LineList
 from wmtui.tui.widgets.list_items import file_line, lag_bar
-from wmtui.watermarks.lease import Heartbeat
-from wmtui.watermarks.model import Watermark
 from wmtui.words import consequences, files, states, values, watermarks
 from wmtui.words.changes import differences
 from wmtui.words.last_verified import in_words

@@ -10,9 +10,7 @@ from msgspec.structs import replace
 
 from wmtui.config import Settings
 from wmtui.model import TableName
-from wmtui.service import Look, State, TableSeverity
-from wmtui.service.overview import COUNTED
-from wmtui.service.progress import TableProgress
+from wmtui.service import Look, State, TableProgress, TableSeverity
 from wmtui.words import states
 
 
@@ -67,7 +65,7 @@ class TableListState(Struct):
         known = self.looks.get(look.table)
         if look.waiting is None and known is not None and known.serial == look.serial:
             look = replace(look, waiting=known.waiting, listed_at=known.listed_at)
-            if known.status.state in COUNTED:
+            if known.status.state.needs_count:
                 look = replace(look, status=replace(look.status, judgement=known.status.judgement))
         if known is not None:
             self._problems[problem_of(known)] -= 1

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Basis
+from wmtui.service import Basis, Selection
 from wmtui.tui.widgets.cells import Line, bars
 
 _BINS = 512

@@ -7,11 +7,8 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from wmtui.events import Severity
-from wmtui.files.selection import Selection
-from wmtui.files.verdicts import Verdict
 from wmtui.model import TableName
-from wmtui.service import State
-from wmtui.service.progress import TableProgress
+from wmtui.service import Selection, State, TableProgress, Verdict
 from wmtui.tui.state.table_list import TableListState
 from wmtui.tui.widgets.cells import Line, columns, fit, fit_middle
 from wmtui.words import files, states, values
