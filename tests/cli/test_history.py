@@ -77,7 +77,7 @@ def test_a_table_nobody_touched_has_no_history(wmtui: Wmtui, stack: Stack) -> No
     found = wmtui("watermark", "history", *ORDERS, "--json")
 
     assert (found.code, found.json["changes"]) == (0, [])
-    assert "nobody has changed it yet" in wmtui("watermark", "history", *ORDERS).err
+    assert "it was never changed" in wmtui("watermark", "history", *ORDERS).err
     assert stack.keys("") == []
 
 

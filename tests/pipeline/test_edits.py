@@ -250,7 +250,7 @@ def test_a_run_given_up_before_it_had_a_document_never_commits(keyless: Stack, m
 
     (result,) = keyless.sync()
 
-    assert "was changed by somebody else" in str(result.error)
+    assert "was changed by another process" in str(result.error)
     assert states(keyless)[-1] is RunState.ABANDONED
 
 

@@ -126,7 +126,7 @@ def test_a_server_that_demands_tls_says_so() -> None:
     with MySQL() as server:
         server.execute("SET GLOBAL require_secure_transport = ON")
         error = refusal(account(server, server.user, "disable"))
-    assert error.what.endswith("lets nobody in without TLS")
+    assert error.what.endswith("refuses connections without TLS")
     assert "tls: verify" in error.next_step
 
 

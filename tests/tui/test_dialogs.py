@@ -117,7 +117,9 @@ async def test_an_edit_that_somebody_else_made_meanwhile_is_shown_beside_ones_ow
         stack.service.watermarks.set(stack.table(), "2h ago", reason="theirs comes first")
         theirs = stack.mark()[POINT]
         await screen.press("enter")
-        await screen.see("Somebody changed the watermark of shop.orders meanwhile", "theirs comes first", theirs)
+        await screen.see(
+            "Another operator changed the watermark of shop.orders meanwhile", "theirs comes first", theirs
+        )
         await screen.see("yours", "3h ago", "nothing was saved")
         assert stack.mark()[POINT] == theirs
 

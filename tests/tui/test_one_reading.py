@@ -8,7 +8,7 @@ from tests.stack import Stack
 from tests.tui.conftest import RUN_ID, opened
 from wmtui.service import Author, Service
 from wmtui.tui import refresh
-from wmtui.tui.panes import detail
+from wmtui.tui.panes import table_detail
 from wmtui.watermarks import lease
 
 
@@ -48,8 +48,8 @@ async def test_a_table_that_nobody_changes_is_not_read_again(
     stack: Stack, elsewhere: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert elsewhere
-    asked, read = [], detail.read
-    monkeypatch.setattr(detail, "read", lambda *of: asked.append(of) or read(*of))
+    asked, read = [], table_detail.read
+    monkeypatch.setattr(table_detail, "read", lambda *of: asked.append(of) or read(*of))
     async with opened(stack.service) as screen:
         before = len(asked)
         await screen.pilot.pause(2.0)
@@ -59,9 +59,11 @@ async def test_a_table_that_nobody_changes_is_not_read_again(
 def test_ages_of_a_table_grow(stack: Stack) -> None:
     service, table = stack.service, stack.table()
     lease.acquire(service.workspace.objects, stack.clock, service.workspace.author, table, RUN_ID)
-    found = detail.read(service, table)
+    found = table_detail.read(service, table)
     limit = timedelta(hours=6)
-    assert detail.aged(found.fields, found.look, limit, timedelta(0)) == found.fields
-    later = {label: text for label, text, _ in detail.aged(found.fields, found.look, limit, timedelta(minutes=90))}
+    assert table_detail.aged(found.fields, found.look, limit, timedelta(0)) == found.fields
+    later = {
+        label: text for label, text, _ in table_detail.aged(found.fields, found.look, limit, timedelta(minutes=90))
+    }
     assert "heard of 1 h 30 m" in later["running"] or "heard of 90 m" in later["running"]
     assert later["lag"] != {label: text for label, text, _ in found.fields}["lag"]

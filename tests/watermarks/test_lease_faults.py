@@ -174,7 +174,7 @@ def test_a_lease_that_somebody_removed_says_just_that(locked: Locked) -> None:
     locked.objects.delete(lock_key(TABLE))
     with pytest.raises(LeaseHeld) as lost:
         held.renew()
-    assert lost.value.why == "it was released or removed by somebody else"
+    assert lost.value.why == "it was released or removed by another process"
 
 
 def test_a_lease_is_ours_by_token_and_run_and_not_by_one_of_them(locked: Locked) -> None:

@@ -197,7 +197,7 @@ def test_a_change_gives_up_after_sixty_lost_races_and_names_what_to_look_at(
     with pytest.raises(Conflict) as refused:
         marks.change()
     assert refused.value.what == "could not change the watermark of shop.orders"
-    assert refused.value.why == "60 times somebody else was quicker"
+    assert refused.value.why == "60 times another process was quicker"
     assert pauses == list(range(60))
 
 

@@ -19,7 +19,7 @@ from wmtui.cli.options import Command, table_option
 def accept(invocation: Invocation, table: str | None, moved_from: str | None) -> None:
     """Let a table go on loading into its target as both are now; needs --reason.
 
-    For a target that lost rows or has rows of somebody else, and for a store or a warehouse that was put back: whatever
+    For a target that lost rows or has rows of another table, and for a store or a warehouse that was put back: whatever
     a sync refused. Nothing is loaded by it, and the history shows who accepted what.
     """
     name = invocation.table(table)

@@ -1,4 +1,4 @@
-"""`wmtui clean`: remove what crashed processes left behind."""
+"""`wmtui clean`: remove what crashed processes left."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,9 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
         (_name(place), place.error) for place in (*found, *removed) if place.error is not None
     ]
     if wanted and not agreed:
-        unsaid = ConfirmationNeeded("nothing was removed", "nobody said yes", "add --yes, or --dry-run to look only")
+        unsaid = ConfirmationNeeded(
+            "nothing was removed", "it was not confirmed", "add --yes, or --dry-run to look only"
+        )
         errors.append((None, unsaid))
     code = combine(error.exit_code for _, error in errors)
     if options.json:

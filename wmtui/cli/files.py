@@ -35,8 +35,8 @@ COLUMNS = ("verdict", "last modified", "size", "reason", "key")
 def files(invocation: Invocation, /, table: str | None, **asked: Any) -> None:
     """Show every file of a table with its verdict: loaded next or not, and why.
 
-    A file is held back when it is out although nobody loaded it or gave it up. --skip, --write-off and --unskip decide
-    about files and need --reason; the history shows who did. A file that changes after that is another one.
+    A file is held back when it is out although it was neither loaded nor given up. --skip, --write-off and --unskip
+    decide about files and need --reason; the history shows who did. A file that changes after that is another one.
     """
     options = {"--skip": asked["skipped"], "--write-off": asked["write_off"], "--unskip": asked["taken_back"]}
     given = [option for option, value in options.items() if value]
@@ -68,7 +68,7 @@ def _decide(
         question = f"give up {words.held_back(held_back)}? No load will take them"
         if held_back.held_back and not invocation.agreed(question, unattended=False):
             raise ConfirmationNeeded(
-                f"{count(held_back.held_back, 'file')} would be given up", "nobody said yes", "add --yes"
+                f"{count(held_back.held_back, 'file')} would be given up", "it was not confirmed", "add --yes"
             )
     return service.write_off(table, keys, reason=reason)
 
@@ -155,7 +155,7 @@ def _conclusion(selection: Selection) -> list[str]:
             lines.append(f"{count(len(keys), 'name')} ignored, {why}: {', '.join(keys[:10])}{', …' * (len(keys) > 10)}")
     if selection.held_back:
         held_back = words.held_back(selection)
-        lines.append(f"held back: {held_back}; `wmtui files --write-off` gives up what nobody is to load any more")
+        lines.append(f"held back: {held_back}; `wmtui files --write-off` gives up what is not to be loaded any more")
     return [*lines, _listed(selection), *([summary.hint] if summary.hint else [])]
 
 

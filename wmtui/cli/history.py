@@ -39,7 +39,7 @@ def history(invocation: Invocation, table: str | None, last: int | None) -> Exit
         for entry in found:
             invocation.console.data(*_lines(entry))
         if not found:
-            invocation.console.tell("nobody has changed it yet")
+            invocation.console.tell("it was never changed")
     for error in unreadable:
         invocation.report(error)
     return code

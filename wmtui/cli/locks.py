@@ -47,7 +47,7 @@ def unlock(invocation: Invocation, lease_id: str) -> None:
     )
     if not invocation.agreed(question, unattended=False):
         raise ConfirmationNeeded(
-            f"{lease_id} was not broken", f"{_holder(lock)} holds {lock.table}, and nobody said yes", "add --yes"
+            f"{lease_id} was not broken", f"{_holder(lock)} holds {lock.table}, and it was not confirmed", "add --yes"
         )
     service.locks.unlock(lock, reason=options.reason)
     if options.json:

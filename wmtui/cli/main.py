@@ -74,7 +74,7 @@ def _tell(invocation: Invocation, error: WmtuiError) -> None:
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What an unexpected exception ends with, at exit code 1. Its text is not shown: nobody vouches for it."""
+    """What an unexpected exception ends with, at exit code 1. Its text is not shown: it may hold a secret."""
     if issubclass(kind, KeyboardInterrupt):
         return
     if "--debug" in sys.argv:

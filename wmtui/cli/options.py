@@ -75,7 +75,7 @@ def _global_options() -> list[click.Parameter]:
         GlobalOption("--log-file", type=file, metavar="FILE", help="Append every message to a file, with UTC times."),
         GlobalOption("--demo", is_flag=True, help="Work on an embedded sandbox."),
         GlobalOption("--demo-dir", type=file, metavar="DIR", help="Where the sandbox is (default: the user's cache)."),
-        GlobalOption("--demo-reset", is_flag=True, help="Make the sandbox anew."),
+        GlobalOption("--demo-reset", is_flag=True, help="Make the sandbox again, from the start."),
     ]
 
 

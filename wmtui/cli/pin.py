@@ -18,7 +18,7 @@ from wmtui.cli.watermark_output import show_document
 @click.option("--until", metavar="TS", help="When the pin ends by itself: a time, or a duration such as 2h, 1d.")
 @pass_invocation
 def pin(invocation: Invocation, table: str | None, until: str | None) -> None:
-    """Hold a table: nothing is extracted, and its watermark is moved by nobody; needs --reason.
+    """Hold a table: nothing is extracted, and its watermark is not moved; needs --reason.
 
     Loading with --redshift-only goes on. --force does not override a pin.
     """

@@ -38,7 +38,7 @@ _LONGEST = 60
 @click.option(
     "--examples", type=click.IntRange(0, 1000), default=10, show_default=True, help="Rows to list of each finding."
 )
-@click.option("--strict", is_flag=True, help="Exit 1 also for what somebody left out.")
+@click.option("--strict", is_flag=True, help="Exit 1 also for what was left out on purpose.")
 @pass_invocation
 def verify(
     invocation: Invocation, tables: Sequence[str], since: str | None, examples: int, *, strict: bool
@@ -46,8 +46,9 @@ def verify(
     """Compare the warehouse with the source, row by row, up to the watermark's position.
 
     Exit 1 if it is not right: a row is missing, extra, doubled or differing, a file is held back or not loaded, a
-    cursor lies in the future, or nobody knows whether rows were read. What somebody left out, by placing the watermark
-    after it or by giving a file up, is named with who did it. Status and list show when a table was last verified.
+    cursor lies in the future, or it is unknown whether rows were read. What an operator left out, by placing the
+    watermark after it or by giving a file up, is named with who did it. Status and list show when a table was last
+    verified.
     """
     if not tables:
         raise UsageError("which table?", "verify needs -t", "name one: -t schema.table")

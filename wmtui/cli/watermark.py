@@ -130,7 +130,7 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
     options = invocation.options
     question = f"Reset {name}? Its files may be loaded again; data in the store and the warehouse stays."
     if not invocation.agreed(question, unattended=True):
-        raise ConfirmationNeeded(f"{name} was not reset", "nobody said yes", "answer y, or add --yes")
+        raise ConfirmationNeeded(f"{name} was not reset", "it was not confirmed", "answer y, or add --yes")
     changed = invocation.service.watermarks.reset(name, force=options.force, reason=options.reason)
     show_consequence(invocation, changed)
 

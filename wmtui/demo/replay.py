@@ -133,4 +133,4 @@ def _tables(*states: State, schema: str | None = None) -> tuple[TableName, ...]:
 
 
 def _unheard(_: Event) -> None:
-    """Nobody watches the past."""
+    """The past is not shown while it is made."""

@@ -1,7 +1,7 @@
 """What crashed runs left: parts that no load will ever take.
 
-Nobody else's file is one, nor a part that a run under way may still list, that the ledger or a load record knows, or
-whose run is unknown and recent. Each is named by its exact key.
+A file of another writer is none, nor a part that a run under way may still list, that the ledger or a load record
+knows, or whose run is unknown and recent. Each is named by its exact key.
 """
 
 from collections.abc import Container

@@ -20,7 +20,7 @@ def prove_conditions(store: ObjectStore) -> None:
         _prove(store, key)
     except (ObjectMissing, WriteContended) as error:
         what = f"cannot try conditional writes in {store.root}"
-        raise StoreError(what, f"somebody else touched {key}", "try again") from error
+        raise StoreError(what, f"another process touched {key}", "try again") from error
     finally:
         # A role that may not delete leaves probes of a few bytes, and may edit all the same.
         with contextlib.suppress(StoreError):
@@ -39,7 +39,7 @@ def refuses_always(store: ObjectStore, key: str) -> NotAStore:
     """The error for a store that answers 412 although the condition holds."""
     return NotAStore(
         f"cannot write {store.uri(key)}",
-        "the store answers 412, as if somebody had changed it meanwhile, and nobody has",
+        "the store answers 412, as if it had been changed meanwhile, and it was not",
         "look for a proxy in between that answers for the store, and run `wmtui doctor`",
     )
 

@@ -235,7 +235,7 @@ class RunStore:
                 if stored.data == data:
                     return stored.info.etag
         raise Conflict(
-            f"run {run.run} of {run.table} was changed by somebody else",
+            f"run {run.run} of {run.table} was changed by another process",
             "its document is not as this run left it",
             "nothing more was written; run it again",
         )

@@ -140,4 +140,4 @@ class Files:
 
 def _require_reason(reason: str) -> None:
     if not reason.strip():
-        raise UsageError("why?", "whoever looks for these rows later wants to know", "add --reason '…'")
+        raise UsageError("why?", "those who look for these rows later need to know", "add --reason '…'")

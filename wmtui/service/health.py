@@ -132,7 +132,7 @@ class Health:
         if found.error is not None:
             return [Check(subject, Level.ERROR, str(found.error), found.error.next_step)]
         if not found.leftovers:
-            return [Check(subject, Level.OK, "no run left any behind")]
+            return [Check(subject, Level.OK, "no run left any")]
         size = sum(leftover.size for leftover in found.leftovers)
         finding = f"{len(found.leftovers)} parts that no load will ever take, {size:,} bytes"
         return [Check(subject, Level.WARNING, finding, f"remove them with `wmtui clean -t {table}`")]

@@ -1,4 +1,4 @@
-"""Finding what crashed processes left behind, and removing exactly that."""
+"""Finding what crashed processes left, and removing exactly that."""
 
 from collections.abc import Collection, Iterable
 

@@ -55,7 +55,7 @@ class Ownership:
         """
         workspace = self._workspace
         workspace.require_write(reason)
-        _require_reason(reason, "whoever looks for doubled rows wants to know")
+        _require_reason(reason, "those who look for doubled rows later need to know")
         workspace.watermarks.require_conditions()
         store = self.store()
         if store.known:
@@ -78,7 +78,7 @@ class Ownership:
 
         w = self._workspace
         w.require_write(reason)
-        _require_reason(reason, "whoever finds wrong rows wants to know")
+        _require_reason(reason, "those who find wrong rows later need to know")
         w.watermarks.identity()
         heartbeat = w.heartbeat(table)
         if heartbeat.held:

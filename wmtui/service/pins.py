@@ -30,7 +30,7 @@ class Pins:
         workspace = self._workspace
         workspace.require_write(reason)
         if not reason.strip():
-            raise UsageError("why is it pinned?", "whoever meets the pin wants to know", "add --reason '…'")
+            raise UsageError("why is it pinned?", "those who meet the pin need to know", "add --reason '…'")
         workspace.hear_clock()
         now, owner = workspace.clock(), workspace.author.actor
         patch = changes.pin(owner, reason, now, None if until is None else self._expiry(until, now))
@@ -50,7 +50,7 @@ class Pins:
         return pin_at(mark, self._workspace.clock()) is not None
 
     def unpin(self, table: TableName, *, reason: str | None = None) -> Watermark:
-        """Let a table go, whoever pinned it; the journal says who did. Raises UsageError when it is not pinned."""
+        """Unpin a table, also for another operator; the journal says who did. Raises UsageError without a pin."""
         workspace = self._workspace
         workspace.require_write(reason)
 

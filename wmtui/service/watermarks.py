@@ -197,7 +197,7 @@ class Watermarks:
                 documents.pause(attempt)
         raise Conflict(
             f"could not change the watermark of {table}",
-            f"{_TRIES} times somebody else was quicker",
+            f"{_TRIES} times another process was quicker",
             "see who writes it with `wmtui locks`, then try again",
         )
 

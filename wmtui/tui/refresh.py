@@ -12,8 +12,8 @@ from wmtui.errors import WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
 from wmtui.service import Look
-from wmtui.tui.panes import detail
-from wmtui.tui.panes.detail import Detail
+from wmtui.tui.panes import detail, table_detail
+from wmtui.tui.panes.table_detail import Detail
 from wmtui.tui.shell import Shell
 
 REFRESH_SECONDS = 30.0
@@ -183,7 +183,7 @@ class TableReader:
         if table is None:
             return
         self._shown = None
-        read = lambda: detail.read(service, table)  # noqa: E731
+        read = lambda: table_detail.read(service, table)  # noqa: E731
         self._shell.background.start(read, self._if_current(self._take), self._if_current(self._fail))
         if pane.tab == "history":
             self.history()

@@ -118,7 +118,7 @@ def _unknown(case: Case) -> Iterator[Problem]:
     if rows:
         lowest = min((low for part in parts if (low := case.outcome.lowest_of.get(part)) is not None), default=None)
         step, commands = _read_again(case, lowest)
-        what = f"{_rows(rows)} absent that nobody left out, and of which no run document says that they were read"
+        what = f"{_rows(rows)} absent and not left out on purpose, and no run document says that they were read"
         yield _wrong(ProblemReason.UNKNOWN, rows, what, f"restore the run documents, or: {step}", commands)
 
 

@@ -174,7 +174,7 @@ def accept_warehouse(mark: Watermark, warehouse: str, *, doubts: Iterable[str], 
 def set_point(mark: Watermark, wall: datetime, instant: datetime, now: datetime, by: str | None = None) -> Patch:
     """`set`: place the watermark at a point by hand. wall and instant are the same point in both forms.
 
-    timezone None: that of whoever writes it. by: who does, and on which host.
+    timezone None: that of the writer. by: who does, and on which host.
     """
     return {
         **_files_wait(mark, instant, placed=True),
@@ -239,7 +239,7 @@ def pin(owner: str, reason: str, now: datetime, until: datetime | None) -> Patch
 
 
 def unpin() -> Patch:
-    """Whoever pinned it, it may be moved again."""
+    """It may be moved again."""
     return {"pin": None}
 
 

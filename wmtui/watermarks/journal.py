@@ -1,6 +1,6 @@
 """The append-only history of one table's watermark.
 
-Entry N rides inside document N (`metadata.change`) and is copied to its own key right after; whoever writes N+1 first
+Entry N rides inside document N (`metadata.change`) and is copied to its own key right after; the writer of N+1 first
 makes sure that N is there. So a crash between the two loses nothing.
 """
 
@@ -85,7 +85,7 @@ class Journal:
             entry = self.get(needed) if needed else None
             if entry is None:
                 raise Unreadable(
-                    self.key(max(needed, 1)), f"it is missing, and without it nobody knows what change {serial} left"
+                    self.key(max(needed, 1)), f"it is missing, and without it it is unknown what change {serial} left"
                 )
             changes.append(entry)
             needed = journal_entries.previous_of(entry)

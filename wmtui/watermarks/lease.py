@@ -1,7 +1,7 @@
 """The lease: an expiring, fenced lock on one table, and the heartbeat others read.
 
 Every acquisition raises the token. Expiry is judged by the store's own clock (Date − LastModified), so that host
-clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted. Somebody may break a
+clocks do not matter. Release writes owner null and keeps the token; a lease is never deleted. An operator may break a
 lease in the same way: its holder notices at its next renewal and stops. So does a retry of one's own batch, at once
 and without asking: it knows the earlier try by the batch, and that it is the earlier one by the store's clock.
 """
@@ -53,7 +53,7 @@ _BESIDE = ("last_verified",)
 
 
 class Batch(Struct, frozen=True):
-    """What a run belongs to, in the words of whoever starts it: a retry has the batch of the try before.
+    """What a run belongs to, in the words of who starts it: a retry has the batch of the try before.
 
     began: when this process began, by the store's clock; None: it is not known, or no table was held then.
     """
@@ -278,7 +278,7 @@ class Lease(Struct):
         elif current.owner:
             self._lost = f"it was taken by {current.owner} on {current.host}"
         else:
-            self._lost = "it was released or removed by somebody else"
+            self._lost = "it was released or removed by another process"
         raise LeaseLost(f"the lease on {self.table} was lost", self._lost)
 
 

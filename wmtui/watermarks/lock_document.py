@@ -1,6 +1,6 @@
 """The lock document of a table: who holds it, and what runs left for the next one. Every field has its type here.
 
-Written by the lease, for whoever wants the table: token, owner … held_since, renewed, write_id.
+Written by the lease, for other runs that want the table: token, owner … held_since, renewed, write_id.
 By `wmtui unlock`, for the run whose lease it breaks: broken.
 By a sync at its end, for `status`: last_run, last_success.
 By an extraction, for the next one: committed_run, newest_key, extracted_to, extracted_behind, extracted_from,

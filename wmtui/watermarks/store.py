@@ -137,7 +137,7 @@ class WatermarkStore:
         if written is None:
             raise Conflict(
                 f"the watermark of {table} is there again",
-                "somebody else wrote it at the same moment",
+                "another process wrote it at the same moment",
                 f"look at it with `wmtui watermark get -t {table}`, then decide again",
             )
         return written
@@ -175,7 +175,7 @@ class WatermarkStore:
             documents.pause(attempt)
         raise Conflict(
             f"could not change the watermark of {table}",
-            f"{_ATTEMPTS} times somebody else was quicker",
+            f"{_ATTEMPTS} times another process was quicker",
             "see who writes it with `wmtui locks`, then try again",
         )
 

@@ -23,7 +23,7 @@ def move(objects: ObjectStore, wall: datetime) -> None:
         now = read(objects)
         if now != wall.replace(microsecond=0):
             raise Conflict(
-                "the system watermark was moved by somebody else at the same moment",
+                "the system watermark was moved by another process at the same moment",
                 f"it is {format_wall(now or wall)} now",
                 "look at it with `wmtui watermark get`, then decide again",
             ) from None

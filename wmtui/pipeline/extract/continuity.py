@@ -231,7 +231,7 @@ def prove_reached(
     raise SourceError(
         f"the server that answers now ({source.server}) may lack rows of {table.table} that this run is to read",
         f"{why}; {clock.writer} has an open transaction" if clock.writer else why,
-        "sync again; if several servers stand behind this address, name one that is not late",
+        "sync again; if several servers answer at this address, name one that is not late",
     )
 
 

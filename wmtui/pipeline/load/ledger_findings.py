@@ -192,7 +192,7 @@ def _rows_gone(facts: LedgerFacts, mine: OwnedLoads, known: KnownLoads) -> list[
         what = (
             f"target {facts.target} has {target.rows:,} rows, {expected - target.rows:,} less than after the last load"
         )
-        why = "somebody deleted rows, or put the table back"
+        why = "rows were deleted, or the table was put back"
     elif not target.exists:
         what = f"target {facts.target} does not exist, although {len(mine.entries)} files were loaded into it"
         why = "it was dropped or renamed"

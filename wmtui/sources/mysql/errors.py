@@ -22,7 +22,7 @@ _UNKNOWN_STATEMENT = 1064
 
 _LOCKED = ("has locked the account", "have an administrator run ALTER USER … ACCOUNT UNLOCK")
 _EXPIRED = (
-    "lets nobody in with a password that has expired",
+    "refuses a password that has expired",
     "have an administrator set a new one (ALTER USER … IDENTIFIED BY …, and PASSWORD EXPIRE NEVER for a program),"
     " and put it where tables.yaml takes it from",
 )
@@ -119,7 +119,7 @@ def _without_tls(config: MySQLConfig, error: DriverError) -> SourceError:
         return offers_none(config)
     next_step = "set tls: verify, and `ca`; or tls: require, which encrypts but does not prove who answers"
     if error.errno == 3159:
-        what, why = "lets nobody in without TLS", _words(error)
+        what, why = "refuses connections without TLS", _words(error)
     else:
         next_step = f"{next_step}; then check user and password, if it is refused again"
         what = "refuses the login without TLS"

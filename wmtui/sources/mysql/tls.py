@@ -67,7 +67,7 @@ def offers_none(config: MySQLConfig) -> SourceError:
     return SourceError(
         f"the connection to MySQL at {config.host}:{config.port} is not encrypted",
         f"the server offers no TLS, and tables.yaml says tls: {config.tls}",
-        "enable TLS on the server, or set tls: disable for a network that nobody else can read",
+        "enable TLS on the server, or set tls: disable for a network that no one else can read",
     )
 
 

@@ -30,7 +30,7 @@ async def undo(shell: Shell) -> None:
         elif way is not None and way.edit is not None:
             title = f"Undo “{way.edit.action}” of {table}"
         else:
-            report_failure(shell, UsageError(f"nothing to undo for {table}", "nobody has moved it by hand yet"), table)
+            report_failure(shell, UsageError(f"nothing to undo for {table}", "it was never moved by hand"), table)
             return
         await _go_back(shell, table, way, title)
 

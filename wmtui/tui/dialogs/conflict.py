@@ -14,7 +14,7 @@ class ConflictDialog(Dialog[str]):
 
     def __init__(self, preview: EditPreview, point: str) -> None:
         super().__init__(
-            f"Somebody changed the watermark of {preview.table} meanwhile", yes="Edit theirs", no="Keep theirs"
+            f"Another operator changed the watermark of {preview.table} meanwhile", yes="Edit theirs", no="Keep theirs"
         )
         self._preview = preview
         self._point = point
@@ -33,7 +33,7 @@ class ConflictDialog(Dialog[str]):
         self.ask(self._preview.other_edit, self._show)
 
     def _show(self, theirs: OtherEdit) -> None:
-        change, who, why = theirs.change, "a change that nobody noted", ""
+        change, who, why = theirs.change, "a change that is not in the journal", ""
         if change is not None:
             who, why = f"{change.actor}@{change.host}, {change.at}, {change.action}", change.reason or ""
         lines: list[Line] = [[(f"  {who}", "dim")], *([[(f"  “{why}”", "")]] if why else [])]
