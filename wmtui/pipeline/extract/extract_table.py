@@ -115,8 +115,8 @@ class _Extraction:
         return RunWriter(self._job, self.watermark, run, etag, digits=self._table.cursor_digits)
 
     def _read(self, writer: RunWriter, spans: Sequence[tuple[int, Span]], previous: Run | None) -> bool:
-        """Read and commit; whether every span was read to its end. After an interruption, rows that came in the order
-        of the cursor are committed before it is raised.
+        """Read and commit; whether every span was read to its end. After an interruption, parts whose rows came in the
+        order of the cursor are committed before it is raised; a run without parts stays, to be resumed.
         """
         job = self._job
         reader = SpanReader(job, self._source, self._table, writer, target=self._target, known=known_rows(previous))
@@ -124,7 +124,7 @@ class _Extraction:
         try:
             reader.read(spans)
         except Interrupted:
-            if writer.run.order is Order.CURSOR:
+            if writer.run.order is Order.CURSOR and writer.run.parts:
                 self._commit(writer, reader)
             raise
         self._commit(writer, reader)
@@ -146,7 +146,7 @@ class _Extraction:
             self._recover()
         if writer.run.done:
             self._note_read_to(writer.run)
-        elif job.options.limit is not None:
+        elif reader.limit_reached:
             job.tell("stopped at the limit; more is waiting in the source")
 
     def _recover(self) -> None:
