@@ -1,4 +1,4 @@
-"""Values that every room shares: table names, positions, spans, and the report of a check."""
+"""Values that every package shares: table names, positions, spans, and the report of a check."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A text, the glyph before it, and its tone: what both fronts draw, each in its own colours."""
+"""A text, the glyph before it, and its tone: what command line and screen draw, each in its own colours."""
 
 from enum import StrEnum
 

@@ -1,1 +1,1 @@
-"""What the keys do: functions of a `Shell`, one room of the screen or one kind of change to a module."""
+"""What the keys do: functions of a `Shell`, a module for each part of the screen or kind of change."""

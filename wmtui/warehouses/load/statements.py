@@ -228,7 +228,7 @@ def widen_staging(table: str, number: int, kind: str) -> str:
 
 
 def drop_staging(table: str) -> str:
-    """Make room again."""
+    """Drop a staging table and its rows."""
     return f"DROP TABLE IF EXISTS {table}"
 
 
