@@ -29,7 +29,7 @@ COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last succe
 )
 @pass_invocation
 def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
-    """Show how every table is; exit 1 if one failed, has files held back, or has data that are too old."""
+    """Show how every table is; exit 1 if the state of a table is an error (✗)."""
     service, console = invocation.service, invocation.console
     looks = service.overview.looks(service.workspace.settings.tables, max_age)
     found = [look.status for look in looks]

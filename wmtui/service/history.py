@@ -231,7 +231,7 @@ def entry_of(entry: Json) -> Entry:
 def _with_gaps(
     found: Sequence[Entry | Unreadable], serials: Sequence[int], journal: Journal
 ) -> Iterator[Entry | Unreadable]:
-    """The same, and in their place the entries that are missing: a serial may be left out only if the next says so."""
+    """Entries, and in their place those that are missing: a serial may be left out only if the next one says so."""
     for number, (serial, entry) in enumerate(zip(serials, found, strict=True)):
         before = serials[number - 1] if number else serial - 1
         expected = entry.previous if isinstance(entry, Entry) else before

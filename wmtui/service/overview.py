@@ -77,7 +77,7 @@ class Overview:
         ]
 
     def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:
-        """The same with its files counted, which may be a problem of their own."""
+        """A look with its files counted, which may be a problem of their own."""
         if look.mark is None or look.heartbeat is None:
             return look
         try:
@@ -91,7 +91,7 @@ class Overview:
         return consequence(self._workspace, TableDocuments(mark, heartbeat), files, all_days=False).selection
 
     def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
-        """The same, given its files."""
+        """A look that counts these files, which are its table's."""
         if look.mark is None or look.heartbeat is None:
             return look
         files = FileCounts(selection.summary.selected, selection.held_back)

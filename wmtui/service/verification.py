@@ -29,9 +29,11 @@ def verify(
 ) -> "list[tuple[TableName, Verification | WmtuiError]]":
     """Compare tables one after the other; one that cannot be compared has its error instead.
 
-    Changes nothing but the note of when a table was last verified, which is left out, and said so, where changes are
-    refused. since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone.
-    examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
+    Writes only the note of the verification, and load records that the store lacks; where changes are refused it
+    leaves them out, and says so.
+
+    since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone. examples: of
+    each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Scope, SyncOptions
     from wmtui.verify.verify_table import verify_table

@@ -209,7 +209,10 @@ class Watermark(Struct, frozen=True):
         return str(self.fields["mysql_status"])
 
     def load_status(self, warehouse: str | None, *, default: bool) -> str:
-        """The same of loads into one warehouse. default: it is the default profile's, which has a field of its own."""
+        """A SideStatus, or what another tool wrote, of loads into one warehouse.
+
+        default: it is the default profile's, which has a field of its own.
+        """
         if default:
             return str(self.fields["redshift_status"])
         return str(self.loads_into(warehouse).get("status", SideStatus.PENDING))

@@ -203,7 +203,10 @@ class WatermarkStore:
             self._identity = self._seen = None
 
     def known_identity(self) -> store_identity.StoreIdentity | None:
-        """The same, read only and seconds old at most: None where nothing was ever written. Raises Unreadable."""
+        """Whose store this is, read only and seconds old at most: None where nothing was ever written.
+
+        Raises Unreadable.
+        """
         with self._proving:
             if self._identity is not None:
                 return self._identity
