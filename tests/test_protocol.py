@@ -373,7 +373,7 @@ def test_the_example_of_a_watermark_is_as_its_own_change_left_it_and_takes_anoth
     store = WatermarkStore(objects, utc_now, Author("a", "h"))
     stored = store.read(TABLE)
     key = layout.watermark_key(TABLE)
-    assert stored.watermark.is_as_left
+    assert stored.watermark.unchanged_outside
     assert stored.watermark.position is not None
     assert json.loads(stored.watermark.encode()) == json.loads(EXAMPLES[key])
     assert store.unadopted(TABLE) is None

@@ -70,10 +70,12 @@ class Overview:
         Raises Unreachable when not a single one can be reached.
         """
         asked, files = list(tables), self._workspace.new_filter()
-        found = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
+        results = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
         return [
-            Look(self._statuses.unreadable(table, got)) if isinstance(got, WmtuiError) else got
-            for table, got in zip(asked, found, strict=True)
+            Look(self._statuses.unreadable(table, look_or_error))
+            if isinstance(look_or_error, WmtuiError)
+            else look_or_error
+            for table, look_or_error in zip(asked, results, strict=True)
         ]
 
     def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:

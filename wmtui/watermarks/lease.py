@@ -210,7 +210,7 @@ class Lease(Struct):
     _lost: str | None = None
     _thread: threading.Thread | None = None
 
-    def beat(self, phase: str, rows: int = 0) -> None:
+    def set_phase(self, phase: str, rows: int = 0) -> None:
         """Note what the run is doing; the next renewal shows it."""
         with self._lock:
             self._document = replace(self._document, phase=phase, rows=rows)

@@ -6,7 +6,7 @@ from wmtui.errors import Interrupted
 from wmtui.events import Phase, Severity
 from wmtui.model import Order, Span
 from wmtui.pipeline.context import Job
-from wmtui.pipeline.extract.continuity import prove_reached
+from wmtui.pipeline.extract.continuity import refuse_late_server
 from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.pending_run import Pending, PendingKind, find_pending
 from wmtui.pipeline.extract.plan import previous_run, resumed
@@ -93,7 +93,7 @@ class _Extraction:
     def _resume(self, writer: RunWriter) -> bool:
         """Finish an interrupted run after its durable parts; whether all of it was read."""
         job, run = self._job, writer.run
-        prove_reached(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
+        refuse_late_server(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
         job.tell(f"resuming run {run.run} with {run.rows} rows after {len(run.parts)} durable parts")
         previous = previous_run(self._last, self.watermark)
         writer.resume()
