@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from wmtui.events import Phase, Severity
 from wmtui.model import Span, Strategy
+from wmtui.pipeline.background import Background
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.extract.continuity import refuse_late_server
 from wmtui.pipeline.extract.limits import LimitCheck
 from wmtui.pipeline.extract.overlap import RowDigests, unread
-from wmtui.pipeline.extract.part_writer import Background, Chunk, ChunkBuilder
+from wmtui.pipeline.extract.part_writer import Chunk, ChunkBuilder
 from wmtui.pipeline.extract.plan import is_overlap
 from wmtui.pipeline.extract.run_writer import RunWriter
 from wmtui.pipeline.target_check import required_columns

@@ -19,7 +19,7 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
-def plan_table(
+def plan_extraction(
     scope: Scope, source: SourceConnection, mark: Watermark, table: SourceTable, last: Run | None
 ) -> tuple[Plan, Run | None]:
     """The plan the next extraction executes after the `last` committed run, and that run if its overlap counts.
