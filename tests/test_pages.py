@@ -14,8 +14,8 @@ DOCS = ROOT / "docs"
 ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
 TERMS = re.findall(r"(?m)^## (.*)$", GLOSSARY)
-ROOMS = sorted({path.stem for path in (ROOT / "wmtui").iterdir() if path.suffix == ".py" or path.is_dir()})
-NAMED = sorted(set(re.findall(rf"`((?:{'|'.join(ROOMS)})(?:\.\w+)+)`", ARCHITECTURE)))
+PARTS = sorted({path.stem for path in (ROOT / "wmtui").iterdir() if path.suffix == ".py" or path.is_dir()})
+NAMED = sorted(set(re.findall(rf"`((?:{'|'.join(PARTS)})(?:\.\w+)+)`", ARCHITECTURE)))
 PATHS = sorted(
     {
         (page.name, path)
@@ -27,13 +27,13 @@ PATHS = sorted(
 )
 
 
-def test_the_page_of_the_house_names_functions() -> None:
+def test_the_page_of_the_architecture_names_functions() -> None:
     assert len(NAMED) > 30
     assert len([path for page, path in PATHS if page == "architecture.md"]) > 15
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_function_that_the_page_of_the_house_names_is_there(name: str) -> None:
+def test_a_function_that_the_page_of_the_architecture_names_is_there(name: str) -> None:
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -51,9 +51,9 @@ def test_a_path_that_a_page_names_is_there(page: str, path: str) -> None:
     assert (ROOT / path).exists(), page
 
 
-def test_every_room_is_on_the_page_of_the_house() -> None:
-    rooms = {path.name for path in (ROOT / "wmtui").iterdir() if (path / "__init__.py").exists()}
-    assert {room for room in rooms if f"| `wmtui/{room}`" not in ARCHITECTURE} <= {"tui"}
+def test_every_package_is_on_the_page_of_the_architecture() -> None:
+    packages = {path.name for path in (ROOT / "wmtui").iterdir() if (path / "__init__.py").exists()}
+    assert {name for name in packages if f"| `wmtui/{name}`" not in ARCHITECTURE} <= {"tui"}
     assert "`wmtui/tui`" in ARCHITECTURE
 
 

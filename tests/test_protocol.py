@@ -10,12 +10,15 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b, sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pytest
 
 from tests import protocol_page as page
@@ -47,7 +50,7 @@ from wmtui.watermarks import (
 )
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.model import NEW, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.store_identity import Root
 
@@ -539,6 +542,41 @@ def test_a_change_writes_no_other_fields_than_the_page_says(written: Written) ->
     assert {"load_floor", "placed", "backup_strategy"} <= patch
     mark, now = Watermark.new(TABLE), datetime.now(UTC)
     assert set(changes.set_point(mark, now.replace(tzinfo=None), now, now)) == rows["set"]
+
+
+def values_of_a_new_table() -> dict[str, Any]:
+    text = page.section("Values of a new table", 4)
+    block = re.search(r"(?ms)^```json\n(.*?)^```", text)
+    assert block
+    found: dict[str, Any] = json.loads(block[1])
+    return found
+
+
+def test_the_values_of_a_new_table_are_those_of_the_code() -> None:
+    assert values_of_a_new_table() == json.loads(json.dumps(NEW))
+    absent = Watermark.decode(
+        TABLE, b'{"table_name": "shop.orders", "last_mysql_data_timestamp": null, "s3_file_count": null}', "key"
+    )
+    assert {name: absent.fields[name] for name in NEW} == values_of_a_new_table()
+    version, serial = re.findall(r"`metadata.serial` read as (\d+) and (\d+)", page.PAGE)[0]
+    assert absent.fields["metadata"] == {"version": int(version), "serial": int(serial)}
+
+
+def test_a_digest_can_be_reckoned_from_the_page_alone() -> None:
+    new = values_of_a_new_table()
+    (document,) = (json.loads(text) for key, text in EXAMPLES.items() if key.startswith(layout.WATERMARKS))
+    content = {name: value for name, value in document.items() if name != "metadata"}
+    compared = {name: value for name, value in content.items() if name not in new or new[name] != value}
+    text = json.dumps(compared, sort_keys=True, separators=(",", ":"))
+    assert sha256(text.encode()).hexdigest() == document["metadata"]["change"]["digest"]
+
+
+def test_a_digest_of_a_row_is_reckoned_as_the_page_says() -> None:
+    batch = pa.RecordBatch.from_pydict({"id": [1], "amount": [Decimal("9.50")], "note": ["ü"]})
+    row = tuple(value for (value,) in batch.to_pydict().values())
+    (found,) = overlap.digests(batch)
+    assert found == blake2b(repr(row).encode(), digest_size=8).digest()
+    assert overlap.unpack(b"") == frozenset()
 
 
 @pytest.mark.parametrize(

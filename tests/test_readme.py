@@ -33,6 +33,7 @@ REPLACED = re.findall(r"(?m)^\| `python -m src[^|]*\| `(wmtui [^`]*)` \|$", OLDE
 TABLE = "settlement.settlement_claim_detail"
 
 NOT_RUN = {
+    ".": "the programs that it brings are in the tests' own PATH already",
     ".venv/bin/pytest": "a test would run tests; its paths are looked up",
     ".venv/bin/ruff": "`make test` runs it, and what is typed after it, before any test",
     "make": "minutes to hours; `make -n` says whether the targets are there",

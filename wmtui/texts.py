@@ -1,4 +1,4 @@
-"""Pieces of errors, findings and messages, so that every room counts, measures and suggests alike. Pure."""
+"""Pieces of errors, findings and messages, so that every package counts, measures and suggests alike. Pure."""
 
 import difflib
 from collections.abc import Iterable

@@ -39,6 +39,8 @@ def test_every_command_explains_itself_with_examples(wmtui: Wmtui, command: list
     assert 2 <= len(examples) <= 6
     assert all("wmtui" in example for example in examples)
     assert found.out.count("--read-only") >= 1
+    sections = [line for line in found.out.splitlines() if line.endswith(":") or line.startswith("Global options")]
+    assert [title for title in sections if "ptions" in title] == ["Options:", "Global options, anywhere on the line:"]
 
 
 @pytest.mark.parametrize("place", range(4))

@@ -22,6 +22,7 @@ from tests.warehouses.bench import Bench
 from wmtui.config import RedshiftConfig, Settings, load
 from wmtui.model import utc_now
 from wmtui.objects import ObjectStore, open_store
+from wmtui.warehouses.pg_protocol.connection import connect as open_connection
 from wmtui.warehouses.redshift.warehouse import RedshiftWarehouse
 
 CONFIG, PROFILE = "WMTUI_LIVE_CONFIG", "WMTUI_LIVE_PROFILE"
@@ -56,7 +57,8 @@ def bench(settings: Settings, store: ObjectStore) -> Iterator[Bench]:
         return RedshiftWarehouse(config, store)
 
     def query(statement: str) -> list[tuple[Any, ...]]:
-        with closing(connect()._connect()) as connection:
+        warehouse = RedshiftWarehouse(config, store)
+        with closing(open_connection(config, *warehouse._credentials())) as connection:
             connection.execute(f'SET search_path TO "{schema}"'.encode())
             connection.execute("SET extra_float_digits TO 2")
             cursor = connection.execute(statement.encode())

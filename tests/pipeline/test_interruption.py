@@ -76,6 +76,29 @@ def test_a_run_that_is_stopped_before_its_first_row_does_not_count_the_source_as
     assert stack.sync_one().rows_extracted == 1
 
 
+def test_a_run_without_parts_that_is_stopped_again_before_its_first_row_stays_to_be_resumed(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(embedded, 5)
+    embedded.sync_one()
+    embedded.insert((6, 1, "new", ago(minutes=30)))
+    with monkeypatch.context() as patch:
+
+        def crash(*_: object) -> None:
+            raise StoreError("killed before the first part")
+
+        patch.setattr(run_writer, "put_part", crash)
+        embedded.sync()
+
+    (result,) = embedded.sync(stop_after=0, limit=100)
+
+    assert (result.status, "stopped at the limit" in embedded.log()) == (Status.INTERRUPTED, False)
+    assert runs(embedded)[-1] is RunState.RUNNING
+    assert embedded.mark()["pending_extraction"] is not None
+    assert embedded.sync_one().rows_extracted == 1
+    assert embedded.warehouse_rows() == embedded.source_rows()
+
+
 def test_an_interrupted_run_whose_rows_are_gone_is_given_up_and_what_is_new_is_read_by_another(
     embedded: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

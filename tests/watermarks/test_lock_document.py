@@ -70,6 +70,7 @@ def test_a_field_that_it_does_not_know_is_kept() -> None:
         {"last_run": "failed"},
         {"last_run": {"outcome": "failed"}},
         {"last_run": {"at": "soon", "outcome": "failed", "rows": 0}},
+        {"last_run": {"at": "2025-08-14T15:00:00Z", "outcome": "failed", "rows": float("inf")}},
         {"broken": {"run": "run-1"}},
         {"renewed": "soon"},
         {"acquired": 5},

@@ -1,4 +1,4 @@
-"""GlobalOptions that every command takes, before or after its name, merged into one value."""
+"""Options that every command takes, before or after its name, merged into one value."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,7 +89,7 @@ class _Documented(click.Command):
         self.epilog = "\n  ".join(("\b\nExamples:", *examples))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {"GlobalOptions": [], "Global options, anywhere on the line": []}
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Global options, anywhere on the line": []}
         own, everywhere = sections.values()
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None

@@ -2,10 +2,10 @@
 
 The rules, the first that applies decides:
 1. not a file of exactly this table: not a candidate (the listing's business); below a writer's staging area: no data
-2. loaded into this target in this epoch, same key and ETag: out; with `reprocess` in again, unless a manual or system
-   watermark excludes it. A part of our own counts as loaded by its key alone: it is never written again; what is loaded
-   again is only what its run wrote, or what was loaded. A foreign file whose content changed since is another one;
-   without a primary key it is held back, because its rows would double
+2. loaded into this target in this epoch or a later one, same key and ETag: out; with `reprocess` in again, unless a
+   manual or system watermark excludes it. A part of our own counts as loaded by its key alone: it is never written
+   again; what is loaded again is only what its run wrote, or what was loaded. A foreign file whose content changed
+   since is another one; without a primary key it is held back, because its rows would double
 3. skipped or written off by an operator, with this ETag: out. A part of a run that is not committed, or that its
    committed run does not list: out. In an archive: out although the rules below take it, until it is restored
 4. manual, or automated without extraction time: in when LastModified > data timestamp

@@ -1,6 +1,6 @@
-"""The only door to the backend for command line and screen: operations on one profile, and the data they return.
+"""The only way from command line and screen to the backend: operations on one profile, and the data they return.
 
-The fronts import from here alone what is below; a contract holds that. What the data say in words is in `wmtui.words`.
+Both import from here alone what is below; a contract holds that. What the data say in words is in `wmtui.words`.
 """
 
 from collections.abc import Iterable

@@ -197,7 +197,7 @@ def _began(workspace: Workspace, tables: Sequence[TableName]) -> datetime | None
 
 
 def _contradictions(request: Request, tables: int) -> Sequence[tuple[bool, str, str, str]]:
-    """SyncOptions that cannot mean anything together: whether they are there, what, why, next step."""
+    """Options that contradict each other: whether they are there, what, why, next step."""
     load_only, extract_only = request.redshift_only, request.backup_only
     limited, files = request.limit is not None, request.reprocess or bool(request.keys)
     return (

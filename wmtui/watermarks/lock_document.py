@@ -9,7 +9,8 @@ By a load, for the next one and for previews: recorded_in, settled_in, listed_in
 By decisions about single files, for selection: decisions. A table without any costs no request.
 By a comparison with the source, beside a lease too, for `status`: last_verified.
 
-Fields that this version does not know are kept.
+Fields that this version does not know are kept. A note that it cannot read counts as not made, and the next write
+leaves it out.
 """
 
 from collections.abc import Callable, Mapping
@@ -195,7 +196,7 @@ def _last_run(value: Any) -> LastRun | None:
             rows=int(value["rows"]),
             error=_text(value.get("error")),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -19,6 +19,7 @@ from wmtui.pipeline.target_check import check_target
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.runs.settle import bury
 from wmtui.sources import SourceConnection
+from wmtui.texts import count
 from wmtui.watermarks import changes, lease
 from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import SideStatus, Watermark
@@ -94,7 +95,7 @@ class _Extraction:
         """Finish an interrupted run after its durable parts; whether all of it was read."""
         job, run = self._job, writer.run
         refuse_late_server(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
-        job.tell(f"resuming run {run.run} with {run.rows} rows after {len(run.parts)} durable parts")
+        job.tell(f"resuming run {run.run} with {count(run.rows, 'row')} after {count(len(run.parts), 'durable part')}")
         previous = previous_run(self._last, self.watermark)
         writer.resume()
         return self._read(writer, resumed(run), previous)
@@ -114,8 +115,8 @@ class _Extraction:
         return RunWriter(self._job, self.watermark, run, etag, digits=self._table.cursor_digits)
 
     def _read(self, writer: RunWriter, spans: Sequence[tuple[int, Span]], previous: Run | None) -> bool:
-        """Read and commit; whether every span was read to its end. After an interruption, rows that came in the order
-        of the cursor are committed before it is raised.
+        """Read and commit; whether every span was read to its end. After an interruption, parts whose rows came in the
+        order of the cursor are committed before it is raised; a run without parts stays, to be resumed.
         """
         job = self._job
         reader = SpanReader(job, self._source, self._table, writer, target=self._target, known=known_rows(previous))
@@ -123,7 +124,7 @@ class _Extraction:
         try:
             reader.read(spans)
         except Interrupted:
-            if writer.run.order is Order.CURSOR:
+            if writer.run.order is Order.CURSOR and writer.run.parts:
                 self._commit(writer, reader)
             raise
         self._commit(writer, reader)
@@ -139,13 +140,13 @@ class _Extraction:
             # Only with their first rows: without, what changed in columns would be reported again and again.
             tell_changes(job, self._table, self._last, committed.server)
             self._last = committed
-            job.tell(f"extracted {committed.rows} rows in {len(committed.parts)} parts")
+            job.tell(f"extracted {count(committed.rows, 'row')} in {count(len(committed.parts), 'part')}")
         elif writer.run.done:
             job.tell("no news in the source")
             self._recover()
         if writer.run.done:
             self._note_read_to(writer.run)
-        elif job.options.limit is not None:
+        elif reader.limit_reached:
             job.tell("stopped at the limit; more is waiting in the source")
 
     def _recover(self) -> None:

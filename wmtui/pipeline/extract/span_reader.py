@@ -32,7 +32,7 @@ class SpanReader:
 
     source: the connection whose clock the run's high comes from. Readers of ranges at once have one each, and prove
     first that its server shows as much. target: what the rows are to land in, None where there is no such table.
-    known: digests by which rows of the overlap are recognised.
+    known: digests by which rows of the overlap are recognised. limit_reached: `--limit` ended the reading.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SpanReader:
         self._lock = threading.Lock()
         self._rows = writer.run.rows
         self._left = job.options.limit
-        self._limit_reached = False
+        self.limit_reached = False
 
     @property
     def digests(self) -> bytes:
@@ -101,12 +101,12 @@ class SpanReader:
                     self._take(batch, builder, overlap=is_overlap(span))
                     if builder.full:
                         background.submit(partial(self._write, index, builder.take()))
-                    if self._limit_reached:
+                    if self.limit_reached:
                         break
             if builder.rows:
                 background.submit(partial(self._write, index, builder.take()))
             background.wait()
-            self._writer.end_range(index, done=not self._limit_reached, skipped=builder.skipped)
+            self._writer.end_range(index, done=not self.limit_reached, skipped=builder.skipped)
         finally:
             background.close()
 
@@ -138,7 +138,7 @@ class SpanReader:
             return batch
         kept = batch.slice(0, self._left)
         self._left -= kept.num_rows
-        self._limit_reached = self._left == 0
+        self.limit_reached = self._left == 0
         return kept
 
     def _write(self, index: int, chunk: Chunk) -> None:
