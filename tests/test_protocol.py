@@ -50,7 +50,7 @@ from wmtui.watermarks import (
 )
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import NEW, Watermark
+from wmtui.watermarks.model import DEFAULT_FIELDS, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.store_identity import Root
 
@@ -553,11 +553,11 @@ def values_of_a_new_table() -> dict[str, Any]:
 
 
 def test_the_values_of_a_new_table_are_those_of_the_code() -> None:
-    assert values_of_a_new_table() == json.loads(json.dumps(NEW))
+    assert values_of_a_new_table() == json.loads(json.dumps(DEFAULT_FIELDS))
     absent = Watermark.decode(
         TABLE, b'{"table_name": "shop.orders", "last_mysql_data_timestamp": null, "s3_file_count": null}', "key"
     )
-    assert {name: absent.fields[name] for name in NEW} == values_of_a_new_table()
+    assert {name: absent.fields[name] for name in DEFAULT_FIELDS} == values_of_a_new_table()
     version, serial = re.findall(r"`metadata.serial` read as (\d+) and (\d+)", page.PAGE)[0]
     assert absent.fields["metadata"] == {"version": int(version), "serial": int(serial)}
 
