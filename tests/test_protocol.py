@@ -50,7 +50,7 @@ from wmtui.watermarks import (
 )
 from wmtui.watermarks.changes import Action
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import NEW, Watermark
+from wmtui.watermarks.model import DEFAULT_FIELDS, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
 from wmtui.watermarks.store_identity import Root
 
@@ -376,7 +376,7 @@ def test_the_example_of_a_watermark_is_as_its_own_change_left_it_and_takes_anoth
     store = WatermarkStore(objects, utc_now, Author("a", "h"))
     stored = store.read(TABLE)
     key = layout.watermark_key(TABLE)
-    assert stored.watermark.is_as_left
+    assert stored.watermark.unchanged_outside
     assert stored.watermark.position is not None
     assert json.loads(stored.watermark.encode()) == json.loads(EXAMPLES[key])
     assert store.unadopted(TABLE) is None
@@ -553,11 +553,11 @@ def values_of_a_new_table() -> dict[str, Any]:
 
 
 def test_the_values_of_a_new_table_are_those_of_the_code() -> None:
-    assert values_of_a_new_table() == json.loads(json.dumps(NEW))
+    assert values_of_a_new_table() == json.loads(json.dumps(DEFAULT_FIELDS))
     absent = Watermark.decode(
         TABLE, b'{"table_name": "shop.orders", "last_mysql_data_timestamp": null, "s3_file_count": null}', "key"
     )
-    assert {name: absent.fields[name] for name in NEW} == values_of_a_new_table()
+    assert {name: absent.fields[name] for name in DEFAULT_FIELDS} == values_of_a_new_table()
     version, serial = re.findall(r"`metadata.serial` read as (\d+) and (\d+)", page.PAGE)[0]
     assert absent.fields["metadata"] == {"version": int(version), "serial": int(serial)}
 

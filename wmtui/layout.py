@@ -56,7 +56,7 @@ PERMISSION_PROBES = "_doctor/"
 """Below any folder: where `doctor` tries what it may do there. A folder that begins so holds no data."""
 
 RUN = "(?:[0-9a-d][0-9a-f]|e[0-5])[0-9a-f]{16}"
-"""What a run's name looks like: milliseconds since 1970 that no calendar's end cuts off, then chance."""
+"""What a run's name looks like: milliseconds since 1970 (up to the year 9983), then random digits."""
 
 _JOURNAL_ENTRY = re.compile(r"([0-9]{12})\.json")
 _RUN_DOCUMENT = re.compile(rf"({RUN})\.json")

@@ -89,7 +89,7 @@ def redact(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """The same for every text of a JSON value."""
+    """A JSON value with *** for every known secret in its texts."""
     if _known.pattern is None:
         return value
     if isinstance(value, str):

@@ -29,7 +29,7 @@ def hostile(stack: Stack) -> str:
     held, _ = lease.acquire(
         service.workspace.objects, stack.clock, service.workspace.author, stack.table("items"), "0198a4f3c0001a2b3c"
     )
-    held.beat(HOSTILE, 12)
+    held.set_phase(HOSTILE, 12)
     held.renew()
     return "0198a4f3c0001a2b3c"
 

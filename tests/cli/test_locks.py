@@ -24,7 +24,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
     monkeypatch.setattr("wmtui.cli.invocation.utc_now", stack.clock)
     workspace = stack.service.workspace
     held, _ = lease.acquire(workspace.objects, stack.clock, workspace.author, stack.table(), ID)
-    held.beat("extracting", 1200)
+    held.set_phase("extracting", 1200)
     held.renew()
     yield held
     held.release()

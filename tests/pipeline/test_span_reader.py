@@ -212,7 +212,7 @@ def test_each_reader_proves_its_server_by_the_runs_and_skips_what_is_known(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proven: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(span_reader, "prove_reached", lambda *args, **kwargs: proven.append((*args, kwargs)))
+    monkeypatch.setattr(span_reader, "refuse_late_server", lambda *args, **kwargs: proven.append((*args, kwargs)))
     known = batch((5, at(-20)))
     source = FakeSource([known], [batch((1, at(9)))])
     job = bench.with_options(strategy=Strategy.INTRA_TABLE, workers=1)

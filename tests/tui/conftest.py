@@ -92,7 +92,7 @@ def other_run(stack: Stack) -> Iterator[Lease]:
     """A live run of another host that holds shop.orders."""
     author = Author("cron", "etl-worker")
     held, _ = lease.acquire(stack.service.workspace.objects, stack.clock, author, stack.table(), RUN_ID)
-    held.beat("extracting", 1200)
+    held.set_phase("extracting", 1200)
     held.renew()
     yield held
     held.release()

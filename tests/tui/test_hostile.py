@@ -113,7 +113,7 @@ async def test_hostile_owners_and_reasons_are_shown(stack: Stack) -> None:
     service.watermarks.set(stack.table(), "5s ago", reason=name)
     service.pins.pin(stack.table("items"), reason=name, until=None)
     held, _ = lease.acquire(service.workspace.objects, stack.clock, author, stack.table("lines"), "0198a4f3c0001a2b3c")
-    held.beat("extracting", 12)
+    held.set_phase("extracting", 12)
     held.renew()
     async with opened(stack.service, size=(120, 40)) as screen:
         for keys in (["h"], ["enter"], ["escape", "1", "j"], ["w"], ["1", "P"], ["escape", "j"], ["U"], ["escape"]):

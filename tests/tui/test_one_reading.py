@@ -37,7 +37,7 @@ async def test_a_run_elsewhere_is_shown_in_the_pane_of_the_table_while_it_works_
             elsewhere.workspace.objects, stack.clock, elsewhere.workspace.author, stack.table(), RUN_ID
         )
         await screen.see("running", "starting, 0 rows, ann@desk")
-        held.beat("extracting", 77)
+        held.set_phase("extracting", 77)
         held.renew()
         await screen.see("extracting, 77 rows")
         held.release()

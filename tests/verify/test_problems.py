@@ -47,7 +47,7 @@ def test_absent_rows_of_a_run_whose_document_is_lost_are_unknown_and_can_be_read
     found = problem(verify(stack))
 
     assert (found.reason, found.rows) == (ProblemReason.UNKNOWN, 1)
-    assert "nobody left out" in found.what
+    assert "not left out on purpose" in found.what
     mend(stack, found.commands)
     assert verify(stack).result is Result.RIGHT
 

@@ -44,7 +44,7 @@ def test_a_run_that_holds_the_table_keeps_it_to_its_end_and_its_lease(
     with pytest.raises(LeaseHeld):
         lease.acquire(folder, clock, ANA, table, "run-2")
 
-    held.beat("loading", 7)
+    held.set_phase("loading", 7)
     held.renew()
     held.check()
     held.release(last_success=datetime(2025, 8, 14, 12, tzinfo=UTC))

@@ -87,7 +87,7 @@ def test_a_table_that_was_never_locked_is_free(objects: ObjectStore, table: Tabl
 
 def test_a_second_run_is_told_who_holds_the_table_and_since_when(leases: Leases) -> None:
     held = leases.take(run="run-1")
-    held.beat("extracting", rows=1200)
+    held.set_phase("extracting", rows=1200)
     held.renew()
 
     with pytest.raises(LeaseHeld) as refused:
@@ -384,7 +384,7 @@ def test_a_renewal_that_landed_unseen_is_not_mistaken_for_another_holder(on_s3: 
         held.renew()
     s3.faults.clear()
 
-    held.beat("loading", rows=5)
+    held.set_phase("loading", rows=5)
     held.renew()
 
     held.check()

@@ -78,7 +78,7 @@ def test_a_lease_taken_says_who_took_it_for_which_run_and_when(locked: Locked) -
 
 def test_a_renewal_says_when_and_what_the_run_does_and_the_token_stays(locked: Locked) -> None:
     held = locked.take()
-    held.beat("extracting", rows=7)
+    held.set_phase("extracting", rows=7)
     held.note(committed_run="run-1")
     locked.clock.advance(seconds=10)
     held.renew()
@@ -87,7 +87,7 @@ def test_a_renewal_says_when_and_what_the_run_does_and_the_token_stays(locked: L
     assert (document["renewed"], document["acquired"]) == ("2025-08-14T12:00:10Z", "2025-08-14T12:00:00Z")
     assert (document["phase"], document["rows"], document["token"]) == ("extracting", 7, 1)
     assert (document["committed_run"], document["owner"]) == ("run-1", "ana")
-    held.beat("loading")
+    held.set_phase("loading")
     held.renew()
     assert (locked.document()["phase"], locked.document()["rows"]) == ("loading", 0)
 
@@ -260,7 +260,7 @@ def test_each_write_is_another_one_to_the_store_and_knows_the_one_before(locked:
 
 def test_an_heir_begins_anew_whatever_the_dead_run_had_come_to(locked: Locked) -> None:
     dead = locked.take(run="dead", batch=Batch("nightly"))
-    dead.beat("loading", rows=1200)
+    dead.set_phase("loading", rows=1200)
     dead.renew()
     locked.clock.advance(seconds=61)
     locked.take(run="heir", author=BEN)
@@ -357,7 +357,7 @@ def test_where_the_store_cannot_say_when_it_took_the_document_the_holder_does_wi
 
 def test_what_is_noted_beside_a_live_lease_stays_when_its_holder_renews(locked: Locked) -> None:
     held = locked.take(batch=Batch("nightly"))
-    held.beat("loading", rows=7)
+    held.set_phase("loading", rows=7)
     locked.clock.advance(seconds=5)
     found = lease.read(locked.objects, TABLE)
     assert lease.write_beside(locked.objects, found, last_verified={"w1": {"at": "now"}})

@@ -30,16 +30,16 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
     """
     service, options = invocation.service, invocation.options
     found = service.leftovers.find([service.table(text) for text in tables])
-    number = sum(len(place.leftovers) for place in found)
+    number = sum(len(group.leftovers) for group in found)
     if not options.json:
         _show(invocation, found, number)
-    wanted = number > 0 and not dry_run
-    agreed = wanted and invocation.agreed(f"Remove {count(number, 'object')}?", unattended=False)
-    removed = [service.leftovers.remove(place, reason=options.reason) for place in found] if agreed else []
+    to_remove = number > 0 and not dry_run
+    agreed = to_remove and invocation.agreed(f"Remove {count(number, 'object')}?", unattended=False)
+    removed = [service.leftovers.remove(group, reason=options.reason) for group in found] if agreed else []
     errors: list[tuple[str | None, WmtuiError]] = [
-        (_name(place), place.error) for place in (*found, *removed) if place.error is not None
+        (_name(group), group.error) for group in (*found, *removed) if group.error is not None
     ]
-    if wanted and not agreed:
+    if to_remove and not agreed:
         unsaid = ConfirmationNeeded(
             "nothing was removed", "it was not confirmed", "add --yes, or --dry-run to look only"
         )
@@ -48,7 +48,7 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
     if options.json:
         invocation.console.json({"exit_code": int(code), **_as_json(found, removed, errors)})
     elif agreed:
-        invocation.console.tell(f"removed {count(sum(len(place.leftovers) for place in removed), 'object')}")
+        invocation.console.tell(f"removed {count(sum(len(group.leftovers) for group in removed), 'object')}")
     for _, error in errors:
         invocation.report(error)
     return code
@@ -56,9 +56,9 @@ def clean(invocation: Invocation, tables: Sequence[str], dry_run: bool) -> ExitC
 
 def _show(invocation: Invocation, found: Sequence[TableLeftovers], number: int) -> None:
     rows = [
-        (str(place.table or ABSENT), f"{leftover.size:,}", leftover.key, leftover.why)
-        for place in found
-        for leftover in place.leftovers
+        (str(group.table or ABSENT), f"{leftover.size:,}", leftover.key, leftover.why)
+        for group in found
+        for leftover in group.leftovers
     ]
     if rows:
         show_table(invocation.console, COLUMNS, rows, numbers=("size",))
@@ -68,22 +68,22 @@ def _show(invocation: Invocation, found: Sequence[TableLeftovers], number: int) 
 def _as_json(
     found: Sequence[TableLeftovers], removed: Sequence[TableLeftovers], errors: Sequence[tuple[str | None, WmtuiError]]
 ) -> dict[str, object]:
-    gone = {leftover.key for place in removed for leftover in place.leftovers}
+    gone = {leftover.key for group in removed for leftover in group.leftovers}
     return {
         "leftovers": [
             {
-                "table": _name(place),
+                "table": _name(group),
                 "key": leftover.key,
                 "size": leftover.size,
                 "why": leftover.why,
                 "removed": leftover.key in gone,
             }
-            for place in found
-            for leftover in place.leftovers
+            for group in found
+            for leftover in group.leftovers
         ],
         "errors": [{"table": table, "error": error.failure} for table, error in errors],
     }
 
 
-def _name(place: TableLeftovers) -> str | None:
-    return None if place.table is None else str(place.table)
+def _name(group: TableLeftovers) -> str | None:
+    return None if group.table is None else str(group.table)

@@ -24,11 +24,11 @@ def doctor(invocation: Invocation, tables: Sequence[str]) -> ExitCode:
     findings = service.health.doctor(names, reason=invocation.options.reason)
     code = combine(_exit_code(finding) for finding in findings)
     if invocation.options.json:
-        told = [
+        findings_json = [
             {"subject": f.subject, "level": f.level.value, "finding": f.finding, "next_step": f.next_step or None}
             for f in findings
         ]
-        console.json({"exit_code": int(code), "findings": told})
+        console.json({"exit_code": int(code), "findings": findings_json})
     else:
         rows = [(status(f.level), f.subject, f.finding, f.next_step) for f in findings]
         show_table(console, COLUMNS, rows)

@@ -25,11 +25,11 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read_document(place: str) -> dict[str, Any]:
+def read_document(path: str) -> dict[str, Any]:
     """The JSON object in a file, or on stdin for `-`; raises UsageError."""
-    name = "stdin" if place == "-" else place
+    name = "stdin" if path == "-" else path
     try:
-        data = _read(place)
+        data = _read(path)
         if len(data) > _LARGEST:
             raise UsageError(f"{name} is no watermark", f"it has more than {_LARGEST:,} bytes", _NEXT)
         found = json.loads(text_of(data), object_pairs_hook=_without_twins)
@@ -46,9 +46,9 @@ def read_document(place: str) -> dict[str, Any]:
     return found
 
 
-def _read(place: str) -> bytes:
+def _read(path: str) -> bytes:
     """A little more than is allowed at most, however much there is."""
-    if place == "-":
+    if path == "-":
         return sys.stdin.buffer.read(_LARGEST + 1)
-    with Path(place).open("rb") as file:
+    with Path(path).open("rb") as file:
         return file.read(_LARGEST + 1)

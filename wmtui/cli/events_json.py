@@ -15,8 +15,8 @@ _KINDS = {Message: "message", Progress: "progress", TableResult: "result"}
 
 def as_json(event: Event) -> dict[str, Any]:
     """An event with its kind and time (UTC)."""
-    told = _result(event) if isinstance(event, TableResult) else asdict(event)
-    return {"event": _KINDS[type(event)], "at": exact_instant(utc_now()), **told}
+    fields = _result(event) if isinstance(event, TableResult) else asdict(event)
+    return {"event": _KINDS[type(event)], "at": exact_instant(utc_now()), **fields}
 
 
 def summary(code: ExitCode, results: Sequence[TableResult]) -> dict[str, Any]:

@@ -29,21 +29,21 @@ COLUMNS = ("table", "state", "mysql", "redshift", "data age", "lag", "last succe
 )
 @pass_invocation
 def status(invocation: Invocation, max_age: timedelta | None) -> ExitCode:
-    """Show how every table is; exit 1 if one failed, has files held back, or has data that are too old."""
+    """Show how every table is; exit 1 if the state of a table is an error (✗)."""
     service, console = invocation.service, invocation.console
     looks = service.overview.looks(service.workspace.settings.tables, max_age)
-    found = [look.status for look in looks]
-    code = combine(_code(table) for table in found)
+    statuses = [look.status for look in looks]
+    code = combine(_code(table) for table in statuses)
     if invocation.options.json:
         console.json({"exit_code": int(code), "tables": [_as_json(look) for look in looks]})
     else:
-        show_table(console, COLUMNS, [_row(table) for table in found])
-    for table in found:
+        show_table(console, COLUMNS, [_row(table) for table in statuses])
+    for table in statuses:
         if why := states.why(table.table, table.judgement):
             console.tell(f"{table.table}: {states.name(table)}: {why}")
         if table.held_by:
             console.tell(f"{table.table}: reading was {table.held_by}")
-    console.tell(_total(found))
+    console.tell(_total(statuses))
     return code
 
 
@@ -51,10 +51,10 @@ def _code(table: TableStatus) -> ExitCode:
     return ExitCode.DONE if table.healthy else ExitCode.TABLE_FAILED
 
 
-def _total(found: Sequence[TableStatus]) -> str:
+def _total(statuses: Sequence[TableStatus]) -> str:
     """`3 tables: 1 ok, 1 warn, 1 error`."""
-    counts = Counter(table.severity for table in found)
-    return f"{count(len(found), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in TableSeverity if counts[s])}"
+    counts = Counter(table.severity for table in statuses)
+    return f"{count(len(statuses), 'table')}: {', '.join(f'{counts[s]:,} {s}' for s in TableSeverity if counts[s])}"
 
 
 def _row(table: TableStatus) -> Row:
@@ -73,8 +73,8 @@ def _row(table: TableStatus) -> Row:
 
 
 def _as_json(look: Look) -> dict[str, Any]:
-    table, found = look.status, look.status.judgement
-    manual, verified = found.manual, table.verified
+    table, judgement = look.status, look.status.judgement
+    manual, verified = judgement.manual, table.verified
     return {
         "table": str(table.table),
         "code": int(_code(table)),
@@ -82,14 +82,14 @@ def _as_json(look: Look) -> dict[str, Any]:
         "severity": table.severity.value,
         "healthy": table.healthy,
         "problem": states.name(table) if table.problem else None,
-        "why": states.why(table.table, found) or None,
+        "why": states.why(table.table, judgement) or None,
         "mysql_status": table.mysql_status,
         "redshift_status": table.redshift_status,
-        "data_at": _instant(found.data_at),
-        "data_age_seconds": _seconds(found.age),
+        "data_at": _instant(judgement.data_at),
+        "data_age_seconds": _seconds(judgement.age),
         "lag_seconds": _seconds(table.lag),
         "last_success": _instant(table.last_success),
-        "age_seconds": _seconds(found.run_age),
+        "age_seconds": _seconds(judgement.run_age),
         "last_run": table.last_run,
         "manual": manual and {"since": _instant(manual.since), "by": manual.by},
         "verified": verified and as_json(verified),

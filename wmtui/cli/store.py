@@ -40,8 +40,8 @@ def accept(invocation: Invocation, moved: bool) -> None:
 def _show(invocation: Invocation, found: StoreInfo) -> None:
     console, identity = invocation.console, found.identity
     if invocation.options.json:
-        told: dict[str, Any] = {} if identity is None else msgspec.to_builtins(identity)
-        console.json({"root": found.root, "known": found.known, **told})
+        identity_fields: dict[str, Any] = {} if identity is None else msgspec.to_builtins(identity)
+        console.json({"root": found.root, "known": found.known, **identity_fields})
         return
     console.data(f"root      {found.root}")
     if identity is None:

@@ -12,8 +12,8 @@ from wmtui.cli.events_json import as_json, summary
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, parse_duration, tables_option
 from wmtui.cli.progress import tell
+from wmtui.cli.run_with_progress import run_with_progress
 from wmtui.cli.table import Row, show_table
-from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, Pinned, UsageError, combine
 from wmtui.events import Event, Message, Status, TableResult
 from wmtui.model import Strategy
@@ -104,7 +104,7 @@ def _perform(invocation: Invocation, *, unattended: bool, dry_run: bool, **asked
     def write_line(event: Event) -> None:
         console.json_line(as_json(event))
 
-    results = watch(console, partial(invocation.service.syncs.sync, request), write_line if lines else None)
+    results = run_with_progress(console, partial(invocation.service.syncs.sync, request), write_line if lines else None)
     code = _code((result.exit_code for result in results if not _held_for_cron(result, unattended)), unattended)
     if lines:
         console.json_line({"event": "summary", **summary(code, results)})

@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, tables_option
+from wmtui.cli.run_with_progress import run_with_progress
 from wmtui.cli.table import Row, show_table
-from wmtui.cli.watch import watch
 from wmtui.errors import ExitCode, UsageError, WmtuiError, combine
 from wmtui.model import TableName
 from wmtui.service import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
@@ -55,7 +55,7 @@ def verify(
     service, console = invocation.service, invocation.console
     names = [service.table(text) for text in tables]
     reason = invocation.options.reason
-    results = watch(console, partial(service.verify, names, since=since, examples=examples, reason=reason))
+    results = run_with_progress(console, partial(service.verify, names, since=since, examples=examples, reason=reason))
     code = combine(_exit_code(result, strict=strict) for _, result in results)
     if invocation.options.json:
         console.json(

@@ -105,7 +105,7 @@ class Document:
         for key in value:
             if key not in fields:
                 raise self.error(
-                    f"unknown key {key!r}", f"valid here: {', '.join(fields)}", (*at, key), nearest(str(key), fields)
+                    f"unknown key {key!r}", f"valid here: {', '.join(fields)}", (*at, key), suggestion(str(key), fields)
                 )
             self.check_keys(fields[key], (*at, key))
 
@@ -136,7 +136,7 @@ class Document:
         tag = str(value.get("type"))
         if tag not in tags and not VARIABLE.search(tag):
             what = f"unknown type {tag!r}" if "type" in value else f"{'.'.join(map(str, at))} has no type"
-            raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), nearest(tag, tags))
+            raise self.error(what, f"types are {', '.join(tags)}", (*at, "type"), suggestion(tag, tags))
         return tags.get(tag)
 
     def _look_through(self, node: yaml.Node | None, sizes: dict[int, int | None]) -> int:
@@ -215,7 +215,7 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path} is not text", "it is not in UTF-8", "save it as UTF-8") from None
 
 
-def blank_in(value: str) -> str | None:
+def unwanted_character(value: str) -> str | None:
     """What a copied value has too much: a line end, another control character, or blanks around it; None: nothing."""
     if "\n" in value or "\r" in value:
         return "a line end"
@@ -224,7 +224,7 @@ def blank_in(value: str) -> str | None:
     return None if value == value.strip() else "a blank at an end"
 
 
-def nearest(word: str, valid: Iterable[str]) -> str:
+def suggestion(word: str, valid: Iterable[str]) -> str:
     """What to write instead of a word that is not among the valid ones."""
     return did_you_mean(word, valid, "use one of them", cutoff=0.5, quoted="{!r}")
 
@@ -257,6 +257,6 @@ def _decode(kind: type[Any], value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("expected text: put it in quotes")
     secret = Secret(value)
-    if blemish := blank_in(value):
+    if blemish := unwanted_character(value):
         raise ValueError(f"it has {blemish}")
     return secret

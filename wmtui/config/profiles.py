@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from wmtui.config.document import VARIABLE, At, Document, blank_in, nearest
+from wmtui.config.document import VARIABLE, At, Document, suggestion, unwanted_character
 from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
@@ -26,7 +26,7 @@ def choose(document: Document, top: TopLevel, named: str | None) -> str:
         )
     if chosen not in top.profiles:
         at = ("profiles",) if named else ("default_profile",)
-        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, nearest(chosen, top.profiles))
+        raise document.error(f"no profile {chosen!r}", f"profiles are {profiles}", at, suggestion(chosen, top.profiles))
     # Before expansion anything but a plain false protects, `${ENV}` too.
     if not named and document.value(("profiles", chosen, "protected")) not in (None, False):
         raise document.error(
@@ -80,7 +80,7 @@ def _expand(document: Document, raw: Any, at: At, env: Mapping[str, str]) -> Any
                 at,
                 f"export {variable}=… before starting wmtui",
             )
-        if blemish := blank_in(env[variable]):
+        if blemish := unwanted_character(env[variable]):
             why = "it was probably copied along, and no value needs it"
             raise document.error(f"environment variable {variable} has {blemish}", why, at, f"export {variable} again")
     return VARIABLE.sub(lambda match: env[match[1]], raw)
@@ -106,7 +106,7 @@ def _refuse_credentials_in_addresses(document: Document, profile: Profile, at: A
 def _check_aws_variables(env: Mapping[str, str]) -> None:
     """Credentials go into headers, and libraries quote what they refuse there."""
     for name in AWS_VARIABLES:
-        if blemish := blank_in(env.get(name, "")):
+        if blemish := unwanted_character(env.get(name, "")):
             why = "it was probably copied along, and no key or token has one"
             raise ConfigError(f"environment variable {name} has {blemish}", why, f"export {name} again, without it")
     for name, address in env.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wmtui.config.document import At, Document, nearest
+from wmtui.config.document import At, Document, suggestion
 from wmtui.config.schema import TableConfig, TopLevel
 from wmtui.model import As, TableName, TargetName
 
@@ -132,7 +132,7 @@ def _check_forms(document: Document, forms: Any, at: At) -> None:
                 f"a column cannot be kept as {form}",
                 f"valid here: {', '.join(known)}",
                 (*at, "as", column),
-                nearest(str(form), known),
+                suggestion(str(form), known),
             )
 
 

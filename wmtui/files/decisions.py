@@ -56,7 +56,10 @@ def read(objects: ObjectStore, table: TableName) -> Decisions:
 
 
 def standing(objects: ObjectStore, table: TableName, heartbeat: Heartbeat) -> Decisions:
-    """The same, asking the store only where the lock document does not say that there is nothing. Raises Unreadable."""
+    """Every decision, asking the store only where the lock document does not say that there is none.
+
+    Raises Unreadable.
+    """
     return NONE if heartbeat.decisions == 0 else read(objects, table)
 
 

@@ -3,5 +3,5 @@
 `strategies` spreads tables over workers, and `sync` brings one table from lease to release: it extracts (`extract`),
 then loads (`load`), and notes a failure in the watermark. `context` holds what every step works with: `Scope` is enough
 to plan and to choose files, `Job` adds the lease and may change things. `target_check` compares the source's columns
-with the target's before the first row is read.
+with the target's before the first row is read. `background` writes while the next rows are read.
 """

@@ -119,7 +119,7 @@ class Job(Scope, frozen=True):
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""
-        self.lease.beat(phase.value, rows)
+        self.lease.set_phase(phase.value, rows)
         self.emit(Progress(str(self.table), phase, rows, parts, files))
 
     def check(self) -> None:

@@ -109,7 +109,7 @@ def remember_columns(scope: Scope, target: TargetTable | None) -> None:
 
 
 def remember_loaded(job: Job, changed: bool) -> None:
-    """The same after a load. changed: it gave the target columns."""
+    """Leave what stands under the target's name after a load. changed: it gave the target columns."""
     if not changed and remembered_columns(job) is not None:
         return
     try:

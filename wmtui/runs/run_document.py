@@ -147,7 +147,7 @@ _LAST_SECOND = datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 
 def new_run_id(now: datetime, *earlier: str) -> str:
-    """18 hexadecimal digits that sort by time: milliseconds, then chance.
+    """18 hexadecimal digits that sort by time: milliseconds, then random digits.
 
     earlier: runs of the table; the new one sorts after them also where this host's clock is slow, because
     listings begin after the last settled run.

@@ -75,7 +75,7 @@ class Service:
         emit: "Emit",
         stop: "Stop",
     ) -> "list[tuple[TableName, Verification | WmtuiError]]":
-        """Compare warehouse and source; see `verifications.verify`. since: a point as people type it."""
+        """Compare warehouse and source; see `verification.verify`. since: a point as people type it."""
         low = None if since is None else self.watermarks.point(since)
         return verify(self.workspace, tables, since=low, examples=examples, reason=reason, emit=emit, stop=stop)
 

@@ -91,7 +91,7 @@ class Files:
         mark, found = w.watermarks.read(table).watermark, w.heartbeat(table)
         run = new_run_id(w.clock(), *earlier_runs(found))
         held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=mark.fence)
-        held.beat("deciding")
+        held.set_phase("deciding")
         try:
             # Not known until both are written: a load that begins after a crash in between reads the document.
             held.note(decisions=None)

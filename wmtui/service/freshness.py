@@ -33,9 +33,11 @@ class TableSeverity(StrEnum):
 
 
 class State(StrEnum):
-    """How a table is, the most urgent first; the values are shown to readers, and part of the JSON interface.
+    """How a table is; the values are shown to readers, and part of the JSON interface.
 
-    UNKNOWN: an error, which is no fault of its documents, kept it from being read.
+    They stand in the order in which lists sort tables, the most urgent first (`rank`). Which one a table of several
+    gets is decided in another order, by `_states`. UNKNOWN: an error, which is no fault of its documents, kept it from
+    being read.
     """
 
     GONE = "gone"

@@ -85,8 +85,8 @@ class History:
                 return error
             return entry_of(entry) if entry else Unreadable(journal.key(serial), "it is missing")
 
-        wanted = serials if last is None else serials[-last:]
-        return [*_with_gaps(self._workspace.each(read, wanted), wanted, journal), *outside]
+        serials_shown = serials if last is None else serials[-last:]
+        return [*_with_gaps(self._workspace.each(read, serials_shown), serials_shown, journal), *outside]
 
     def last_edit(self, table: TableName) -> "WayBack | None":
         """The newest change that was made by hand, and what taking it back would change; None when there is none.
@@ -196,7 +196,7 @@ class History:
 
     def _left_by(self, table: TableName, seen: Watermark, serial: int) -> Watermark:
         """The document as the change of a serial left it; the one before the first change for 0."""
-        if serial and serial == seen.serial and seen.is_as_left:
+        if serial and serial == seen.serial and seen.unchanged_outside:
             return seen
         journal = Journal(self._workspace.objects, table, seen.change)
         entry = journal.get(serial or 1)
@@ -231,7 +231,7 @@ def entry_of(entry: Json) -> Entry:
 def _with_gaps(
     found: Sequence[Entry | Unreadable], serials: Sequence[int], journal: Journal
 ) -> Iterator[Entry | Unreadable]:
-    """The same, and in their place the entries that are missing: a serial may be left out only if the next says so."""
+    """Entries, and in their place those that are missing: a serial may be left out only if the next one says so."""
     for number, (serial, entry) in enumerate(zip(serials, found, strict=True)):
         before = serials[number - 1] if number else serial - 1
         expected = entry.previous if isinstance(entry, Entry) else before

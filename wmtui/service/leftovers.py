@@ -74,28 +74,28 @@ class Leftovers:
         objects = self._workspace.objects
         return [*forgotten_objects(objects), *unfinished_writes(objects)]
 
-    def _remove_parts(self, table: TableName, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
+    def _remove_parts(self, table: TableName, confirmed: Collection[Leftover], removed: list[Leftover]) -> None:
         w = self._workspace
         w.watermarks.require_conditions()
         fence = w.watermarks.read(table).watermark.fence
         held, _ = lease.acquire(w.objects, w.clock, w.author, table, new_run_id(w.clock()), fence=fence)
-        held.beat("cleaning")
+        held.set_phase("cleaning")
         try:
             for leftover in self.of_table(table):
-                if leftover in wanted:
+                if leftover in confirmed:
                     held.check()
                     w.objects.delete(leftover.key)
                     removed.append(leftover)
         finally:
             held.release()
 
-    def _remove_of_store(self, wanted: Collection[Leftover], removed: list[Leftover]) -> None:
+    def _remove_of_store(self, confirmed: Collection[Leftover], removed: list[Leftover]) -> None:
         objects = self._workspace.objects
         for leftovers, remove in (
             (forgotten_objects(objects), objects.delete),
             (unfinished_writes(objects), objects.discard),
         ):
             for leftover in leftovers:
-                if leftover in wanted:
+                if leftover in confirmed:
                     remove(leftover.key)
                     removed.append(leftover)

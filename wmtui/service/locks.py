@@ -16,8 +16,8 @@ class Locks:
         """The leases of live runs and of dead ones that no run has taken over yet, and why a lock document cannot be
         told, in the order of tables.yaml.
         """
-        found = self._workspace.each_or_error(self._workspace.heartbeat, self._workspace.settings.tables)
-        return [lock for lock in found if isinstance(lock, WmtuiError) or lock.lease_id is not None]
+        locks = self._workspace.each_or_error(self._workspace.heartbeat, self._workspace.settings.tables)
+        return [lock for lock in locks if isinstance(lock, WmtuiError) or lock.lease_id is not None]
 
     def find(self, lease_id: str) -> Heartbeat:
         """The lease of this id; raises Conflict when it holds no table."""

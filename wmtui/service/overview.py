@@ -70,14 +70,16 @@ class Overview:
         Raises Unreachable when not a single one can be reached.
         """
         asked, files = list(tables), self._workspace.new_filter()
-        found = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
+        results = self._workspace.each_or_error(lambda table: self._count(self.look(table), files, max_age), asked)
         return [
-            Look(self._statuses.unreadable(table, got)) if isinstance(got, WmtuiError) else got
-            for table, got in zip(asked, found, strict=True)
+            Look(self._statuses.unreadable(table, look_or_error))
+            if isinstance(look_or_error, WmtuiError)
+            else look_or_error
+            for table, look_or_error in zip(asked, results, strict=True)
         ]
 
     def _count(self, look: Look, files: FileFilter, max_age: timedelta | None = None) -> Look:
-        """The same with its files counted, which may be a problem of their own."""
+        """A look with its files counted, which may be a problem of their own."""
         if look.mark is None or look.heartbeat is None:
             return look
         try:
@@ -91,7 +93,7 @@ class Overview:
         return consequence(self._workspace, TableDocuments(mark, heartbeat), files, all_days=False).selection
 
     def counted(self, look: Look, selection: Selection, max_age: timedelta | None = None) -> Look:
-        """The same, given its files."""
+        """A look that counts these files, which are its table's."""
         if look.mark is None or look.heartbeat is None:
             return look
         files = FileCounts(selection.summary.selected, selection.held_back)

@@ -85,18 +85,18 @@ class Ownership:
             raise heartbeat.refusal()
         mark = w.watermarks.read(table).watermark
         scope = self._scope(table)
-        found, ledger = self._findings(scope, mark)
-        _check_moved_from(scope, ledger, found, moved_from)
-        if not found:
+        findings, ledger = self._findings(scope, mark)
+        _check_moved_from(scope, ledger, findings, moved_from)
+        if not findings:
             return Accepted(mark, ())
         fence = max(mark.fence, ledger.mine.token)
         run = new_run_id(w.clock(), *earlier_runs(heartbeat))
         held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=fence)
-        held.beat("accepting")
+        held.set_phase("accepting")
         try:
             w.warehouse.accept(scope.feed, token=held.token, run=held.run, moved_from=moved_from)
             warehouse = w.warehouse.loads(scope.feed).warehouse or ""
-            doubts, now = [f.doubt.value for f in found], w.clock()
+            doubts, now = [f.doubt.value for f in findings], w.clock()
 
             def edit(seen: Watermark) -> Patch:
                 return changes.accept_warehouse(seen, warehouse, doubts=doubts, at=now, fence=held.token)
@@ -104,7 +104,7 @@ class Ownership:
             mark = w.watermarks.change(table, Action.ACCEPTED, edit, reason=reason)
         finally:
             held.release()
-        return Accepted(mark, tuple(found))
+        return Accepted(mark, tuple(findings))
 
     def _scope(self, table: TableName) -> "Scope":
         from wmtui.pipeline.context import Scope, SyncOptions
@@ -125,10 +125,10 @@ class Ownership:
         from wmtui.pipeline.load.table_ledger import read_ledger, unknown_keys
 
         ledger = read_ledger(scope, mark)
-        found = [finding for finding in ledger.findings if finding.doubt is not Doubt.NEW_ROOT]
+        findings = [finding for finding in ledger.findings if finding.doubt is not Doubt.NEW_ROOT]
         if unknown := unknown_keys(scope, ledger, mark, None):
-            found.append(unknown_loads(ledger.facts, unknown))
-        return found, ledger
+            findings.append(unknown_loads(ledger.facts, unknown))
+        return findings, ledger
 
 
 def _require_reason(reason: str, why: str) -> None:
@@ -137,13 +137,13 @@ def _require_reason(reason: str, why: str) -> None:
 
 
 def _check_moved_from(
-    scope: "Scope", ledger: "TableLedger", found: "Sequence[Finding]", moved_from: str | None
+    scope: "Scope", ledger: "TableLedger", findings: "Sequence[Finding]", moved_from: str | None
 ) -> None:
     """Raises UsageError unless the table whose rows the target has is named, and no other."""
     from wmtui.pipeline.load.ledger_findings import Doubt
 
     others = sorted({f.table for f in ledger.mine.others if f.moved_to is None and f.table != str(scope.table)})
-    mixed = any(finding.doubt is Doubt.OTHER_TABLE for finding in found)
+    mixed = any(finding.doubt is Doubt.OTHER_TABLE for finding in findings)
     if moved_from is None and mixed and others:
         raise UsageError(
             f"target {scope.config.target} has rows of {', '.join(others)}",

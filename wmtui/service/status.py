@@ -23,8 +23,8 @@ from wmtui.watermarks.timestamps import parse_instant
 class TableStatus(Struct, frozen=True):
     """How one table is. phase, rows, owner: of a live run, else None.
 
-    held_by: whose open transaction held reading back at the last run, in words. held_back: files below the load floor
-    that were not given up. last_run: as the lock document has it. verified: None: never. unreadable: why the
+    held_by: whose open transaction held reading back at the last run, in words. held_back: files held back
+    (docs/glossary.md). last_run: as the lock document has it. verified: None: never. unreadable: why the
     table cannot be told. failure: the same, or why the store is incomplete, as data.
     """
 
@@ -81,7 +81,7 @@ class Statuses:
         self._watermarks = watermarks
 
     def complete(self, mark: Watermark, status: TableStatus) -> TableStatus:
-        """The same, unless the run that the watermark stands on is not in the store."""
+        """A status, made that of an incomplete copy where the run that the watermark stands on is not in the store."""
         try:
             refuse_incomplete_copy(self._workspace.objects, mark)
         except StoreIncomplete as error:

@@ -25,12 +25,12 @@ def check_target(workspace: Workspace, table: TableName) -> list[Check]:
         with workspace.source.connect() as source:
             planned = planned_load(scope, source.describe(table, scope.config))
             collations = source.collations(table)
-        found = workspace.warehouse.describe(scope.config.target)
+        target = workspace.warehouse.describe(scope.config.target)
     except WmtuiError:
         return []
     return [
-        *_misfits(f"{table}: target", planned, found),
-        *_side_effects(f"{table}: target", planned, found, collations),
+        *_misfits(f"{table}: target", planned, target),
+        *_side_effects(f"{table}: target", planned, target, collations),
     ]
 
 
@@ -48,48 +48,48 @@ def _scope(workspace: Workspace, table: TableName) -> "Scope":
     )
 
 
-def _misfits(subject: str, planned: "PlannedLoad", found: "TargetTable | None") -> Iterator[Check]:
+def _misfits(subject: str, planned: "PlannedLoad", target: "TargetTable | None") -> Iterator[Check]:
     from wmtui.warehouses.load.misfits import find_misfits
 
-    misfits = find_misfits(planned, found)
+    misfits = find_misfits(planned, target)
     for misfit in misfits:
         yield Check(subject, Level.ERROR, misfit.finding, misfit.way_out)
-    if not misfits and found is None:
+    if not misfits and target is None:
         yield Check(subject, Level.OK, f"{planned.target} will be made by the first load")
     elif not misfits:
         yield Check(subject, Level.OK, f"{planned.target} takes every column of the source")
 
 
 def _side_effects(
-    subject: str, planned: "PlannedLoad", found: "TargetTable | None", collations: Mapping[str, str]
+    subject: str, planned: "PlannedLoad", target: "TargetTable | None", collations: Mapping[str, str]
 ) -> Iterator[Check]:
     """What holds, and may surprise. collations: of the source's columns."""
-    if found is None or not found.loadable:
+    if target is None or not target.loadable:
         return
-    if found.triggers:
-        finding = f"triggers fire for each row that a load replaces or adds: {', '.join(found.triggers)}"
+    if target.triggers:
+        finding = f"triggers fire for each row that a load replaces or adds: {', '.join(target.triggers)}"
         yield Check(subject, Level.WARNING, finding, "make sure that none of them changes or drops rows")
-    if found.cascades:
+    if target.cascades:
         finding = (
-            f"rows of other tables go with a row that is replaced (ON DELETE CASCADE): {', '.join(found.cascades)}"
+            f"rows of other tables go with a row that is replaced (ON DELETE CASCADE): {', '.join(target.cascades)}"
         )
         yield Check(subject, Level.WARNING, finding, "make these foreign keys without ON DELETE CASCADE")
-    if found.rules:
-        finding = f"rules rewrite what a load does to rows: {', '.join(found.rules)}"
+    if target.rules:
+        finding = f"rules rewrite what a load does to rows: {', '.join(target.rules)}"
         yield Check(subject, Level.WARNING, finding, "drop them: rows may go elsewhere, or nowhere")
-    if not found.owned:
-        finding = f"{planned.target} belongs to {found.owner}: this user cannot add columns that are new in the source"
-        yield Check(subject, Level.WARNING, finding, f"make this user a member of {found.owner}, or the owner")
+    if not target.owned:
+        finding = f"{planned.target} belongs to {target.owner}: this user cannot add columns that are new in the source"
+        yield Check(subject, Level.WARNING, finding, f"make this user a member of {target.owner}, or the owner")
     names = {column: planned.naming.of(column) or column for column in planned.primary_key}
-    yield from folded_keys(subject, names, found, collations)
+    yield from folded_keys(subject, names, target, collations)
     key = tuple(names.values())
-    if found.primary_key and key and {c.lower() for c in found.primary_key} != {c.lower() for c in key}:
-        finding = f"its primary key is {', '.join(found.primary_key)}, rows are replaced by {', '.join(key)}"
+    if target.primary_key and key and {c.lower() for c in target.primary_key} != {c.lower() for c in key}:
+        finding = f"its primary key is {', '.join(target.primary_key)}, rows are replaced by {', '.join(key)}"
         yield Check(subject, Level.WARNING, finding, "make the two the same, or be sure that both are unique")
 
 
 def folded_keys(
-    subject: str, key: Mapping[str, str], found: "TargetTable", collations: Mapping[str, str]
+    subject: str, key: Mapping[str, str], target: "TargetTable", collations: Mapping[str, str]
 ) -> Iterator[Check]:
     """Columns of the key that the source tells apart and the target does not. key: their names here and there.
 
@@ -98,11 +98,11 @@ def folded_keys(
     from wmtui.warehouses.load.columns import match
 
     for column, target_name in key.items():
-        place, own = match(target_name, found.types), collations.get(column, "")
-        folds = found.column(place).folds if place else ""
+        target_column, own = match(target_name, target.types), collations.get(column, "")
+        folds = target.column(target_column).folds if target_column else ""
         if folds and tells_apart(own):
-            finding = f"{place} is compared by {folds}, {column} of the source by {own or 'its bytes'}"
-            step = f"give {place} a collation that tells all texts apart, before two keys become one row"
+            finding = f"{target_column} is compared by {folds}, {column} of the source by {own or 'its bytes'}"
+            step = f"give {target_column} a collation that tells all texts apart, before two keys become one row"
             yield Check(subject, Level.WARNING, finding, step)
 
 

@@ -76,7 +76,7 @@ def in_tables(keys: Iterable[str], tables: Iterable[TableName]) -> Iterator[Unkn
 
 
 def _opened(objects: ObjectStore, document: UnknownDocument) -> UnknownDocument:
-    """The same, with the number of files that it names as loaded."""
+    """The document, with the number of files that it names as loaded."""
     if document.table is None:
         return document
     try:

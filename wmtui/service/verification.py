@@ -29,9 +29,11 @@ def verify(
 ) -> "list[tuple[TableName, Verification | WmtuiError]]":
     """Compare tables one after the other; one that cannot be compared has its error instead.
 
-    Changes nothing but the note of when a table was last verified, which is left out, and said so, where changes are
-    refused. since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone.
-    examples: of each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
+    Writes only the note of the verification, and load records that the store lacks; where changes are refused it
+    leaves them out, and says so.
+
+    since: rows from here on count as extracted whatever the runs say, wall clock in the profile's zone. examples: of
+    each finding. reason: as a protected profile wants it for changes. Raises Interrupted.
     """
     from wmtui.pipeline.context import Scope, SyncOptions
     from wmtui.verify.verify_table import verify_table
@@ -48,9 +50,9 @@ def verify(
                 heartbeat=workspace.heartbeat(table),
                 emit=emit,
             )
-            found, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
-            _note(workspace, scope, found, warehouse, reason)
-            results.append((table, found))
+            verification, warehouse = verify_table(scope, since=since, examples=examples, stop=stop)
+            _note(workspace, scope, verification, warehouse, reason)
+            results.append((table, verification))
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - the other tables are compared
@@ -59,7 +61,7 @@ def verify(
 
 
 def _note(
-    workspace: Workspace, scope: "Scope", found: "Verification", warehouse: str | None, reason: str | None
+    workspace: Workspace, scope: "Scope", verification: "Verification", warehouse: str | None, reason: str | None
 ) -> None:
     """Leave in the store how it ended, for status and list, and the loads that it lacks records of, for previews. A
     store that refuses changes nothing about the result.
@@ -68,19 +70,19 @@ def _note(
     from wmtui.pipeline.load.table_ledger import read_ledger, repair_records
 
     author = workspace.author
-    said = LastVerified(
+    note = LastVerified(
         at=workspace.clock(),
-        result=found.result.value,
-        rows=found.compared,
+        result=verification.result.value,
+        rows=verification.compared,
         by=author.actor,
         host=author.host,
-        position=found.position,
-        reasons=tuple(found.reasons),
+        position=verification.position,
+        reasons=tuple(verification.reasons),
     )
     try:
         workspace.require_write(reason)
         workspace.watermarks.require_conditions()
-        last_verification.note(workspace.objects, scope.table, warehouse, said)
+        last_verification.note(workspace.objects, scope.table, warehouse, note)
         mark = workspace.watermarks.read(scope.table).watermark
         repair_records(scope, mark, read_ledger(scope, mark), recorded=None)
     except ConfirmationNeeded as refused:

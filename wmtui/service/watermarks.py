@@ -39,7 +39,7 @@ class Watermarks:
         return self._workspace.watermarks.read(table).watermark
 
     def standing(self, table: TableName) -> Watermark:
-        """The same; of a document that is gone what the journal knows of it, for a decision about it."""
+        """The watermark of a table; of a document that is gone what the journal knows, for a decision about it."""
         return self._workspace.watermarks.standing(table)
 
     def restore(self, table: TableName, *, reason: str | None = None) -> Consequence:

@@ -12,7 +12,7 @@ from wmtui.files.selection import Choice, Loading
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.plan import high_of
-from wmtui.pipeline.extract.plan_table import clock_of, last_run, plan_table
+from wmtui.pipeline.extract.plan_extraction import clock_of, last_run, plan_extraction
 from wmtui.pipeline.load.table_ledger import TableLedger, read_ledger
 from wmtui.runs.load_records import Destination
 from wmtui.runs.run_document import Run, RunState, RunStore
@@ -53,7 +53,7 @@ def read_inputs(scope: Scope, source: SourceConnection, since: datetime | None) 
     runs = list(_committed(scope, mark.epoch))
     ledger = read_ledger(scope, mark)
     waiting = _unloaded(scope, mark, runs, ledger)
-    plan, previous = plan_table(scope, source, mark, table, last_run(scope))
+    plan, previous = plan_extraction(scope, source, mark, table, last_run(scope))
     now = clock_of(scope, source).now
     point = Point(mark.position, overlap_of(plan), known_rows(previous), stretches(runs, since), now)
     return Inputs(

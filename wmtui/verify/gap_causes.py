@@ -66,7 +66,7 @@ def journal_entries(objects: ObjectStore, mark: Watermark) -> Iterator[Json]:
     `before` and `after` it. Raises Unreadable.
     """
     journal = Journal(objects, mark.table, mark.change)
-    content, left_by = mark.content, mark.serial if mark.is_as_left else None
+    content, left_by = mark.content, mark.serial if mark.unchanged_outside else None
     for entry in _newest_first(journal, mark):
         if left_by != entry["serial"]:
             content, _ = journal.left_by(entry["serial"])

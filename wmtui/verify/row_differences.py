@@ -45,6 +45,12 @@ OF_SOURCE = (RowKind.EXPECTED, RowKind.AHEAD, RowKind.OUTSIDE, RowKind.FUTURE)
 NOWHERE = 1
 """The part of rows without a cursor: one that lost it differs, while of other parts an earlier version is in order."""
 
+_KINDS = {
+    **{kind.name.lower(): int(kind) for kind in RowKind},
+    "of_source": ", ".join(str(int(kind)) for kind in OF_SOURCE),
+}
+"""The kinds as the queries below name them."""
+
 # Without a primary key a row's digest is its key: equal rows are counted.
 _ROWS = {
     True: "SELECT kind, part, key, unhex(md5(cells)) AS digest, cursor, cells FROM batch",
@@ -56,14 +62,14 @@ _COMPARE = """
 CREATE OR REPLACE TEMP TABLE outcome AS
 WITH counted AS (
     SELECT key,
-        count(*) FILTER (kind IN (0, 1, 2, 6)) AS source,
-        count(*) FILTER (kind = 0) AS expected,
-        count(*) FILTER (kind = 2) AS outside,
-        min(part) FILTER (kind = 2) AS place,
-        bool_or(kind IN (1, 5, 6)) AS ahead,
-        count(*) FILTER (kind = 3) AS warehouse,
-        count(*) FILTER (kind = 4) AS files,
-        min(part) FILTER (kind = 4) AS file,
+        count(*) FILTER (kind IN ({of_source})) AS source,
+        count(*) FILTER (kind = {expected}) AS expected,
+        count(*) FILTER (kind = {outside}) AS outside,
+        min(part) FILTER (kind = {outside}) AS outside_part,
+        bool_or(kind IN ({ahead}, {beyond}, {future})) AS ahead,
+        count(*) FILTER (kind = {warehouse}) AS warehouse,
+        count(*) FILTER (kind = {waiting}) AS files,
+        min(part) FILTER (kind = {waiting}) AS waiting_part,
         min(digest) < max(digest) AS unlike,
         min(cursor) AS cursor
     FROM piece GROUP BY key
@@ -73,7 +79,7 @@ WITH counted AS (
         CASE WHEN ahead THEN 0 ELSE greatest(outside - warehouse, 0) END AS left_out,
         CASE WHEN source > 0 THEN source WHEN $keyed THEN 1 ELSE warehouse END AS allowed,
         source > 0 AND warehouse > 0 AND unlike AS differs,
-        coalesce(place > $nowhere, false) AS skipped
+        coalesce(outside_part > $nowhere, false) AS skipped
     FROM counted
 ), judged AS (
     SELECT key, cursor,
@@ -84,7 +90,7 @@ WITH counted AS (
         (differs AND ahead)::INTEGER AS moved_on,
         least(absent + left_out, files) + (differs AND NOT ahead AND files > 0)::INTEGER AS waiting,
         greatest(left_out - files, 0) + (differs AND NOT ahead AND files = 0 AND skipped)::INTEGER AS outside,
-        place, file
+        outside_part, waiting_part
     FROM compared
 )
 SELECT * FROM judged WHERE missing + extra + doubled + differing + moved_on + waiting + outside > 0
@@ -96,15 +102,15 @@ SELECT coalesce(sum(missing), 0)::BIGINT, coalesce(sum(extra), 0)::BIGINT, coale
 FROM outcome
 """
 _PARTS = """
-SELECT file, sum(waiting)::BIGINT, min(cursor) FROM outcome WHERE waiting > 0 GROUP BY file
+SELECT waiting_part, sum(waiting)::BIGINT, min(cursor) FROM outcome WHERE waiting > 0 GROUP BY waiting_part
 UNION ALL
-SELECT place, sum(outside)::BIGINT, min(cursor) FROM outcome WHERE outside > 0 GROUP BY place
+SELECT outside_part, sum(outside)::BIGINT, min(cursor) FROM outcome WHERE outside > 0 GROUP BY outside_part
 """
 _FIRST = """
 SELECT key, missing, extra, doubled, differing, moved_on FROM outcome WHERE {finding} > 0
 ORDER BY octet_length(key), key LIMIT $most
 """
-_SHOWN = "SELECT kind, key, cells FROM piece SEMI JOIN selected USING (key) WHERE kind <= 3 OR kind = 6"
+_SHOWN = "SELECT kind, key, cells FROM piece SEMI JOIN selected USING (key) WHERE kind IN ({of_source}, {warehouse})"
 
 
 class Outcome(Struct):
@@ -159,7 +165,7 @@ class Comparison:
         outcome = Outcome(counts=Counts(), parts=Counter(), first={finding: [] for finding in DIFFERENCES}, own={})
         for piece in self._spool.pieces():
             with self._registered(piece):
-                self._connection.execute(_COMPARE, {"keyed": self._keyed, "nowhere": NOWHERE})
+                self._connection.execute(_COMPARE.format(**_KINDS), {"keyed": self._keyed, "nowhere": NOWHERE})
             self._gather(outcome)
         return outcome
 
@@ -169,7 +175,7 @@ class Comparison:
         self._connection.register("selected", _key_table(keys))
         for piece in self._spool.pieces():
             with self._registered(piece):
-                rows = self._connection.execute(_SHOWN).fetchall()
+                rows = self._connection.execute(_SHOWN.format(**_KINDS)).fetchall()
             for kind, key, cells in rows:
                 rows_of[key][kind == RowKind.WAREHOUSE].append(cells)
         return rows_of

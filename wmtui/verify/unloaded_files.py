@@ -73,7 +73,7 @@ def unloaded(
 
 
 def still_unloaded(unloaded: Iterable[Unloaded], loaded: Container[str]) -> tuple[Unloaded, ...]:
-    """The same without the files that were loaded meanwhile, or that are gone. loaded: their keys."""
+    """What is still unloaded, without the files that were loaded meanwhile, or that are gone. loaded: their keys."""
     return tuple(
         replace(
             each,

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from wmtui.errors import TableError, Unreadable
 from wmtui.events import Phase, Progress, Severity, Stop
+from wmtui.pipeline.background import Background
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract.limits import LimitCheck
-from wmtui.pipeline.extract.part_writer import Background
 from wmtui.pipeline.load.file_reader import open_part
 from wmtui.pipeline.load.table_ledger import read_ledger
 from wmtui.pipeline.target_check import naming

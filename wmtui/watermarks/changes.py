@@ -41,7 +41,7 @@ from typing import Any
 
 from wmtui.model import Position, Strategy
 from wmtui.watermarks.documents import Json
-from wmtui.watermarks.model import MANUAL, NEW, SideStatus, Watermark
+from wmtui.watermarks.model import DEFAULT_FIELDS, MANUAL, SideStatus, Watermark
 from wmtui.watermarks.timestamps import format_instant, format_wall
 
 Patch = Mapping[str, Any]
@@ -195,7 +195,7 @@ def set_point(mark: Watermark, wall: datetime, instant: datetime, now: datetime,
 
 def reset(mark: Watermark) -> Patch:
     """`reset`: the document of a new table in an epoch of its own. The pin stays."""
-    fresh = {name: value for name, value in NEW.items() if name not in ("fence", "pin")}
+    fresh = {name: value for name, value in DEFAULT_FIELDS.items() if name not in ("fence", "pin")}
     return {**fresh, **_files_wait(mark, placed=True), "timezone": None, "epoch": mark.next_epoch}
 
 

@@ -175,7 +175,7 @@ def position_of(mark: Watermark) -> list[Any]:
 
 
 def placement_of(mark: Watermark) -> list[Any]:
-    """The same, and whether an operator placed it: to place it where it is decides, too."""
+    """A watermark's position, and whether an operator placed it: to place it where it is decides, too."""
     return [*position_of(mark), mark.is_manual]
 
 
@@ -210,7 +210,7 @@ class Lease(Struct):
     _lost: str | None = None
     _thread: threading.Thread | None = None
 
-    def beat(self, phase: str, rows: int = 0) -> None:
+    def set_phase(self, phase: str, rows: int = 0) -> None:
         """Note what the run is doing; the next renewal shows it."""
         with self._lock:
             self._document = replace(self._document, phase=phase, rows=rows)
@@ -221,7 +221,7 @@ class Lease(Struct):
             self._document = replace(self._document, **fields)
 
     def check(self) -> None:
-        """Raises LeaseHeld when the lease was lost, or could not be renewed for half its life."""
+        """Raises LeaseLost when the lease was lost, or could not be renewed for half its life."""
         if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:
             self._lost = "it could not be renewed in time"
         if self._lost is not None:
@@ -238,7 +238,7 @@ class Lease(Struct):
             self._put(**_NO_HOLDER, **left)
 
     def renew(self) -> None:
-        """Write the heartbeat now. Raises LeaseHeld when the lease was lost, StoreError, and Unreadable."""
+        """Write the heartbeat now. Raises LeaseLost when the lease was lost, StoreError, and Unreadable."""
         self._put()
 
     def _renew_until_stopped(self) -> None:
@@ -267,7 +267,7 @@ class Lease(Struct):
 
     def _own_document(self) -> tuple[str, Json]:
         """The ETag of our lease as it is now, and what others noted beside it: another process did meanwhile, or a
-        write of ours landed although its answer was lost. Raises LeaseHeld when the lease is not ours.
+        write of ours landed although its answer was lost. Raises LeaseLost when the lease is not ours.
         """
         heartbeat = read(self._objects, self.table)
         if heartbeat.etag is not None and (heartbeat.token, heartbeat.document.run) == (self.token, self.run):

@@ -32,7 +32,7 @@ class SideStatus(StrEnum):
     FAILED = "failed"
 
 
-NEW: Json = {
+DEFAULT_FIELDS: Json = {
     "last_mysql_data_timestamp": None,
     "last_mysql_extraction_time": None,
     "last_processed_key": None,
@@ -71,7 +71,7 @@ class Watermark(Struct, frozen=True):
     @classmethod
     def new(cls, table: TableName) -> "Watermark":
         """The document of a table that was never synced."""
-        return cls(table, {"table_name": str(table), **NEW, "metadata": {"version": VERSION, "serial": 0}})
+        return cls(table, {"table_name": str(table), **DEFAULT_FIELDS, "metadata": {"version": VERSION, "serial": 0}})
 
     @classmethod
     def decode(cls, table: TableName, data: bytes, key: str) -> "Watermark":
@@ -86,7 +86,7 @@ class Watermark(Struct, frozen=True):
         metadata = {"version": VERSION, "serial": 0, **(raw.get("metadata") or {})}
         if "created_at" in raw:
             metadata.setdefault("created_at", raw["created_at"])
-        return cls(table, {"table_name": str(table), **NEW, **raw, "metadata": metadata})
+        return cls(table, {"table_name": str(table), **DEFAULT_FIELDS, **raw, "metadata": metadata})
 
     def encode(self) -> bytes:
         """The document as JSON text."""
@@ -120,14 +120,14 @@ class Watermark(Struct, frozen=True):
         return entry if usable else None
 
     @property
-    def is_as_left(self) -> bool:
+    def unchanged_outside(self) -> bool:
         """It has the content that its own last change left: no other tool has edited it since."""
         change = self.change
         if change is None:
             return False
         if "digest" in change:
             return bool(change["digest"] == digest_of(self.content))
-        return complete(change["after"]) == self.content
+        return with_defaults(change["after"]) == self.content
 
     @property
     def problem(self) -> str | None:
@@ -209,7 +209,10 @@ class Watermark(Struct, frozen=True):
         return str(self.fields["mysql_status"])
 
     def load_status(self, warehouse: str | None, *, default: bool) -> str:
-        """The same of loads into one warehouse. default: it is the default profile's, which has a field of its own."""
+        """A SideStatus, or what another tool wrote, of loads into one warehouse.
+
+        default: it is the default profile's, which has a field of its own.
+        """
         if default:
             return str(self.fields["redshift_status"])
         return str(self.loads_into(warehouse).get("status", SideStatus.PENDING))
@@ -223,12 +226,12 @@ class Watermark(Struct, frozen=True):
 
 def digest_of(content: Json) -> str:
     """What tells a content from any other; fields that a later version adds make no difference."""
-    return journal_entries.digest(content, NEW)
+    return journal_entries.digest(content, DEFAULT_FIELDS)
 
 
-def complete(content: Json) -> Json:
+def with_defaults(content: Json) -> Json:
     """The content of a document of any version, with the fields that came later as a new document has them."""
-    return {**NEW, **content}
+    return {**DEFAULT_FIELDS, **content}
 
 
 def _instant(text: str | None) -> datetime | None:

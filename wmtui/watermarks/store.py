@@ -30,7 +30,7 @@ from wmtui.watermarks.bounds import VERSION, with_short_texts, wrong_field
 from wmtui.watermarks.changes import Action, MakePatch, Patch, keep_highest_epoch
 from wmtui.watermarks.documents import Json
 from wmtui.watermarks.journal import Journal
-from wmtui.watermarks.model import Watermark, complete, digest_of
+from wmtui.watermarks.model import Watermark, digest_of, with_defaults
 from wmtui.watermarks.timestamps import format_instant
 from wmtui.watermarks.zones import is_foreign
 
@@ -203,7 +203,10 @@ class WatermarkStore:
             self._identity = self._seen = None
 
     def known_identity(self) -> store_identity.StoreIdentity | None:
-        """The same, read only and seconds old at most: None where nothing was ever written. Raises Unreadable."""
+        """Whose store this is, read only and seconds old at most: None where nothing was ever written.
+
+        Raises Unreadable.
+        """
         with self._proving:
             if self._identity is not None:
                 return self._identity
@@ -265,7 +268,7 @@ class WatermarkStore:
                 raise
             known = False
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
-        return StoredWatermark(Watermark(table, {**complete(content), "metadata": metadata}), None, used, known)
+        return StoredWatermark(Watermark(table, {**with_defaults(content), "metadata": metadata}), None, used, known)
 
     def _adopted(self, table: TableName, stored: StoredWatermark) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.

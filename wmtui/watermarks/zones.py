@@ -47,13 +47,13 @@ def refuse_foreign(mark: Watermark, own: ZoneInfo) -> None:
     if not is_foreign(mark, own):
         return
     wall, here = mark.data_timestamp, wall_of(mark, own)
-    why, place = "a run that has not ended reads by wall clock there", "reset -t {}"
+    why, command = "a run that has not ended reads by wall clock there", "reset -t {}"
     if wall is not None and here is not None:
         why = f"its point {format_wall(wall)} is wall clock there, {format_wall(here)} here"
-        place = f"set -t {{}} --timestamp '{format_wall(here)}'"
+        command = f"set -t {{}} --timestamp '{format_wall(here)}'"
     raise OtherTimeZone(
         f"the watermark of {mark.table} is in the time zone {mark.timezone}, and the profile's is {own.key}",
         why,
         f"set the profile's timezone to {mark.timezone}, or say where reading goes on in {own.key}: "
-        f"`wmtui watermark {place.format(mark.table)}`",
+        f"`wmtui watermark {command.format(mark.table)}`",
     )

@@ -75,7 +75,7 @@ def size(number: int) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """The same where a line end from outside would begin a line of its own."""
+    """Text from outside, safe to show where a line end in it would begin a line of its own."""
     return printable(text).replace("\n", " ")
 
 

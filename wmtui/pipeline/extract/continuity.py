@@ -53,11 +53,11 @@ def check_rows(
         return
     zone = scope.backend.zone
     now = source.cursor_of(table, position.key)
-    short = timedelta(0) if now is None else earlier(position, now, table, zone)
+    set_back = timedelta(0) if now is None else earlier(position, now, table, zone)
     newest = None if counts is None else counts.newest
     nothing_newer = counts is not None and (newest is None or newest < position.cursor)
     where = f"the last row that was read ({_key(position)}, {table.cursor} {format_wall(position.cursor)})"
-    if short > (timedelta(0) if changed else lookback_of(clock, scope.config, table, zone)):
+    if set_back > (timedelta(0) if changed else lookback_of(clock, scope.config, table, zone)):
         raise _went_back(scope, f"{where} has an earlier {table.cursor} now", newest)
     if now is None and nothing_newer and changed:
         raise _went_back(scope, f"{where} is gone, nothing newer is there, and {changed}", newest)
@@ -65,8 +65,8 @@ def check_rows(
         also = "nothing newer is there" if nothing_newer else changed
         text = f"{where} is gone, and {also}: it was deleted, or the source went back; `wmtui verify -t` tells which"
         scope.tell(text, Severity.WARNING)
-    elif short:
-        text = f"{where} has an earlier {table.cursor} now, by {format_duration(short)}"
+    elif set_back:
+        text = f"{where} has an earlier {table.cursor} now, by {format_duration(set_back)}"
         why = "a host whose clock is late changed it, and the target keeps the row of the later time"
         scope.tell(f"{text}: {why}", Severity.WARNING)
     elif changed:
@@ -110,12 +110,12 @@ def check_stamps(
     zone = scope.backend.zone
     usual = BLIND_LOOKBACK if clock.blind else LOOKBACK
     overlap = max(usual, lookback_of(clock, scope.config, table, zone), scope.heartbeat.lookback(mark))
-    short = min(read_to - overlap, to_instant(position.cursor, zone)) - to_instant(newest.cursor, zone)
-    if int(newest.key[0]) <= seen or short <= timedelta(0):
+    too_old_by = min(read_to - overlap, to_instant(position.cursor, zone)) - to_instant(newest.cursor, zone)
+    if int(newest.key[0]) <= seen or too_old_by <= timedelta(0):
         return
     raise SourceWentBack(
         f"stamps of {scope.table} went back: the row with {_key(newest)} is new, and its {table.cursor} "
-        f"{format_wall(newest.cursor)} lies {format_duration(short)} before what is read again",
+        f"{format_wall(newest.cursor)} lies {format_duration(too_old_by)} before what is read again",
         "a clock or a time zone of the source or the application went back, or rows are written with an old stamp; "
         "they are below the watermark and would never be read",
         f"correct the zone or the rows; `wmtui watermark set -t {scope.table} --timestamp "
@@ -123,7 +123,7 @@ def check_stamps(
     )
 
 
-def read_again_from(
+def counts_as_read_to(
     scope: Scope, table: SourceTable, *, clock: SourceClock, high: datetime, read_to: datetime, reached: datetime
 ) -> datetime:
     """Up to which instant the source counts as read. read_to: what was noted of that; reached: the furthest it was.
@@ -213,7 +213,7 @@ def _still(source: SourceConnection, table: SourceTable, r: Range, zone: ZoneInf
     return now is None or not earlier(position, now, table, zone)
 
 
-def prove_reached(
+def refuse_late_server(
     source: SourceConnection, table: SourceTable, run: Run, *, first: str | None, config: TableConfig, zone: ZoneInfo
 ) -> None:
     """Raises SourceError unless everything that a run is to read is there on this connection's server.

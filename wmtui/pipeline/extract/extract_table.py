@@ -6,11 +6,11 @@ from wmtui.errors import Interrupted
 from wmtui.events import Phase, Severity
 from wmtui.model import Order, Span
 from wmtui.pipeline.context import Job
-from wmtui.pipeline.extract.continuity import prove_reached
+from wmtui.pipeline.extract.continuity import refuse_late_server
 from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.pending_run import Pending, PendingKind, find_pending
 from wmtui.pipeline.extract.plan import previous_run, resumed
-from wmtui.pipeline.extract.plan_table import last_run, plan_table, tell_held
+from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, tell_held
 from wmtui.pipeline.extract.run_writer import RunWriter, new_run
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
@@ -94,7 +94,7 @@ class _Extraction:
     def _resume(self, writer: RunWriter) -> bool:
         """Finish an interrupted run after its durable parts; whether all of it was read."""
         job, run = self._job, writer.run
-        prove_reached(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
+        refuse_late_server(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
         job.tell(f"resuming run {run.run} with {count(run.rows, 'row')} after {count(len(run.parts), 'durable part')}")
         previous = previous_run(self._last, self.watermark)
         writer.resume()
@@ -103,7 +103,7 @@ class _Extraction:
     def _start(self) -> None:
         """Plan a new run, named as the lease names it, and read it."""
         job = self._job
-        plan, previous = plan_table(job, self._source, self.watermark, self._table, self._last)
+        plan, previous = plan_extraction(job, self._source, self.watermark, self._table, self._last)
         job.lease.note(held_by=tell_held(job, plan))
         low = format_wall(plan.low) if plan.low else "the beginning"
         blind = f"; {plan.blind}" if plan.blind else ""

@@ -5,7 +5,7 @@ from msgspec import Struct
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract.pending_run import PendingKind, find_pending
 from wmtui.pipeline.extract.plan import Plan, is_overlap, resumed
-from wmtui.pipeline.extract.plan_table import last_run, plan_table, tell_held
+from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, tell_held
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
 from wmtui.pipeline.target_check import check_target
@@ -52,7 +52,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
                 seen_from=None,
             )
         else:
-            plan = plan_table(scope, source, mark, table, last)[0]
+            plan = plan_extraction(scope, source, mark, table, last)[0]
             tell_held(scope, plan)
         rows = sum(source.estimate(table, span) for span in plan.spans if not is_overlap(span))
     return ExtractionPreview(mark, plan, rows)

@@ -7,7 +7,7 @@ from wmtui.events import Severity
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract import continuity
 from wmtui.pipeline.extract.pending_run import refuse_other_order
-from wmtui.pipeline.extract.plan_table import clock_of
+from wmtui.pipeline.extract.plan_extraction import clock_of
 from wmtui.runs.run_document import Run
 from wmtui.sources import CursorCounts, SourceConnection, SourceTable
 from wmtui.watermarks import pins

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from wmtui.events import Phase, Severity
 from wmtui.model import Span, Strategy
+from wmtui.pipeline.background import Background
 from wmtui.pipeline.context import Job
-from wmtui.pipeline.extract.continuity import prove_reached
+from wmtui.pipeline.extract.continuity import refuse_late_server
 from wmtui.pipeline.extract.limits import LimitCheck
 from wmtui.pipeline.extract.overlap import RowDigests, unread
-from wmtui.pipeline.extract.part_writer import Background, Chunk, ChunkBuilder
+from wmtui.pipeline.extract.part_writer import Chunk, ChunkBuilder
 from wmtui.pipeline.extract.plan import is_overlap
 from wmtui.pipeline.extract.run_writer import RunWriter
 from wmtui.pipeline.target_check import required_columns
@@ -84,7 +85,9 @@ class SpanReader:
         """One reader among several, on a connection of its own."""
         job, run = self._job, self._writer.run
         with job.backend.source.connect() as source:
-            prove_reached(source, self._table, run, first=self._source.server, config=job.config, zone=job.backend.zone)
+            refuse_late_server(
+                source, self._table, run, first=self._source.server, config=job.config, zone=job.backend.zone
+            )
             self._read_span(source, index, span)
 
     def _read_span(self, source: SourceConnection, index: int, span: Span) -> None:

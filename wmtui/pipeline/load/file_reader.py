@@ -24,7 +24,7 @@ def open_part(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.Parq
 
 
 def open_footer(objects: ObjectStore, table: TableName, file: LoadFile) -> pq.ParquetFile:
-    """The same without its rows: schema and counts, read from the end of the file."""
+    """A file without its rows: schema and counts, read from the end of the file."""
     if file.size > FOOTER_BYTES:
         footer = footer_of(_version(objects, table, file, FOOTER_BYTES))
         if footer is not None:

@@ -9,7 +9,7 @@ _DOUBLED = ("duplicate key", "duplicate entry", "unique constraint", "primary ke
 
 
 def explain_refusal(job: Job, error: LoadRefused) -> LoadRefused:
-    """The same error, with what of the target explains a key that is there twice."""
+    """The error, with what of the target explains a key that is there twice."""
     if not any(words in str(error).casefold() for words in _DOUBLED):
         return error
     try:

@@ -1,1 +1,1 @@
-"""DuckDB as source (`embedded` in tables.yaml): one file on this host, for demos and tests."""
+"""DuckDB as source (`type: duckdb` in tables.yaml): one file on this host, for demos and tests."""

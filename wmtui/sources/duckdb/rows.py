@@ -39,8 +39,8 @@ def scan_batches(
     values: Mapping[str, KeyValue],
     batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
-    """The same of a query in no order, in little memory, unless rows are so long that DuckDB, which reads 2,048 at
-    once, needs more.
+    """Stream the rows of a query in no order, in little memory, unless rows are so long that DuckDB, which reads 2,048
+    at once, needs more.
     """
     rows = 0
     for limit in (_SCANNING_MEMORY, "RESET memory_limit"):

@@ -69,8 +69,8 @@ class DuckDBSource:
 
 
 class DuckDBConnection:
-    """The same file to the end of a run; see the `SourceConnection` protocol. It is opened for each operation, so that
-    the program that writes it gets in between.
+    """The DuckDB file to the end of a run; see the `SourceConnection` protocol. It is opened for each operation, so
+    that the program that writes it gets in between.
     """
 
     def __init__(self, path: str, zone: ZoneInfo, clock: Clock) -> None:

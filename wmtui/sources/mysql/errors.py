@@ -90,7 +90,7 @@ def plain_errors(config: MySQLConfig) -> Iterator[None]:
 
 @contextmanager
 def plain_login_errors(config: MySQLConfig) -> Iterator[None]:
-    """The same for those of a login, whose reasons depend on how it was tried."""
+    """Turn the driver's errors at a login into SourceError; their reasons depend on how it was tried."""
     try:
         yield
     except DriverError as error:

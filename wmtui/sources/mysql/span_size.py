@@ -73,7 +73,8 @@ def _ends(session: Session, query: SpanQuery, column: str) -> tuple[Any, Any] | 
 
 
 def _walked_ends(session: Session, query: SpanQuery, column: str) -> tuple[Any, Any] | None:
-    """The same by the first hit from either end of the column's index, where few rows on the way are outside.
+    """What `_ends` finds, by the first hit from either end of the column's index, where few rows on the way are
+    outside.
 
     MariaDB 10.11 answers NULL to MIN or MAX of a TIMESTAMP column below a bound outside that type's range.
     """

@@ -107,7 +107,7 @@ def fields(service: Service, look: Look, consequence: Consequence) -> list[tuple
 
 
 def aged(shown: Sequence[tuple[str, str, str]], look: Look, limit: timedelta, since: timedelta) -> Fields:
-    """The same fields some time after they were read: ages grow."""
+    """Fields some time after they were read: ages grow."""
     texts = {"lag": _lag(look, limit, since)}
     if look.heartbeat is not None and look.status.phase:
         texts["running"] = _run(look, look.heartbeat, since)

@@ -22,7 +22,7 @@ class Column(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A line: its cells, and how loud it is."""
+    """A line: its cells, and its tone."""
 
     cells: tuple[str, ...]
     kind: str = ""

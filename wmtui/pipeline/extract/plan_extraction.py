@@ -19,7 +19,7 @@ from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.timestamps import format_wall, to_instant
 
 
-def plan_table(
+def plan_extraction(
     scope: Scope, source: SourceConnection, mark: Watermark, table: SourceTable, last: Run | None
 ) -> tuple[Plan, Run | None]:
     """The plan the next extraction executes after the `last` committed run, and that run if its overlap counts.
@@ -35,7 +35,7 @@ def plan_table(
     reached = max([*highs, *([read_to] if read_to else [])], default=None)
     if reached is not None and read_to is not None:
         high = high_of(clock, scope.config, table.cursor_digits, backend.zone)
-        read_to = continuity.read_again_from(scope, table, clock=clock, high=high, read_to=read_to, reached=reached)
+        read_to = continuity.counts_as_read_to(scope, table, clock=clock, high=high, read_to=read_to, reached=reached)
         if isinstance(scope, Job):
             continuity.note_clock(scope, mark, table, clock=clock, read_to=read_to, reached=reached)
     made = plan(

@@ -31,14 +31,14 @@ Events = SimpleQueue[Event | None]
 
 
 class Work(Protocol[_Result_co]):
-    """What is watched: it reports events, and raises or returns soon after it was asked to stop."""
+    """What is run: it reports events, and raises or returns soon after it was asked to stop."""
 
     def __call__(self, *, emit: Emit, stop: Stop) -> _Result_co:
         """Do it."""
         ...
 
 
-def watch(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> _Result_co:
+def run_with_progress(console: Console, work: Work[_Result_co], tap: Emit | None = None) -> _Result_co:
     """Do the work, showing progress; returns what it returns. tap: gets every event besides, in this thread.
 
     The first Ctrl-C or SIGTERM stops between parts, the second at once. Raises what the work raises, and Interrupted
