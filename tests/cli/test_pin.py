@@ -147,7 +147,7 @@ def test_undo_brings_no_pin_back(wmtui: Wmtui, stack: Stack) -> None:
     assert stack.mark()["last_mysql_data_timestamp"] == "2025-08-04 00:00:00"
 
 
-def test_the_owner_may_pin_anew_and_nobody_else(wmtui: Wmtui, stack: Stack) -> None:
+def test_the_owner_may_pin_again_and_nobody_else(wmtui: Wmtui, stack: Stack) -> None:
     pin(wmtui)
     assert pin(wmtui, "--until", "1d")["until"] is not None
     wmtui("watermark", "unpin", *ORDERS)

@@ -51,7 +51,7 @@ def assert_refused(stack: Stack, before: str, now: str) -> None:
     ("settings", "now"), [(BY_CREATION, "created_at (id)"), (BY_CODE, "update_at (code)")], ids=["cursor", "key"]
 )
 @pytest.mark.parametrize("edit", ["set", "reset"])
-def test_another_cursor_or_key_is_refused_until_the_watermark_is_placed_anew(
+def test_another_cursor_or_key_is_refused_until_the_watermark_is_placed_again(
     orders: Stack, settings: dict[str, Any], now: str, edit: str
 ) -> None:
     orders.service.watermarks.set(orders.table(), "2020-01-01")
@@ -85,7 +85,7 @@ def test_a_run_that_was_killed_is_not_resumed_by_another_cursor_or_key(
     assert count(orders) == [(100, 100)]
 
 
-def test_a_run_over_other_columns_is_abandoned_and_begun_anew(orders: Stack) -> None:
+def test_a_run_over_other_columns_is_abandoned_and_begun_again(orders: Stack) -> None:
     orders.sync(stop_after=3)
     orders.source("ALTER TABLE shop.orders ADD COLUMN note VARCHAR DEFAULT 'new'")
     orders.sync_one()

@@ -80,7 +80,7 @@ def test_of_two_hosts_in_two_zones_the_second_is_refused_and_no_row_is_lost_or_d
     assert ids(instants) == [*range(1, 6), *range(11, 16), *range(21, 26)]
 
 
-def test_a_zone_that_was_changed_is_followed_by_a_point_said_anew(instants: Stack) -> None:
+def test_a_zone_that_was_changed_is_followed_by_a_point_said_again(instants: Stack) -> None:
     host(instants, UTC)
     seed(instants, 1, hours=3)
     instants.sync_one()

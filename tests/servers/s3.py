@@ -32,7 +32,7 @@ ENVIRONMENT = {
 """Where boto finds credentials the server accepts, none of the machine's own, and no way out of the machine."""
 
 shared_loader = cache(create_loader)
-"""Hands every botocore session the same reader of service descriptions, which it would parse anew for each client."""
+"""Hands every botocore session the same reader of service descriptions, which it would parse again for each client."""
 
 _HOLD_SECONDS = 30
 

@@ -188,7 +188,7 @@ def test_a_failure_before_the_write_changes_nothing_and_is_an_error(
     assert list(lake.list("watermark/tables/")) == list(lake.list("watermark/journal/")) == []
 
 
-def test_a_blind_change_is_computed_anew_on_what_another_writer_left(
+def test_a_blind_change_is_computed_again_on_what_another_writer_left(
     watermarks: WatermarkStore, objects: ObjectStore, clock: HandClock, table: TableName
 ) -> None:
     other = WatermarkStore(objects, clock, BEN)
