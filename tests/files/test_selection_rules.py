@@ -227,6 +227,20 @@ def test_a_file_newly_held_back_has_all_days_counted_again(lake: Lake, clock: Ha
     assert [file.key.rpartition("/")[2] for file in found.held_back_files] == ["old.parquet", "late.parquet"]
 
 
+def test_a_file_held_back_that_was_written_when_all_days_were_last_listed_is_in_that_count(
+    lake: Lake, clock: HandClock
+) -> None:
+    floor = automated(load_floor="2025-08-14T11:00:00Z")
+    clock.advance(hours=-1)
+    lake.foreign("late")
+    clock.advance(hours=1)
+    lake.leave({"decisions": 0, "listed_in": {WAREHOUSE: listing_note(floor, HERE, NONE, 2, NOON - HOUR)}})
+    found = lake.select(floor)
+    assert [file.last_modified for file in found.held_back_files] == [NOON - HOUR]
+    assert (found.since, found.held_back, found.whole_at) == (date(2025, 8, 13), 2, NOON - HOUR)
+    assert found.holds_back_since(NOON - HOUR - timedelta(seconds=1))
+
+
 def test_loads_of_the_day_before_the_window_are_known(lake: Lake, clock: HandClock) -> None:
     clock.advance(days=-3)
     old = lake.foreign("a")
