@@ -100,5 +100,5 @@ def test_a_store_that_refuses_writes_has_proven_nothing(store: S3Store, s3: S3Se
 def test_a_probe_touched_by_somebody_else_is_a_failure_and_no_verdict(store: S3Store, s3: S3Server) -> None:
     s3.faults.add(refuse(409, "ConditionalRequestConflict"), method="PUT")
 
-    with pytest.raises(StoreError, match="somebody else"):
+    with pytest.raises(StoreError, match="another process"):
         prove_conditions(store)

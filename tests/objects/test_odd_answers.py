@@ -126,10 +126,10 @@ def test_a_page_of_html_under_a_documents_key_is_unreadable(store: S3Store, s3: 
 
 def test_a_store_that_always_answers_412_is_refused_before_anything_is_written(store: S3Store, s3: S3Server) -> None:
     s3.faults.add(refuse(412, "PreconditionFailed"), method="PUT", times=None)
-    failure(lambda: prove_conditions(store), "answers 412", "nobody has")
+    failure(lambda: prove_conditions(store), "answers 412", "it was not")
     marks = WatermarkStore(store, utc_now, Author("me", "here"))
-    failure(lambda: marks.change(TABLE, "set", lambda _: {}), "answers 412", "nobody has")
-    failure(lambda: put_part(store, "in/part", b"1"), "answers 412", "nobody has")
+    failure(lambda: marks.change(TABLE, "set", lambda _: {}), "answers 412", "it was not")
+    failure(lambda: put_part(store, "in/part", b"1"), "answers 412", "it was not")
 
 
 @pytest.mark.parametrize("existing", [False, True])
@@ -141,9 +141,9 @@ def test_a_document_that_is_always_answered_with_412_is_told_as_such(
     s3.faults.add(refuse(412, "PreconditionFailed"), method="PUT", key="tables/" if existing else "locks/", times=None)
     before = len(s3.requests)
     if existing:
-        failure(lambda: marks.change(TABLE, "set", lambda _: {}), "answers 412", "nobody has")
+        failure(lambda: marks.change(TABLE, "set", lambda _: {}), "answers 412", "it was not")
     else:
-        failure(lambda: lease.acquire(store, utc_now, Author("me", "here"), TABLE, "run"), "answers 412", "nobody has")
+        failure(lambda: lease.acquire(store, utc_now, Author("me", "here"), TABLE, "run"), "answers 412", "it was not")
     assert len(s3.requests) - before < 30
 
 
