@@ -1,6 +1,6 @@
-"""What pages name is there: files, modules, functions, and terms that somebody uses.
+"""What pages name is there: files, modules, functions, and terms that are in use.
 
-Guards against a page that a renamed function or a moved file left behind.
+Guards against a page that names a function or file under its old name.
 """
 
 import importlib
@@ -86,6 +86,6 @@ def test_links_to_headings_lead_to_one(page: str) -> None:
 
 @pytest.mark.parametrize("page", ["protocol", "architecture", "glossary"])
 def test_pages_stand_alone(page: str) -> None:
-    """They send nobody to notes that are not in the repository."""
+    """They name no notes that are not in the repository."""
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     assert re.search(r"\.\./shared|DESIGN\.md|DECISIONS\.md|no longer|used to\b", text) is None

@@ -2,7 +2,7 @@
 
 A real pipeline on a local folder writes every kind of document in every form that it can have; what it writes is held
 against the page field by field, and the page's examples are read and written by the product. Guards against a format
-that was changed without its page, and against a page that describes what nobody writes.
+that was changed without its page, and against a page that describes what is never written.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What every room says alike: numbers of things, and the valid word that somebody meant."""
+"""What every package says alike: numbers of things, and the valid word nearest to a wrong one."""
 
 from wmtui.texts import count, did_you_mean, nearest
 

@@ -41,6 +41,17 @@ def fail_source_after(stack: Stack, monkeypatch: pytest.MonkeyPatch, batches: in
     stack.patch_source(monkeypatch, "read", broken)
 
 
+def stop_before_first_part(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync, and fail when the run has its document and no part."""
+
+    def fail(*_: object) -> None:
+        raise StoreError("failed before the first part")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_writer, "put_part", fail)
+        stack.sync()
+
+
 def runs(stack: Stack) -> list[RunState]:
     store = RunStore(stack.service.workspace.objects, stack.table())
     return [stored.run.state for name in store.since("") if (stored := store.read(name))]
@@ -82,13 +93,7 @@ def test_a_run_without_parts_that_is_stopped_again_before_its_first_row_stays_to
     seed(embedded, 5)
     embedded.sync_one()
     embedded.insert((6, 1, "new", ago(minutes=30)))
-    with monkeypatch.context() as patch:
-
-        def crash(*_: object) -> None:
-            raise StoreError("killed before the first part")
-
-        patch.setattr(run_writer, "put_part", crash)
-        embedded.sync()
+    stop_before_first_part(embedded, monkeypatch)
 
     (result,) = embedded.sync(stop_after=0, limit=100)
 
@@ -105,13 +110,7 @@ def test_an_interrupted_run_whose_rows_are_gone_is_given_up_and_what_is_new_is_r
     seed(embedded, 5)
     embedded.sync_one()
     embedded.insert((6, 1, "gone", ago(hours=1)))
-    with monkeypatch.context() as patch:
-
-        def crash(*_: object) -> None:
-            raise StoreError("killed before the first part")
-
-        patch.setattr(run_writer, "put_part", crash)
-        embedded.sync()
+    stop_before_first_part(embedded, monkeypatch)
     embedded.source(f"DELETE FROM {embedded.table()} WHERE id = 6")
     embedded.let_pass(days=1)
     embedded.insert((7, 1, "new", ago(hours=-10)))
