@@ -1,36 +1,72 @@
-"""`wmtui watermark get` against its floor: python, a boto3 client and one GET of the same document."""
+"""How long commands take to start, each against the least that a Python program needs for the same.
+
+`wmtui watermark get` of a store in S3 against a boto3 client and one GET of the same document; of a folder, and
+`wmtui --help`, against the import of click, json and yaml. Run in turn.
+"""
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
 
-from benchmarks.measure import pairs
+from benchmarks.figures import Figure, show
+from benchmarks.measure import compared, interleaved
 from tests.servers.s3 import ENVIRONMENT, S3Server
 
-FLOOR = """
+KEY = "watermark/tables/shop.orders.json"
+DOCUMENT = b'{"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-09 20:00:01"}'
+WITH_S3 = f"""
 import sys, boto3
 client = boto3.client("s3", endpoint_url=sys.argv[1])
-client.get_object(Bucket=sys.argv[2], Key="watermark/tables/shop.orders.json")["Body"].read()
+client.get_object(Bucket=sys.argv[2], Key={KEY!r})["Body"].read()
 """
-DOCUMENT = b'{"table_name": "shop.orders", "last_mysql_data_timestamp": "2025-08-09 20:00:01"}'
+WITHOUT = "import click, json, yaml"
 TIMES = 15
 
 
-def main() -> None:
-    """Print both medians and their ratio."""
+def figures(times: int = TIMES) -> Iterator[Figure]:
+    """A row for each command."""
     os.environ.update(ENVIRONMENT)
-    with S3Server() as s3, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        s3 = stack.enter_context(S3Server())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bucket = s3.new_bucket()
-        s3.fill(bucket, ["watermark/tables/shop.orders.json"], DOCUMENT)
-        path = Path(folder) / "tables.yaml"
-        embedded = {"type": "duckdb", "path": "none.duckdb"}
-        store = {"store": f"s3://{bucket}", "s3": {"endpoint_url": s3.endpoint_url}}
-        profile = {**store, "source": embedded, "warehouse": embedded}
-        path.write_text(yaml.safe_dump({"version": 1, "profiles": {"p": profile}, "tables": {"shop.orders": {}}}))
-        get = [sys.executable, "-m", "wmtui", "--config", str(path), "watermark", "get", "-t", "shop.orders", "--json"]
-        floor = [sys.executable, "-c", FLOOR, s3.endpoint_url, bucket]
-        ours, least = pairs(get, floor, TIMES)
-    print(f"watermark get {ours * 1000:.0f} ms, floor {least * 1000:.0f} ms, ratio {ours / least:.2f} (budget 1.5)")
+        s3.fill(bucket, [KEY], DOCUMENT)
+        (folder / "lake" / KEY).parent.mkdir(parents=True)
+        (folder / "lake" / KEY).write_bytes(DOCUMENT)
+        on_s3 = configure(folder / "s3.yaml", f"s3://{bucket}", {"s3": {"endpoint_url": s3.endpoint_url}})
+        on_disk = configure(folder / "folder.yaml", str(folder / "lake"), {})
+        wmtui = [sys.executable, "-m", "wmtui"]
+        get = ["watermark", "get", "-t", "shop.orders", "--json"]
+        commands = [
+            [*wmtui, "--config", on_s3, *get],
+            [sys.executable, "-c", WITH_S3, s3.endpoint_url, bucket],
+            [*wmtui, "--config", on_disk, *get],
+            [*wmtui, "--help"],
+            [sys.executable, "-c", WITHOUT],
+        ]
+        of_s3, with_s3, of_folder, of_help, without = interleaved(commands, times)
+    yield compared("watermark get, S3, to a boto3 client and one GET", of_s3, with_s3, 1.5)
+    yield compared("watermark get, a folder, to importing click, json, yaml", of_folder, without, 2)
+    yield compared("--help, to importing click, json, yaml", of_help, without, 2)
+
+
+def configure(path: Path, store: str, others: dict[str, object]) -> str:
+    """Write a tables.yaml of one table; returns its path."""
+    embedded = {"type": "duckdb", "path": "none.duckdb"}
+    profile = {"store": store, **others, "source": embedded, "warehouse": embedded}
+    path.write_text(yaml.safe_dump({"version": 1, "profiles": {"p": profile}, "tables": {"shop.orders": {}}}))
+    return str(path)
+
+
+def main() -> None:
+    """Print a line per command."""
+    show(figures())
+
+
+if __name__ == "__main__":
+    main()

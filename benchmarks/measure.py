@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure
+
 
 @dataclass(frozen=True)
 class Run:
@@ -51,12 +53,20 @@ def _watch(pid: int, peaks: list[int]) -> None:
         time.sleep(0.02)
 
 
-def pairs(first: Sequence[str], second: Sequence[str], times: int) -> tuple[float, float]:
-    """The median wall times of two commands run in turn, after a warm-up of each."""
-    walls: tuple[list[float], list[float]] = ([], [])
+def interleaved(commands: Sequence[Sequence[str]], times: int) -> list[list[Run]]:
+    """The runs of each command, all of them run in turn, after a warm-up of each."""
+    runs: list[list[Run]] = [[] for _ in commands]
     for number in range(times + 1):
-        for command, seen in zip((first, second), walls, strict=True):
-            wall = run(command).wall
+        for command, seen in zip(commands, runs, strict=True):
+            done = run(command)
             if number:
-                seen.append(wall)
-    return statistics.median(walls[0]), statistics.median(walls[1])
+                seen.append(done)
+    return runs
+
+
+def compared(name: str, ours: Sequence[Run], least: Sequence[Run], budget: float) -> Figure:
+    """The median on the clock; and by processor time, which other work on the machine disturbs less, the ratio to the
+    least that could do.
+    """
+    ratio = statistics.median(run.cpu for run in ours) / statistics.median(run.cpu for run in least)
+    return Figure(name, statistics.median(run.wall for run in ours) * 1000, "ms", ratio, budget)

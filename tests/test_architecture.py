@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wmtui import service
+
 HEAVY = {"boto3", "botocore", "duckdb", "mysql", "psycopg", "pyarrow", "rich", "textual"}
 LIGHT_MODULES = [
     "wmtui.config",
@@ -88,3 +90,32 @@ def test_a_circle_would_be_noticed_inside_functions_and_among_types_too() -> Non
     }
     graph = {name: set(imported(source, sources)) for name, source in sources.items()}
     assert sorted(set(circle(graph))) == ["a", "b", "c.d"]
+
+
+FIRST = "wmtui.mysql_library"
+"""What has to be imported before pyarrow; where a module uses that, a package around it imports this."""
+
+
+def test_wherever_pyarrow_is_used_the_driver_of_mysql_was_loaded_before() -> None:
+    modules = modules_below("wmtui")
+    trees = {name: path.read_text() for name, path in modules.items()}
+    first = {name for name, text in trees.items() if FIRST in set(imported(text, [FIRST]))}
+    with_pyarrow = {name for name, text in trees.items() if set(imported(text, ["pyarrow"]))}
+    covered = {name for name in modules if any(name.startswith(f"{package}.") for package in first)}
+    uncovered = with_pyarrow - covered
+    users = {user for user, text in trees.items() if uncovered & set(imported(text, uncovered))}
+
+    assert len(with_pyarrow) > 20
+    assert uncovered == {"wmtui.column_types"}
+    assert users <= covered
+
+
+@pytest.mark.parametrize("package", ["sources", "warehouses", "pipeline", "verify", "demo"])
+def test_a_package_that_uses_pyarrow_loads_the_driver_of_mysql(package: str) -> None:
+    assert "_mysql_connector" in loaded_by(f"import wmtui.{package}")
+
+
+def test_whatever_service_exports_is_there() -> None:
+    assert [name for name in service.__all__ if getattr(service, name, None) is None] == []
+    with pytest.raises(AttributeError):
+        _ = service.Nothing  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ Three more are answers of an object store that callers handle and users never se
 PreconditionFailed and WriteContended.
 """
 
-import traceback
 from collections.abc import Iterable, Iterator
 from enum import IntEnum, StrEnum
 from typing import ClassVar
@@ -442,6 +441,8 @@ class Bug(WmtuiError):
     @property
     def trace(self) -> str:
         """The traceback, for developers."""
+        import traceback
+
         return "".join(traceback.format_exception(self.__cause__))
 
 
@@ -466,6 +467,8 @@ class Interrupted(WmtuiError):
 
 def _own_frame(cause: BaseException) -> str:
     """The innermost line of wmtui that the exception came through."""
+    import traceback
+
     frames = traceback.extract_tb(cause.__traceback__)
     own = [frame for frame in frames if "/wmtui/" in frame.filename.replace("\\", "/")]
     if not own:

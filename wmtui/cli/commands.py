@@ -13,24 +13,39 @@ from wmtui.errors import ExitCode, UsageError
 RUN = "--run"
 """Written as an option, for cron lines; it is a command of that name, which takes the options of `sync`."""
 _COMMANDS = {
-    "accept": "accept",
-    "clean": "clean",
-    "doctor": "doctor",
-    "files": "files",
-    "locks": "locks",
-    RUN: "sync:run",
-    "status": "status",
-    "store": "store",
-    "sync": "sync",
-    "unlock": "locks:unlock",
-    "verify": "verify",
-    "watermark": "watermark",
+    "accept": ("accept", "Let a table go on loading into its target as both are now; needs --reason."),
+    "clean": ("clean", "Remove parts that no load will ever take; without -t also the store's forgotten objects."),
+    "doctor": ("doctor", "Check store, source and warehouse; with -t also the table's key, cursor and size."),
+    "files": ("files", "Show every file of a table with its verdict: loaded next or not, and why."),
+    "locks": ("locks", "Show the leases of live runs, and of dead ones that no run has taken over yet."),
+    RUN: ("sync:run", "Sync every table, for cron; tables with a manual watermark are only loaded."),
+    "status": ("status", "Show how every table is; exit 1 if the state of a table is an error (✗)."),
+    "store": ("store", "Show or accept whose store this is."),
+    "sync": ("sync", "Extract what is new in the source, and load it into the warehouse."),
+    "unlock": (
+        "locks:unlock",
+        "Break the lease of this id, as `wmtui locks` shows it; a run that still holds it stops.",
+    ),
+    "verify": ("verify", "Compare the warehouse with the source, row by row, up to the watermark's position."),
+    "watermark": ("watermark", "Look at watermarks and move them."),
 }
-"""Where each command is, below `wmtui.cli`: the module, and the name in it where that is another."""
+"""Where each command is, below `wmtui.cli`: the module, and the name in it where that is another; and the first
+sentence of its help, so that the list of commands imports none of them.
+"""
 
 
 class _Root(Group):
     """Imports the command that is asked for; the others cost no time."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Every command with the beginning of its help."""
+        width = formatter.width - 6 - max(map(len, _COMMANDS))
+        rows = [
+            (name, click.Command(name, help=about).get_short_help_str(width))
+            for name, (_, about) in sorted(_COMMANDS.items())
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(_COMMANDS)
@@ -38,7 +53,7 @@ class _Root(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module, _, own_name = _COMMANDS[cmd_name].partition(":")
+        module, _, own_name = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"wmtui.cli.{module}"), own_name or module)
         return command
 

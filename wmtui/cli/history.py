@@ -1,7 +1,7 @@
 """`wmtui watermark history` and `undo`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,9 +9,11 @@ from wmtui.cli.invocation import Invocation, pass_invocation
 from wmtui.cli.options import Command, table_option
 from wmtui.cli.watermark_output import show_consequence
 from wmtui.errors import ExitCode, Unreadable, combine
-from wmtui.service import Entry
 from wmtui.words.changes import differences
 from wmtui.words.values import ABSENT
+
+if TYPE_CHECKING:
+    from wmtui.service import Entry
 
 
 @click.command(
@@ -69,7 +71,7 @@ def undo(invocation: Invocation, table: str | None, to: int | None) -> None:
     show_consequence(invocation, invocation.service.history.undo(name, to, force=options.force, reason=options.reason))
 
 
-def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:
+def _as_json(entry: "Entry | Unreadable") -> dict[str, Any]:
     if isinstance(entry, Unreadable):
         return {"key": entry.key, "error": entry.failure}
     diff = {name: {"old": old, "new": new} for name, (old, new) in entry.diff.items()}
@@ -85,7 +87,7 @@ def _as_json(entry: Entry | Unreadable) -> dict[str, Any]:
     }
 
 
-def _lines(entry: Entry | Unreadable) -> Iterator[str]:
+def _lines(entry: "Entry | Unreadable") -> Iterator[str]:
     """A change in words: its head, then a line for each field."""
     if isinstance(entry, Unreadable):
         yield f"{'?':>4}  {entry.key}: {entry.why}"

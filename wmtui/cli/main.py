@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -70,6 +69,8 @@ def _tell(invocation: Invocation, error: WmtuiError) -> None:
     if isinstance(error, Bug):
         invocation.console.tell(error.trace, Severity.DEBUG)
     elif invocation.console.shows(Severity.DEBUG):
+        import traceback
+
         invocation.console.tell("".join(traceback.format_exception(error)), Severity.DEBUG)
 
 
@@ -78,6 +79,8 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
     if issubclass(kind, KeyboardInterrupt):
         return
     if "--debug" in sys.argv:
+        import traceback
+
         print(printable("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
     print(
         f"wmtui: this is a bug in wmtui ({kind.__name__})\n  next: run it again with --debug and report the traceback",

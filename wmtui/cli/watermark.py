@@ -2,7 +2,6 @@
 
 import click
 
-from wmtui.cli import watermark_view as view
 from wmtui.cli.document import read_document
 from wmtui.cli.history import history, undo
 from wmtui.cli.invocation import Invocation, pass_invocation
@@ -53,7 +52,11 @@ def get(invocation: Invocation, table: str | None, show_files: bool) -> None:
         return
     service, console = invocation.service, invocation.console
     mark = service.watermarks.get(service.table(table))
-    files = view.loaded_files(service.files.select(mark.table)) if show_files else None
+    files = None
+    if show_files:
+        from wmtui.cli.watermark_view import loaded_files
+
+        files = loaded_files(service.files.select(mark.table))
     if invocation.options.json:
         console.json({**mark.fields, **({} if files is None else {"processed_s3_files": files})})
         return
@@ -139,6 +142,8 @@ def reset(invocation: Invocation, table: str | None, point: str | None) -> None:
 @pass_invocation
 def list_(invocation: Invocation) -> ExitCode:
     """Show every configured table's watermark, also of those never synced."""
+    from wmtui.cli import watermark_view as view
+
     console, service = invocation.console, invocation.service
     workspace = service.workspace
     looks, now = service.overview.looks(workspace.settings.tables), workspace.clock()

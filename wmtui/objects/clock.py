@@ -1,7 +1,6 @@
 """The store's own clock: that of this host, corrected by what the store's answers say."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from wmtui.model import Clock, utc_now
 
@@ -29,6 +28,8 @@ class StoreClock:
 
     def heard(self, date: str | None) -> None:
         """Note the Date header of an answer that has just come; a missing or garbled one says nothing."""
+        from email.utils import parsedate_to_datetime
+
         try:
             now = parsedate_to_datetime(date or "").astimezone(UTC)
         except ValueError:

@@ -5,3 +5,5 @@ then loads (`load`), and notes a failure in the watermark. `context` holds what 
 to plan and to choose files, `Job` adds the lease and may change things. `target_check` compares the source's columns
 with the target's before the first row is read. `background` writes while the next rows are read.
 """
+
+import wmtui.mysql_library  # noqa: F401

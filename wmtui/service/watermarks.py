@@ -6,13 +6,10 @@ unpinned first, which the journal shows.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wmtui.errors import ConfirmationNeeded, Conflict, RowsWouldDouble, Unreadable, UsageError
 from wmtui.model import TableName
-from wmtui.runs.run_document import RunStore, new_run_id, run_started
-from wmtui.runs.settle import settle_for_edit
-from wmtui.service.table_documents import Consequence, TableDocuments, consequence
 from wmtui.service.workspace import Workspace
 from wmtui.watermarks import changes, documents
 from wmtui.watermarks.bounds import LARGEST
@@ -23,6 +20,9 @@ from wmtui.watermarks.pins import refuse_pinned
 from wmtui.watermarks.source_progress import read_to
 from wmtui.watermarks.timestamps import format_wall, parse_point, preset_names, to_instant
 from wmtui.watermarks.zones import refuse_foreign, wall_of
+
+if TYPE_CHECKING:
+    from wmtui.service.table_documents import Consequence
 
 _TRIES = 60
 """Lost races of an edit before giving up, as many as the store's own."""
@@ -42,7 +42,7 @@ class Watermarks:
         """The watermark of a table; of a document that is gone what the journal knows, for a decision about it."""
         return self._workspace.watermarks.standing(table)
 
-    def restore(self, table: TableName, *, reason: str | None = None) -> Consequence:
+    def restore(self, table: TableName, *, reason: str | None = None) -> "Consequence":
         """Bring a document that is gone back as its newest change left it, a pending run too.
 
         Raises LeaseHeld during a run, Conflict when it is there again, Unreadable where the journal has gaps.
@@ -85,7 +85,7 @@ class Watermarks:
         force: bool = False,
         reason: str | None = None,
         seen: Watermark | None = None,
-    ) -> Consequence:
+    ) -> "Consequence":
         """Place a table's watermark at a point by hand.
 
         seen: the watermark that the decision was based on; None: it is placed whatever is there. Raises UsageError
@@ -107,13 +107,15 @@ class Watermarks:
 
     def _after_every_run(self, table: TableName) -> datetime:
         """Now, or after the newest run of a host whose clock is ahead: an edit comes after every run so far."""
+        from wmtui.runs.run_document import RunStore, new_run_id, run_started
+
         now = self._workspace.clock()
         later = map(run_started, RunStore(self._workspace.objects, table).since(new_run_id(now)))
         return max([now, *(started + timedelta(milliseconds=1) for started in later)])
 
     def reset(
         self, table: TableName, *, force: bool = False, reason: str | None = None, seen: Watermark | None = None
-    ) -> Consequence:
+    ) -> "Consequence":
         """Make a table new again, in the next epoch. Data in the store and the warehouse is never touched.
 
         seen: as for `set`. Raises ConfirmationNeeded where starting again doubles rows, LeaseHeld during a run, and
@@ -125,7 +127,7 @@ class Watermarks:
 
     def import_document(
         self, table: TableName, document: Mapping[str, Any], *, force: bool = False, reason: str | None = None
-    ) -> Consequence:
+    ) -> "Consequence":
         """Take over the fields of a document that `get --json` printed, unless the watermark changed since.
 
         Raises UsageError when it is no watermark of this table or lies in the future, ConfigError when its point is in
@@ -173,7 +175,7 @@ class Watermarks:
 
     def change(
         self, table: TableName, action: Action, edit: MakePatch, *, reason: str | None, seen: Watermark | None = None
-    ) -> Consequence:
+    ) -> "Consequence":
         """Move a watermark by hand: refused while it is pinned or a run is alive, a pending run is settled first.
 
         What comes of it must be in the profile's time zone: ConfigError else.
@@ -204,6 +206,8 @@ class Watermarks:
     def _change_settled(
         self, table: TableName, action: Action, edit: MakePatch, reason: str | None, seen: Watermark | None
     ) -> None:
+        from wmtui.runs.settle import settle_for_edit
+
         workspace = self._workspace
         mark = self.standing(table)
         edit(mark)  # What is refused anyway settles nothing.
@@ -221,8 +225,10 @@ class Watermarks:
                 "add --force if that is what you want",
             )
 
-    def _changed(self, table: TableName) -> Consequence:
+    def _changed(self, table: TableName) -> "Consequence":
         """The watermark as it is after a change, re-read, and what follows from it."""
+        from wmtui.service.table_documents import TableDocuments, consequence
+
         documents = TableDocuments.read(self._workspace, table)
         return consequence(self._workspace, documents, self._workspace.new_filter())
 

@@ -3,30 +3,29 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from wmtui.config import Settings, TableConfig
 from wmtui.errors import ReadOnly, UnknownName, Unreachable, UsageError, WmtuiError, as_wmtui_error
-from wmtui.files.listing import Lister
-from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, TableName, utc_now
 from wmtui.objects import ObjectStore, open_store
 from wmtui.objects.clock import StoreClock
-from wmtui.runs.load_records import Destination
-from wmtui.sources import Source, open_source
 from wmtui.texts import did_you_mean
-from wmtui.warehouses import Warehouse, open_warehouse
 from wmtui.watermarks import lease
 from wmtui.watermarks.bounds import LONGEST_TEXT
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import SideStatus, Watermark
 from wmtui.watermarks.store import Author, WatermarkStore
+
+if TYPE_CHECKING:
+    from wmtui.files.selection import FileFilter, Loading
+    from wmtui.sources import Source
+    from wmtui.warehouses import Warehouse
 
 READERS = 32
 """Documents read at once; a GET waits far longer for the network than it computes."""
@@ -73,23 +72,33 @@ class Workspace:
         return WatermarkStore(self.objects, self.clock, self.author, self.zone)
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> "Source":
         """The source database; connects on first use."""
+        from wmtui.sources import open_source
+
         with self._opening:
             return open_source(self.settings.profile.source, self.zone, self.clock)
 
     @cached_property
-    def warehouse(self) -> Warehouse:
+    def warehouse(self) -> "Warehouse":
         """The warehouse; connects on first use."""
+        from wmtui.warehouses import open_warehouse
+
         with self._opening:
             return open_warehouse(self.settings.profile.warehouse, self.clock, self.objects)
 
-    def new_filter(self) -> FileFilter:
+    def new_filter(self) -> "FileFilter":
         """A file filter with a listing of its own: what it has listed once it does not list again."""
+        from wmtui.files.listing import Lister
+        from wmtui.files.selection import FileFilter
+
         return FileFilter(self.objects, Lister(self.objects, self.settings.tables), self.zone)
 
-    def loading(self, table: TableName) -> Loading:
+    def loading(self, table: TableName) -> "Loading":
         """Where a table is loaded, as far as the store knows: the warehouse that this profile last loaded into."""
+        from wmtui.files.selection import Loading
+        from wmtui.runs.load_records import Destination
+
         config = self.config(table)
         return Loading(
             Destination(self.warehouse_id, config.target, self.settings.is_default),
@@ -196,5 +205,7 @@ class Workspace:
         items = list(items)
         if len(items) <= 1:
             return [work(item) for item in items]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(min(READERS, len(items)), thread_name_prefix="read") as pool:
             return list(pool.map(work, items))

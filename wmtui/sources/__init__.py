@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+import wmtui.mysql_library  # noqa: F401
 from wmtui.config import MySQLConfig, SourceConfig
 from wmtui.model import Clock
 from wmtui.sources.base import CursorCounts, Source, SourceClock, SourceConnection, SourceTable, Writer

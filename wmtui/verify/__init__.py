@@ -8,6 +8,7 @@ the warehouse is not right and what to do, with `gap_causes` for who left rows o
 returned, and needs neither database nor Arrow: it is all that is exported here.
 """
 
+import wmtui.mysql_library  # noqa: F401
 from wmtui.verify.result import (
     DIFFERENCES,
     Counts,

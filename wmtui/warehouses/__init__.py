@@ -1,5 +1,6 @@
 """Warehouses: where rows go, and the ledger of files loaded."""
 
+import wmtui.mysql_library  # noqa: F401
 from wmtui.config import DuckDBConfig, RedshiftConfig, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.model import Clock
