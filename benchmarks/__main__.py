@@ -1,11 +1,11 @@
-"""Run the benchmarks named, or all of them: `python -m benchmarks [verdicts|command|screen|sync|merges|verify] …`."""
+"""Run the benchmarks named, or all of them: `python -m benchmarks [NAME …]`; the names are those of `BENCHMARKS`."""
 
 import compileall
 import sys
 from pathlib import Path
 
 import wmtui
-from benchmarks import command, merges, screen, sync, verdicts, verify
+from benchmarks import command, listing, merges, screen, sync, verdicts, verify
 
 BENCHMARKS = {
     "verdicts": verdicts.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "sync": sync.main,
     "merges": merges.main,
     "verify": verify.main,
+    "listing": listing.main,
 }
 
 

@@ -27,12 +27,14 @@ class Figure:
 
     def __str__(self) -> str:
         """The row in words."""
-        text = f"{self.name}: {self.value:,.{0 if self.value >= 100 else 1}f} {self.unit}"
+        text = (
+            f"{self.name}: {self.value:,.{0 if self.value >= 100 or self.value == int(self.value) else 1}f} {self.unit}"
+        )
         if self.ratio is not None:
             text += f", ratio {self.ratio:.2f}"
         if self.budget is not None:
             bound = "at least" if self.at_least else "at most"
-            text += f" (budget {bound} {self.budget:,g}: {'met' if self.met else 'missed'})"
+            text += f" (budget {bound} {self.budget:,.10g}: {'met' if self.met else 'missed'})"
         return text
 
 
