@@ -3,14 +3,17 @@
 import math
 import struct
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 
 from tests.warehouses.bench import TARGET, Bench, at
-from wmtui.errors import UnsupportedValue
+from wmtui.errors import LoadRefused, UnsupportedValue
+from wmtui.model import As
+from wmtui.warehouses import Naming
 
 TEXTS = [
     "",
@@ -184,3 +187,82 @@ def test_nanoseconds_that_microseconds_cannot_hold_are_refused(bench: Bench) -> 
     with pytest.raises(UnsupportedValue, match="column value"):
         bench.load(table)
     assert TARGET not in bench.tables()
+
+
+def _decimals(precision: int, scale: int) -> list[Decimal]:
+    """Numbers at the edges of a decimal type and of the groups of digits and words that it may be cut into."""
+    edges = {
+        0,
+        1,
+        9_999,
+        10_000,
+        10_001,
+        2**31,
+        2**32,
+        2**32 - 1,
+        2**63,
+        2**64 - 1,
+        2**64,
+        2**96 + 5,
+        10**precision - 1,
+    }
+    edges |= {10**power for power in range(precision)}
+    exact = Context(prec=100)
+    return [
+        Decimal(sign * edge).scaleb(-scale, exact) for edge in sorted(edges) if edge < 10**precision for sign in (1, -1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "scale"),
+    [(1, 0), (1, 1), (4, 4), (5, 1), (9, 2), (18, 0), (18, 2), (18, 18), (19, 3), (38, 0), (38, 5), (38, 19), (38, 37)],
+)
+def test_decimals_arrive_with_every_digit(pg_bench: Bench, precision: int, scale: int) -> None:
+    values = _decimals(precision, scale)
+    for _ in range(2):  # Into a new target, then into staging for one that is there.
+        pg_bench.load(column(pa.decimal128(precision, scale), values), load_id=uuid4().hex)
+        found = [value for (value,) in pg_bench.query(f"SELECT value::text FROM {TARGET} ORDER BY id")]
+        assert found == [*(f"{v or abs(v):f}" for v in values), None]
+
+
+def test_whole_numbers_arrive_in_a_column_for_decimals(pg_bench: Bench) -> None:
+    pg_bench.execute(f"CREATE TABLE {TARGET} (id bigint PRIMARY KEY, update_at timestamp, value numeric)")
+    values = [0, 1, -1, 9_999, 10_000, -(2**63), 2**63 - 1]
+    pg_bench.load(column(pa.int64(), values))
+    assert [value for (value,) in pg_bench.query(f"SELECT value FROM {TARGET} ORDER BY id")] == [*values, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "declared"),
+    [
+        (pa.int64(), 2**31, "integer"),
+        (pa.int32(), -(2**15) - 1, "smallint"),
+        (pa.decimal128(20, 0), Decimal(2**63), "bigint"),
+        (pa.decimal128(9, 2), Decimal("1000.00"), "numeric(5,2)"),
+    ],
+)
+def test_a_number_that_the_column_does_not_hold_is_refused_with_the_statement_that_widens_it(
+    pg_bench: Bench, kind: pa.DataType, value: Any, declared: str
+) -> None:
+    pg_bench.execute(f"CREATE TABLE {TARGET} (id bigint PRIMARY KEY, update_at timestamp, value {declared})")
+    with pytest.raises(LoadRefused, match="is narrower than its source") as refused:
+        pg_bench.load(column(kind, [value]))
+    assert f'ALTER COLUMN "value" TYPE {"bigint" if declared == "integer" else ""}' in refused.value.next_step
+    assert pg_bench.target() == []
+
+
+def test_days_before_the_year_1_are_refused(pg_bench: Bench) -> None:
+    for kind, first in ((pa.date32(), -719_162), (pa.timestamp("us"), -719_162 * 86_400_000_000)):
+        pg_bench.load(column(kind, [first]), primary_key=(), target=f"t_{kind.bit_width}")
+        with pytest.raises(LoadRefused, match="before the year 1"):
+            pg_bench.load(column(kind, [first - 1]), primary_key=(), target=f"t_{kind.bit_width}")
+    assert pg_bench.query("SELECT value::text FROM t_32 WHERE value IS NOT NULL") == [("0001-01-01",)]
+    assert pg_bench.query("SELECT value::text FROM t_64 WHERE value IS NOT NULL") == [("0001-01-01 00:00:00",)]
+
+
+@pytest.mark.parametrize("declared", ["json", "jsonb"])
+def test_json_arrives_as_such(pg_bench: Bench, declared: str) -> None:
+    pg_bench.execute(f"CREATE TABLE {TARGET} (id bigint PRIMARY KEY, update_at timestamp, value {declared})")
+    pg_bench.load(column(pa.string(), ['{"a": [1, "é"]}', "null"]), naming=Naming(as_types={"value": As.JSON}))
+    found = pg_bench.query(f"SELECT value::text FROM {TARGET} ORDER BY id")
+    assert found == [('{"a": [1, "é"]}',), ("null",), (None,)]

@@ -52,20 +52,22 @@ def sync_table(
     error: WmtuiError | None = None
     try:
         stop.check()
-        held, heartbeat = _wait_and_acquire(backend, table, config, options, emit=emit, stop=stop)
-        _under_lease(
-            Job(
-                table=table,
-                config=config,
-                backend=backend,
-                options=options,
-                heartbeat=heartbeat,
-                emit=emit,
-                lease=held,
-                stop=stop,
-                account=account,
+        with backend.warehouse.on_one_connection() as warehouse:
+            connected = replace(backend, warehouse=warehouse)
+            held, heartbeat = _wait_and_acquire(connected, table, config, options, emit=emit, stop=stop)
+            _under_lease(
+                Job(
+                    table=table,
+                    config=config,
+                    backend=connected,
+                    options=options,
+                    heartbeat=heartbeat,
+                    emit=emit,
+                    lease=held,
+                    stop=stop,
+                    account=account,
+                )
             )
-        )
     except Exception as failure:  # noqa: BLE001 - the other tables go on
         error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)

@@ -1,8 +1,9 @@
 """What the pipeline needs of a warehouse."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from wmtui.model import Check
 from wmtui.warehouses.ledger_state import Feed, KnownLoads
@@ -42,6 +43,12 @@ class Warehouse(Protocol):
     limits: TargetLimits
     reads_store: bool
     statements: "Statements"
+
+    def on_one_connection(self) -> AbstractContextManager[Self]:
+        """The same warehouse, whose operations share a connection until the block ends: opened by the first of them,
+        and again after one that failed or when the server has ended it.
+        """
+        ...
 
     def describe(self, target: str) -> TargetTable | None:
         """What stands under this name, None where nothing does."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -44,6 +45,11 @@ class DuckDBWarehouse:
         self._path = Path(config.path).absolute()
         self._clock = clock
         self._wait = wait
+
+    @contextmanager
+    def on_one_connection(self) -> Iterator[Self]:
+        """Itself: connections of one process share the database."""
+        yield self
 
     def describe(self, target: str) -> TargetTable | None:
         """What stands under this name. Raises WarehouseError when no load could make the file."""

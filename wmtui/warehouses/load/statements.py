@@ -17,6 +17,8 @@ STAGING = "wmtui_staging"
 # Columns that staging has beside those of the files: which file, and which row of it. Those of the files are c0, c1, ….
 FILE = "file"
 ROW = "row"
+STAGING_TYPES = ("integer", "bigint")
+"""Declared types of these two."""
 _RANK = "rank"
 
 
@@ -137,7 +139,8 @@ class Statements(LedgerStatements):
         for a pooler that gives each transaction another one.
         """
         kind = "UNLOGGED" if lasting else "TEMPORARY"
-        return f"CREATE {kind} TABLE {table} ({quote(FILE)} integer NOT NULL, {quote(ROW)} bigint NOT NULL)"
+        file, row = STAGING_TYPES
+        return f"CREATE {kind} TABLE {table} ({quote(FILE)} {file} NOT NULL, {quote(ROW)} {row} NOT NULL)"
 
     def delete_outdated(
         self, target: str, staging: Staging, primary_key: Sequence[str], cursor: str, outdated: OutdatedRows

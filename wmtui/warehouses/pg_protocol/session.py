@@ -52,6 +52,20 @@ class PgSession(Session):
         self._config = config
         self.statements = statements
 
+    @property
+    def closed(self) -> bool:
+        """The connection was ended."""
+        return self._connection.closed
+
+    @property
+    def fileno(self) -> int:
+        """Of the connection's socket."""
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
     @abstractmethod
     def prepare(self) -> None:
         """Settings of a new connection: nothing waits for ever; times and floats can be read back exactly."""

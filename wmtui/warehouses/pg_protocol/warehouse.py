@@ -1,10 +1,11 @@
 """What is the same of the warehouses PostgreSQL and Redshift, whatever their connections do."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import psycopg
 import pyarrow as pa
@@ -19,6 +20,7 @@ from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load_request import LoadRequest, LoadResult
 from wmtui.warehouses.pg_protocol.connection import address_of, connect
 from wmtui.warehouses.pg_protocol.errors import connection_lost, translated
+from wmtui.warehouses.pg_protocol.kept_session import KeptSession
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries, merge_with_retries
 from wmtui.warehouses.pg_protocol.session import PgSession
 from wmtui.warehouses.read_columns import columns_to_read
@@ -31,9 +33,12 @@ _Session = TypeVar("_Session", bound=PgSession)
 
 
 class PgWarehouse(ABC, Generic[_Session]):
-    """Everything of a Warehouse but `load`; every operation has a connection of its own."""
+    """Everything of a Warehouse but `load`; every operation has a connection of its own, but for those of
+    `on_one_connection`.
+    """
 
     retries: Retries
+    _kept: KeptSession[_Session] | None = None
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, credentials: Credentials) -> None:
         self._server = config
@@ -42,6 +47,13 @@ class PgWarehouse(ABC, Generic[_Session]):
     @abstractmethod
     def _session_on(self, connection: "psycopg.Connection[Any]") -> _Session:
         """The engine's session on an open connection."""
+
+    @contextmanager
+    def on_one_connection(self) -> Iterator[Self]:
+        """See Warehouse.on_one_connection."""
+        twin = copy.copy(self)
+        with closing(KeptSession(self._open)) as twin._kept:
+            yield twin
 
     def describe(self, target: str) -> TargetTable | None:
         """See Warehouse.describe."""
@@ -97,7 +109,7 @@ class PgWarehouse(ABC, Generic[_Session]):
 
     def _outcome(self, request: LoadRequest, lost: psycopg.Error) -> LoadResult:
         """What the ledger says about a load whose connection broke; the lock waits until the old transaction ended."""
-        with self._session(loads=True) as session, session.transaction():
+        with self._own_session(loads=True) as session, session.transaction():
             session.lock_ledger(request.target)
             rows = session.execute(session.statements.select_load(request.target), request.load_id)
         committed = {(key, etag): count for key, etag, count in rows}
@@ -109,10 +121,27 @@ class PgWarehouse(ABC, Generic[_Session]):
 
     @contextmanager
     def _session(self, *, loads: bool = False) -> Iterator[_Session]:
-        """A prepared session of its own. loads: what is done writes into the target; it decides the words of errors."""
+        """A prepared session. loads: what is done writes into the target; it decides the words of errors."""
+        if self._kept is None:
+            with self._own_session(loads=loads) as session:
+                yield session
+        else:
+            with translated(address_of(self._server), loads=loads), self._kept.taken() as session:
+                yield session
+
+    @contextmanager
+    def _own_session(self, *, loads: bool) -> Iterator[_Session]:
+        """A prepared session that nothing was done in before."""
+        with translated(address_of(self._server), loads=loads), closing(self._open()) as session:
+            yield session
+
+    def _open(self) -> _Session:
         user, password = self._credentials()
-        connecting = closing(connect(self._server, user, password))
-        with translated(address_of(self._server), loads=loads), connecting as connection:
+        connection = connect(self._server, user, password)
+        try:
             session = self._session_on(connection)
             session.prepare()
-            yield session
+        except BaseException:
+            connection.close()
+            raise
+        return session

@@ -1,42 +1,28 @@
-"""Record batches as the CSV that PostgreSQL's COPY reads: NULL is an empty cell, empty text a quoted one."""
+"""The rows of a file on their way into COPY: encoded in a thread of their own while others are sent."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 
-from wmtui.errors import UnsupportedValue
-
-_OPTIONS = pyarrow.csv.WriteOptions(include_header=False, batch_size=16_384)
+from wmtui.warehouses.postgres.binary_rows import HEADER, TRAILER, to_binary
 
 
-def to_csv(batch: pa.RecordBatch) -> bytes:
-    """One batch, every value exact: shortest round-trip floats, all decimal digits, binary in hexadecimal.
+def encoded(batches: Iterable[pa.RecordBatch], declared: Sequence[str]) -> Iterator[bytes]:
+    """What COPY reads, a block for each batch. declared: types of the columns that they go into.
 
-    Raises UnsupportedValue, naming the column, for text with a NUL character, which PostgreSQL cannot hold.
+    Raises what `to_binary` raises, and what reading the batches raises.
     """
-    printable = pa.record_batch([_printable(array) for array in batch.columns], names=batch.schema.names)
-    sink = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(printable, sink, _OPTIONS)
-    data: bytes = sink.getvalue().to_pybytes()
-    if b"\0" in data:
-        raise UnsupportedValue(
-            f"column {_column_with_nul(printable)} has text with a NUL character",
-            "PostgreSQL cannot hold it",
-            "remove the character in the source, or carry the column as binary",
-        )
-    return data
+    iterator = iter(batches)
 
+    def following() -> bytes | None:
+        batch = next(iterator, None)
+        return None if batch is None else to_binary(batch, declared)
 
-def _printable(array: pa.Array) -> pa.Array:
-    if not pa.types.is_binary(array.type):
-        return array
-    return pa.array([None if value is None else "\\x" + value.hex() for value in array.to_pylist()], pa.string())
-
-
-def _column_with_nul(batch: pa.RecordBatch) -> str:
-    names: list[str] = [
-        field.name
-        for field, array in zip(batch.schema, batch.columns, strict=True)
-        if pa.types.is_string(field.type) and pc.any(pc.match_substring(array, "\0")).as_py()
-    ]
-    return names[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="encode") as pool:
+        yield HEADER
+        pending = pool.submit(following)
+        while (block := pending.result()) is not None:
+            pending = pool.submit(following)
+            yield block
+    yield TRAILER

@@ -15,6 +15,7 @@ from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.session import StreamSession
 from wmtui.warehouses.load.statements import (
     STAGING,
+    STAGING_TYPES,
     Staging,
     Statements,
     count_staged,
@@ -25,7 +26,7 @@ from wmtui.warehouses.load.statements import (
 from wmtui.warehouses.pg_protocol.session import PgSession, milliseconds
 from wmtui.warehouses.pg_protocol.text_values import expression
 from wmtui.warehouses.postgres import catalog, copy_out
-from wmtui.warehouses.postgres.copy_in import to_csv
+from wmtui.warehouses.postgres.copy_in import encoded
 from wmtui.warehouses.quoting import Insert, quote
 from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.target import TargetTable
@@ -118,10 +119,10 @@ class PostgresSession(PgSession, StreamSession):
 
     def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
         with self._connection.cursor() as cursor:
-            names = into_staging(staging, columns)
-            with cursor.copy(f"COPY {names} FROM STDIN (FORMAT csv)".encode()) as copy:
-                for batch in batches:
-                    copy.write(to_csv(batch))
+            declared = [*(staging.columns[column] for column in columns), *STAGING_TYPES]
+            with cursor.copy(f"COPY {into_staging(staging, columns)} FROM STDIN (FORMAT binary)".encode()) as copy:
+                for block in encoded(batches, declared):
+                    copy.write(block)
             return cursor.rowcount
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
