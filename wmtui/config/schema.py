@@ -69,6 +69,9 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     cert, key: files of a client certificate and its private key, both or neither.
     open_transactions: which of them reading waits for: those that have written or hold a lock, or all that might write
     yet. Only `all` sees an application that takes the time first and writes much later; an open dump holds it too.
+    max_statement: how long one statement that reads rows may take; a long read is cut into many. max_rows_per_second:
+    for all tables of a command together, None: as many as come. max_replica_lag: a replica that is further behind, and
+    further than when it was first looked at, is left alone until it has caught up.
     """
 
     host: str
@@ -80,6 +83,9 @@ class MySQLConfig(_Strict, frozen=True, tag="mysql"):
     cert: str | None = None
     key: str | None = None
     open_transactions: Literal["writers", "all"] = "writers"
+    max_statement: Duration = Duration(seconds=10)
+    max_rows_per_second: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_replica_lag: Duration = Duration(minutes=1)
 
 
 class DuckDBConfig(_Strict, frozen=True, tag="duckdb"):

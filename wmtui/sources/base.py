@@ -1,6 +1,6 @@
 """What the pipeline needs of a source database."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Protocol, Self
 from msgspec import Struct
 
 from wmtui.config import TableConfig
+from wmtui.events import Severity
 from wmtui.model import Check, Key, Position, Span, TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Tell = Callable[[str, Severity], None]
+"""Takes a line for the log of the table that is read."""
+
+
+def silent(_text: str, _severity: Severity) -> None:
+    """Takes a line for nobody."""
+
 
 FUTURE = timedelta(minutes=5)
 """A cursor that lies further ahead of the source's clock than this was not stamped by it."""
@@ -29,7 +38,7 @@ class SourceTable(Struct, frozen=True):
     incarnation: what changes when the table is dropped, truncated, restored or rebuilt; None where the source does not
     say. partitions: by name, what changes when a partition is emptied or exchanged for another table; empty where the
     source does not say. counted_key: the key is one column that the source counts up for new rows. cursor_index: an
-    index that begins with the cursor, None without one.
+    index that begins with the cursor, key_index: one that has the rows in the order of the key; None without one.
     """
 
     table: TableName
@@ -43,6 +52,7 @@ class SourceTable(Struct, frozen=True):
     partitions: Mapping[str, int] = MappingProxyType({})
     counted_key: bool = False
     cursor_index: str | None = None
+    key_index: str | None = None
 
 
 class Writer(Struct, frozen=True):
@@ -79,11 +89,12 @@ class CursorCounts(Struct, frozen=True):
     """What the cursor's index tells at a moment.
 
     nulls, future: rows without a cursor, and rows whose cursor lies more than FUTURE ahead of that moment; neither is
-    read. newest: the greatest cursor that does not, wall clock in the profile's zone; None: there is no such row.
+    read. None: there are too many to count in the time that one statement may take. newest: the greatest cursor that
+    does not, wall clock in the profile's zone; None: there is no such row.
     """
 
-    nulls: int
-    future: int
+    nulls: int | None
+    future: int | None
     newest: datetime | None
 
 
@@ -125,19 +136,23 @@ class SourceConnection(Protocol):
         """
         ...
 
-    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator["pa.RecordBatch"]:
+    def read(
+        self, table: SourceTable, span: Span, batch_rows: int, tell: Tell = silent
+    ) -> Iterator["pa.RecordBatch"]:
         """Stream the span's rows as batches of at most `batch_rows` in `table.schema`, bounded in memory.
 
-        Closing the iterator early ends the connection. Order as `span.order` says; with NONE any.
+        Order as `span.order` says; with NONE any. The rows are those of several snapshots where the source reads in
+        several statements: each row at the latest as it was when its cursor was safe to read. A batch without rows
+        comes while the source is spared: it is a moment to stop. Closing the iterator early may end the connection.
+        Raises TableError when the table is another one than at the beginning, before rows of it are handed on.
         """
         ...
 
     def scan(
-        self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None
+        self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None, tell: Tell = silent
     ) -> Iterator["pa.RecordBatch"]:
-        """Stream every row in any order, those without a cursor too, or only the rows of these primary keys.
-
-        One snapshot, in `table.schema`, bounded in memory. Closing the iterator early ends the connection.
+        """Stream every row in any order, those without a cursor too, or only the rows of these primary keys; else as
+        `read`.
         """
         ...
 

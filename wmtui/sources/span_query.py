@@ -38,12 +38,15 @@ class Dialect(Struct, frozen=True):
         names = (table.schema, table.name) if self.catalogue is None else (self.catalogue, table.schema, table.name)
         return ".".join(map(self.name, names))
 
-    def select(self, what: str, table: TableName, where: str, order_by: str = "") -> str:
-        """`SELECT what FROM table WHERE …`; the texts are quoted names and markers, never values. Its comment says in a
-        list of statements that it is one of ours.
+    def select(
+        self, what: str, table: TableName, where: str, order_by: str = "", *, index: str | None = None, limit: str = ""
+    ) -> str:
+        """`SELECT what FROM table WHERE …`; the texts are quoted names, numbers and markers, never values. Its comment
+        says in a list of statements that it is one of ours. index: the only one that MySQL may use.
         """
-        order = f" ORDER BY {order_by}" if order_by else ""
-        return f"SELECT /* wmtui */ {what} FROM {self.table(table)} WHERE {where}{order}"  # noqa: S608
+        forced = f" FORCE INDEX ({self.name(index)})" if index else ""
+        order = (f" ORDER BY {order_by}" if order_by else "") + (f" LIMIT {limit}" if limit else "")
+        return f"SELECT /* wmtui */ {what} FROM {self.table(table)}{forced} WHERE {where}{order}"  # noqa: S608
 
 
 MYSQL = Dialect(quote="`", marker="\0{}\0", timestamp="DATETIME(6)")
@@ -95,46 +98,55 @@ class SpanQuery:
     """A query over the rows of one span; what it selects is the caller's.
 
     The cursor of the span is wall clock in `zone`. A key shorter than the primary key (a boundary made by `split`)
-    is compared by its leading columns only.
+    is compared by its leading columns only. every_cursor: the cursor does not count, rows without one belong to the
+    span too.
     """
 
-    def __init__(self, dialect: Dialect, zone: ZoneInfo, table: SourceTable, span: Span) -> None:
+    def __init__(
+        self, dialect: Dialect, zone: ZoneInfo, table: SourceTable, span: Span, *, every_cursor: bool = False
+    ) -> None:
         self._dialect = dialect
         self._zone = zone
         self._table = table
         self._span = span
         self._cursor = dialect.name(table.cursor)
         self._parameters = Parameters(dialect)
-        self._where = " AND ".join(self._conditions())
+        cursor = [] if every_cursor else self._cursor_conditions()
+        self._where = " AND ".join([*cursor, *self._key_conditions()]) or "TRUE"
 
     @property
     def parameters(self) -> dict[str, KeyValue]:
         """The bound values of `select`."""
         return self._parameters.values
 
-    def select(self, what: str, order_by: str = "") -> str:
+    def select(self, what: str, order_by: str = "", *, index: str | None = None, limit: str = "") -> str:
         """`SELECT what` over the span's rows."""
-        return self._dialect.select(what, self._table.table, self._where, order_by)
+        return self._dialect.select(what, self._table.table, self._where, order_by, index=index, limit=limit)
 
-    def rows(self, columns: Sequence[str]) -> str:
+    def rows(self, columns: Sequence[str], *, index: str | None = None, limit: str = "") -> str:
         """The statement that reads these select expressions in the span's order."""
         order: dict[Order, tuple[str, ...]] = {
             Order.CURSOR: (self._table.cursor, *self._table.primary_key),
             Order.PRIMARY_KEY: self._table.primary_key,
             Order.NONE: (),
         }
-        return self.select(", ".join(columns), self._dialect.names(order[self._span.order]))
+        return self.select(", ".join(columns), self._dialect.names(order[self._span.order]), index=index, limit=limit)
 
-    def _conditions(self) -> list[str]:
+    def _cursor_conditions(self) -> list[str]:
+        after, upto = self._span.after, self._span.upto
+        if after and after.key and self._in_column(after.cursor) == self._in_column(upto.cursor):
+            return self._at(after.cursor, after.key, upto.key)
+        return [self._upto(upto), *([self._after(after)] if after else [])]
+
+    def _key_conditions(self) -> list[str]:
         span = self._span
-        conditions = [self._upto(span.upto)]
-        if span.after:
-            conditions.append(self._after(span.after))
-        if span.key_after:
-            conditions.append(self._beyond(span.key_after, ">", ">"))
-        if span.key_upto:
-            conditions.append(self._beyond(span.key_upto, "<", "<="))
-        return conditions
+        after = [self._beyond(span.key_after, ">", ">")] if span.key_after else []
+        return [*after, *([self._beyond(span.key_upto, "<", "<=")] if span.key_upto else [])]
+
+    def _at(self, cursor: datetime, after: Key, upto: Key | None) -> list[str]:
+        """Keys of one cursor value, as an equality: then an index of the cursor finds the first of them at once."""
+        keys = [self._beyond(after, ">", ">"), *([self._beyond(upto, "<", "<=")] if upto else [])]
+        return [f"{self._cursor} = {self._bind_cursor(cursor)}", *keys]
 
     def _after(self, position: Position) -> str:
         at = self._bind_cursor(position.cursor)
@@ -150,9 +162,12 @@ class SpanQuery:
         beyond = self._beyond(position.key, "<", "<=")
         return f"{self._cursor} <= {at} AND ({self._cursor} < {at} OR {beyond})"
 
+    def _in_column(self, wall: datetime) -> datetime:
+        return column_time(wall, self._table.schema.field(self._table.cursor).type, self._zone)
+
     def _bind_cursor(self, wall: datetime) -> str:
         column = self._table.schema.field(self._table.cursor).type
-        return self._parameters.bind(timestamp_text(column_time(wall, column, self._zone)), column)
+        return self._parameters.bind(timestamp_text(self._in_column(wall)), column)
 
     def _beyond(self, key: Key, strictly: str, at_last: str) -> str:
         """Lexicographic comparison, expanded: MySQL uses no index for the row constructor."""
