@@ -216,6 +216,12 @@ class UnknownStatement(SourceError):
     kind = Kind.REFUSAL
 
 
+class TimeLimitReached(SourceError):
+    """The source ended a statement that took longer than it may."""
+
+    code = "source-time-limit"
+
+
 class WarehouseError(Unreachable):
     """The warehouse refused or did not answer."""
 

@@ -7,8 +7,7 @@ import pyarrow as pa
 
 from wmtui.config import DuckDBConfig
 from wmtui.errors import WmtuiError
-from wmtui.model import Clock, Span
-from wmtui.sources.base import SourceTable
+from wmtui.model import Clock
 from wmtui.sources.duckdb.source import DuckDBConnection, DuckDBSource
 from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
 from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
@@ -31,7 +30,7 @@ class _DroppedConnection(DuckDBConnection):
         super().__init__(path, zone, clock)
         self._error = error
 
-    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+    def read(self, *_: object, **__: object) -> Iterator[pa.RecordBatch]:
         """Raises the error."""
         raise self._error
 

@@ -136,9 +136,7 @@ class SourceConnection(Protocol):
         """
         ...
 
-    def read(
-        self, table: SourceTable, span: Span, batch_rows: int, tell: Tell = silent
-    ) -> Iterator["pa.RecordBatch"]:
+    def read(self, table: SourceTable, span: Span, batch_rows: int, tell: Tell = silent) -> Iterator["pa.RecordBatch"]:
         """Stream the span's rows as batches of at most `batch_rows` in `table.schema`, bounded in memory.
 
         Order as `span.order` says; with NONE any. The rows are those of several snapshots where the source reads in

@@ -9,6 +9,7 @@ from wmtui.sources.base import CursorCounts, SourceTable
 _LARGE = 10_000_000
 """Rows whose first load takes long enough to block an ALTER TABLE noticeably."""
 
+_TOO_MANY = "counting takes longer than max_statement"
 _INDEX_IT = "create an index that begins with it"
 
 
@@ -24,6 +25,8 @@ def cursor_nulls(table: SourceTable, counts: CursorCounts | None) -> Check:
         return Check(subject, Level.OK, "the column is NOT NULL")
     if counts is None:
         return Check(subject, Level.WARNING, "unknown: without an index they are not counted", _INDEX_IT)
+    if counts.nulls is None:
+        return Check(subject, Level.WARNING, f"unknown: {_TOO_MANY}", "raise max_statement, or declare it NOT NULL")
     if not counts.nulls:
         return Check(subject, Level.OK, "allowed, none now", "declare the column NOT NULL to keep it so")
     return Check(
@@ -40,6 +43,10 @@ def cursor_reach(table: SourceTable, counts: CursorCounts | None, now: datetime)
     if counts is None:
         return Check(subject, Level.WARNING, "unknown: without an index the newest row is not looked for", _INDEX_IT)
     newest = "no row" if counts.newest is None else f"the newest row is of {counts.newest:%Y-%m-%d %H:%M:%S}"
+    if counts.future is None:
+        return Check(
+            subject, Level.WARNING, f"rows in the future: unknown, {_TOO_MANY}; {newest}", "raise max_statement"
+        )
     if not counts.future:
         return Check(subject, Level.OK, f"{newest}, the source's clock says {now:%Y-%m-%d %H:%M:%S}")
     return Check(

@@ -136,7 +136,7 @@ class _Pass:
         backend, table = self._scope.backend, self._inputs.table
         beyond = self._inputs.point.beyond if self._keys.names else None
         if beyond is not None:
-            self._take(self._from.read(table, beyond, BATCH_ROWS), RowKind.BEYOND)
+            self._take(self._from.read(table, beyond, BATCH_ROWS, self._scope.tell), RowKind.BEYOND)
         config = self._scope.config
         columns = {name: naming(self._scope).of(name) or name for name in self._schema.names}
         self._take(backend.warehouse.read(config.target, columns, BATCH_ROWS), RowKind.WAREHOUSE)
@@ -148,7 +148,7 @@ class _Pass:
     def _source(self, only: list[bytes] | None) -> Iterator[pa.RecordBatch]:
         source, table = self._from, self._inputs.table
         if only is None or not self._keys.names:
-            yield from source.scan(table, BATCH_ROWS)
+            yield from source.scan(table, BATCH_ROWS, tell=self._scope.tell)
             return
         keys = [key for row in only if (key := row_encoding.decode_key(row, self._keys)) is not None]
         for start in range(0, len(keys), _KEYS_AT_ONCE):

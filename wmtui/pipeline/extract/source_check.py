@@ -46,14 +46,10 @@ def _check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None
     """
     config = scope.config
     if counts is None:
-        unknown = [name for name in ("null_cursor", "future_cursor") if getattr(config, name) == "error"]
-        if unknown:
-            raise CursorsDoubtful(
-                f"whether rows of {table.table} have no {table.cursor}, or one in the future, is not known",
-                f"no index begins with it, and {' and '.join(unknown)} is `error` for this table",
-                f"create an index on {table.cursor}, or say `report`",
-            )
-        scope.tell(f"no index begins with {table.cursor}: rows without one, or with one in the future, are not counted")
+        _not_counted(scope, table, f"no index begins with {table.cursor}", f"create an index on {table.cursor}")
+        return
+    if counts.nulls is None or counts.future is None:
+        _not_counted(scope, table, "counting them takes longer than max_statement", "raise max_statement")
         return
     cursor = table.cursor
     unread = (
@@ -71,3 +67,15 @@ def _check_cursors(scope: Scope, table: SourceTable, counts: CursorCounts | None
             raise CursorsDoubtful(text, f"{rule} is `error` for this table", next_step)
         if count:
             scope.tell(text, Severity.WARNING)
+
+
+def _not_counted(scope: Scope, table: SourceTable, why: str, next_step: str) -> None:
+    """Say that rows without a cursor, or with one in the future, are not counted; or refuse."""
+    unknown = [name for name in ("null_cursor", "future_cursor") if getattr(scope.config, name) == "error"]
+    if unknown:
+        raise CursorsDoubtful(
+            f"whether rows of {table.table} have no {table.cursor}, or one in the future, is not known",
+            f"{why}, and {' and '.join(unknown)} is `error` for this table",
+            f"{next_step}, or say `report`",
+        )
+    scope.tell(f"{why}: rows without a {table.cursor}, or with one in the future, are not counted")

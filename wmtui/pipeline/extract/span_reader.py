@@ -95,7 +95,7 @@ class SpanReader:
         background = Background(f"part {self._job.table}")
         builder = self._chunk_builder(span)
         try:
-            with closing(_batches(source, self._table, span)) as batches:
+            with closing(self._batches(source, span)) as batches:
                 for batch in batches:
                     self._job.check()
                     self._take(batch, builder, overlap=is_overlap(span))
@@ -152,6 +152,5 @@ class SpanReader:
             rows, parts = self._rows, len(self._writer.run.parts)
         self._job.progress(Phase.EXTRACTING, rows, parts)
 
-
-def _batches(source: SourceConnection, table: SourceTable, span: Span) -> Generator[pa.RecordBatch, None, None]:
-    yield from source.read(table, span, BATCH_ROWS)
+    def _batches(self, source: SourceConnection, span: Span) -> Generator[pa.RecordBatch, None, None]:
+        yield from source.read(self._table, span, BATCH_ROWS, self._job.tell)

@@ -12,7 +12,7 @@ from wmtui.config import DuckDBConfig, TableConfig
 from wmtui.errors import ConfigError, SourceError, UnsupportedValue
 from wmtui.model import Check, Clock, Key, Level, Position, Span, TableName
 from wmtui.sources import doctor_checks
-from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable
+from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable, Tell, silent
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.sources.duckdb import catalog
 from wmtui.sources.duckdb.rows import record_batches, scan_batches
@@ -106,15 +106,27 @@ class DuckDBConnection:
         """See SourceConnection.clock; DuckDB lets no other process write while the file is open for reading."""
         return SourceClock(from_utc(self._clock(), self._zone))
 
-    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """See SourceConnection.read."""
+    def read(
+        self,
+        table: SourceTable,
+        span: Span,
+        batch_rows: int,
+        tell: Tell = silent,  # noqa: ARG002 - nothing to tell
+    ) -> Iterator[pa.RecordBatch]:
+        """See SourceConnection.read; in one statement."""
         with open_session(self._path) as session:
             query = SpanQuery(session.dialect, self._zone, table, span)
             sql = query.rows([session.dialect.name(name) for name in table.schema.names])
             yield from record_batches(session.connection, table, sql, query.parameters, batch_rows)
 
-    def scan(self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None) -> Iterator[pa.RecordBatch]:
-        """See SourceConnection.scan."""
+    def scan(
+        self,
+        table: SourceTable,
+        batch_rows: int,
+        keys: Sequence[Key] | None = None,
+        tell: Tell = silent,  # noqa: ARG002 - nothing to tell
+    ) -> Iterator[pa.RecordBatch]:
+        """See SourceConnection.scan; in one statement."""
         with open_session(self._path) as session:
             columns = [session.dialect.name(name) for name in table.schema.names]
             sql, values = scan_query(session.dialect, table, columns, keys)

@@ -71,6 +71,10 @@ class Index(Struct, frozen=True):
         """Whether the optimizer may read a range of a column by it; a descending one is read backwards."""
         return self.columns[0] == column and self.ordered and not self.hidden
 
+    def orders(self, key: tuple[str, ...]) -> bool:
+        """Whether the optimizer may read rows in the order of a key by it."""
+        return bool(key) and self.columns == key and self.ordered and not self.hidden
+
 
 class Status(Struct, frozen=True):
     """A table's engine, estimated rows, and bytes of data and indexes; None where the server does not say (a view)."""

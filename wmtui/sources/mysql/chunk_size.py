@@ -1,16 +1,20 @@
 """How many rows the next statement of a long read asks for. Pure rules."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.config import MySQLConfig
 
 
 class ChunkLimits(Struct, frozen=True):
-    """What a statement is to stay below. first: rows of the first one, of which nothing is known. rows, size: the most
-    rows and about the most bytes of one, which are held in memory. seconds: how long one is to take.
+    """What a statement is to stay below.
+
+    seconds: how long one is to take; most_seconds: after how many it is ended. first: rows of the first one, of which
+    nothing is known. rows, size: the most rows and about the most bytes of one, which are held in memory.
     """
 
     seconds: float
+    most_seconds: float
     first: int = 5_000
     rows: int = 200_000
     size: int = 24 * 2**20
@@ -20,9 +24,10 @@ def limits_of(config: MySQLConfig) -> ChunkLimits:
     """A quarter of `max_statement`, so that a statement that is slower than the one before still ends in time; and no
     more rows than a second may bring.
     """
-    made = ChunkLimits(config.max_statement.total_seconds() / 4)
+    longest = config.max_statement.total_seconds()
+    made = ChunkLimits(longest / 4, longest)
     most = config.max_rows_per_second or made.rows
-    return ChunkLimits(made.seconds, min(made.first, most), min(made.rows, most), made.size)
+    return replace(made, first=min(made.first, most), rows=min(made.rows, most))
 
 
 class ChunkSize:
@@ -47,7 +52,6 @@ class ChunkSize:
     def shrink(self) -> bool:
         """A statement was ended at its time limit, or sent too much; False when it cannot ask for fewer rows."""
         if self.rows == 1:
-            self.rows = self._limits.first
             return False
         self.rows = max(1, self.rows // self._SHRINK)
         return True

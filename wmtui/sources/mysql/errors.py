@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from mysql.connector.errors import Error as DriverError
 
 from wmtui.config import MySQLConfig
-from wmtui.errors import PrivilegeMissing, SourceError, UnknownStatement
+from wmtui.errors import PrivilegeMissing, SourceError, TimeLimitReached, UnknownStatement
 from wmtui.sources.mysql.tls import not_trusted, offers_none
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
@@ -19,6 +19,7 @@ _DENIED = {1045, 1698}
 _WANTS_TLS = {2061, 3159}
 _TLS_FAILED = 2026
 _UNKNOWN_STATEMENT = 1064
+_TIME_LIMITS = {1969, 3024}
 
 _LOCKED = ("has locked the account", "have an administrator run ALTER USER … ACCOUNT UNLOCK")
 _EXPIRED = (
@@ -153,7 +154,8 @@ def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
         return UnknownStatement(f"{server} does not know a statement", why, "report the server's version and this text")
     if error.errno in _ADVICE:
         what, next_step = _ADVICE[error.errno]
-        return SourceError(f"{server} {what}", why, next_step)
+        kind = TimeLimitReached if error.errno in _TIME_LIMITS else SourceError
+        return kind(f"{server} {what}", why, next_step)
     if error.errno in _NO_ANSWER:
         return SourceError(f"cannot reach {server}", why, "check that it runs, and host, port and firewall")
     return SourceError(

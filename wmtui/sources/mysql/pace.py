@@ -6,11 +6,15 @@ from datetime import timedelta
 from threading import Lock
 
 from wmtui.config import MySQLConfig
+from wmtui.errors import SourceError
 from wmtui.events import Severity
 from wmtui.sources.base import Tell
 from wmtui.sources.mysql.clock import replica_delay
 from wmtui.sources.mysql.session import Session
 from wmtui.texts import format_duration
+
+LOOK_SECONDS = 5.0
+"""How often a replica is asked at most."""
 
 _STEP = 0.5
 """Seconds that are waited at once."""
@@ -38,35 +42,43 @@ class RowRate:
 
 
 class ReplicaWatch:
-    """A replica that is read. It is allowed the delay it had when it was first looked at, or `max_replica_lag` if that
-    is more; while it is further behind, reading pauses so that it catches up.
+    """A replica that is read over one connection. It is allowed the delay it has when it is first looked at, or
+    `max_replica_lag` if that is more; while it is further behind, reading pauses so that it catches up.
     """
 
-    def __init__(self, config: MySQLConfig, first: timedelta) -> None:
-        self._allowed = max(first, config.max_replica_lag)
-        self._every = LOOK_SECONDS
-        self._looked = time.monotonic()
+    def __init__(self, config: MySQLConfig) -> None:
+        self._limit = config.max_replica_lag
+        self._allowed: timedelta = config.max_replica_lag
+        self._next: float | None = 0.0
 
     def waits(self, session: Session, tell: Tell) -> Iterator[None]:
-        """Look now and then, and wait while it is too far behind, a step at a time. Raises SourceError when it has
-        stopped.
-        """
-        if time.monotonic() - self._looked < self._every:
+        """Look now and then, and wait while it is too far behind, a step at a time."""
+        if self._next is None or time.monotonic() < self._next:
             return
-        told = False
-        while (delay := replica_delay(session, session.server)[0]) > self._allowed:
+        first, told = self._next == 0.0, False
+        while True:
+            try:
+                delay, words = replica_delay(session, session.server)
+            except SourceError as error:
+                tell(f"{error.what}: reading goes on without regard for its delay", Severity.WARNING)
+                self._next = None
+                return
+            if first:
+                self._allowed = max(self._limit, delay)
+            self._next = time.monotonic() + LOOK_SECONDS if words else None  # a primary is not asked again
+            if delay <= self._allowed:
+                break
             if not told:
-                behind = f"{format_duration(delay)} behind, more than {format_duration(self._allowed)}"
-                tell(f"the source is a replica and is {behind}: reading pauses until it has caught up", Severity.WARNING)
+                behind = f"a replica and {format_duration(delay)} behind, more than {format_duration(self._allowed)}"
+                tell(f"the source is {behind}: reading pauses until it has caught up", Severity.WARNING)
                 told = True
-            until = time.monotonic() + self._every
-            while time.monotonic() < until:
-                time.sleep(min(_STEP, self._every))
-                yield
+            yield from _pause(LOOK_SECONDS)
         if told:
             tell("the replica has caught up; reading goes on", Severity.INFO)
-        self._looked = time.monotonic()
 
 
-LOOK_SECONDS = 5.0
-"""How often a replica is asked at most."""
+def _pause(seconds: float) -> Iterator[None]:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _STEP))
+        yield

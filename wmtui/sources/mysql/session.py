@@ -56,7 +56,8 @@ __all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "Session", "plain_errors"]
 class Session:
     """A connection of its own; not to be shared between threads. Every method raises SourceError.
 
-    cipher: of its encryption, "" without. server: the one that answers it.
+    cipher: of its encryption, "" without. server: the one that answers it. longest: seconds that a statement may take
+    which goes through many rows.
     """
 
     cipher: str
@@ -64,6 +65,7 @@ class Session:
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
+        self.longest = config.max_statement.total_seconds()
         with plain_login_errors(config), opening(config.port) as self._socket:
             self._connection: Any = mysql.connector.connect(
                 host=config.host,
@@ -94,19 +96,24 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def query(self, sql: str, values: Mapping[str, KeyValue] | None = None) -> list[dict[str, Any]]:
-        """All rows of a small result, column names in lower case."""
+    def query(
+        self, sql: str, values: Mapping[str, KeyValue] | None = None, seconds: float | None = None
+    ) -> list[dict[str, Any]]:
+        """All rows of a small result, column names in lower case. seconds: as in `stream`."""
+        sql = self._limited(sql, seconds)
         with plain_errors(self._config), self._connection.cursor(dictionary=True) as cursor:
             cursor.execute(self._bound(sql, values or {}))
             rows = cursor.fetchall() if cursor.with_rows else []
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
     @contextmanager
-    def stream(self, sql: str, values: Mapping[str, KeyValue]) -> Iterator[Any]:
+    def stream(self, sql: str, values: Mapping[str, KeyValue], seconds: float | None = None) -> Iterator[Any]:
         """A cursor of raw, unbuffered rows: tuples of bytes and None.
 
-        Leaving early ends the query on the server; draining the rest could take hours.
+        Leaving early ends the query on the server; draining the rest could take hours. seconds: after which the server
+        ends a SELECT, and TimeLimitReached is raised.
         """
+        sql = self._limited(sql, seconds)
         with plain_errors(self._config):
             cursor = self._connection.cursor(raw=True, buffered=False)
             try:
@@ -116,6 +123,14 @@ class Session:
             finally:
                 if self._connection.unread_result:
                     self._abandon()
+
+    def _limited(self, sql: str, seconds: float | None) -> str:
+        """The SELECT with a time limit of its own, as each kind of server has it."""
+        if seconds is None:
+            return sql
+        if self.server.is_mariadb:
+            return f"SET STATEMENT max_statement_time = {seconds:.3f} FOR {sql}"
+        return sql.replace("SELECT ", f"SELECT /*+ MAX_EXECUTION_TIME({max(1, round(seconds * 1000))}) */ ", 1)
 
     def _bound(self, sql: str, values: Mapping[str, KeyValue]) -> bytes:
         """The statement with its values as literals. The driver's own markers would be looked for in names too."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Self
@@ -11,16 +12,19 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from wmtui.config import MySQLConfig, TableConfig
-from wmtui.errors import ConfigError, UnsupportedValue
+from wmtui.errors import ConfigError, TimeLimitReached, UnsupportedValue
 from wmtui.model import Check, Key, KeyValue, Position, Span, TableName
-from wmtui.sources.base import CursorCounts, SourceClock, SourceTable
+from wmtui.sources.base import CursorCounts, SourceClock, SourceTable, Tell, silent
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.doctor_checks import error_finding
 from wmtui.sources.key_ranges import ranges
 from wmtui.sources.mysql import catalog, doctor, span_size, table_state
+from wmtui.sources.mysql.chunk_size import limits_of
+from wmtui.sources.mysql.chunks import ChunkReader
 from wmtui.sources.mysql.clock import Reading, oldest_writer, read_clock
 from wmtui.sources.mysql.column_types import arrow_field, select_expression
 from wmtui.sources.mysql.columns import readable_columns
+from wmtui.sources.mysql.pace import ReplicaWatch, RowRate
 from wmtui.sources.mysql.rows import record_batches
 from wmtui.sources.mysql.session import Session
 from wmtui.sources.settings_check import checked_table
@@ -57,10 +61,11 @@ class MySQLSource:
         self._config = config
         self._zone = zone
         self._readings = SharedReadings()
+        self._rate = RowRate(config.max_rows_per_second)
 
     def connect(self) -> "MySQLConnection":
         """See Source.connect."""
-        return MySQLConnection(self._config, self._zone, self._readings)
+        return MySQLConnection(self._config, self._zone, self._readings, self._rate)
 
     def check(self) -> list[Check]:
         """See Source.check."""
@@ -81,9 +86,12 @@ class MySQLSource:
 class MySQLConnection:
     """See the `SourceConnection` protocol."""
 
-    def __init__(self, config: MySQLConfig, zone: ZoneInfo, readings: SharedReadings) -> None:
+    def __init__(self, config: MySQLConfig, zone: ZoneInfo, readings: SharedReadings, rate: RowRate) -> None:
         self._zone = zone
         self._readings = readings
+        self._rate = rate
+        self._watch = ReplicaWatch(config)
+        self._limits = limits_of(config)
         self._count_idle = config.open_transactions == "all"
         self.session = Session(config)
 
@@ -113,7 +121,8 @@ class MySQLConnection:
             incarnation=catalog.incarnation(self.session, table, numbers.pop("", None)),
             partitions=numbers,
             counted_key=described.primary_key in counted,
-            cursor_index=next((index.name for index in indexes if index.serves(config.cursor)), None),
+            cursor_index=_cursor_index(indexes, described),
+            key_index=next((index.name for index in indexes if index.orders(described.primary_key)), None),
         )
 
     def collations(self, table: TableName) -> Mapping[str, str]:
@@ -129,14 +138,18 @@ class MySQLConnection:
             writer = replace(writer, started=from_utc(writer.started, self._zone))
         return SourceClock(from_utc(reading.now, self._zone), writer, reading.blind, reading.delay)
 
-    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read(self, table: SourceTable, span: Span, batch_rows: int, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
         """See SourceConnection.read."""
-        query = SpanQuery(MYSQL, self._zone, table, span)
-        yield from self._stream(table, query.rows(_columns(table)), query.parameters, batch_rows)
+        yield from self._chunks(table, batch_rows, tell).read(span)
 
-    def scan(self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None) -> Iterator[pa.RecordBatch]:
+    def scan(
+        self, table: SourceTable, batch_rows: int, keys: Sequence[Key] | None = None, tell: Tell = silent
+    ) -> Iterator[pa.RecordBatch]:
         """See SourceConnection.scan."""
-        yield from self._stream(table, *scan_query(MYSQL, table, _columns(table), keys), batch_rows)
+        if keys is None:
+            yield from self._chunks(table, batch_rows, tell).scan()
+        else:
+            yield from self._stream(table, *scan_query(MYSQL, table, _columns(table), keys), batch_rows)
 
     def estimate(self, table: SourceTable, span: Span) -> int:
         """See SourceConnection.estimate."""
@@ -151,7 +164,9 @@ class MySQLConnection:
         """See SourceConnection.split."""
         if pieces < 2 or not table.primary_key:
             return [span]
-        return ranges(span, span_size.boundaries(self.session, self._zone, table, span, pieces))
+        with suppress(TimeLimitReached):
+            return ranges(span, span_size.boundaries(self.session, self._zone, table, span, pieces))
+        return [span]
 
     def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts | None:
         """See SourceConnection.cursor_counts."""
@@ -165,11 +180,30 @@ class MySQLConnection:
         """See SourceConnection.newest_key."""
         return table_state.newest_key(self.session, self._zone, table)
 
+    def _chunks(self, table: SourceTable, batch_rows: int, tell: Tell) -> ChunkReader:
+        return ChunkReader(
+            self.session,
+            self._zone,
+            table,
+            batch_rows,
+            limits=self._limits,
+            rate=self._rate,
+            watch=self._watch,
+            tell=tell,
+        )
+
     def _stream(
         self, table: SourceTable, sql: str, values: Mapping[str, KeyValue], batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
         with self.session.stream(sql, values) as cursor:
             yield from record_batches(cursor, table, batch_rows)
+
+
+def _cursor_index(indexes: Sequence[catalog.Index], table: SourceTable) -> str | None:
+    """An index that begins with the cursor; best one that goes on with the key, as InnoDB has one of nothing else."""
+    serving = [index for index in indexes if index.serves(table.cursor)]
+    best = [index for index in serving if index.columns[1:] == table.primary_key[: len(index.columns) - 1]]
+    return next((index.name for index in (*best, *serving)), None)
 
 
 def _columns(table: SourceTable) -> list[str]:

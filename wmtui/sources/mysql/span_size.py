@@ -1,12 +1,14 @@
 """How large a span of a MySQL table is and where to cut it, without reading it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from msgspec.structs import replace
 
+from wmtui.errors import TimeLimitReached
 from wmtui.model import Key, KeyValue, Position, Span
 from wmtui.sources.base import SourceTable
 from wmtui.sources.cursor import from_utc
@@ -28,17 +30,25 @@ _MAX_SAMPLES = 256
 
 
 def estimate(session: Session, query: SpanQuery) -> int:
-    """The optimizer's estimate of the rows, or their count where that is small."""
-    rows = _estimated(session, query)
-    return rows if rows >= _SMALL else int(session.query(query.select("COUNT(*) AS n"), query.parameters)[0]["n"])
+    """The optimizer's estimate of the rows, or their count where that is small, unless counting takes too long."""
+    rows = estimated(session, query)
+    if rows < _SMALL:
+        with suppress(TimeLimitReached):
+            return int(session.query(query.select("COUNT(*) AS n"), query.parameters, session.longest)[0]["n"])
+    return rows
 
 
 def sorts(session: Session, sql: str, values: Mapping[str, KeyValue]) -> bool:
     """Whether the optimizer means to sort many rows: a large window of a cursor it reads from the table, not by the
     cursor's index, and then no row comes before all are sorted.
     """
-    steps = session.query(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
-    return any("filesort" in (step["extra"] or "") and int(step["rows"] or 0) >= _MANY for step in steps)
+    steps = _plan(session, sql, values)
+    return any(_sorting(step) and int(step["rows"] or 0) >= _MANY for step in steps)
+
+
+def needs_sort(session: Session, sql: str, values: Mapping[str, KeyValue]) -> bool:
+    """Whether no index has the rows of a statement in its order."""
+    return any(map(_sorting, _plan(session, sql, values)))
 
 
 def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span, pieces: int) -> list[Key]:
@@ -46,13 +56,14 @@ def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span,
 
     An integer key is cut evenly between its ends. Any other key is sampled, a large span at even steps of the cursor
     through the cursor's index; without that index it stays whole.
+    Raises TimeLimitReached when finding its ends takes too long.
     """
     query = SpanQuery(MYSQL, zone, table, span)
     leading = table.primary_key[0]
     if is_integer(table.schema.field(leading).type):
         ends = _walked_ends(session, query, leading) if span.after is None else _ends(session, query, leading)
         return even_boundaries(int(ends[0]), int(ends[1]), pieces) if ends else []
-    if _estimated(session, query) < _SMALL:
+    if estimated(session, query) < _SMALL:
         columns = MYSQL.names(table.primary_key)
         return sampled_boundaries(_keys(session, table, query.select(columns, columns), query.parameters), pieces)
     if table.cursor_index is None:
@@ -60,15 +71,30 @@ def boundaries(session: Session, zone: ZoneInfo, table: SourceTable, span: Span,
     return sampled_boundaries(_sample(session, zone, table, span, pieces), pieces)
 
 
-def _estimated(session: Session, query: SpanQuery) -> int:
-    plan = session.query("EXPLAIN FORMAT=TRADITIONAL " + query.select("1"), query.parameters)
-    return int(plan[0]["rows"] or 0)
+def estimated(session: Session, query: SpanQuery) -> int:
+    """The optimizer's estimate of a span's rows."""
+    return estimated_rows(session, query.select("1"), query.parameters)
+
+
+def estimated_rows(session: Session, sql: str, values: Mapping[str, KeyValue]) -> int:
+    """How many rows the optimizer expects a statement to go through."""
+    return int(_plan(session, sql, values)[0]["rows"] or 0)
+
+
+def _plan(session: Session, sql: str, values: Mapping[str, KeyValue]) -> list[dict[str, Any]]:
+    return session.query(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
+
+
+def _sorting(step: dict[str, Any]) -> bool:
+    return "filesort" in (step["extra"] or "")
 
 
 def _ends(session: Session, query: SpanQuery, column: str) -> tuple[Any, Any] | None:
     """Lowest and highest value in the span, None for an empty one."""
     name = MYSQL.name(column)
-    row = session.query(query.select(f"MIN({name}) AS lowest, MAX({name}) AS highest"), query.parameters)[0]
+    row = session.query(
+        query.select(f"MIN({name}) AS lowest, MAX({name}) AS highest"), query.parameters, session.longest
+    )[0]
     return None if row["lowest"] is None else (row["lowest"], row["highest"])
 
 
@@ -80,7 +106,9 @@ def _walked_ends(session: Session, query: SpanQuery, column: str) -> tuple[Any, 
     """
     name = MYSQL.name(column)
     hits = [
-        session.query(query.select(f"{name} AS value", f"{name} {direction} LIMIT 1"), query.parameters)
+        session.query(
+            query.select(f"{name} AS value", f"{name} {direction} LIMIT 1"), query.parameters, session.longest
+        )
         for direction in ("ASC", "DESC")
     ]
     return (hits[0][0]["value"], hits[1][0]["value"]) if all(hits) else None

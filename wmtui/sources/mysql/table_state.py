@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from wmtui.errors import TableError, TimeLimitReached
 from wmtui.model import Key, Position
 from wmtui.sources.base import FUTURE, CursorCounts, SourceTable
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.sources.keys import timestamp_text
+from wmtui.sources.mysql import catalog
 from wmtui.sources.mysql.session import Session
 from wmtui.sources.span_query import MYSQL, Parameters, equals
 
@@ -24,8 +26,34 @@ def cursor_counts(session: Session, zone: ZoneInfo, table: SourceTable, now: dat
     future = MYSQL.select("COUNT(*)", table.table, f"{name} > {ahead}")
     newest = MYSQL.select(name, table.table, f"{name} <= {ahead}", f"{name} DESC LIMIT 1")
     sql = f"SELECT ({nulls}) AS nulls, ({future}) AS future, ({newest}) AS newest"
-    row = session.query(sql, parameters.values)[0]
+    try:
+        row = session.query(sql, parameters.values, session.longest)[0]
+    except TimeLimitReached:
+        row = session.query(f"SELECT ({newest}) AS newest", parameters.values)[0]
+        return CursorCounts(None, None, _wall(row["newest"], zone, table))
     return CursorCounts(int(row["nulls"]), int(row["future"]), _wall(row["newest"], zone, table))
+
+
+def refuse_changed(session: Session, table: SourceTable) -> None:
+    """Raises TableError when the table is not the one that was described: another one under its name, rebuilt, emptied,
+    or with other columns.
+    """
+    numbers = catalog.numbers(session, table.table)
+    incarnation = catalog.incarnation(session, table.table, numbers.pop("", None))
+    now = {column.name: column for column in catalog.columns(session, table.table)}
+    changed = [name for name, number in table.partitions.items() if numbers.get(name, number) != number]
+    for field in table.schema:
+        column = now.get(field.name)
+        described = (field.metadata[b"source_type"].decode(), field.metadata[b"extra"].decode())
+        if column is None or (column.type.declared, column.extra) != described:
+            changed.append(field.name)
+    if changed or incarnation != table.incarnation:
+        what = f" ({', '.join(changed)})" if changed else ""
+        raise TableError(
+            f"{table.table} was altered or replaced while it was read{what}",
+            "rows of two tables, or of two forms of one, would be mixed",
+            "nothing of this run is committed; sync again when the change is over",
+        )
 
 
 def cursor_of(session: Session, zone: ZoneInfo, table: SourceTable, key: Key) -> datetime | None:
