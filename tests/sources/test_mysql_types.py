@@ -15,7 +15,7 @@ from tests.sql import series
 from wmtui.column_types import max_bytes
 from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.sources.keys import key_of
-from wmtui.sources.mysql import rows
+from wmtui.sources.mysql import packets
 
 INTEGERS = [
     ("TINYINT", -(2**7), 2**7 - 1, pa.int16()),
@@ -373,8 +373,7 @@ def test_text_that_is_not_in_its_character_set_is_refused(server_case: SourceCas
 
 
 def test_large_values_end_a_batch_early(server_case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_BATCH_BYTES", 64 << 10)
-    monkeypatch.setattr(rows, "_PIECE_BYTES", 4 << 10)
+    monkeypatch.setattr(packets, "BLOCK", 64 << 10)
     server_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000) FROM {series(100)}",

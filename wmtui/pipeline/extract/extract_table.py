@@ -38,6 +38,8 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
     refuse_pinned(job, watermark)
     refuse_foreign(watermark, job.backend.zone)
     with job.backend.source.connect() as source:
+        if source.careful:
+            job.tell(f"rows come through the driver's cursor, which takes several times as long: {source.careful}")
         extraction = _Extraction(job, source, watermark)
         extraction.run()
     return extraction.watermark
