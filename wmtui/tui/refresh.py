@@ -16,7 +16,7 @@ from wmtui.tui.panes import detail, table_detail
 from wmtui.tui.panes.table_detail import Detail
 from wmtui.tui.shell import Shell
 
-REFRESH_SECONDS = 9.0
+REFRESH_SECONDS = 8.5
 LIVE_SECONDS = 5.0
 """How often it is asked which tables changed, at ticks of a second: what is shown is 10 s old at most. Those that a run
 works on are read more often.
