@@ -197,7 +197,7 @@ def many_rows(database: Database) -> None:
 
 def read_all(session: Session, sql: str, seconds: float) -> None:
     with session.stream(sql, {}, seconds) as rows:
-        while rows.fetchmany(1000):
+        for _ in rows.pieces(1000):
             pass
 
 
