@@ -57,6 +57,7 @@ class ChunkReader:
         self._tell = tell
         self._columns = [select_expression(field, MYSQL.name(field.name)) for field in table.schema]
         self._handed_on = 0
+        self._told_long = False
 
     def read(self, span: Span) -> Iterator[pa.RecordBatch]:
         """See SourceConnection.read."""
@@ -217,9 +218,12 @@ class ChunkReader:
                 yield from self._waited(self._rate.waits())
 
     def _tell_long(self) -> None:
+        if self._told_long:
+            return
+        self._told_long = True
         self._tell(
             f"{self._table.table} is read in one statement that may take longer than max_statement: "
-            "no index has its rows in an order by which it could be cut",
+            "no index has its rows in an order by which it could be cut further",
             Severity.WARNING,
         )
 
