@@ -280,6 +280,12 @@ class TableError(WmtuiError):
     code = "table-failed"
 
 
+class TableChanged(TableError):
+    """A table of the source was altered or replaced while it was read."""
+
+    code = "table-changed"
+
+
 class Unreadable(TableError):
     """A document in the store is corrupt. It is reported by key and never overwritten."""
 

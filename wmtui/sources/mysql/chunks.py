@@ -1,11 +1,12 @@
 """A long read as many short statements, each drained into memory before its rows are handed on."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.errors import TimeLimitReached
@@ -26,6 +27,29 @@ from wmtui.sources.span_query import MYSQL, SpanQuery
 _Statement = tuple[str, Mapping[str, KeyValue]]
 
 _EVERY_KEY = Span(Order.PRIMARY_KEY, None, Position(datetime.max))
+
+
+_HELD = 2
+"""How many times the bytes that a statement is to have are held in memory at most, before its rows are handed on."""
+
+
+class _Cut(Exception):
+    """A statement was ended at its time limit before a row of it was handed on."""
+
+
+class Read(Struct):
+    """What a statement brought. last: its last rows. size: bytes of all."""
+
+    rows: int = 0
+    size: int = 0
+    seconds: float = 0
+    last: pa.RecordBatch | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count a batch in."""
+        self.rows += batch.num_rows
+        self.size += batch.nbytes
+        self.last = batch
 
 
 class ChunkReader:
@@ -88,11 +112,10 @@ class ChunkReader:
         while True:
             yield from self._spared()
             most = self._size.rows
-            batches = self._drained(self._query(rest, index=index, limit=most), most)
-            if batches is None:
+            read = yield from self._read(self._query(rest, index=index, limit=most), most)
+            if read is None:
                 continue
-            yield from self._handed(batches)
-            following = self._beyond(rest, span, most, batches)
+            following = self._beyond(rest, span, most, read)
             if following is None:
                 return
             if rest is span and span_size.needs_sort(self._session, *self._query(span, index=index, limit=most)):
@@ -100,10 +123,10 @@ class ChunkReader:
                 return
             rest = following
 
-    def _beyond(self, rest: Span, span: Span, most: int, batches: list[pa.RecordBatch]) -> Span | None:
+    def _beyond(self, rest: Span, span: Span, most: int, read: Read) -> Span | None:
         """What is left of a span after the first rows of `rest`, of which at most so many were asked for."""
-        if _rows(batches) >= most:
-            last = self._position(batches[-1])
+        if read.last is not None and read.rows >= most:
+            last = self._position(read.last)
             ends = self._in_column(last) == self._in_column(span.upto)
             return replace(span, after=last, upto=span.upto if ends else Position(last.cursor))
         # Not by equality: of an hour that occurs twice, both occurrences of a time are equal.
@@ -116,12 +139,11 @@ class ChunkReader:
         if span_size.estimated(self._session, query) < first:
             yield from self._spared()
             statement = self._query(replace(span, order=Order.PRIMARY_KEY), limit=first)
-            batches = self._drained(statement, first)
-            if batches is not None:
-                yield from self._handed(batches)
-                if _rows(batches) < first:
+            read = yield from self._read(statement, first)
+            if read is not None:
+                if read.last is None or read.rows < first:
                     return
-                span = replace(span, key_after=key_of(batches[-1], -1, self._table))
+                span = replace(span, key_after=key_of(read.last, -1, self._table))
         yield from self._walk_keys(span, every_cursor=False)
 
     def _walk_keys(self, span: Span, *, every_cursor: bool) -> Iterator[pa.RecordBatch]:
@@ -144,9 +166,8 @@ class ChunkReader:
             last = key_of(found[0], 0, self._table) if found else None
             piece = rest if last is None else replace(rest, key_upto=last)
             statement = self._range(piece, every_cursor=every_cursor, index=self._table.key_index)
-            batches = self._drained(statement, most)
-            if batches is not None:
-                yield from self._handed(batches)
+            read = yield from self._read(statement, most)
+            if read is not None:
                 rest = None if last is None else replace(rest, key_after=last)
 
     def _range(self, span: Span, *, every_cursor: bool, index: str | None) -> _Statement:
@@ -178,30 +199,53 @@ class ChunkReader:
             if found is None:
                 continue
             last = Position(wall_clock(found[0].column(0)[0], self._zone)) if found else None
-            batches = self._drained(self._query(replace(rest, upto=last or rest.upto), index=index), most)
-            if batches is None:
+            read = yield from self._read(self._query(replace(rest, upto=last or rest.upto), index=index), most)
+            if read is None:
                 continue
-            yield from self._handed(batches)
             if last is None:
                 return
             rest = replace(rest, after=last, inclusive=False)
 
-    def _drained(self, statement: _Statement, most: int) -> list[pa.RecordBatch] | None:
-        """All rows of a statement that goes through so many; None when it took too long, and is to be tried with fewer.
-
-        One that goes through a single row, or a single value, is given the time it takes.
+    def _read(self, statement: _Statement, most: int) -> Generator[pa.RecordBatch, None, Read | None]:
+        """Hand on the rows of a statement that goes through so many; None when it took too long, and is to be tried
+        with fewer. One that goes through a single row, or a single value, is given the time it takes.
         """
         began = time.monotonic()
         try:
-            batches = self._all(statement, self._table, self._limits.most_seconds)
-        except TimeLimitReached:
+            read = yield from self._drained(statement, self._limits.most_seconds)
+        except _Cut:
             if self._size.shrink():
                 return None
             self._tell_long()
-            batches = self._all(statement, self._table, None)
-        seconds = time.monotonic() - began
-        self._size.after(max(most, _rows(batches)), sum(batch.nbytes for batch in batches), seconds)
-        return batches
+            read = yield from self._drained(statement, None)
+        self._size.after(max(most, read.rows), read.size, read.seconds or time.monotonic() - began)
+        return read
+
+    def _drained(self, statement: _Statement, seconds: float | None) -> Generator[pa.RecordBatch, None, Read]:
+        """Take all rows from the server before the first is handed on; rows so long that they are too many bytes are
+        handed on as they come. Raises _Cut for a statement that was ended before that.
+        """
+        read, held = Read(), list[pa.RecordBatch]()
+        began = time.monotonic()
+        try:
+            with self._session.stream(*statement, seconds) as rows:
+                for batch in record_batches(rows, self._table, self._batch_rows):
+                    read.add(batch)
+                    held.append(batch)
+                    if read.size > self._limits.size * _HELD:
+                        yield from held
+                        held.clear()
+        except TimeLimitReached as error:
+            if read.rows == sum(batch.num_rows for batch in held):
+                raise _Cut from error
+            raise
+        read.seconds = time.monotonic() - began
+        if read.rows and self._handed_on:
+            refuse_changed(self._session, self._table)
+        self._handed_on += read.rows
+        self._rate.took(read.rows)
+        yield from held
+        return read
 
     def _all(self, statement: _Statement, table: SourceTable, seconds: float | None) -> list[pa.RecordBatch]:
         with self._session.stream(*statement, seconds) as rows:
@@ -227,15 +271,6 @@ class ChunkReader:
             Severity.WARNING,
         )
 
-    def _handed(self, batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Hand rows on, of every statement but the first only if the table still is the one that was described."""
-        rows = _rows(batches)
-        if rows and self._handed_on:
-            refuse_changed(self._session, self._table)
-        self._handed_on += rows
-        self._rate.took(rows)
-        yield from batches
-
     def _spared(self) -> Iterator[pa.RecordBatch]:
         """Before a statement: wait as long as the server is to be spared."""
         yield from self._waited(self._rate.waits())
@@ -252,10 +287,6 @@ class ChunkReader:
 
     def _in_column(self, position: Position) -> object:
         return column_time(position.cursor, self._table.schema.field(self._table.cursor).type, self._zone)
-
-
-def _rows(batches: list[pa.RecordBatch]) -> int:
-    return sum(batch.num_rows for batch in batches)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wmtui.errors import TableError, TimeLimitReached
+from wmtui.errors import TableChanged, TimeLimitReached
 from wmtui.model import Key, Position
 from wmtui.sources.base import FUTURE, CursorCounts, SourceTable
 from wmtui.sources.cursor import column_time, from_utc
@@ -35,8 +35,8 @@ def cursor_counts(session: Session, zone: ZoneInfo, table: SourceTable, now: dat
 
 
 def refuse_changed(session: Session, table: SourceTable) -> None:
-    """Raises TableError when the table is not the one that was described: another one under its name, rebuilt, emptied,
-    or with other columns.
+    """Raises TableChanged when the table is not the one that was described: another one under its name, rebuilt,
+    emptied, or with other columns.
     """
     numbers = catalog.numbers(session, table.table)
     incarnation = catalog.incarnation(session, table.table, numbers.pop("", None))
@@ -49,7 +49,7 @@ def refuse_changed(session: Session, table: SourceTable) -> None:
             changed.append(field.name)
     if changed or incarnation != table.incarnation:
         what = f" ({', '.join(changed)})" if changed else ""
-        raise TableError(
+        raise TableChanged(
             f"{table.table} was altered or replaced while it was read{what}",
             "rows of two tables, or of two forms of one, would be mixed",
             "nothing of this run is committed; sync again when the change is over",
