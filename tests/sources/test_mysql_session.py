@@ -16,7 +16,7 @@ from tests.sources.conftest import EVERYTHING, ZONE, Apart, SourceCase, mysql_co
 from tests.sql import series
 from wmtui.config import MySQLConfig, Secret
 from wmtui.errors import ConfigError, SourceError
-from wmtui.model import TableName
+from wmtui.model import Order, TableName
 from wmtui.sources.mysql.session import Session
 from wmtui.sources.mysql.source import MySQLSource
 
