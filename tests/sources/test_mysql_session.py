@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.servers import Database, free_port
 from tests.servers.sources import SOURCES, SourceServer
