@@ -82,6 +82,8 @@ class WatermarkStore:
         self._proven = False
         self._identity: store_identity.StoreIdentity | None = None
         self._seen: tuple[float, store_identity.StoreIdentity | None] | None = None
+        self._journalled: dict[TableName, StoredWatermark] = {}
+        """By table, the document whose entries all are in the journal, as this process left or proved it last."""
         self._proving = threading.Lock()
 
     def read(self, table: TableName) -> StoredWatermark:
@@ -104,11 +106,18 @@ class WatermarkStore:
         """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
-    def current(self, table: TableName) -> Watermark:
+    def current(self, table: TableName, *, journalled: str | None = None) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
+
+        journalled: ETag of the document whose own entry is known to be in the journal.
         """
-        return self._adopted(table, self.read(table)).watermark
+        return self._adopted(table, self.read(table), journalled).watermark
+
+    def journalled(self, table: TableName) -> str | None:
+        """ETag of the document that this process last left or proved to be in the journal as its newest change."""
+        stored = self._journalled.get(table)
+        return stored and stored.etag
 
     def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
         """The document as another tool left it, and the content before; None where its last change was wmtui's.
@@ -151,19 +160,24 @@ class WatermarkStore:
         reason: str | None = None,
         based_on: Watermark | None = None,
         by_hand: bool = False,
+        leased: bool = False,
     ) -> Watermark:
         """Apply a patch by compare-and-swap and record it in the journal; returns the document written.
 
         based_on: the document the caller has seen; if it has changed since, Conflict shows both. Without it the patch
         is computed again on whatever is there. by_hand: an operator decides, so that a document that is gone comes back
-        with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
-        and NotWritten for a document that could not be read again.
+        with this change. leased: the caller has held the lease since it read the document; one that this process knows
+        is not read again, and a change of another refuses the write. Raises ConditionsIgnored where compare-and-swap
+        cannot be trusted, WatermarkGone, Unreadable, and NotWritten for a document that could not be read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
         for attempt in range(_ATTEMPTS):
-            current = self._standing(table) if by_hand else self.read(table)
-            stored = self._adopted(table, current)
+            known = self._journalled.pop(table, None) if leased else None
+            if known is None or based_on is None or known.watermark.fields != based_on.fields:
+                known = None
+            current = known or (self._standing(table) if by_hand else self.read(table))
+            stored = known or self._adopted(table, current)
             if based_on is not None:
                 if not _is_seen(based_on, current, adopted=stored.watermark is not current.watermark):
                     raise _conflict(based_on, stored.watermark)
@@ -270,7 +284,7 @@ class WatermarkStore:
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
         return StoredWatermark(Watermark(table, {**with_defaults(content), "metadata": metadata}), None, used, known)
 
-    def _adopted(self, table: TableName, stored: StoredWatermark) -> StoredWatermark:
+    def _adopted(self, table: TableName, stored: StoredWatermark, journalled: str | None = None) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.
 
         Its fence never goes back. Its epoch may, if it says so: an operator restored an earlier version on purpose.
@@ -279,11 +293,11 @@ class WatermarkStore:
         if stored.etag is None:
             return stored
         journal = Journal(self._objects, table)
-        if mark.change is not None:
-            journal.append(outside_edits.copied(mark))
-        used, newest = journal.newest(mark.serial)
+        entry = None if mark.change is None else outside_edits.copied(mark)
+        used, newest = journal.completed(mark.serial, entry, known=journalled == stored.etag)
         stored = StoredWatermark(mark, stored.etag, used)
         if not outside_edits.changed_outside(mark, newest):
+            self._journalled[table] = stored
             return stored
         known = journal_entries.numbers(newest or mark.change or {})
         try:
@@ -330,8 +344,9 @@ class WatermarkStore:
         whole = action is Action.EXTERNAL or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         _refuse_unreadable(changed, changed.problem)
+        etag: str | None = None
         try:
-            documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
+            etag = documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
@@ -339,6 +354,8 @@ class WatermarkStore:
                 return None
         with contextlib.suppress(StoreError):
             Journal(self._objects, mark.table).append(outside_edits.copied(changed))
+            if etag is not None:
+                self._journalled[mark.table] = StoredWatermark(changed, etag, changed.serial)
         return changed
 
     def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json, *, whole: bool) -> Watermark:

@@ -167,4 +167,4 @@ class _Extraction:
 
     def _change(self, action: Action, patch: Patch) -> None:
         watermarks = self._job.backend.watermarks
-        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)

@@ -122,6 +122,7 @@ class RunWriter:
             Action.EXTRACTED,
             lambda mark: patch_extracted(mark, self.run, now, self._digits, before),
             based_on=self.watermark,
+            leased=True,
         )
 
     def abandon(self) -> None:
@@ -140,7 +141,7 @@ class RunWriter:
 
     def _change(self, action: Action, patch: Patch) -> None:
         watermarks = self._job.backend.watermarks
-        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)
 
     def _save_range(self, index: int, changed: Range) -> None:
         self._save(self.run.with_range(index, changed))

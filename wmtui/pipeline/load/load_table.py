@@ -162,4 +162,4 @@ def _note_loaded(
             now, warehouse, profile=backend.profile, default=backend.is_default, rows=rows, at=at, fence=fence
         )
 
-    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark)
+    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark, leased=True)
