@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wmtui.events import Emit, Stop
     from wmtui.files.selection import Selection
     from wmtui.files.verdicts import Basis, Verdict, VerdictReason, Will
+    from wmtui.service.document_versions import Versions
     from wmtui.service.edit_preview import EditPreview, OtherEdit
     from wmtui.service.effects import Effect
     from wmtui.service.files import FileDecision, Files
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "wmtui.files.selection": ("Selection",),
     "wmtui.files.verdicts": ("Basis", "Verdict", "VerdictReason", "Will"),
+    "wmtui.service.document_versions": ("Versions",),
     "wmtui.service.edit_preview": ("EditPreview", "OtherEdit"),
     "wmtui.service.effects": ("Effect",),
     "wmtui.service.files": ("FileDecision",),
@@ -223,6 +225,7 @@ __all__ = [
     "Verdict",
     "VerdictReason",
     "Verification",
+    "Versions",
     "Watermark",
     "WayBack",
     "Will",
