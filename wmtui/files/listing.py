@@ -4,6 +4,7 @@ import threading
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from hashlib import blake2b
 
 from msgspec import Struct, field
 
@@ -62,20 +63,29 @@ class Lister:
         candidates.sort(key=lambda c: (c.last_modified, c.key))
         return Listing(candidates, (data_folder(table), FLAT_DATA), unparsed, ambiguous)
 
+    def digest(self, table: TableName, since: date) -> str:
+        """Of all files in folders of these days, by one listing of the table's folder; those in no day folder are left
+        out. What `digest_of` says of the same files.
+        """
+        own = self._objects.list(data_folder(table), after=_first_of(data_folder(table), since))
+        flat = (info for info in self._flat_files(since) if self._names.owners(info.key) == [table])
+        files = [info for info in _distinct((*own, *flat)) if info.key.endswith(".parquet")]
+        return _digest((info.key, info.etag, info.size, info.archived) for info in files)
+
     def _own_folder(self, table: TableName, since: date | None) -> Iterator[ObjectInfo]:
         """Files below the table's folder: those in day folders from `since` on, and all that are in none."""
         folder = data_folder(table)
         days = f"{folder}{DAYS}"
         for info in self._objects.list(folder):
             if since is not None and info.key >= days:
-                yield from self._objects.list(folder, after=f"{folder}{day_folder(since)}")
+                yield from self._objects.list(folder, after=_first_of(folder, since))
                 return
             yield info
 
     def _flat_files(self, since: date | None) -> list[ObjectInfo]:
         with self._lock:
             if since not in self._flat:
-                after = f"{DATA}{day_folder(since)}" if since else ""
+                after = _first_of(DATA, since) if since else ""
                 listed = self._objects.list(FLAT_DATA, after=after)
                 self._flat[since] = _distinct(i for i in listed if self._names.owners(i.key))
             return self._flat[since]
@@ -129,6 +139,25 @@ class Lister:
             return {name: read(name) for name in names}
         with ThreadPoolExecutor(min(_READERS, len(names)), thread_name_prefix="runs") as pool:
             return dict(zip(names, pool.map(read, names), strict=True))
+
+
+def digest_of(table: TableName, candidates: Iterable[Candidate], since: date) -> str:
+    """Of the files in folders of these days: the same as long as none comes, goes or changes."""
+    folders = (_first_of(data_folder(table), since), _first_of(DATA, since))
+    return _digest(
+        (file.key, file.etag, file.size, file.kind is FileKind.ARCHIVED)
+        for file in candidates
+        if file.key > folders[file.key.startswith(FLAT_DATA)]
+    )
+
+
+def _digest(files: Iterable[tuple[str, str, int, bool]]) -> str:
+    return blake2b(repr(sorted(files)).encode(), digest_size=16).hexdigest()
+
+
+def _first_of(folder: str, day: date) -> str:
+    """Before the first key in the folders of this day and later ones."""
+    return f"{folder}{day_folder(day)}"
 
 
 def _kind(table: TableName, info: ObjectInfo) -> FileKind:

@@ -18,6 +18,7 @@ from wmtui.files.decisions import Decisions
 from wmtui.files.listing import Lister, Listing
 from wmtui.files.summary import Summary, explain, summarise
 from wmtui.files.verdicts import Basis, Candidate, FileKind, Reprocess, Verdict, VerdictReason, judge
+from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.runs.footers import same_content
 from wmtui.runs.load_records import Destination, LoadRecords, Loads, loaded_files
@@ -151,6 +152,10 @@ class FileFilter:
             return replace(selection, whole_at=heartbeat.now, held_back=selection.summary.held_back)
         return replace(selection, whole_at=last_listing.at, held_back=last_listing.held_back)
 
+    def digest(self, table: TableName, since: date) -> str:
+        """Of the files in folders of these days (`Lister.digest`)."""
+        return self._lister.digest(table, since)
+
     def _judged(self, case: "_Case", since: date | None) -> Selection:
         """Every file in the folders of `since` and later."""
         mark, ledger, choice, basis, decided = case.mark, case.ledger, case.choice, case.basis, case.decided
@@ -271,6 +276,11 @@ def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided
 def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     """By the id of a warehouse, what the last load into it saw of all days."""
     return dict(heartbeat.document.listed_in)
+
+
+def whole_listing_is_due(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions) -> bool:
+    """Whether the next sync lists the folders of all days."""
+    return _is_due(noted_listing(mark, heartbeat, table, decided), heartbeat.now, table)
 
 
 def _is_due(last_listing: WholeListing | None, now: datetime | None, table: Loading) -> bool:

@@ -291,15 +291,17 @@ def acquire(
     *,
     fence: int = 0,
     batch: Batch | None = None,
+    found: Heartbeat | None = None,
 ) -> tuple[Lease, Heartbeat]:
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
     fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
+    found: the lock document as the caller has just read it; where that is returned, no other run had the table since.
     batch: whose earlier try is not waited for. Raises LeaseHeld while another holds it, Unreadable, and Conflict when
     others keep being quicker.
     """
     for _ in range(_ATTEMPTS):
-        heartbeat = read(objects, table)
+        heartbeat, found = found or read(objects, table), None
         if not heartbeat.open_to(batch):
             raise heartbeat.refusal()
         now = clock()

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -39,17 +39,22 @@ _SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
+_DISTINCT_TIMES = timedelta(seconds=5)
+"""Stores tell times in whole seconds, and not all of a store's machines by one clock."""
+
 
 class StoredWatermark(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document.
 
     used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
+    written: when the store took it, aware UTC, if that is so long ago that a later write has another time.
     """
 
     watermark: Watermark
     etag: str | None
     used: int = 0
     known: bool = True
+    written: datetime | None = None
 
 
 class Author(Struct, frozen=True):
@@ -106,18 +111,28 @@ class WatermarkStore:
         """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
-    def current(self, table: TableName, *, journalled: str | None = None) -> Watermark:
+    def current(
+        self, table: TableName, stored: StoredWatermark | None = None, journalled: Json | None = None
+    ) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
 
-        journalled: ETag of the document whose own entry is known to be in the journal.
+        stored: as the caller has just read it. journalled: what a run before noted (`journal_note`); a document that
+        was not written since is taken as it is.
         """
-        return self._adopted(table, self.read(table), journalled).watermark
+        stored, noted = stored or self.read(table), journalled or {}
+        if stored.etag is not None and stored.written is not None and noted == _note(stored):
+            self._journalled[table] = stored
+            return stored.watermark
+        known = stored.etag is not None and noted.get("etag") == stored.etag
+        return self._adopted(table, stored, known=known).watermark
 
-    def journalled(self, table: TableName) -> str | None:
-        """ETag of the document that this process last left or proved to be in the journal as its newest change."""
+    def journal_note(self, table: TableName) -> Json:
+        """What names the document that this process last left, or proved to be in the journal as its newest change; for
+        the next run's `current`. Empty: none.
+        """
         stored = self._journalled.get(table)
-        return stored and stored.etag
+        return {} if stored is None else _note(stored)
 
     def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
         """The document as another tool left it, and the content before; None where its last change was wmtui's.
@@ -256,8 +271,9 @@ class WatermarkStore:
             document = self._objects.get(key)
         except ObjectMissing:
             return StoredWatermark(Watermark.new(table), None)
-        mark = Watermark.decode(table, document.data, key)
-        return StoredWatermark(mark, document.info.etag, mark.serial)
+        mark, info = Watermark.decode(table, document.data, key), document.info
+        written = info.last_modified if document.now - info.last_modified >= _DISTINCT_TIMES else None
+        return StoredWatermark(mark, info.etag, mark.serial, written=written)
 
     def _standing(self, table: TableName) -> StoredWatermark:
         try:
@@ -284,33 +300,34 @@ class WatermarkStore:
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
         return StoredWatermark(Watermark(table, {**with_defaults(content), "metadata": metadata}), None, used, known)
 
-    def _adopted(self, table: TableName, stored: StoredWatermark, journalled: str | None = None) -> StoredWatermark:
+    def _adopted(self, table: TableName, stored: StoredWatermark, *, known: bool = False) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.
 
         Its fence never goes back. Its epoch may, if it says so: an operator restored an earlier version on purpose.
+        known: the document's own entry is in the journal.
         """
         mark = stored.watermark
         if stored.etag is None:
             return stored
         journal = Journal(self._objects, table)
         entry = None if mark.change is None else outside_edits.copied(mark)
-        used, newest = journal.completed(mark.serial, entry, known=journalled == stored.etag)
-        stored = StoredWatermark(mark, stored.etag, used)
+        used, newest = journal.completed(mark.serial, entry, known=known)
+        stored = StoredWatermark(mark, stored.etag, used, written=stored.written)
         if not outside_edits.changed_outside(mark, newest):
             self._journalled[table] = stored
             return stored
-        known = journal_entries.numbers(newest or mark.change or {})
+        numbers = journal_entries.numbers(newest or mark.change or {})
         try:
             before = outside_edits.content_before(journal, mark, newest)
-            known = journal_entries.numbers({"after": before})
+            numbers = journal_entries.numbers({"after": before})
         except Unreadable:
             before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
-        mark = mark.patched({name: max(known[name], mark.fields[name]) for name in kept if name in known})
+        mark = mark.patched({name: max(numbers[name], mark.fields[name]) for name in kept if name in numbers})
         adopted = StoredWatermark(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
-        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
+        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=numbers, previous=previous)
         return stored if written is None else self._get(table)
 
     def _write(
@@ -415,3 +432,7 @@ def _conflict(seen: Watermark, found: Watermark) -> Conflict:
         f"at {found.fields['last_mysql_data_timestamp']}, by {change.get('actor', 'another tool')}",
         f"look at it with `wmtui watermark get -t {found.table}`, then decide again",
     )
+
+
+def _note(stored: StoredWatermark) -> Json:
+    return {"etag": stored.etag, "written": stored.written and format_instant(stored.written)}

@@ -15,7 +15,7 @@ from wmtui.pipeline.extract.run_writer import RunWriter, new_run
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
 from wmtui.pipeline.extract.span_reader import SpanReader
-from wmtui.pipeline.target_check import check_target
+from wmtui.pipeline.extract.warehouse_check import WarehouseCheck
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.runs.settle import bury
 from wmtui.sources import SourceConnection
@@ -27,9 +27,9 @@ from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
 
-def extract_table(job: Job, watermark: Watermark) -> Watermark:
+def extract_table(job: Job, watermark: Watermark, standing: Run | None) -> Watermark:
     """Bring everything up to the last safe cursor value into the store, over one connection; returns the watermark as
-    it is then.
+    it is then. standing: the run that it stands on, None for none.
 
     An interrupted earlier run is resumed first. Raises Pinned, UsageError for a limit that cannot be kept, ConfigError
     for another cursor, key or time zone than so far, TableError for a source that went back, Interrupted after
@@ -40,7 +40,7 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
     with job.backend.source.connect() as source:
         if source.careful:
             job.tell(f"rows come through the driver's cursor, which takes several times as long: {source.careful}")
-        extraction = _Extraction(job, source, watermark)
+        extraction = _Extraction(job, source, watermark, standing)
         extraction.run()
     return extraction.watermark
 
@@ -48,14 +48,14 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
 class _Extraction:
     """One table's extraction. watermark: as it is by now. last: the run that was committed last."""
 
-    def __init__(self, job: Job, source: SourceConnection, watermark: Watermark) -> None:
+    def __init__(self, job: Job, source: SourceConnection, watermark: Watermark, standing: Run | None) -> None:
         self.watermark = watermark
         self._job = job
         self._source = source
         self._table = source.describe(job.table, job.config)
         tell_renames(job, self._table)
-        self._target = check_target(job, self._table)
-        self._last = last_run(job)
+        self._warehouse = WarehouseCheck(job, self._table, watermark)
+        self._last = last_run(job, standing)
 
     def run(self) -> None:
         """Finish an interrupted run if there is one, then read what is new."""
@@ -123,7 +123,8 @@ class _Extraction:
         order of the cursor are committed before it is raised; a run without parts stays, to be resumed.
         """
         job = self._job
-        reader = SpanReader(job, self._source, self._table, writer, target=self._target, known=known_rows(previous))
+        known = known_rows(previous)
+        reader = SpanReader(job, self._source, self._table, writer, target=self._warehouse.target, known=known)
         job.progress(Phase.EXTRACTING)
         try:
             reader.read(spans)

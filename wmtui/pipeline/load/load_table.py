@@ -23,6 +23,7 @@ from wmtui.pipeline.load.table_ledger import (
     repair_records,
     tell_or_refuse,
 )
+from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged
 from wmtui.pipeline.target_check import remember_loaded
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
@@ -38,6 +39,9 @@ def load_table(job: Job, mark: Watermark) -> None:
     replaced, and whatever the adapters raise.
     """
     job.progress(Phase.SELECTING)
+    if is_unchanged(job, mark):
+        job.tell("no files to load: they are those of the last sync")
+        return
     ledger, last = _check_ledger(job, mark)
     selection = select(job, mark, ledger)
     report_selection(job, selection)
@@ -62,6 +66,7 @@ def load_table(job: Job, mark: Watermark) -> None:
     keys = {file.key for file in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else ledger.newest_load
     note_settled(job, mark, selection, ledger, end=LoadEnd(keys, warehouse, newest))
+    note_unchanged(job, mark, selection, keys, warehouse)
 
 
 def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | None]:
@@ -107,10 +112,10 @@ def _note_nothing(
     note_settled(job, mark, selection, ledger, end=LoadEnd(set(), warehouse, ledger.newest_load))
     status = mark.load_status(warehouse, default=job.backend.is_default)
     up_to_date = status == SideStatus.SUCCESS or (status == SideStatus.PENDING and not selection.summary.found)
-    if selection.summary.only_held_back or up_to_date:
-        return
-    rows = sum(file.rows for file in last.files) if last is not None else None
-    _note_loaded(job, mark, warehouse, rows=rows, at=last.ended if last is not None else None)
+    if not (selection.summary.only_held_back or up_to_date):
+        rows = sum(file.rows for file in last.files) if last is not None else None
+        mark = _note_loaded(job, mark, warehouse, rows=rows, at=last.ended if last is not None else None)
+    note_unchanged(job, mark, selection, set(), warehouse)
 
 
 def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
