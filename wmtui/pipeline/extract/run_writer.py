@@ -83,15 +83,15 @@ class RunWriter:
 
     def end_range(self, index: int, *, done: bool, skipped: int) -> None:
         """Note that no more is read of a range. done: it was read to its end. A run without rows has no document to
-        note it in.
+        note it in, and the end of the last range is noted with the commit, which follows.
         """
         with self._lock:
             before = self.run.ranges[index]
-            after = replace(before, done=done, skipped=before.skipped + skipped)
-            if self._etag is None:
-                self.run = self.run.with_range(index, after)
+            ended = self.run.with_range(index, replace(before, done=done, skipped=before.skipped + skipped))
+            if self._etag is None or ended.done:
+                self.run = ended
             else:
-                self._save_range(index, after)
+                self._save(ended)
 
     def commit(self, digests: bytes = b"") -> Run | None:
         """Commit the durable parts and move the watermark after them; None where no row was written.
@@ -109,6 +109,7 @@ class RunWriter:
         self._save(replace(self.run, state=RunState.COMMITTED, final=final, seen=digests))
         self._job.account.rows_extracted += self.run.rows
         self._job.account.files_written += len(self.run.parts)
+        self._job.account.committed = self.run
         self.take_over()
         return self.run
 

@@ -99,6 +99,7 @@ def select(scope: Scope, mark: Watermark, ledger: TableLedger) -> Selection:
         backend.watermarks.system_for(mark),
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
+        committed=scope.account.committed if isinstance(scope, Job) else None,
     )
 
 
