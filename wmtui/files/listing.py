@@ -77,8 +77,8 @@ class Lister:
         return _digest((info.key, info.etag, info.size, info.archived) for info in files)
 
     def _own_folder(self, table: TableName, since: date | None) -> Iterator[ObjectInfo]:
-        """Files below the table's folder: all, or from the folder of a day on. One that is in no day folder sorts before
-        them, and a listing of all days shows it.
+        """Files below the table's folder: all, or from the folder of a day on. One that is in no day folder sorts
+        before them, and a listing of all days shows it.
         """
         folder = data_folder(table)
         return self._objects.list(folder, after=_first_of(folder, since) if since else "")
