@@ -1,23 +1,24 @@
 """What old files cost: requests and seconds of syncs and overviews of a table with 10 new files among many old ones.
 
-`python -m benchmarks.listing [OLD …]`. A pipeline from DuckDB to DuckDB with a store in S3 over HTTP, whose server
+`python -m benchmarks listing`. A pipeline from DuckDB to DuckDB with a store in S3 over HTTP, whose server
 makes old keys up (`tests.servers.old_files`). They are loaded: the ledger and the load records have them.
 """
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import yaml
 
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure
+from benchmarks.options import Options
 from tests.servers.old_files import OldFiles
 from tests.servers.s3 import ENVIRONMENT, S3Server
 from wmtui import config
@@ -32,12 +33,12 @@ TARGET = "orders"
 
 
 class Lake:
-    """A pipeline of one table in a new bucket, to which old files can be added."""
+    """A pipeline of one table in a new bucket, to which old files can be added. warehouse: None: an embedded one."""
 
-    def __init__(self, folder: Path, s3: S3Server) -> None:
+    def __init__(self, folder: Path, s3: S3Server, warehouse: dict[str, Any] | None = None) -> None:
         self._folder, self._s3, self._rows = folder, s3, 0
         source = {"type": "duckdb", "path": str(folder / "source.duckdb")}
-        warehouse = {"type": "duckdb", "path": str(folder / "warehouse.duckdb")}
+        warehouse = warehouse or {"type": "duckdb", "path": str(folder / "warehouse.duckdb")}
         with duckdb.connect(source["path"]) as connection:
             connection.execute("CREATE SCHEMA shop")
             connection.execute("CREATE TABLE shop.orders (id BIGINT PRIMARY KEY, update_at TIMESTAMP)")
@@ -91,10 +92,10 @@ class Lake:
         return old
 
 
-def figures(olds: tuple[int, ...] = OLD) -> Iterator[Figure]:
+def figures(options: Options) -> Iterator[Figure]:
     """Requests and seconds of each operation, by how many old files there are."""
     os.environ.update(ENVIRONMENT)
-    for count in olds:
+    for count in OLD[:2] if options.quick else OLD:
         with ExitStack() as stack:
             s3 = stack.enter_context(S3Server())
             lake = Lake(Path(stack.enter_context(tempfile.TemporaryDirectory())), s3)
@@ -121,12 +122,3 @@ def operations(lake: Lake) -> dict[str, Callable[[], object]]:
         "status": lambda: lake.service().health.status([TABLE], None),
         "files, all days": lambda: lake.service().files.select(TABLE),
     }
-
-
-def main(olds: tuple[int, ...] = OLD) -> None:
-    """Print a line per operation and number of old files."""
-    show(figures(olds))
-
-
-if __name__ == "__main__":
-    main(tuple(int(argument) for argument in sys.argv[1:]) or OLD)

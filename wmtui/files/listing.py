@@ -20,8 +20,9 @@ _READERS = 16
 class Listing(Struct, frozen=True):
     """The candidates of one table, oldest first, and what the listing saw besides.
 
-    runs: documents of runs that were read for it, by name; None: there is none. prefixes: what was listed. unparsed: keys below the table's folder that are no Parquet files. ambiguous: flat names
-    that fit two configured tables and therefore belong to neither.
+    runs: documents that were read for it, by name; None: there is none. prefixes: what was listed. unparsed: keys below
+    the table's folder that are no Parquet files. ambiguous: flat names that fit two configured tables and therefore
+    belong to neither.
     """
 
     candidates: list[Candidate]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wmtui.service.history import Entry, History, WayBack
     from wmtui.service.leftovers import Leftovers, TableLeftovers
     from wmtui.service.locks import Locks
-    from wmtui.service.overview import Look, Overview
+    from wmtui.service.overview import Look, Overview, Tell
     from wmtui.service.ownership import Ownership, StoreInfo
     from wmtui.service.pins import Pins
     from wmtui.service.progress import TableProgress
@@ -51,7 +51,7 @@ _PLACES = {
     "wmtui.service.freshness": ("State", "TableSeverity"),
     "wmtui.service.history": ("Entry", "WayBack"),
     "wmtui.service.leftovers": ("TableLeftovers",),
-    "wmtui.service.overview": ("Look",),
+    "wmtui.service.overview": ("Look", "Tell"),
     "wmtui.service.ownership": ("StoreInfo",),
     "wmtui.service.progress": ("TableProgress",),
     "wmtui.service.status": ("TableStatus",),
@@ -222,6 +222,7 @@ __all__ = [
     "TableProgress",
     "TableSeverity",
     "TableStatus",
+    "Tell",
     "Verdict",
     "VerdictReason",
     "Verification",

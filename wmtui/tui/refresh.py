@@ -11,14 +11,16 @@ from textual.timer import Timer
 from wmtui.errors import WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.service import Look, Versions
+from wmtui.service import Look, Tell, Versions
 from wmtui.tui.panes import detail, table_detail
 from wmtui.tui.panes.table_detail import Detail
 from wmtui.tui.shell import Shell
 
-REFRESH_SECONDS = 10.0
+REFRESH_SECONDS = 8.5
 LIVE_SECONDS = 5.0
-"""How often it is asked which tables changed; those that a run works on are read more often."""
+"""How often it is asked which tables changed, at ticks of a second: what is shown is 10 s old at most. Those that a run
+works on are read more often.
+"""
 UNLISTED_SECONDS = 30.0
 """How often all tables are read where the store does not tell which changed."""
 BACK_OFF_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -28,15 +30,13 @@ SETTLE_SECONDS = 0.15
 _MANY_TABLES = 200
 """When more tables than this changed at once, their waiting files are counted when an operator asks."""
 
-Tell = Callable[[Look], None]
-
 
 class TableReader:
     """Reads for one screen.
 
-    give_way: called by threads after each table, to leave the processor to the screen; `hurry`: the first reading.
-    updated: called when tables were read. busy: all tables are being read. offline: why the store does not answer, or
-    "". failure: the last one, for a picture that cannot be made.
+    give_way: called by threads after each table that they read, to leave the processor to the screen; `hurry`: the
+    first reading. updated: called when tables were read. busy: all tables are being read. offline: why the store does
+    not answer, or "". failure: the last one, for a picture that cannot be made.
     """
 
     def __init__(self, shell: Shell, give_way: Callable[..., None], updated: Callable[[], None]) -> None:
@@ -101,8 +101,8 @@ class TableReader:
         """Read in the background."""
         number, stop, looks, first = self._number, self._stop, self._looks, self._done_at is None
 
-        def take_look(look: Look) -> None:
-            looks.append((number, look))
+        def take_looks(*read: Look) -> None:
+            looks.extend((number, look) for look in read)
             self._give_way(hurry=first)
 
         def failed(error: WmtuiError) -> None:
@@ -113,7 +113,7 @@ class TableReader:
             if number == self._number:
                 done(versions)
 
-        self._shell.background.start(lambda: read(take_look, stop), finished, failed)
+        self._shell.background.start(lambda: read(take_looks, stop), finished, failed)
 
     def _begin(self) -> None:
         """Readings of all tables that are under way end in vain."""
@@ -147,13 +147,13 @@ class TableReader:
     def take(self) -> bool:
         """Put what threads read since the last time into the table state; whether there was anything."""
         any_new = is_other = False
+        in_pane = self._shell.main.detail_pane.table if self._looks else None
         while self._looks:
             number, look = self._looks.popleft()
             if number == self._number:
                 self._shell.table_state.take(look)
                 any_new = True
-                shown = self._shell.main.detail_pane.table == look.table
-                is_other = is_other or (shown and self._shown not in (None, _version(look)))
+                is_other = is_other or (in_pane == look.table and self._shown not in (None, _version(look)))
         if is_other:  # The pane shows the same version of the table as the list.
             self.detail()
         return any_new

@@ -7,8 +7,6 @@ from collections.abc import Callable
 import psycopg
 from msgspec import Struct
 
-from wmtui.warehouses.load.merge import LoadedFilePolicy, merge
-from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load_request import LoadRequest, LoadResult
 from wmtui.warehouses.pg_protocol.session import PgSession
 
@@ -25,20 +23,20 @@ class Retries(Struct, frozen=True):
 
 
 def merge_with_retries(
-    session: PgSession, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy, retries: Retries
+    session: PgSession, request: LoadRequest, merge: Callable[[], LoadResult], retries: Retries
 ) -> LoadResult:
-    """Transaction 2, as `merge` describes it."""
+    """Transaction 2. merge: what is done in it, once the target's ledger is locked."""
     for attempt in range(1, retries.attempts):
         try:
-            return _merge_once(session, request, staged, if_loaded)
+            return _merge_once(session, request, merge)
         except psycopg.Error as error:
             if not retries.is_conflict(error):
                 raise
             time.sleep(random.uniform(0, retries.pause * attempt))
-    return _merge_once(session, request, staged, if_loaded)
+    return _merge_once(session, request, merge)
 
 
-def _merge_once(session: PgSession, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy) -> LoadResult:
+def _merge_once(session: PgSession, request: LoadRequest, merge: Callable[[], LoadResult]) -> LoadResult:
     with session.transaction():
         session.lock_ledger(request.target)
-        return merge(session, request, staged, if_loaded)
+        return merge()
