@@ -1,4 +1,4 @@
-"""A sync that asks neither warehouse nor journal, because nothing can be different: and everything that makes it ask."""
+"""A sync that asks neither warehouse nor journal, as nothing can be different; and everything that makes it ask."""
 
 from collections.abc import Callable
 from datetime import timedelta
