@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 import wmtui
-from benchmarks import command, listing, merges, screen, transfers, verdicts, verify
+from benchmarks import backlog, command, idle, listing, merges, screen, transfers, verdicts, verify, watermarks
 from benchmarks.comparison import Comparison
 from benchmarks.figures import Figure
 from benchmarks.machinery import Servers
@@ -23,6 +23,11 @@ from benchmarks.report import OtherMachine, Report, read, this_machine
 ON_SERVERS: dict[str, Callable[[Servers], Iterable[Comparison | Figure]]] = {
     "extraction": transfers.extraction,
     "sync": transfers.full_sync,
+    "windows": transfers.windows,
+    "shapes": transfers.shapes,
+    "sizes": transfers.sizes,
+    "workers": transfers.workers,
+    "idle": idle.figures,
     "verify": verify.figures,
 }
 """On a source server, PostgreSQL and S3."""
@@ -31,6 +36,8 @@ ALONE: dict[str, Callable[[Options], Iterable[Figure]]] = {
     "command": command.figures,
     "screen": screen.figures,
     "listing": listing.figures,
+    "watermarks": watermarks.figures,
+    "backlog": backlog.figures,
     "merges": merges.figures,
 }
 """On what each of them starts."""
@@ -39,7 +46,7 @@ WIDTH = 260
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=click.Choice([*ON_SERVERS, *ALONE]))
 @click.option("--quick", envvar="QUICK", is_flag=True, help="A tenth of the rows, and few repetitions.")
 @click.option("--rows", "rows_asked", envvar="ROWS", type=click.IntRange(1000), help="Of a table; 2,000,000 else.")
 @click.option("--rounds", envvar="ROUNDS", type=click.IntRange(1), default=3, help="Quiet rounds of a comparison.")
@@ -58,8 +65,6 @@ def main(names: tuple[str, ...], path: Path | None, **asked: object) -> None:
     Exit 1 when wmtui itself failed at something; a peer that cannot take part is only told.
     """
     options = Options(**asked)  # type: ignore[arg-type]
-    if unknown := [name for name in names if name not in (*ON_SERVERS, *ALONE)]:
-        raise click.UsageError(f"no benchmark {', '.join(unknown)}: there are {', '.join((*ON_SERVERS, *ALONE))}")
     if options.config and not options.build and not options.table:
         raise click.UsageError("name a table with -t, or let tables be made with --build")
     older = read(path) if path and path.exists() else None

@@ -4,9 +4,11 @@ import os
 import platform
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 
 import msgspec
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.comparison import Comparison
@@ -88,7 +90,7 @@ class Report:
             for row in comparison.rows:
                 table.add_row(*_cells(row))
             for name, reason in comparison.failures.items():
-                table.add_row(f"{name} failed: {reason}")
+                table.add_row(escape(shorten(f"{name} failed: {reason}", 120).replace("|", "/")))
         for name, figures in self.figures.items():
             table.add_row(f"**{name}**")
             for figure in figures:
