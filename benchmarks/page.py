@@ -20,7 +20,7 @@ to other programs that do the same work. All of it is measured by one command, h
 
 ```sh
 make bench           # everything: about half an hour on two cores
-make bench QUICK=1   # a tenth of the rows, under five minutes
+make bench QUICK=1   # fewer rows and figures, some minutes
 ```
 
 Both build their data, start a private MySQL, PostgreSQL and S3 over HTTP on this machine, install the other programs
