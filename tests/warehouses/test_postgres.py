@@ -15,7 +15,6 @@ from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.pg_protocol import merge_transaction
-from wmtui.warehouses.postgres import session
 from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
@@ -101,7 +100,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     pg_db: Database, pg_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pg_bench.load(rows((0, at(0), "z")))
-    monkeypatch.setattr(session, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
+    sleepy = PostgresWarehouse(postgres_config(pg_db, idle_timeout=timedelta(milliseconds=50)))
     awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
@@ -114,7 +113,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
 
     monkeypatch.setattr(merge_transaction, "merge", sleep)
     with pytest.raises(WarehouseError, match="fell asleep"):
-        pg_bench.load(rows((2, at(1), "b")))
+        sleepy.load(pg_bench.request(pg_bench.file(rows((2, at(1), "b")))), pg_bench.open_part, lambda *_: None)
     assert [row[0] for row in pg_bench.target()] == [0, 1]
 
 

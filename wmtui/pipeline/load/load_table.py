@@ -129,7 +129,7 @@ def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
     warehouse = job.backend.warehouse
     open_file = open_footer if warehouse.reads_store else open_part
     try:
-        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged)
+        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged, job.stop.wait)
     except LoadRefused as error:
         raise explain_refusal(job, error) from error
     report_added_columns(job, request.target, result.added, ledger.columns_of(job.feed))

@@ -37,7 +37,6 @@ class PgWarehouse(ABC, Generic[_Session]):
     `on_one_connection`.
     """
 
-    retries: Retries
     _kept: KeptSession[_Session] | None = None
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, credentials: Credentials) -> None:
@@ -94,14 +93,19 @@ class PgWarehouse(ABC, Generic[_Session]):
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
     def _merge(
-        self, session: _Session, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy
+        self,
+        session: _Session,
+        request: LoadRequest,
+        staged: Staged,
+        if_loaded: LoadedFilePolicy,
+        retries: Retries,
     ) -> LoadResult:
         """Add the columns that the target lacks, then transaction 2. When the connection breaks on the way, the ledger
         says whether it was committed.
         """
         added = add_columns(session, request, staged)
         try:
-            return with_added(merge_with_retries(session, request, staged, if_loaded, self.retries), added)
+            return with_added(merge_with_retries(session, request, staged, if_loaded, retries), added)
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise
