@@ -1,7 +1,8 @@
 """The screen at a real terminal: the first frame against a bare Textual app, and from a key to its paint.
 
 `python -m benchmarks screen` opens wmtui on a folder store with 36 and with 10,000 tables, and on one with a table of
-1,000,000 files. The bare app has as many widgets in the same places, and Textual's own footer.
+1,000,000 files. The bare app has as many widgets in the same places, and Textual's own footer. Then it counts what a
+screen over 200 tables in S3 asks of the store while nobody touches it.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from tests.servers.s3 import ENVIRONMENT, S3Server
 from tests.tui.terminal import Terminal
 
 TABLES = (36, 10_000)
@@ -24,6 +26,8 @@ FILES = 1_000_000
 FRAMES = 9
 PRESSES = 100
 PATIENCE_SECONDS = 120.0
+IDLE_TABLES = 200
+IDLE_SECONDS = 60.0
 FIRST_FILE = datetime(2026, 8, 1, tzinfo=UTC)
 MARK = FIRST_FILE + timedelta(seconds=FILES // 2)
 """Half of the files are after it."""
@@ -84,6 +88,8 @@ def main() -> None:
         make_tables(folder, 1)
         make_files(folder, FILES)
         press_in_the_files(folder)
+    with tempfile.TemporaryDirectory(prefix="wmtui-bench-") as name, S3Server() as s3:
+        count_idle_requests(Path(name), s3)
 
 
 def table(number: int) -> str:
@@ -117,6 +123,33 @@ def make_files(folder: Path, count: int) -> None:
         path = day / f"{number:08}.parquet"
         path.touch()
         os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def count_idle_requests(folder: Path, s3: S3Server) -> None:
+    """What a screen asks in a minute in which nothing happens, after it has read all tables."""
+    os.environ.update(ENVIRONMENT)
+    make_tables(folder, IDLE_TABLES)
+    bucket = s3.new_bucket()
+    for path in (folder / "lake").rglob("*.json"):
+        s3.fill(bucket, [str(path.relative_to(folder / "lake"))], path.read_bytes())
+    document = yaml.safe_load((folder / "tables.yaml").read_text())
+    document["profiles"]["p"] |= {"store": f"s3://{bucket}", "s3": {"endpoint_url": s3.endpoint_url}}
+    (folder / "tables.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    with Terminal(cwd=folder, emulated=False) as terminal:
+        wait(terminal, 0, b"seen ")
+        calm_requests(s3)
+        before = len(s3.requests)
+        time.sleep(IDLE_SECONDS)
+        asked = len(s3.requests) - before
+    print(f"idle screen, {IDLE_TABLES} tables in S3: {asked * 60 / IDLE_SECONDS:.0f} requests a minute (budget 30)")
+
+
+def calm_requests(s3: S3Server) -> None:
+    """Wait until nothing was asked for a while."""
+    count = -1
+    while count != len(s3.requests):
+        count = len(s3.requests)
+        time.sleep(3.0)
 
 
 def compare_first_frames(folder: Path, count: int) -> None:

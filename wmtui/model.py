@@ -43,9 +43,10 @@ _SEPARATORS = re.compile("[.%]")
 
 def _dotted(*names: str) -> str:
     """Names as one text with dots between them; a dot or percent sign inside a name is percent-encoded."""
-    return ".".join(
-        _SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", name) if _SEPARATORS.search(name) else name for name in names
-    )
+    text = ".".join(names)
+    if "%" not in text and text.count(".") == len(names) - 1:
+        return text  # As most are; a screen of ten thousand tables asks for each name many times.
+    return ".".join(_SEPARATORS.sub(lambda m: f"%{ord(m[0]):02X}", name) for name in names)
 
 
 class TargetName(Struct, frozen=True):
@@ -76,6 +77,8 @@ class TableName(Struct, frozen=True, order=True):
         parts = text.split(".")
         if len(parts) != 2 or not all(parts):
             raise ValueError(f"{text!r} is not of the form schema.table")
+        if "%" not in text:
+            return cls(*parts)
         return cls(unquote(parts[0], errors="strict"), unquote(parts[1], errors="strict"))
 
     def __str__(self) -> str:

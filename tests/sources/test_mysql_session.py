@@ -139,6 +139,6 @@ def test_several_threads_read_at_once(server_case: SourceCase) -> None:
 
 @pytest.mark.parametrize("loaded_first", ["pyarrow", "duckdb", "hashlib", "boto3"])
 def test_the_c_extension_loads_whatever_is_imported_after_wmtui(loaded_first: str) -> None:
-    script = f"import wmtui, {loaded_first}; from wmtui.sources.mysql.session import HAS_C_EXTENSION as c; print(c)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = f"import wmtui.sources, {loaded_first}\nfrom wmtui.sources.mysql.connections import HAS_C_EXTENSION as c"
+    done = subprocess.run([sys.executable, "-c", f"{script}; print(c)"], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

@@ -15,7 +15,15 @@ from tests.sql import series
 from wmtui.column_types import max_bytes
 from wmtui.errors import ConfigError, UnsupportedValue
 from wmtui.sources.keys import key_of
-from wmtui.sources.mysql import rows
+from wmtui.sources.mysql import connections, direct, packets
+
+
+@pytest.fixture(params=["socket", "cursor"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to rows, of which the second is for drivers that the first does not know."""
+    if request.param == "cursor":
+        monkeypatch.setattr(direct, "doubt", lambda: "to be read through the cursor")
+
 
 INTEGERS = [
     ("TINYINT", -(2**7), 2**7 - 1, pa.int16()),
@@ -373,8 +381,9 @@ def test_text_that_is_not_in_its_character_set_is_refused(server_case: SourceCas
 
 
 def test_large_values_end_a_batch_early(server_case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_BATCH_BYTES", 64 << 10)
-    monkeypatch.setattr(rows, "_PIECE_BYTES", 4 << 10)
+    monkeypatch.setattr(packets, "BLOCK", 64 << 10)
+    monkeypatch.setattr(connections, "_PIECE_BYTES", 64 << 10)
+    monkeypatch.setattr(connections, "_FETCH_BYTES", 4 << 10)
     server_case.execute(
         "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v LONGBLOB)",
         f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 3000) FROM {series(100)}",

@@ -38,7 +38,8 @@ def _sync_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice([strategy.value for strategy in Strategy]),
                 default=Strategy.SEQUENTIAL.value,
                 show_default=True,
-                help="One table after the other, tables in parallel, or key ranges of each table in parallel.",
+                help="One table after the other, tables in parallel, or key ranges of each table in parallel, which"
+                " does not pay on few cores.",
             ),
             click.option(
                 "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="How many in parallel."

@@ -19,6 +19,9 @@ At = tuple[object, ...]
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
+_TEXT = "tag:yaml.org,2002:str"
+_MAPPING = "tag:yaml.org,2002:map"
+
 _T = TypeVar("_T")
 
 _WORDS = {
@@ -53,6 +56,8 @@ class Document:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._plain: dict[yaml.Node, Any] = {}
+        """Texts and empty mappings, which PyYAML need not make: of ten thousand tables they are nearly all nodes."""
         text = _read(path)
         try:
             _refuse_deep(path, text)
@@ -60,6 +65,7 @@ class Document:
             loader.yaml_implicit_resolvers = _RESOLVERS
             self._root = loader.get_single_node()
             self._look_through(self._root, {})
+            loader.constructed_objects.update(self._plain)
             self.raw = loader.construct_document(self._root) if self._root else None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -146,6 +152,15 @@ class Document:
         """
         if node is None:
             return 0
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag == _TEXT:
+                self._plain[node] = node.value
+            else:
+                self._refuse_misread(node)
+            return 1
+        if not node.value and node.tag == _MAPPING:
+            self._plain[node] = {}
+            return 1
         known = sizes.get(id(node), 0)
         if known is None:
             raise yaml.MarkedYAMLError(problem="an alias refers to itself", problem_mark=node.start_mark)
@@ -156,8 +171,6 @@ class Document:
         if isinstance(node, yaml.MappingNode):
             self._refuse_twice(node)
             children = [each for pair in node.value for each in pair]
-        elif isinstance(node, yaml.ScalarNode):
-            self._refuse_misread(node)
         size = 1 + sum(self._look_through(child, sizes) for child in children)
         if size > _MOST_VALUES:
             raise yaml.MarkedYAMLError(problem="its aliases stand for too many values", problem_mark=node.start_mark)

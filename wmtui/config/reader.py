@@ -1,5 +1,6 @@
 """Reading tables.yaml for one profile."""
 
+import gc
 import os
 import re
 from collections.abc import Mapping
@@ -20,7 +21,17 @@ def load(path: str | Path = DEFAULT_PATH, profile: str | None = None, env: Mappi
     unset. Raises ConfigError with file, line, reason and next step.
     """
     know_environment(env)
-    document = Document(Path(path))
+    collecting = gc.isenabled()
+    gc.disable()  # Nothing that is read here becomes garbage, and of many tables it is much to walk through.
+    try:
+        return _read(Path(path), profile, env)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read(path: Path, profile: str | None, env: Mapping[str, str]) -> Settings:
+    document = Document(path)
     document.check_keys(TopLevel, ())
     top = document.convert(document.raw, TopLevel, ())
     for name in top.profiles:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wmtui.events import Emit, Stop
     from wmtui.files.selection import Selection
     from wmtui.files.verdicts import Basis, Verdict, VerdictReason, Will
+    from wmtui.service.document_versions import Versions
     from wmtui.service.edit_preview import EditPreview, OtherEdit
     from wmtui.service.effects import Effect
     from wmtui.service.files import FileDecision, Files
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from wmtui.service.history import Entry, History, WayBack
     from wmtui.service.leftovers import Leftovers, TableLeftovers
     from wmtui.service.locks import Locks
-    from wmtui.service.overview import Look, Overview
+    from wmtui.service.overview import Look, Overview, Tell
     from wmtui.service.ownership import Ownership, StoreInfo
     from wmtui.service.pins import Pins
     from wmtui.service.progress import TableProgress
@@ -43,13 +44,14 @@ if TYPE_CHECKING:
 _PLACES = {
     "wmtui.files.selection": ("Selection",),
     "wmtui.files.verdicts": ("Basis", "Verdict", "VerdictReason", "Will"),
+    "wmtui.service.document_versions": ("Versions",),
     "wmtui.service.edit_preview": ("EditPreview", "OtherEdit"),
     "wmtui.service.effects": ("Effect",),
     "wmtui.service.files": ("FileDecision",),
     "wmtui.service.freshness": ("State", "TableSeverity"),
     "wmtui.service.history": ("Entry", "WayBack"),
     "wmtui.service.leftovers": ("TableLeftovers",),
-    "wmtui.service.overview": ("Look",),
+    "wmtui.service.overview": ("Look", "Tell"),
     "wmtui.service.ownership": ("StoreInfo",),
     "wmtui.service.progress": ("TableProgress",),
     "wmtui.service.status": ("TableStatus",),
@@ -220,9 +222,11 @@ __all__ = [
     "TableProgress",
     "TableSeverity",
     "TableStatus",
+    "Tell",
     "Verdict",
     "VerdictReason",
     "Verification",
+    "Versions",
     "Watermark",
     "WayBack",
     "Will",

@@ -1,22 +1,26 @@
 """All tables at a glance, told one by one as they are read."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wmtui.errors import Unreachable, WmtuiError, as_wmtui_error
+from wmtui.errors import StoreDenied, Unreachable, WmtuiError, as_wmtui_error
 from wmtui.files.selection import FileFilter, Selection
 from wmtui.model import TableName
-from wmtui.service.freshness import FileCounts
+from wmtui.service.document_versions import Versions
+from wmtui.service.freshness import UNCOUNTED, FileCounts
 from wmtui.service.status import Statuses, TableStatus
 from wmtui.service.table_documents import TableDocuments, consequence
 from wmtui.service.workspace import READERS, Workspace
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
+
+_AT_ONCE = 200
+"""Tables told together of which nothing was read: a few milliseconds of work."""
 
 
 class Look(Struct, frozen=True):
@@ -41,6 +45,10 @@ class Look(Struct, frozen=True):
     def serial(self) -> int | None:
         """The watermark's serial; None when it cannot be read."""
         return None if self.mark is None else self.mark.serial
+
+
+Tell = Callable[..., None]
+"""Takes any number of looks, each as an argument; may wait, and is called by several threads."""
 
 
 class Overview:
@@ -102,9 +110,51 @@ class Overview:
         )
         return replace(look, status=status, waiting=files.waiting, listed_at=selection.whole_at)
 
-    def look_at(
-        self, tables: Iterable[TableName], tell: Callable[[Look], None], stop: threading.Event, *, waiting: bool
-    ) -> None:
+    def versions(self) -> Versions | None:
+        """Of all documents, for `look_again`; None where nobody may list them. Raises StoreError."""
+        try:
+            return Versions.read(self._workspace.objects)
+        except StoreDenied:  # Where nothing may be read, reading says so.
+            return None
+
+    def look_again(
+        self,
+        looks: Mapping[TableName, Look],
+        before: Versions | None,
+        tell: Tell,
+        stop: threading.Event,
+        *,
+        most_counted: int,
+    ) -> Versions | None:
+        """Tell of tables that were looked at, reading only those that failed or whose documents changed; the others by
+        what is known and the time that has passed since. Files that no run of wmtui wrote show once a document changes.
+
+        before: of the documents that `looks` show. most_counted: when more tables changed, their files are not counted.
+        Returns the versions of the documents that it told of; None as `versions`. Raises StoreError when the store does
+        not answer.
+        """
+        now = self.versions()
+        changed = list(looks) if now is None or before is None else _changed(looks, before, now)
+        same = list(looks.keys() - set(changed))
+        for start in range(0, len(same), _AT_ONCE):
+            if stop.is_set():
+                return before
+            tell(*(self._older(looks[table]) for table in same[start : start + _AT_ONCE]))
+        self.look_at(changed, tell, stop, waiting=len(changed) <= most_counted)
+        return now
+
+    def _older(self, look: Look) -> Look:
+        """A table whose documents are those that were read, as time has passed since."""
+        mark, heartbeat = look.mark, look.heartbeat
+        if mark is None or heartbeat is None:
+            return look
+        if heartbeat.now is not None:
+            now = max(self._workspace.clock(), heartbeat.now)
+            heartbeat = replace(heartbeat, now=now, age=heartbeat.age + (now - heartbeat.now))
+        files = UNCOUNTED if look.waiting is None else FileCounts(look.waiting, look.status.held_back)
+        return replace(look, status=self._statuses.of(mark, heartbeat, files=files), heartbeat=heartbeat)
+
+    def look_at(self, tables: Iterable[TableName], tell: Tell, stop: threading.Event, *, waiting: bool) -> None:
         """Read tables and tell of each, in any order; then, if asked, count their waiting files and tell again.
 
         Ends early once `stop` is set. Raises StoreError when the store refuses or does not answer.
@@ -136,3 +186,15 @@ class Overview:
             except Unreachable:
                 stop.set()
                 raise
+
+
+def _changed(looks: Mapping[TableName, Look], before: Versions, now: Versions) -> list[TableName]:
+    """The tables to read again. One that could not be read may be readable now, with all its documents the same."""
+    by_documents, is_same_system = set(now.changed_since(before, looks)), now.is_same_system_watermark(before)
+
+    def is_due(look: Look) -> bool:
+        if look.table in by_documents or look.mark is None or look.status.failure is not None:
+            return True
+        return look.mark.position is None and not is_same_system
+
+    return [table for table, look in looks.items() if is_due(look)]

@@ -11,28 +11,32 @@ from textual.timer import Timer
 from wmtui.errors import WmtuiError
 from wmtui.events import Severity
 from wmtui.model import TableName
-from wmtui.service import Look
+from wmtui.service import Look, Tell, Versions
 from wmtui.tui.panes import detail, table_detail
 from wmtui.tui.panes.table_detail import Detail
 from wmtui.tui.shell import Shell
 
-REFRESH_SECONDS = 30.0
+REFRESH_SECONDS = 8.5
 LIVE_SECONDS = 5.0
-"""How often tables are read again; those that a run works on more often."""
+"""How often it is asked which tables changed, at ticks of a second: what is shown is 10 s old at most. Those that a run
+works on are read more often.
+"""
+UNLISTED_SECONDS = 30.0
+"""How often all tables are read where the store does not tell which changed."""
 BACK_OFF_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """Waits between tries while the store does not answer."""
 SETTLE_SECONDS = 0.15
 """A table is read once the cursor has stayed on it for so long: holding a key must not flood the store."""
 _MANY_TABLES = 200
-"""With more tables than this, waiting files are counted when an operator asks, not at every refresh."""
+"""When more tables than this changed at once, their waiting files are counted when an operator asks."""
 
 
 class TableReader:
     """Reads for one screen.
 
-    give_way: called by threads after each table, to leave the processor to the screen; `hurry`: the first reading.
-    updated: called when tables were read. busy: all tables are being read. offline: why the store does not answer, or
-    "". failure: the last one, for a picture that cannot be made.
+    give_way: called by threads after each table that they read, to leave the processor to the screen; `hurry`: the
+    first reading. updated: called when tables were read. busy: all tables are being read. offline: why the store does
+    not answer, or "". failure: the last one, for a picture that cannot be made.
     """
 
     def __init__(self, shell: Shell, give_way: Callable[..., None], updated: Callable[[], None]) -> None:
@@ -44,6 +48,8 @@ class TableReader:
         self._stop = threading.Event()
         self._looks: deque[tuple[int, Look]] = deque()
         """What threads read, with the number of its request, until `take`."""
+        self._versions: Versions | None = None
+        """Of the documents that were read last, of all tables."""
         self._done_at: float | None = None
         self._failures = 0
         self._due = self._live_due = 0.0
@@ -60,30 +66,54 @@ class TableReader:
 
     def tables(self, tables: Iterable[TableName] | None = None, *, waiting: bool = True) -> None:
         """Read tables in the background; None: all, the shown ones first. waiting: count their waiting files too."""
-        state = self._shell.table_state
-        if tables is None:
-            self._begin()
-            chosen = dict.fromkeys([*state.visible(), *state.tables])
-        else:
-            chosen = dict.fromkeys(tables)
-        done = self._all_read if tables is None else self._updated
-        number, stop, looks, first = self._number, self._stop, self._looks, self._done_at is None
-        service = self._shell.service
+        state, overview = self._shell.table_state, self._shell.service.overview
+        if tables is not None:
+            chosen = list(dict.fromkeys(tables))
+            self._start(
+                lambda tell, stop: overview.look_at(chosen, tell, stop, waiting=waiting), lambda _: self._updated()
+            )
+            return
+        self._begin()
+        everything = list(dict.fromkeys([*state.visible(), *state.tables]))
 
-        def take_look(look: Look) -> None:
-            looks.append((number, look))
+        def read(tell: Tell, stop: threading.Event) -> Versions | None:
+            versions = overview.versions()
+            overview.look_at(everything, tell, stop, waiting=waiting)
+            return versions
+
+        self._start(read, self._all_read)
+
+    def _changed(self) -> None:
+        """Read those of all tables that changed since they were read."""
+        looks, before = self._shell.table_state.looks, self._versions
+        if before is None or len(looks) < len(self._shell.table_state.tables):
+            self.tables(waiting=len(looks) <= _MANY_TABLES)
+            return
+        self._begin()
+        overview, known = self._shell.service.overview, dict(looks)
+        self._start(
+            lambda tell, stop: overview.look_again(known, before, tell, stop, most_counted=_MANY_TABLES), self._all_read
+        )
+
+    def _start(
+        self, read: Callable[[Tell, threading.Event], Versions | None], done: Callable[[Versions | None], None]
+    ) -> None:
+        """Read in the background."""
+        number, stop, looks, first = self._number, self._stop, self._looks, self._done_at is None
+
+        def take_looks(*read: Look) -> None:
+            looks.extend((number, look) for look in read)
             self._give_way(hurry=first)
 
         def failed(error: WmtuiError) -> None:
             if number == self._number:
                 self._not_read(error)
 
-        def finished(_: None) -> None:
+        def finished(versions: Versions | None) -> None:
             if number == self._number:
-                done()
+                done(versions)
 
-        read = lambda: service.overview.look_at(chosen, take_look, stop, waiting=waiting)  # noqa: E731
-        self._shell.background.start(read, finished, failed)
+        self._shell.background.start(lambda: read(take_looks, stop), finished, failed)
 
     def _begin(self) -> None:
         """Readings of all tables that are under way end in vain."""
@@ -93,11 +123,14 @@ class TableReader:
         self.busy = True
         self._due = self._shell.clock() + REFRESH_SECONDS
 
-    def _all_read(self) -> None:
+    def _all_read(self, versions: Versions | None) -> None:
+        self._versions = versions
         if self.offline:
             self._shell.say("the store answers again")
         self.busy, self._failures, self.offline = False, 0, ""
         self._done_at = self._shell.clock()
+        if versions is None:
+            self._due = self._done_at + UNLISTED_SECONDS
         self._updated()
         self._shell.show_status()
 
@@ -114,22 +147,22 @@ class TableReader:
     def take(self) -> bool:
         """Put what threads read since the last time into the table state; whether there was anything."""
         any_new = is_other = False
+        in_pane = self._shell.main.detail_pane.table if self._looks else None
         while self._looks:
             number, look = self._looks.popleft()
             if number == self._number:
                 self._shell.table_state.take(look)
                 any_new = True
-                shown = self._shell.main.detail_pane.table == look.table
-                is_other = is_other or (shown and self._shown not in (None, _version(look)))
+                is_other = is_other or (in_pane == look.table and self._shown not in (None, _version(look)))
         if is_other:  # The pane shows the same version of the table as the list.
             self.detail()
         return any_new
 
     def renew(self) -> None:
-        """Read again what is old; called once a second."""
-        now, tables = self._shell.clock(), self._shell.table_state.tables
+        """Read again what changed; called once a second."""
+        now = self._shell.clock()
         if now >= self._due and not self.busy:
-            self.tables(waiting=len(tables) <= _MANY_TABLES)
+            self._changed()
         elif now >= self._live_due and not self.offline:
             self._live_due = now + LIVE_SECONDS
             live = [look.table for look in self._shell.table_state.runs_elsewhere()]
@@ -142,6 +175,7 @@ class TableReader:
         self._number += 1
         self._stop = threading.Event()
         self._looks = deque()
+        self._versions = None
         self._done_at, self._failures, self._due, self._live_due = None, 0, 0.0, 0.0
         self.busy, self.offline = False, ""
 

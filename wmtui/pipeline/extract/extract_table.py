@@ -38,6 +38,8 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
     refuse_pinned(job, watermark)
     refuse_foreign(watermark, job.backend.zone)
     with job.backend.source.connect() as source:
+        if source.careful:
+            job.tell(f"rows come through the driver's cursor, which takes several times as long: {source.careful}")
         extraction = _Extraction(job, source, watermark)
         extraction.run()
     return extraction.watermark
@@ -107,7 +109,9 @@ class _Extraction:
         job.lease.note(held_by=tell_held(job, plan))
         low = format_wall(plan.low) if plan.low else "the beginning"
         blind = f"; {plan.blind}" if plan.blind else ""
-        job.tell(f"extracting from {low} to {format_wall(plan.high)} ({plan.origin}, {plan.strategy.value}{blind})")
+        way = "through a cursor" if self._source.careful else "direct"
+        how = f"{plan.origin}, {plan.strategy.value}, {way}{blind}"
+        job.tell(f"extracting from {low} to {format_wall(plan.high)} ({how})")
         writer = self._writer(new_run(job, self.watermark, self._table, plan, self._source.server))
         self._read(writer, list(enumerate(plan.spans)), previous)
 

@@ -83,6 +83,11 @@ class DuckDBConnection:
         """See SourceConnection.server."""
         return self._path
 
+    @property
+    def careful(self) -> str:
+        """See SourceConnection.careful."""
+        return ""
+
     def __enter__(self) -> Self:
         return self
 

@@ -11,7 +11,7 @@ from wmtui.sources.mysql import catalog
 from wmtui.sources.mysql.account import account, activation, grant, inactive_roles, password_plugin
 from wmtui.sources.mysql.clock import NO_PROCESS, NO_REPLICATION, oldest_writer, read_clock, replica_channels
 from wmtui.sources.mysql.server_kind import Kind, kind_of
-from wmtui.sources.mysql.session import HAS_C_EXTENSION, Session
+from wmtui.sources.mysql.session import Session
 from wmtui.sources.span_query import MYSQL
 
 _SHA2 = {"caching_sha2_password", "sha256_password"}
@@ -19,9 +19,10 @@ _SHA2 = {"caching_sha2_password", "sha256_password"}
 
 def check_server(config: MySQLConfig) -> list[Check]:
     """Driver, connection, kind of server, TLS and privileges; a failure ends the list."""
-    checks = [_driver()]
+    checks: list[Check] = []
     try:
         with Session(config) as session:
+            checks.append(_driver(session))
             kind = _kind(session)
             checks.append(_server(session, kind, f"{config.host}:{config.port}"))
             checks.append(_tls(session, kind, config))
@@ -49,14 +50,14 @@ def check_table(session: Session, table: SourceTable, counts: CursorCounts | Non
     ]
 
 
-def _driver() -> Check:
-    if HAS_C_EXTENSION:
-        return Check("source driver", Level.OK, "mysql-connector-python with its C extension")
+def _driver(session: Session) -> Check:
+    if not session.careful:
+        return Check("source driver", Level.OK, "rows are taken from the socket of mysql-connector-python")
     return Check(
         "source driver",
         Level.WARNING,
-        "mysql-connector-python runs without its C extension: reading is about five times slower",
-        "install the wheel of mysql-connector-python 9.x for this platform",
+        f"rows come through the driver's cursor, which takes several times as long: {session.careful}",
+        "install mysql-connector-python 9.7; where the server asks for the password, set tls: verify or tls: require",
     )
 
 

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mysql.connector.errors import ConnectionTimeoutError, ReadTimeoutError, WriteTimeoutError
 from mysql.connector.errors import Error as DriverError
 
 from wmtui.config import MySQLConfig
@@ -14,6 +15,8 @@ from wmtui.sources.mysql.tls import not_trusted, offers_none
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227, 1370}
 _NO_ANSWER = {1053, 2002, 2003, 2005, 2006, 2013, 2055}
+_TIMED_OUT = (ConnectionTimeoutError, ReadTimeoutError, WriteTimeoutError)
+"""Errors to which the driver gives the server's number of a time limit."""
 _BROKEN_LOGIN = {2013, 2055}
 _DENIED = {1045, 1698}
 _WANTS_TLS = {2061, 3159}
@@ -151,11 +154,11 @@ def _source_error(config: MySQLConfig, error: DriverError) -> SourceError:
         )
     if error.errno == _UNKNOWN_STATEMENT:
         return UnknownStatement(f"{server} does not know a statement", why, "report the server's version and this text")
+    if error.errno in _NO_ANSWER or isinstance(error, _TIMED_OUT):
+        return SourceError(f"cannot reach {server}", why, "check that it runs, and host, port and firewall")
     if error.errno in _ADVICE:
         what, next_step = _ADVICE[error.errno]
         return SourceError(f"{server} {what}", why, next_step)
-    if error.errno in _NO_ANSWER:
-        return SourceError(f"cannot reach {server}", why, "check that it runs, and host, port and firewall")
     return SourceError(
         f"{server} refuses a statement",
         why,

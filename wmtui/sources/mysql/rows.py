@@ -1,68 +1,56 @@
 """Raw rows of MySQL as Arrow record batches, every value exact.
 
-The driver's bytes become binary arrays and Arrow casts them, column by column: no Python object per value.
+Columns are read from their digits, or cast by Arrow where a type or a value has no short way: no Python object for any
+of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wmtui.errors import SourceError, UnsupportedValue
 from wmtui.sources.base import SourceTable
-
-_PIECE_ROWS = 500
-"""Rows turned into columns at a time: their cells stay in the processor's cache, twice as fast as 20,000."""
-
-_PIECE_BYTES = 4 << 20
-_BATCH_BYTES = 64 << 20
-"""A batch ends early at this size, so that long texts and blobs stay bounded in memory."""
+from wmtui.sources.mysql.connections import Column, Rows
 
 _ZERO = r"^(0000|\d{4}-00|\d{4}-\d\d-00)"
 """A date whose year, month or day is zero."""
 
-_Piece = list[pa.Array]
 
-
-def record_batches(cursor: Any, table: SourceTable, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of a raw cursor. Raises UnsupportedValue for a value that has no exact counterpart, SourceError for one
-    that the server did not send.
+def record_batches(rows: Rows, table: SourceTable, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a session's stream. Raises UnsupportedValue for a value that has no exact counterpart, SourceError
+    for one that the server did not send.
     """
-    while pieces := _gather(cursor, batch_rows):
-        yield _batch(pieces, table)
+    for columns in rows.pieces(batch_rows):
+        yield _batch(columns, table)
 
 
-def _gather(cursor: Any, batch_rows: int) -> list[_Piece]:
-    """The next rows as binary columns, up to a batch's rows or bytes; nothing at the end."""
-    pieces: list[_Piece] = []
-    rows = size = 0
-    fetch = 1  # then as many again, while it becomes clear how long the rows are
-    while rows < batch_rows and size < _BATCH_BYTES:
-        fetched = cursor.fetchmany(min(fetch, batch_rows - rows))
-        if not fetched:
-            break
-        pieces.append([pa.array(column, pa.binary()) for column in zip(*fetched, strict=True)])
-        rows += len(fetched)
-        size += sum(column.nbytes for column in pieces[-1])
-        fetch = max(1, min(_PIECE_ROWS, rows, _PIECE_BYTES * rows // size))
-    return pieces
+def _batch(columns: Sequence[Column], table: SourceTable) -> pa.RecordBatch:
+    arrays = []
+    for index, (column, field) in enumerate(zip(columns, table.schema, strict=True)):
+        values = column.parsed(field.type)
+        if values is None:
+            values = _carefully(columns, index, table)
+        if field.metadata[b"source_type"] == b"json" and pc.any(pc.equal(pc.binary_length(values), 0)).as_py():
+            raise _cut_off(_raw(columns), index, table)
+        arrays.append(values)
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
 
-def _batch(pieces: list[_Piece], table: SourceTable) -> pa.RecordBatch:
-    raw = [pa.concat_arrays(parts) for parts in zip(*pieces, strict=True)]
-    columns = []
-    for index, (column, field) in enumerate(zip(raw, table.schema, strict=True)):
-        try:
-            columns.append(_cast(column, field.type))
-        except pa.ArrowInvalid:
-            if not (table.null_dates and _would_be_null(field, table)):
-                raise _refusal(raw, index, table) from None
-            columns.append(_dates(column, field.type))
-        if field.metadata[b"source_type"] == b"json" and pc.any(pc.equal(pc.binary_length(column), 0)).as_py():
-            raise _cut_off(raw, index, table)
-    return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+def _raw(columns: Sequence[Column]) -> list[pa.Array]:
+    return [column.binary() for column in columns]
+
+
+def _carefully(columns: Sequence[Column], index: int, table: SourceTable) -> pa.Array:
+    """The values of a column, cast by Arrow; a value that cannot be is refused or, by the rule `zero_dates`, NULL."""
+    column, field = columns[index].binary(), table.schema.field(index)
+    try:
+        return _cast(column, field.type)
+    except pa.ArrowInvalid:
+        if not (table.null_dates and _would_be_null(field, table)):
+            raise _refusal(_raw(columns), index, table) from None
+        return _dates(column, field.type)
 
 
 def _would_be_null(field: pa.Field, table: SourceTable) -> bool:

@@ -5,23 +5,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import mysql.connector
+from mysql.connector.conversion import MySQLConverter
 from mysql.connector.errors import Error as DriverError
 
 from wmtui.config import MySQLConfig
 from wmtui.errors import SourceError
 from wmtui.model import KeyValue
+from wmtui.sources.mysql.connections import Rows
 from wmtui.sources.mysql.errors import plain_errors, plain_login_errors
+from wmtui.sources.mysql.login import log_in
 from wmtui.sources.mysql.server import Server, read_server
-from wmtui.sources.mysql.socket import opening
-from wmtui.sources.mysql.tls import CONNECT_TIMEOUT, offers_none, tls_arguments
+from wmtui.sources.mysql.tls import offers_none
 from wmtui.sources.span_query import MYSQL
-
-READ_TIMEOUT = 600
-"""Seconds without a byte from the server, a sort before the first row included, after which it counts as dead."""
-
-HAS_C_EXTENSION: bool = mysql.connector.HAVE_CEXT
-"""Whether the driver's C extension is loaded; without it reading is about five times slower."""
 
 _SESSION = """
 SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, sql_big_selects = 1,
@@ -50,13 +45,12 @@ _READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 
 _MARKER = re.compile(MYSQL.marker.format(r"(\w+)").encode())
 
-__all__ = ["HAS_C_EXTENSION", "READ_TIMEOUT", "Session", "plain_errors"]
-
 
 class Session:
     """A connection of its own; not to be shared between threads. Every method raises SourceError.
 
-    cipher: of its encryption, "" without. server: the one that answers it.
+    cipher: of its encryption, "" without. server: the one that answers it. careful: why rows come through the driver's
+    cursor, which takes several times as long, "" where they are taken from the socket.
     """
 
     cipher: str
@@ -64,21 +58,8 @@ class Session:
 
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
-        with plain_login_errors(config), opening(config.port) as self._socket:
-            self._connection: Any = mysql.connector.connect(
-                host=config.host,
-                port=config.port,
-                user=config.user,
-                password=config.password.reveal(),
-                charset="utf8mb4",
-                collation="utf8mb4_general_ci",  # both MySQL and MariaDB have it
-                autocommit=True,
-                connection_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT,
-                write_timeout=READ_TIMEOUT,
-                use_pure=not HAS_C_EXTENSION,
-                **tls_arguments(config),
-            )
+        with plain_login_errors(config):
+            self._connection, self.careful = log_in(config)
         try:
             self.query(_SESSION)
             self.query(_READ_ONLY)
@@ -96,35 +77,28 @@ class Session:
 
     def query(self, sql: str, values: Mapping[str, KeyValue] | None = None) -> list[dict[str, Any]]:
         """All rows of a small result, column names in lower case."""
-        with plain_errors(self._config), self._connection.cursor(dictionary=True) as cursor:
-            cursor.execute(self._bound(sql, values or {}))
-            rows = cursor.fetchall() if cursor.with_rows else []
+        with plain_errors(self._config):
+            rows = self._connection.query(_bound(sql, values or {}))
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
     @contextmanager
-    def stream(self, sql: str, values: Mapping[str, KeyValue]) -> Iterator[Any]:
-        """A cursor of raw, unbuffered rows: tuples of bytes and None.
+    def stream(self, sql: str, values: Mapping[str, KeyValue]) -> Iterator[Rows]:
+        """The rows of a large result, as the server prints them.
 
         Leaving early ends the query on the server; draining the rest could take hours.
         """
         with plain_errors(self._config):
-            cursor = self._connection.cursor(raw=True, buffered=False)
             try:
-                cursor.execute(self._bound(sql, values))
-                yield cursor
+                with self._connection.stream(_bound(sql, values)) as rows:
+                    yield rows
                 self._refuse_cut_values()
             finally:
-                if self._connection.unread_result:
+                if self._connection.unread:
                     self._abandon()
-
-    def _bound(self, sql: str, values: Mapping[str, KeyValue]) -> bytes:
-        """The statement with its values as literals. The driver's own markers would be looked for in names too."""
-        literals = self._connection.prepare_for_mysql(dict(values)) if values else {}
-        return _MARKER.sub(lambda marker: literals[marker[1]], sql.encode())
 
     def _refuse_cut_values(self) -> None:
         """After all rows: the server only warns that it left out a long value of a view or a computed column."""
-        if self._connection.unread_result or not self._connection.warning_count:
+        if self._connection.unread or not self._connection.warnings:
             return
         for warning in self.query("SHOW WARNINGS"):
             if warning["code"] == _CUT_VALUE:
@@ -136,11 +110,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; a server that is gone already is no error."""
-        self._socket.release()
-        try:
+        with suppress(DriverError):
             self._connection.close()
-        except DriverError:
-            return
 
     def _abandon(self) -> None:
         """End the running query from outside, then this connection: draining the rest could take hours.
@@ -150,8 +121,8 @@ class Session:
         """
         with suppress(SourceError), Session(self._config) as other:
             if other.server.identity == self.server.identity:
-                other.query(f"KILL {int(self._connection.connection_id)}")
-        self._socket.shut_down()
+                other.query(f"KILL {self._connection.number}")
+        self._connection.shut_down()
 
     def _prove_tls(self) -> str:
         """The cipher in use. The driver talks plain text to a server without TLS whatever its arguments are."""
@@ -159,3 +130,14 @@ class Session:
         if self._config.tls != "disable" and not cipher:
             raise offers_none(self._config)
         return cipher
+
+
+def _bound(sql: str, values: Mapping[str, KeyValue]) -> bytes:
+    """The statement with its values as literals. The driver's own markers would be looked for in names too."""
+    return _MARKER.sub(lambda marker: _literal(values[marker[1].decode()]), sql.encode())
+
+
+def _literal(value: KeyValue) -> bytes:
+    """A value as a session without `sql_mode` reads it."""
+    converter = MySQLConverter("utf8")
+    return bytes(converter.quote(converter.escape(converter.to_mysql(value))))

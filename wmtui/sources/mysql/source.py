@@ -92,6 +92,11 @@ class MySQLConnection:
         """See SourceConnection.server."""
         return self.session.server.identity
 
+    @property
+    def careful(self) -> str:
+        """See SourceConnection.careful."""
+        return self.session.careful
+
     def __enter__(self) -> Self:
         return self
 

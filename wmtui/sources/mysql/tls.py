@@ -47,6 +47,21 @@ def tls_arguments(config: MySQLConfig) -> dict[str, Any]:
     }
 
 
+def tls_context(config: MySQLConfig) -> ssl.SSLContext | None:
+    """TLS as tables.yaml wants it, with the files that `tls_arguments` has checked; None without."""
+    if config.tls == "disable":
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if config.cert and config.key:
+        context.load_cert_chain(config.cert, config.key)
+    if config.tls == "require":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(config.ca or _system_authorities())
+    return context
+
+
 def not_trusted(config: MySQLConfig, message: str) -> SourceError:
     """Why the TLS of a server was refused, found by a handshake that ends before any login.
 

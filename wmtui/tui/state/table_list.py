@@ -40,6 +40,7 @@ class TableListState(Struct):
     pattern: str = ""
     _problems: Counter[Problem | None] = field(default_factory=Counter)
     _texts: dict[TableName, str] = field(default_factory=dict)
+    _with_run: set[TableName] = field(default_factory=set)
 
     @property
     def tables(self) -> tuple[TableName, ...]:
@@ -72,6 +73,7 @@ class TableListState(Struct):
         self._problems[problem_of(look)] += 1
         self.looks[look.table] = look
         self._texts[look.table] = _text(look)
+        (self._with_run.add if look.status.phase else self._with_run.discard)(look.table)
 
     def problems(self) -> Mapping[Problem, int]:
         """How many tables have which problem; those with a warning are counted together."""
@@ -88,7 +90,7 @@ class TableListState(Struct):
 
     def runs_elsewhere(self) -> list[Look]:
         """Tables that another process works on."""
-        return [look for table, look in self.looks.items() if look.status.phase and table not in self.running]
+        return [self.looks[table] for table in self._with_run if table not in self.running]
 
     def targets(self, current: TableName | None) -> list[TableName]:
         """What an action is about: the marked tables, else the current one."""
