@@ -47,12 +47,14 @@ def test_a_merge_that_lost_against_another_program_is_tried_again(pg_bench: Benc
     assert len(pg_bench.target()) == 2
 
 
-def test_a_merge_that_always_loses_is_given_up(pg_bench: Bench) -> None:
-    failing_target(pg_bench, 9, "40001")
-    with pytest.raises(WarehouseError, match="again"):
-        pg_bench.load(rows((1, at(1), "a")))
-    assert pg_bench.query("SELECT last_value FROM attempts") == [(3,)]
-    assert len(pg_bench.ledger()) == 1
+def test_a_merge_that_loses_for_too_long_is_given_up(pg_db: Database) -> None:
+    impatient = postgres_bench(pg_db, conflict_timeout=timedelta(0))
+    failing_target(impatient, 9, "40001")
+    with pytest.raises(WarehouseError, match="conflicted with other transactions") as failure:
+        impatient.load(rows((1, at(1), "a")))
+    assert failure.value.why == "again"
+    assert impatient.query("SELECT last_value FROM attempts") == [(1,)]
+    assert len(impatient.ledger()) == 1
 
 
 @pytest.mark.parametrize("delivered", [True, False])

@@ -66,7 +66,9 @@ class Warehouse(Protocol):
         """
         ...
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """Stage the files, then merge and write the ledger in one transaction that begins with the target's lock.
 
         Creates the target and the ledger on first use, and adds to the target the columns that a run's own files have

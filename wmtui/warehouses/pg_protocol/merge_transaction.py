@@ -58,7 +58,7 @@ def pause_after(attempts: int) -> float:
 def _gave_up(target: str, attempts: int, error: psycopg.Error) -> WarehouseError:
     reason = " ".join(filter(None, (error.diag.message_primary or str(error).strip(), error.diag.message_detail)))
     return WarehouseError(
-        f"the merge into {target} conflicted with other transactions, {attempts} times",
+        f"the merge into {target} conflicted with other transactions (attempts: {attempts})",
         reason,
         "nothing was loaded; run it again when what else writes into the target is done, or raise conflict_timeout in"
         " tables.yaml",

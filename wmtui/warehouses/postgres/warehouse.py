@@ -34,14 +34,22 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
         self.statements = Statements(config.schema)
         self._config = config
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """See Warehouse.load."""
         with self._session(loads=True) as session:
             session.prepare_ledger()
             staged = stage(session, request, open_part, on_staged)
             with session.dropping(staged.staging):
                 session.analyze(staged.staging)
-                return self._merge(session, request, staged, unstage_loaded, Retries(_is_conflict, self._config.conflict_timeout, pause))
+                return self._merge(
+                    session,
+                    request,
+                    staged,
+                    unstage_loaded,
+                    Retries(_is_conflict, self._config.conflict_timeout, pause),
+                )
 
     def _session_on(self, connection: "psycopg.Connection[Any]") -> PostgresSession:
         return PostgresSession(connection, self._config)

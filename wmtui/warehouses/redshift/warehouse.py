@@ -52,7 +52,9 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         self._config = config
         self._manifests = manifests
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """See Warehouse.load. When the ledger shows at the merge that another load brought some of the files, the
         others are staged again without them: a COPY of many files does not keep apart whose rows are whose.
         """
