@@ -127,7 +127,7 @@ def test_a_merge_that_conflicts_is_tried_again_and_the_log_says_so(stack: Stack,
     redshift.refuse_merges = 1
     stack.sync_one()
 
-    assert "the merge conflicted with another transaction: it is tried again in" in stack.log_text()
+    assert "the merge conflicted with another transaction: it is tried again in" in stack.log()
     assert stack.warehouse_rows() == stack.source_rows()
 
 
