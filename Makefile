@@ -68,8 +68,8 @@ mysql: ## a private MySQL for the tests, from the packages of Debian's mirror, u
 try-mysql:
 	@sh tests/servers/fetch_mysql.sh $(MYSQL) || case "$$?,$(CI)" in 3,* | 4, | 4,false) ;; *) exit 1 ;; esac
 
-bench: $(INSTALLED) servers mysql ## the figures of the performance budget, measured here
-	$(BIN)/python -m benchmarks
+bench: $(INSTALLED) servers mysql ## how fast wmtui and its peers are here: one table (make bench QUICK=1 ROWS= ROUNDS= SOURCE=)
+	$(BIN)/python -m benchmarks $(NAMES) --json .benchmarks/report.json
 
 docs: $(INSTALLED) ## draw the pictures again, and write the pages of types, errors, JSON and commands
 	$(BIN)/python -m tests.tui.scenes docs

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.figures import Figure, show
-from benchmarks.measure import compared, interleaved
+from benchmarks.figures import Figure
+from benchmarks.options import Options
+from benchmarks.process import compared, interleaved
 from tests.servers.s3 import ENVIRONMENT, S3Server
 
 KEY = "watermark/tables/shop.orders.json"
@@ -28,8 +29,9 @@ WITHOUT = "import click, json, yaml"
 TIMES = 15
 
 
-def figures(times: int = TIMES) -> Iterator[Figure]:
+def figures(options: Options) -> Iterator[Figure]:
     """A row for each command."""
+    times = TIMES // 3 if options.quick else TIMES
     os.environ.update(ENVIRONMENT)
     with ExitStack() as stack:
         s3 = stack.enter_context(S3Server())
@@ -61,12 +63,3 @@ def configure(path: Path, store: str, others: dict[str, object]) -> str:
     profile = {"store": store, **others, "source": embedded, "warehouse": embedded}
     path.write_text(yaml.safe_dump({"version": 1, "profiles": {"p": profile}, "tables": {"shop.orders": {}}}))
     return str(path)
-
-
-def main() -> None:
-    """Print a line per command."""
-    show(figures())
-
-
-if __name__ == "__main__":
-    main()

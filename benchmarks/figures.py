@@ -1,6 +1,5 @@
 """What a benchmark measured, as rows of one table."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,20 +24,15 @@ class Figure:
         measured = self.value if self.ratio is None else self.ratio
         return measured >= self.budget if self.at_least else measured <= self.budget
 
-    def __str__(self) -> str:
-        """The row in words."""
-        text = (
-            f"{self.name}: {self.value:,.{0 if self.value >= 100 or self.value == int(self.value) else 1}f} {self.unit}"
-        )
-        if self.ratio is not None:
-            text += f", ratio {self.ratio:.2f}"
-        if self.budget is not None:
-            bound = "at least" if self.at_least else "at most"
-            text += f" (budget {bound} {self.budget:,.10g}: {'met' if self.met else 'missed'})"
-        return text
+    @property
+    def result(self) -> str:
+        """The value in words."""
+        whole = self.value >= 100 or self.value == int(self.value)
+        return f"{self.value:,.{0 if whole else 2}f} {self.unit}"
 
-
-def show(figures: Iterable[Figure]) -> None:
-    """Print each as soon as it is measured."""
-    for figure in figures:
-        print(figure, flush=True)
+    @property
+    def bound(self) -> str:
+        """The budget in words, and whether it is met."""
+        if self.budget is None:
+            return ""
+        return f"{'≥' if self.at_least else '≤'} {self.budget:,.10g}: {'met' if self.met else 'missed'}"

@@ -1,11 +1,10 @@
 """What old files cost: requests and seconds of syncs and overviews of a table with 10 new files among many old ones.
 
-`python -m benchmarks.listing [OLD …]`. A pipeline from DuckDB to DuckDB with a store in S3 over HTTP, whose server
+`python -m benchmarks listing`. A pipeline from DuckDB to DuckDB with a store in S3 over HTTP, whose server
 makes old keys up (`tests.servers.old_files`). They are loaded: the ledger and the load records have them.
 """
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ import duckdb
 import pyarrow as pa
 import yaml
 
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure
+from benchmarks.options import Options
 from tests.servers.old_files import OldFiles
 from tests.servers.s3 import ENVIRONMENT, S3Server
 from wmtui import config
@@ -91,10 +91,10 @@ class Lake:
         return old
 
 
-def figures(olds: tuple[int, ...] = OLD) -> Iterator[Figure]:
+def figures(options: Options) -> Iterator[Figure]:
     """Requests and seconds of each operation, by how many old files there are."""
     os.environ.update(ENVIRONMENT)
-    for count in olds:
+    for count in OLD[:2] if options.quick else OLD:
         with ExitStack() as stack:
             s3 = stack.enter_context(S3Server())
             lake = Lake(Path(stack.enter_context(tempfile.TemporaryDirectory())), s3)
@@ -121,12 +121,3 @@ def operations(lake: Lake) -> dict[str, Callable[[], object]]:
         "status": lambda: lake.service().health.status([TABLE], None),
         "files, all days": lambda: lake.service().files.select(TABLE),
     }
-
-
-def main(olds: tuple[int, ...] = OLD) -> None:
-    """Print a line per operation and number of old files."""
-    show(figures(olds))
-
-
-if __name__ == "__main__":
-    main(tuple(int(argument) for argument in sys.argv[1:]) or OLD)

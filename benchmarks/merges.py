@@ -1,6 +1,6 @@
 """Two merges into two targets of one warehouse, alone and at once, and a sync without news beside one.
 
-`MERGE_SECONDS=2 python -m benchmarks merges` makes them shorter. A merge lasts so long because a CHECK of its target
+`python -m benchmarks merges --quick` makes them shorter. A merge lasts so long because a CHECK of its target
 sleeps for every row that is written: it waits, and takes no processor. Each load is `Warehouse.load` of one file, of as
 many rows as a first one has shown to be needed, which replace those that are there.
 """
@@ -19,6 +19,8 @@ from typing import Any
 import duckdb
 import yaml
 
+from benchmarks.figures import Figure
+from benchmarks.options import Options
 from tests.servers import Database
 from tests.servers.postgres import Postgres
 from tests.servers.redshift import RedshiftStandIn
@@ -30,7 +32,7 @@ from wmtui.events import Stop
 from wmtui.model import TableName, utc_now
 from wmtui.service import Author, Request, Service
 
-SECONDS = float(os.environ.get("MERGE_SECONDS", "8"))
+SECONDS = 8.0
 """How long a merge lasts alone."""
 PAUSE = 0.01
 """Seconds that a written row takes at least."""
@@ -45,7 +47,7 @@ LEVELS = {
 class Merges:
     """A warehouse with both targets, whose rows are slow to write."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, seconds: float) -> None:
         self._bench = bench
         self._minute = 0
         for target in TARGETS:
@@ -56,9 +58,9 @@ class Merges:
         )
         for target in TARGETS:
             bench.execute(f"ALTER TABLE {target} ADD CONSTRAINT slow CHECK (public.pause(id))")
-        self.rows = round(SECONDS / PAUSE)
+        self.rows = round(seconds / PAUSE)
         taken = [self.load(target, self.rows) for target in TARGETS]
-        self.rows = max(1, round(self.rows * SECONDS / statistics.mean(taken)))
+        self.rows = max(1, round(self.rows * seconds / statistics.mean(taken)))
 
     def load(self, target: str, count: int) -> float:
         """Replace so many rows; the seconds it took."""
@@ -85,7 +87,7 @@ class Merges:
             while not self._bench.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
                 if merge.done():
                     merge.result()
-                    raise RuntimeError("the merge was over before the sync began: raise MERGE_SECONDS")
+                    raise RuntimeError("the merge was over before the sync began: measure without --quick")
             return sync.run()
 
 
@@ -120,19 +122,19 @@ class IdleSync:
         return time.perf_counter() - began
 
 
-def main() -> None:
-    """Print two lines for each warehouse and isolation level."""
+def figures(options: Options) -> Iterator[Figure]:
+    """Three figures for each warehouse and isolation level."""
     os.environ.update(ENVIRONMENT)
-    print(f"two merges of about {SECONDS:g} s: every written row sleeps for {PAUSE * 1000:g} ms in a CHECK", flush=True)
+    seconds = SECONDS / 4 if options.quick else SECONDS
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres())
         s3 = stack.enter_context(S3Server())
         for kind, levels in LEVELS.items():
             for name, level in levels.items():
                 with warehouse(kind, level, postgres, s3) as (bench, address), tempfile.TemporaryDirectory() as folder:
-                    merges = Merges(bench)
-                    compare(f"{kind}, {name}", merges)
-                    look_beside(f"{kind}, {name}", merges, IdleSync(Path(folder), s3, address))
+                    merges = Merges(bench, seconds)
+                    yield compare(f"{kind}, {name}", merges)
+                    yield from look_beside(f"{kind}, {name}", merges, IdleSync(Path(folder), s3, address))
 
 
 @contextmanager
@@ -149,18 +151,14 @@ def warehouse(kind: str, level: str, postgres: Postgres, s3: S3Server) -> Iterat
             yield redshift_bench(stand_in, database, s3), {**stand_in.config, "iam_role": ROLE}
 
 
-def compare(what: str, merges: Merges) -> None:
-    """Print how long the merges of one warehouse take."""
+def compare(what: str, merges: Merges) -> Figure:
+    """How long both merges take at once, and how many times that of the longer one alone."""
     alone = [merges.load(target, merges.rows) for target in TARGETS]
     both = merges.at_once()
-    print(
-        f"{what}: {merges.rows:,} rows each, alone {alone[0]:.1f} s and {alone[1]:.1f} s, at once {both:.1f} s,"
-        f" ratio to the longer {both / max(alone):.2f}",
-        flush=True,
-    )
+    return Figure(f"{what}: two merges at once, to the longer alone", both, "s", both / max(alone))
 
 
-def look_beside(what: str, merges: Merges, idle: IdleSync) -> None:
-    """Print how long a sync without news takes."""
-    quiet = statistics.median(idle.run() for _ in range(IDLE_SYNCS))
-    print(f"{what}: sync without news {quiet:.2f} s, beside a merge {merges.beside(idle):.2f} s", flush=True)
+def look_beside(what: str, merges: Merges, idle: IdleSync) -> Iterator[Figure]:
+    """How long a sync without news takes."""
+    yield Figure(f"{what}: sync without news", statistics.median(idle.run() for _ in range(IDLE_SYNCS)), "s")
+    yield Figure(f"{what}: sync without news beside a merge", merges.beside(idle), "s")

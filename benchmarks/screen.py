@@ -8,16 +8,17 @@ screen over 200 tables in S3 asks of the store while nobody touches it.
 import os
 import re
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import yaml
 
+from benchmarks.figures import Figure
+from benchmarks.options import Options
 from tests.servers.s3 import ENVIRONMENT, S3Server
 from tests.tui.terminal import Terminal
 
@@ -74,22 +75,23 @@ Bare().run()
 """
 
 
-def main() -> None:
-    """Print a line per figure."""
-    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="wmtui-bench-")
+def figures(options: Options) -> Iterator[Figure]:
+    """First frames, keys and the memory at its peak."""
     for count in TABLES:
         with tempfile.TemporaryDirectory(prefix="wmtui-bench-") as name:
             folder = Path(name)
             make_tables(folder, count)
-            compare_first_frames(folder, count)
-            press_in_the_list(folder, count)
+            yield compare_first_frames(folder, count)
+            yield from press_in_the_list(folder, count)
+    if options.quick:
+        return
     with tempfile.TemporaryDirectory(prefix="wmtui-bench-") as name:
         folder = Path(name)
         make_tables(folder, 1)
         make_files(folder, FILES)
-        press_in_the_files(folder)
+        yield from press_in_the_files(folder)
     with tempfile.TemporaryDirectory(prefix="wmtui-bench-") as name, S3Server() as s3:
-        count_idle_requests(Path(name), s3)
+        yield count_idle_requests(Path(name), s3)
 
 
 def table(number: int) -> str:
@@ -125,7 +127,7 @@ def make_files(folder: Path, count: int) -> None:
         os.utime(path, (at.timestamp(), at.timestamp()))
 
 
-def count_idle_requests(folder: Path, s3: S3Server) -> None:
+def count_idle_requests(folder: Path, s3: S3Server) -> Figure:
     """What a screen asks in a minute in which nothing happens, after it has read all tables."""
     os.environ.update(ENVIRONMENT)
     make_tables(folder, IDLE_TABLES)
@@ -141,7 +143,7 @@ def count_idle_requests(folder: Path, s3: S3Server) -> None:
         before = len(s3.requests)
         time.sleep(IDLE_SECONDS)
         asked = len(s3.requests) - before
-    print(f"idle screen, {IDLE_TABLES} tables in S3: {asked * 60 / IDLE_SECONDS:.0f} requests a minute (budget 30)")
+    return Figure(f"idle screen, {IDLE_TABLES} tables in S3", asked * 60 / IDLE_SECONDS, "requests a minute", budget=30)
 
 
 def calm_requests(s3: S3Server) -> None:
@@ -152,7 +154,7 @@ def calm_requests(s3: S3Server) -> None:
         time.sleep(3.0)
 
 
-def compare_first_frames(folder: Path, count: int) -> None:
+def compare_first_frames(folder: Path, count: int) -> Figure:
     """From the start of the process until the frame is painted, in turn."""
     bare = folder / "bare.py"
     bare.write_text(BARE)
@@ -162,11 +164,7 @@ def compare_first_frames(folder: Path, count: int) -> None:
         ours.append(first_frame(folder, ["-m", "wmtui"], table(0).encode()))
     mine, floor = statistics.median(ours), statistics.median(least)
     budget = 1.5 if count < 10_000 else 2.0
-    print(
-        f"first frame, {count:,} tables: {mine * 1000:.0f} ms, bare app {floor * 1000:.0f} ms, "
-        f"ratio {mine / floor:.2f} (budget {budget})",
-        flush=True,
-    )
+    return Figure(f"first frame, {count:,} tables, to a bare app", mine * 1000, "ms", mine / floor, budget)
 
 
 def first_frame(folder: Path, arguments: Sequence[str], marker: bytes) -> float:
@@ -176,13 +174,15 @@ def first_frame(folder: Path, arguments: Sequence[str], marker: bytes) -> float:
         return wait(terminal, 0, marker) - began
 
 
-def press_in_the_list(folder: Path, count: int) -> None:
+def press_in_the_list(folder: Path, count: int) -> Iterator[Figure]:
     """Down, filter, and sort in the list of tables."""
     with Terminal(cwd=folder, emulated=False) as terminal:
         wait(terminal, 0, b"seen ")
         calm(terminal)
         steps = min(PRESSES, count - 1)
-        report(f"down, {count:,} tables", [press(terminal, "j", table(n + 1).encode()) for n in range(steps)], terminal)
+        yield from report(
+            f"down, {count:,} tables", [press(terminal, "j", table(n + 1).encode()) for n in range(steps)], terminal
+        )
         taken = []
         for number in range(PRESSES // 10):
             name = table((number * 997) % count)
@@ -191,28 +191,28 @@ def press_in_the_list(folder: Path, count: int) -> None:
             taken += [press(terminal, digit, f"/{digits[: n + 1]} ".encode()) for n, digit in enumerate(digits)]
             terminal.send("\x1b")
             time.sleep(0.5)  # Escape and the next key at once would be one key, with Alt.
-        report(f"filter, {count:,} tables", taken, terminal)
+        yield from report(f"filter, {count:,} tables", taken, terminal)
 
 
-def press_in_the_files(folder: Path) -> None:
+def press_in_the_files(folder: Path) -> Iterator[Figure]:
     """The tab of a table with very many files."""
     began = time.perf_counter()
     with Terminal("-t", table(0), cwd=folder, emulated=False) as terminal:
         wait(terminal, 0, table(0).encode())
         terminal.send("f")
         wait(terminal, 0, f"/{FILES:,}".encode())
-        print(f"files of a table listed, judged and shown, {FILES:,}: {time.perf_counter() - began:.1f} s", flush=True)
+        yield Figure(f"files of a table listed, judged and shown, {FILES:,}", time.perf_counter() - began, "s")
         calm(terminal)
         newest = FIRST_FILE + timedelta(seconds=FILES - 1)
         taken = [press(terminal, "j", row(newest - timedelta(seconds=n + 1))) for n in range(PRESSES)]
-        report(f"down, {FILES:,} files", taken, terminal)
+        yield from report(f"down, {FILES:,} files", taken, terminal)
         terminal.send("g")
         taken = []
         for _ in range(PRESSES // 10):
             calm(terminal)
             terminal.send("t")
             taken += [press(terminal, "t", row(MARK)), press(terminal, "t", row(newest))]
-        report(f"only dropped, then all, {FILES:,} files", taken, terminal)
+        yield from report(f"only dropped, then all, {FILES:,} files", taken, terminal)
 
 
 def row(at: datetime) -> bytes:
@@ -247,18 +247,11 @@ def calm(terminal: Terminal) -> None:
         time.sleep(0.12)
 
 
-def report(what: str, taken: Sequence[float], terminal: Terminal) -> None:
-    """The middle and the 95th percentile, and the memory of the process at its peak."""
+def report(what: str, taken: Sequence[float], terminal: Terminal) -> Iterator[Figure]:
+    """The 95th percentile, and the memory of the process at its peak."""
     ordered = sorted(taken)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    yield Figure(f"key to paint, p95 of {len(ordered)}, {what}", p95 * 1000, "ms", budget=50)
     status = Path(f"/proc/{terminal.process.pid}/status").read_text(encoding="ascii")
     peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
-    print(
-        f"key to paint, {what}: median {statistics.median(ordered) * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms "
-        f"(budget 50), {len(ordered)} keys; peak memory {peak:.0f} MiB",
-        flush=True,
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    yield Figure(f"memory after that, {what}", peak, "MiB")

@@ -1,16 +1,16 @@
-"""How many files a second the rules judge: `python -m benchmarks.verdicts [FILES]`, no server needed.
+"""How many files a second the rules judge: `python -m benchmarks verdicts`, no server needed.
 
 A row for each kind of watermark, the median of several runs, by processor time. A third of the files is loaded, a third
 own parts, a third foreign, all spread over 40 days.
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure
+from benchmarks.options import Options
 from wmtui.files.verdicts import Basis, Candidate, PartOf, judge
 from wmtui.runs.load_records import Load, Loads
 from wmtui.runs.run_document import RunState
@@ -48,17 +48,8 @@ def pace(files: list[Candidate], basis: Basis, loaded: Loads) -> float:
     return len(files) / statistics.median(taken)
 
 
-def figures(count: int = FILES) -> Iterator[Figure]:
+def figures(options: Options) -> Iterator[Figure]:
     """A row for each kind of watermark."""
-    files, loaded = make_files(count)
+    files, loaded = make_files(FILES // 10 if options.quick else FILES)
     for name, basis in BASES.items():
         yield Figure(f"verdicts, {name}", pace(files, basis, loaded), "files/s of CPU", None, 1_000_000, at_least=True)
-
-
-def main(count: int = FILES) -> None:
-    """Print a line per kind of watermark."""
-    show(figures(count))
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))

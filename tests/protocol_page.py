@@ -156,7 +156,7 @@ def is_step(text: str) -> bool:
     return text.startswith(("put:", "delete:", "read:")) or text in LOADING
 
 
-LOADING = ("stage", "lock ledger", "merge", "merge commit")
+LOADING = ("stage", "lock ledger", "stage ahead", "merge", "merge commit")
 
 
 def steps() -> set[str]:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import wmtui  # noqa: F401 - it loads MySQL's driver before anything brings pyarrow.
+import wmtui.mysql_library  # noqa: F401 - before anything brings pyarrow.
 from tests.chaos.campaign import Campaign
 from tests.chaos.editors import edit_at_once, edit_differences
 from tests.chaos.environment import private_environment

@@ -15,8 +15,8 @@ from tests.chaos.editors import broken
 from tests.chaos.environment import Table
 
 _LEDGER = (
-    "SELECT key, etag, rows, load_id, epoch, token, loaded_at FROM {schema}.wmtui_ledger"
-    " WHERE table_name = %s ORDER BY loaded_at, token"
+    "SELECT key, etag, rows, load_id, epoch, token, loaded_at, store FROM {schema}.wmtui_ledger"
+    " WHERE table_name = %s ORDER BY store, loaded_at, token"
 )
 
 
@@ -49,7 +49,9 @@ def compare_rows(table: Table, schema: str) -> Audit:
     """Source against warehouse, row by row."""
     statement = f"SELECT id, version, note, update_at FROM {table.name} ORDER BY id"
     source = {row[0]: row for row in table.environment.source.query(statement)}
-    target = table.environment.pg.query(statement.replace(table.name, f"{schema}.{table.name}"))
+    pg, name = table.environment.pg, f"{schema}.{table.name}"
+    is_there = pg.query(f"SELECT to_regclass('{name}') IS NOT NULL")[0][0]
+    target = pg.query(statement.replace(table.name, name)) if is_there else []
     counts = Counter(row[0] for row in target)
     held = {row[0]: row for row in target}
     missing, extra = sorted(source.keys() - held.keys()), sorted(held.keys() - source.keys())
@@ -100,9 +102,9 @@ def compare_ledger(table: Table, schema: str) -> Iterator[str]:
     for place, count in Counter((e[0], e[1], e[4]) for e in ledger).items():
         if count > 1:
             yield f"{count} ledger rows for {place}"
-    tokens = [(entry[6], entry[5]) for entry in ledger]
-    for (_, before), (at, token) in pairwise(tokens):
-        if token < before:
+    tokens = [(entry[7], entry[6], entry[5]) for entry in ledger]
+    for (store, _, before), (same, at, token) in pairwise(tokens):
+        if store == same and token < before:
             yield f"token {token} loaded at {at}, after token {before}"
     entered = {(entry[3], entry[0]) for entry in ledger if entry[4] >= epoch}
     recorded = {(load["load_id"], file["key"]) for load in _records(table, warehouse, epoch) for file in load["files"]}

@@ -20,6 +20,8 @@ _LANES = 3
 _REST_SECONDS = 2.1
 """Longer than lag and a second of a cursor without fractions."""
 
+_WITHOUT_TARGET = ("first load", "load-only", "resume")
+"""Kinds of runs that are killed before there is a target."""
 _TRIES = 6
 _SCHEMAS = ("public", "own", "own")
 """Warehouses that several tables share, and of one table: only such a one is put back to an earlier moment."""
@@ -84,13 +86,14 @@ class Campaign:
             lag=rng.choice(("0s", "1s")),
             lookback=lookback,
             schema=rng.choice(_SCHEMAS),
+            has_target=rng.choice((True, False)),
         )
         table.seed(300)
         return table
 
     def _kill_at(self, kind: str, step: str) -> None:
         """Bring a fresh table where this kind of run begins, kill the run at the step, and settle."""
-        table = self.environment.create()
+        table = self.environment.create(has_target=kind not in _WITHOUT_TARGET)
         table.seed(300)
         with Writers(self.environment, [table], self.score.seed, _GENTLE):
             killed = self._killed_at(table, kind, step)

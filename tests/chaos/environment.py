@@ -71,15 +71,24 @@ class Environment:
         assert isinstance(self.pg.server, Postgres)
         return self.stack.enter_context(PgBouncer(self.pg.server)).serve(self.pg).config
 
-    def create(self, *, digits: int = 6, broken: str | None = None, schema: str = "public", **settings: Any) -> "Table":
-        """An empty table with a bucket and a `tables.yaml` of its own, and its target, which enforces no key. schema:
-        `own` for a warehouse that no other table has.
+    def create(
+        self,
+        *,
+        digits: int = 6,
+        broken: str | None = None,
+        schema: str = "public",
+        has_target: bool = True,
+        **settings: Any,
+    ) -> "Table":
+        """An empty table with a bucket and a `tables.yaml` of its own. schema: `own` for a warehouse that no other
+        table has. has_target: its target is there, which enforces no key; else the first load makes it.
         """
         name = f"t{next(self._names)}"
         cursor = f"update_at DATETIME({digits}) NOT NULL, KEY (update_at, id)"
         key = "id BIGINT PRIMARY KEY AUTO_INCREMENT"
         self.source.execute(f"CREATE TABLE {name} ({key}, version INT NOT NULL, note VARCHAR(40), {cursor})")
-        table = Table(self, name, digits, self.s3.new_bucket(), broken, {"lag": "0s", "lookback": "0s", **settings})
+        made = {"lag": "0s", "lookback": "0s", **settings}
+        table = Table(self, name, digits, self.s3.new_bucket(), broken, has_target, made)
         table.add_warehouse(DEFAULT, f"{name}_w" if schema == "own" else schema)
         return table
 
@@ -87,6 +96,7 @@ class Environment:
 @dataclass
 class Table:
     """One table of the environment. broken: a variant of the product, for every process that works on this table.
+    has_target: its targets are there before the first load.
 
     root: where in the bucket its store is. warehouses: by profile, the schema that has ledger and target.
     """
@@ -96,6 +106,7 @@ class Table:
     digits: int
     bucket: str
     broken: str | None = None
+    has_target: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
     root: str = "lake/"
     warehouses: dict[str, str] = field(default_factory=dict)
@@ -111,11 +122,8 @@ class Table:
     def add_warehouse(self, profile: str, schema: str) -> None:
         """Let a profile load from the same store into a schema of its own."""
         columns = "id bigint NOT NULL, version integer, note text, update_at timestamp"
-        retry_while_down(
-            lambda: self.environment.pg.execute(
-                f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} ({columns})"
-            )
-        )
+        target = [f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} ({columns})"] if self.has_target else []
+        retry_while_down(lambda: self.environment.pg.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}", *target))
         self.warehouses[profile] = schema
         self.configure()
 

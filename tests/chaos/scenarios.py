@@ -178,6 +178,12 @@ def no_staging_id(table: Table) -> None:
         one.resume(process)
 
 
+def first_load_without_proof_of_its_keys(table: Table) -> None:
+    """A run that reads in the order of the cursor dies, and rows that it has read move to the end of its window."""
+    resume_without_the_key(table)
+    table.write(f"UPDATE {table.name} SET version = 2, update_at = '{_STAMP}' + INTERVAL 10 MINUTE WHERE id <= 20")
+
+
 def shared_ledger_lock_forgotten(table: Table) -> None:
     """Two loads of one file: a process pauses before its commit, and another merges what it cannot see yet."""
     table.seed(60)
@@ -220,6 +226,7 @@ SCENARIOS: dict[str, Callable[[Table], None]] = {
         no_store_id,
         mark_that_outlives_its_warehouse,
         no_staging_id,
+        first_load_without_proof_of_its_keys,
         shared_ledger_lock_forgotten,
         high_without_transactions,
     )
@@ -229,6 +236,7 @@ SCENARIOS: dict[str, Callable[[Table], None]] = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "no store id": {"primary_key": []},
     "mark that outlives its warehouse": {"schema": "own"},
+    "first load without proof of its keys": {"has_target": False},
 }
 """Of the tables of some scenarios."""
 

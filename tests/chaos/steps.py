@@ -15,7 +15,9 @@ from typing import Any
 from wmtui.objects.s3 import S3Store
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses.pg_protocol import merge_transaction
+from wmtui.warehouses.pg_protocol import warehouse as pg_warehouse
 from wmtui.warehouses.postgres import warehouse as postgres
+from wmtui.warehouses.postgres.building import TargetBuilder
 from wmtui.warehouses.postgres.session import PostgresSession
 from wmtui.warehouses.redshift.session import RedshiftSession
 from wmtui.warehouses.redshift.staging import Stager
@@ -28,13 +30,14 @@ def _around(*names: str) -> tuple[str, ...]:
 _LEASE = _around("put:lease:acquired", "put:lease:renewed", "put:lease:released")
 _BEGIN = _around("put:watermark:run started", "put:journal", "put:run:created")
 _WRITE = _around("put:part", "put:part#2", "put:run:running", "put:run:running#2", "read:batch#2")
+_AHEAD = _around("stage ahead")
 _COMMIT = _around("put:run:committed", "put:watermark:extracted")
 _LOAD = _around("stage", "lock ledger", "merge", "merge commit", "put:loads", "put:watermark:loaded")
 
 STEPS = {
-    "first load": (*_LEASE, *_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
-    "incremental": (*_LEASE, *_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
-    "intra-table": (*_BEGIN, *_WRITE, *_COMMIT, *_LOAD),
+    "first load": (*_LEASE, *_BEGIN, *_WRITE, *_AHEAD, *_COMMIT, *_LOAD),
+    "incremental": (*_LEASE, *_BEGIN, *_WRITE, *_AHEAD, *_COMMIT, *_LOAD),
+    "intra-table": (*_BEGIN, *_WRITE, *_AHEAD, *_COMMIT, *_LOAD),
     "load-only": (*_LEASE, *_LOAD),
     "resume": (*_around("put:watermark:run started", "put:run:resumed"), *_WRITE, *_COMMIT),
     "take over": _around("put:watermark:extracted"),
@@ -110,11 +113,14 @@ def install(steps: Steps) -> None:
     _wrap(S3Store, "put", put)
     _wrap(MySQLConnection, "read", read)
     for owner, name, step in (
+        (postgres.PostgresWarehouse, "stage_ahead", "stage ahead"),
         (postgres, "stage", "stage"),
+        (TargetBuilder, "complete", "stage"),
         (Stager, "stage", "stage"),
         (PostgresSession, "lock_ledger", "lock ledger"),
         (RedshiftSession, "lock_ledger", "lock ledger"),
-        (merge_transaction, "merge", "merge"),
+        (pg_warehouse, "merge", "merge"),
+        (postgres, "become_target", "merge"),
         (merge_transaction, "_merge_once", "merge commit"),
     ):
         _wrap(owner, name, _stepping(steps, step))

@@ -22,8 +22,9 @@ from wmtui.runs import run_document as runs
 from wmtui.sources.mysql.source import MySQLConnection
 from wmtui.warehouses import Feed
 from wmtui.warehouses.load import merge, staging
-from wmtui.warehouses.load.statements import count_staged
+from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.pg_protocol import merge_transaction
+from wmtui.warehouses.postgres import building
 from wmtui.warehouses.postgres.session import PostgresSession
 from wmtui.watermarks import changes, documents, lease
 
@@ -59,11 +60,11 @@ def reusable_part_names() -> None:
 def staging_before_the_lock() -> None:
     """Stage in the transaction that merges: its snapshot is older than the lock."""
 
-    def merge_once(session: Any, request: Any, staged: Any, if_loaded: Any) -> Any:
+    def merge_once(session: Any, request: Any, merge: Any) -> Any:
         with session.transaction():
-            session.execute(count_staged(staged.staging.table))
+            session.now()
             session.lock_ledger(request.target)
-            return merge_transaction.merge(session, request, staged, if_loaded)
+            return merge()
 
     merge_transaction._merge_once = merge_once
 
@@ -86,14 +87,16 @@ def no_fencing() -> None:
 def ledger_outside_the_transaction() -> None:
     """Commit the ledger rows, then the data."""
     write_ledger = merge.write_ledger
-    merge.write_ledger = lambda *_: None
+    for module in (merge, building):
+        module.write_ledger = lambda *_: None
+        module.loaded_before = lambda *_: set()
 
-    def merge_once(session: Any, request: Any, staged: Any, if_loaded: Any) -> Any:
+    def merge_once(session: Any, request: Any, merge: Any) -> Any:
         with session.transaction():
             session.lock_ledger(request.target)
-            write_ledger(session, request, dict(zip(request.files, staged.rows, strict=True)))
+            write_ledger(session, request, {file: file.rows for file in request.files})
         with session.transaction():
-            return merge_transaction.merge(session, replace(request, reprocess=True), staged, if_loaded)
+            return merge()
 
     merge_transaction._merge_once = merge_once
 
@@ -198,6 +201,11 @@ def no_staging_id() -> None:
     merge.verify_staging = lambda *_: None
 
 
+def first_load_without_proof_of_its_keys() -> None:
+    """Let a first load take for granted that no key comes twice."""
+    Statements.add_primary_key = lambda *_: "SELECT 1"
+
+
 def shared_ledger_lock_forgotten() -> None:
     """Merge without the lock that keeps other loads into the target out."""
     PostgresSession.lock_ledger = lambda *_: None
@@ -240,6 +248,7 @@ VARIANTS: dict[str, Callable[[], None]] = {
         no_store_id,
         mark_that_outlives_its_warehouse,
         no_staging_id,
+        first_load_without_proof_of_its_keys,
         shared_ledger_lock_forgotten,
         high_without_transactions,
     )

@@ -14,7 +14,7 @@ from wmtui.errors import UnsupportedValue, WarehouseError
 from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.pg_protocol import merge_transaction
+from wmtui.warehouses.pg_protocol import warehouse as pg_warehouse
 from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
@@ -106,14 +106,14 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
-    merge = merge_transaction.merge
+    merge = pg_warehouse.merge
 
     def sleep(_session: object, asleep: LoadRequest, *_: object) -> LoadResult:
-        monkeypatch.setattr(merge_transaction, "merge", merge)
+        monkeypatch.setattr(pg_warehouse, "merge", merge)
         awake.load(request, pg_bench.open_part, lambda _file, _rows: None)
         return LoadResult((), asleep.files, 0)
 
-    monkeypatch.setattr(merge_transaction, "merge", sleep)
+    monkeypatch.setattr(pg_warehouse, "merge", sleep)
     with pytest.raises(WarehouseError, match="fell asleep"):
         sleepy.load(pg_bench.request(pg_bench.file(rows((2, at(1), "b")))), pg_bench.open_part, lambda *_: None)
     assert [row[0] for row in pg_bench.target()] == [0, 1]

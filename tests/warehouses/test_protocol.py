@@ -91,6 +91,14 @@ def test_a_load_sends_the_statements_of_the_page_in_their_order(bench: Bench, se
     assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements(NAMES[bench.kind])
 
 
+def test_a_first_load_into_postgresql_sends_the_statements_of_the_page(pg_bench: Bench, sent: list[str]) -> None:
+    pg_bench.load(pg_bench.file(rows((1, at(1), "a"))), table="shop.other", target="other")
+    file = pg_bench.file(rows((2, at(1), "a")))
+    sent.clear()
+    pg_bench.load(file, load_id="load2", one_run=True)
+    assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements("PostgreSQL, first load")
+
+
 def _shown(statement: str) -> bool:
     return not CATALOGUE.search(statement) and "wmtui_warehouse" not in statement
 
@@ -99,6 +107,7 @@ def _as_on_the_page(statement: str) -> str:
     """With words for names that differ from load to load."""
     for found, word in (
         (r'"wmtui_staging_[0-9a-f]{8}_load2"', "{staging}"),
+        (r'"public"\."wmtui_building_[0-9a-f]{8}_load2"', "{building}"),
         (rf'{SCHEMAS}\."wmtui_ledger_\d\d"', "{ledger}"),
         (rf'{SCHEMAS}\."wmtui_fence_\d\d"', "{fence}"),
         (rf'{SCHEMAS}\."orders"', "{target}"),

@@ -29,6 +29,7 @@ from wmtui.objects.clock import StoreClock
 from wmtui.pipeline.context import Account, Backend, Job, Scope, SyncOptions, leaves_manual
 from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.load.load_table import load_table
+from wmtui.pipeline.load.staging_ahead import StagingAhead
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
@@ -172,19 +173,20 @@ def _outcome(failure: Exception) -> SyncOutcome:
 
 def _extract_and_load(job: Job) -> None:
     extracting = job.options.extract
+    ahead = StagingAhead(job)
     try:
         mark = job.backend.watermarks.current(job.table)
         refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:
-            mark = extract_table(job, mark)
+            mark = extract_table(job, mark, ahead.add)
         extracting = False
         if job.options.load:
-            load_table(job, mark)
+            load_table(job, mark, ahead.finish())
     except TargetMisfit as failure:
         if job.options.load:
-            _load_nevertheless(job, mark)
+            _load_nevertheless(job, mark, ahead.finish())
         _note_failure(job, failure, extracting=extracting)
         raise
     except _QUIET:
@@ -192,12 +194,14 @@ def _extract_and_load(job: Job) -> None:
     except Exception as failure:
         _note_failure(job, as_wmtui_error(failure), extracting=extracting)
         raise
+    finally:
+        ahead.close()
 
 
-def _load_nevertheless(job: Job, mark: Watermark) -> None:
+def _load_nevertheless(job: Job, mark: Watermark, load_id: str) -> None:
     """Load what earlier runs committed: it is not concerned by columns that changed since."""
     try:
-        load_table(job, mark)
+        load_table(job, mark, load_id)
     except TableError as error:
         job.tell(f"what was extracted earlier could not be loaded either: {error.in_one_line}", Severity.WARNING)
 

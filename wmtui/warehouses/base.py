@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from wmtui.model import Check
 from wmtui.warehouses.ledger_state import Feed, KnownLoads
-from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart, Pause
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.target import TargetLimits, TargetTable
 
 if TYPE_CHECKING:  # Slow to import, and not needed before a load.
@@ -35,7 +35,8 @@ class Manifests(Protocol):
 
 class Warehouse(Protocol):
     """limits: what values and names must not exceed. reads_store: it reads the files of a load itself, and needs of an
-    opened one its footer alone. statements: its SQL, for a person to run.
+    opened one its footer alone. stages_ahead: it takes files before a load is decided on. statements: its SQL, for a
+    person to run.
 
     Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.
@@ -43,6 +44,7 @@ class Warehouse(Protocol):
 
     limits: TargetLimits
     reads_store: bool
+    stages_ahead: bool
     statements: "Statements"
 
     def on_one_connection(self) -> AbstractContextManager[Self]:
@@ -63,6 +65,16 @@ class Warehouse(Protocol):
         """Record the target as it is now as what this table's loads left, so that they go on from here.
 
         moved_from: another table, whose loads into this target end. Raises Conflict as `load` does.
+        """
+        ...
+
+    def stage_ahead(self, request: LoadRequest, number: int, file: LoadFile, rows: "pa.Table") -> None:
+        """On one connection (`on_one_connection`), stage a file of our own before it is decided what is loaded.
+
+        A load of the same id on that connection then need not open the file, if it is among those that it loads; else
+        its rows are dropped with all the others when the block ends. Nothing else changes. Only where `stages_ahead`.
+        request: of the load, without files. number: places the file among others; later ones have greater numbers.
+        rows: those that the file was just written from.
         """
         ...
 

@@ -65,6 +65,7 @@ class LoadRequest(Struct, frozen=True):
     target_rows: how many the target had when this load was decided on; None: not counted.
     claim: what the ledger has of no store for this table and target is this store's.
     after: the newest load that the ledger had when this load was decided on; None: it had none.
+    one_run: files are parts of one run, which has a key twice only if its row was changed while it was read.
     """
 
     load_id: str
@@ -81,6 +82,7 @@ class LoadRequest(Struct, frozen=True):
     naming: Naming = Naming()
     layout: TargetLayout = TargetLayout()
     after: str | None = None
+    one_run: bool = False
 
     @property
     def table(self) -> str:
@@ -96,6 +98,11 @@ class LoadRequest(Struct, frozen=True):
     def merge_columns(self) -> tuple[str, ...]:
         """Primary key and cursor by their names in the target."""
         return tuple(self.naming.of(column) or column for column in (*self.primary_key, self.cursor))
+
+    @property
+    def each_key_once(self) -> bool:
+        """Most likely no two rows of the files have one key, or none is needed."""
+        return self.one_run or not self.primary_key
 
 
 class LoadResult(Struct, frozen=True):

@@ -11,7 +11,7 @@ from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.pending_run import Pending, PendingKind, find_pending
 from wmtui.pipeline.extract.plan import previous_run, resumed
 from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, tell_held
-from wmtui.pipeline.extract.run_writer import RunWriter, new_run
+from wmtui.pipeline.extract.run_writer import OnPart, RunWriter, new_run
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
 from wmtui.pipeline.extract.span_reader import SpanReader
@@ -27,9 +27,9 @@ from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
 
-def extract_table(job: Job, watermark: Watermark) -> Watermark:
+def extract_table(job: Job, watermark: Watermark, on_part: OnPart) -> Watermark:
     """Bring everything up to the last safe cursor value into the store, over one connection; returns the watermark as
-    it is then.
+    it is then. on_part: called with each part once it is durable.
 
     An interrupted earlier run is resumed first. Raises Pinned, UsageError for a limit that cannot be kept, ConfigError
     for another cursor, key or time zone than so far, TableError for a source that went back, Interrupted after
@@ -40,7 +40,7 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
     with job.backend.source.connect() as source:
         if source.careful:
             job.tell(f"rows come through the driver's cursor, which takes several times as long: {source.careful}")
-        extraction = _Extraction(job, source, watermark)
+        extraction = _Extraction(job, source, watermark, on_part)
         extraction.run()
     return extraction.watermark
 
@@ -48,10 +48,11 @@ def extract_table(job: Job, watermark: Watermark) -> Watermark:
 class _Extraction:
     """One table's extraction. watermark: as it is by now. last: the run that was committed last."""
 
-    def __init__(self, job: Job, source: SourceConnection, watermark: Watermark) -> None:
+    def __init__(self, job: Job, source: SourceConnection, watermark: Watermark, on_part: OnPart) -> None:
         self.watermark = watermark
         self._job = job
         self._source = source
+        self._on_part = on_part
         self._table = source.describe(job.table, job.config)
         tell_renames(job, self._table)
         self._target = check_target(job, self._table)
@@ -116,7 +117,8 @@ class _Extraction:
         self._read(writer, list(enumerate(plan.spans)), previous)
 
     def _writer(self, run: Run, etag: str | None = None) -> RunWriter:
-        return RunWriter(self._job, self.watermark, run, etag, digits=self._table.cursor_digits)
+        digits = self._table.cursor_digits
+        return RunWriter(self._job, self.watermark, run, etag, digits=digits, on_part=self._on_part)
 
     def _read(self, writer: RunWriter, spans: Sequence[tuple[int, Span]], previous: Run | None) -> bool:
         """Read and commit; whether every span was read to its end. After an interruption, parts whose rows came in the

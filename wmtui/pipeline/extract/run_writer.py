@@ -6,7 +6,9 @@ Without rows nothing is written.
 """
 
 import threading
+from collections.abc import Callable
 
+import pyarrow as pa
 from msgspec.structs import replace
 
 from wmtui.layout import part_key
@@ -24,22 +26,34 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import Watermark
 from wmtui.watermarks.source_progress import read_to
 
+OnPart = Callable[[str, int, Part, pa.Table], None]
+"""Called with each durable part: the id of its run, its number there, and the rows in it."""
+
 
 class RunWriter:
     """Writes one run of a table under its lease; several readers may write at once.
 
     watermark, run: as they are now. etag: of the run's document, None before there is one. digits: fraction digits of
-    the cursor column. Every method raises Conflict when the watermark or the document was changed meanwhile.
+    the cursor column. on_part: called, by several readers at once, after each part that is listed. Every method raises
+    Conflict when the watermark or the document was changed meanwhile.
     """
 
     def __init__(
-        self, job: Job, watermark: Watermark, run: Run, etag: str | None = None, *, digits: int | None = None
+        self,
+        job: Job,
+        watermark: Watermark,
+        run: Run,
+        etag: str | None = None,
+        *,
+        digits: int | None = None,
+        on_part: OnPart = lambda *_: None,
     ) -> None:
         self.watermark = watermark
         self.run = run
         self._etag = etag
         self._job = job
         self._digits = digits
+        self._on_part = on_part
         self._documents = RunStore(job.backend.objects, job.table)
         self._next_part = len(run.parts)
         self._lock = threading.Lock()
@@ -80,6 +94,7 @@ class RunWriter:
                 parts=(*before.parts, part),
             )
             self._save_range(index, after)
+        self._on_part(run.run, number, part, chunk.data)
 
     def end_range(self, index: int, *, done: bool, skipped: int) -> None:
         """Note that no more is read of a range. done: it was read to its end. A run without rows has no document to

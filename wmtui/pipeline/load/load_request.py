@@ -1,7 +1,8 @@
 """What a load asks of the warehouse: the files, each with its place among those that are loaded already."""
 
-import uuid
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from wmtui.files.verdicts import Candidate
 from wmtui.layout import parse_part
@@ -13,26 +14,39 @@ from wmtui.warehouses import LoadFile, LoadRequest
 from wmtui.watermarks.model import Watermark
 
 
-def build_request(job: Job, mark: Watermark, files: Sequence[Candidate], ledger: TableLedger) -> LoadRequest:
-    """The load of these files into a table's target, by what its ledger has."""
-    loads = ledger.files(job, mark.epoch).loads
-    newest = max((name.run for key in loads if (name := parse_part(job.table, key)) is not None), default="")
-    first = bool(ledger.mine.entries) and max(entry.epoch for entry in ledger.mine.entries) < mark.epoch
+def empty_request(job: Job, load_id: str) -> LoadRequest:
+    """A load that is not decided on yet: of what a run under way writes."""
     return LoadRequest(
-        load_id=uuid.uuid4().hex,
+        load_id=load_id,
         feed=job.feed,
-        epoch=mark.epoch,
+        epoch=0,
         token=job.lease.token,
         run=job.lease.run,
         cursor=job.config.cursor,
         primary_key=job.config.primary_key,
+        files=(),
+        naming=naming(job),
+        layout=layout(job),
+        one_run=True,
+    )
+
+
+def build_request(
+    job: Job, mark: Watermark, files: Sequence[Candidate], ledger: TableLedger, load_id: str
+) -> LoadRequest:
+    """The load of these files into a table's target, by what its ledger has."""
+    loads = ledger.files(job, mark.epoch).loads
+    newest = max((name.run for key in loads if (name := parse_part(job.table, key)) is not None), default="")
+    first = bool(ledger.mine.entries) and max(entry.epoch for entry in ledger.mine.entries) < mark.epoch
+    return replace(
+        empty_request(job, load_id),
+        epoch=mark.epoch,
         files=tuple(_load_file(file, newest, loads, mark.epoch if first else None) for file in files),
         reprocess=job.options.reprocess,
         target_rows=ledger.known.target.rows if ledger.known.target.exists else 0,
         claim=ledger.mine.claim,
-        naming=naming(job),
-        layout=layout(job),
         after=ledger.newest_load,
+        one_run=len({file.part.run if file.part else file.key for file in files}) == 1,
     )
 
 

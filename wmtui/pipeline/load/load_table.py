@@ -31,8 +31,8 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.model import SideStatus, Watermark
 
 
-def load_table(job: Job, mark: Watermark) -> None:
-    """Load every file the rules select by this watermark.
+def load_table(job: Job, mark: Watermark, load_id: str) -> None:
+    """Load every file the rules select by this watermark. load_id: new, or that of what was staged ahead.
 
     Raises NothingSelected when only loading was asked for and files are held back, TableError when a listed part was
     replaced, and whatever the adapters raise.
@@ -47,7 +47,7 @@ def load_table(job: Job, mark: Watermark) -> None:
         _note_nothing(job, mark, selection, ledger, last)
         return
     refuse_unknown_loads(job, ledger, mark, selection.selected)
-    request = build_request(job, mark, selection.selected, ledger)
+    request = build_request(job, mark, selection.selected, ledger, load_id)
     started = job.backend.clock()
     result = _execute(job, request, ledger)
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
@@ -116,12 +116,12 @@ def _note_nothing(
 def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
     """Load, reporting every staged file; a request to stop is heard between files."""
     total = len(request.files)
-    files = rows = 0
+    staged: dict[str, int] = {}
 
-    def on_staged(_: LoadFile, staged: int) -> None:
-        nonlocal files, rows
-        files, rows = files + 1, rows + staged
-        job.progress(Phase.MERGING if files == total else Phase.STAGING, rows, files, total)
+    def on_staged(file: LoadFile, rows: int) -> None:
+        staged[file.key] = rows  # A first load may stage a file twice.
+        files = len(staged)
+        job.progress(Phase.MERGING if files == total else Phase.STAGING, sum(staged.values()), files, total)
         job.check()
 
     def pause(seconds: float) -> None:

@@ -21,7 +21,7 @@ from wmtui.warehouses.ledger_state import Feed, KnownLoads
 from wmtui.warehouses.load.merge import merge, unstage_loaded
 from wmtui.warehouses.load.staging import stage
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart, Pause
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.read_columns import columns_to_read
 from wmtui.warehouses.target import TargetLimits, TargetTable
 
@@ -39,6 +39,7 @@ class DuckDBWarehouse:
 
     limits = TargetLimits(nul=True, ignores_case=True)
     reads_store = False
+    stages_ahead = False
     statements = Statements(SCHEMA)
 
     def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:
@@ -90,6 +91,10 @@ class DuckDBWarehouse:
             staged = stage(session, request, open_part, on_staged)
             with self._lock(session, request.target), session.transaction():
                 return merge(session, request, staged, unstage_loaded)
+
+    def stage_ahead(self, request: LoadRequest, number: int, file: LoadFile, rows: pa.Table) -> None:
+        """See Warehouse.stage_ahead."""
+        raise NotImplementedError
 
     def read(self, target: str, columns: Mapping[str, str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """See Warehouse.read."""

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,9 @@ from wmtui.warehouses.load.conversions import convert
 from wmtui.warehouses.load.statements import FILE, ROW
 from wmtui.warehouses.load_request import LoadFile
 
+Part: TypeAlias = pq.ParquetFile | pa.Table
+"""A file's content: opened, or the rows that it was just written from."""
+
 _BATCH_BYTES = 16 * 2**20
 _BATCH_ROWS = 65_536
 _DICTIONARY = {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}
@@ -21,8 +25,19 @@ _PREFIXES = "DELTA_BYTE_ARRAY"
 _PREFIXED_ROWS = 64
 
 
+def schema_of(part: Part) -> pa.Schema:
+    """Its columns as Arrow has them."""
+    return part.schema if isinstance(part, pa.Table) else part.schema_arrow
+
+
+def rows_of(part: Part) -> int:
+    """How many rows it has, by its footer if it was opened."""
+    rows: int = part.num_rows if isinstance(part, pa.Table) else part.metadata.num_rows
+    return rows
+
+
 def staging_batches(
-    file: LoadFile, ordinal: int, part: pq.ParquetFile, mappings: Sequence[ColumnMapping], primary_key: Sequence[str]
+    file: LoadFile, ordinal: int, part: Part, mappings: Sequence[ColumnMapping], primary_key: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Stream the part as staging wants it, about 16 MiB at a time.
 
@@ -57,7 +72,11 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
     return (group.column(number) for group in groups for number in range(group.num_columns))
 
 
-def _read(file: LoadFile, part: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _read(file: LoadFile, part: Part, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if isinstance(part, pa.Table):
+        for batch in part.select(columns).to_batches(max_chunksize=_BATCH_ROWS):
+            yield from _pieces(batch)
+        return
     try:
         for batch in part.iter_batches(batch_size=_batch_rows(part), columns=columns):
             yield from _pieces(batch)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,9 +19,9 @@ from wmtui.warehouses.load.columns import (
     renamed,
 )
 from wmtui.warehouses.load.conversions import target_field
-from wmtui.warehouses.load.part_reader import staging_batches
+from wmtui.warehouses.load.part_reader import Part, rows_of, schema_of, staging_batches
 from wmtui.warehouses.load.session import Session, StreamSession
-from wmtui.warehouses.load.statements import Staging, extend_staging, staging_name, widen_staging
+from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name, widen_staging
 from wmtui.warehouses.load.types import carried_schema
 from wmtui.warehouses.load_request import LoadFile, LoadRequest, Naming, OnStaged, OpenPart
 from wmtui.warehouses.target import Columns
@@ -51,59 +51,105 @@ class Staged(Struct, frozen=True):
         return self.staging.columns
 
 
-def stage(session: StreamSession, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> Staged:
-    """Transaction 1: copy every file into a temporary table; nothing else changes.
+def stage(
+    session: StreamSession,
+    request: LoadRequest,
+    open_part: OpenPart,
+    on_staged: OnStaged,
+    begun: "StreamStager | None" = None,
+) -> Staged:
+    """Transaction 1: copy every file into a temporary table; nothing else changes. begun: has some of them already.
 
     Raises TableError when a file does not fit the target or does not have the rows it promised.
     """
     with session.transaction():
-        stager = _Stager(session, request)
-        for ordinal, file in enumerate(request.files):
-            on_staged(file, stager.add(ordinal, file, open_part(file)))
-        return stager.staged
+        if begun is not None and not begun.serves(request):
+            session.execute(drop_staging(begun.table))
+            begun = None
+        stager = begun or StreamStager(session, request)
+        for number, file in zip(stager.numbers(request.files), request.files, strict=True):
+            rows = stager.rows(file)
+            on_staged(file, stager.add(number, file, open_part(file)) if rows is None else rows)
+        return stager.staged(request.files)
 
 
-class _Stager:
+class _StagedFile(Struct, frozen=True):
+    """number: by which staging knows its rows. carried: columns of the target that it has."""
+
+    number: int
+    rows: int
+    carried: tuple[str, ...]
+
+
+class StreamStager:
+    """Copies files into a staging table, which it makes, in the transaction that is open."""
+
     def __init__(self, session: StreamSession, request: LoadRequest) -> None:
         self._session = session
         self._request = request
         self._target = Target(request.target, session.columns(request.target), session.statements)
         self._lacking = pa.schema([])
-        staging = session.create_staging(staging_name(request.feed, request.load_id))
-        self.staged = Staged(
-            staging=staging,
-            target=self._target.columns,
-            added=(),
-            primary_key=request.primary_key,
-            cursor=request.cursor,
+        self._key, self._cursor = request.primary_key, request.cursor
+        self._files: dict[tuple[str, str], _StagedFile] = {}
+        self.staging = session.create_staging(staging_name(request.feed, request.load_id))
+
+    def serves(self, request: LoadRequest) -> bool:
+        """What was staged is as a load would stage it now: the target is the same, no file of another load is there,
+        and the files keep their order.
+        """
+        return (
+            self._session.columns(request.target) == self._target.columns
+            and self._files.keys() <= {(file.key, file.etag) for file in request.files}
+            and all(earlier < later for earlier, later in pairwise(self.numbers(request.files)))
         )
 
-    def add(self, ordinal: int, file: LoadFile, part: pq.ParquetFile) -> int:
+    @property
+    def table(self) -> str:
+        """The staging table, quoted."""
+        return self.staging.table
+
+    def numbers(self, files: Sequence[LoadFile]) -> list[int]:
+        """The number of each file: its own if it is staged, else the next after the file before it."""
+        numbers: list[int] = []
+        for file in files:
+            staged = self._files.get((file.key, file.etag))
+            numbers.append(staged.number if staged else numbers[-1] + 1 if numbers else 0)
+        return numbers
+
+    def rows(self, file: LoadFile) -> int | None:
+        """How many rows a file has in staging; None: it is not there."""
+        staged = self._files.get((file.key, file.etag))
+        return None if staged is None else staged.rows
+
+    def staged(self, files: Sequence[LoadFile]) -> Staged:
+        """Staging as it is, with these files in it."""
+        chosen = [self._files[file.key, file.etag] for file in files]
+        return Staged(
+            staging=self.staging,
+            target=self._target.columns,
+            added=tuple(self._lacking.names),
+            primary_key=self._key,
+            cursor=self._cursor,
+            rows=tuple(file.rows for file in chosen),
+            carried=tuple(file.carried for file in chosen),
+            file_numbers=tuple(file.number for file in chosen),
+        )
+
+    def add(self, number: int, file: LoadFile, part: Part) -> int:
         """Stage one file and return its rows."""
         with file_named(file):
             naming = self._request.naming
-            included = [field for field in part.schema_arrow if naming.of(field.name) is not None]
-            schema = carried_schema(pa.schema(included))
+            schema = included_schema(part, naming)
             target = self._extended(file, schema)
             mappings = map_columns(schema, target, naming)
-            key, cursor = merge_columns(self._request, target.columns, mappings)
+            self._key, self._cursor = merge_columns(self._request, target.columns, mappings)
         carried = tuple(mapping.column for mapping in mappings)
-        staging = self._extend({column: target.columns[column] for column in carried})
-        batches = staging_batches(file, ordinal, part, mappings, key)
+        self.staging = self._extend({column: target.columns[column] for column in carried})
+        batches = staging_batches(file, number, part, mappings, self._key)
         with widening_advised(self._session, target, schema, mappings, naming):
-            rows = self._session.copy(staging, carried, batches)
-        check_row_count([file], rows, part.metadata.num_rows if file.rows is None else file.rows)
-        before = self.staged
-        self.staged = Staged(
-            staging=staging,
-            target=self._target.columns,
-            added=tuple(self._lacking.names),
-            primary_key=key,
-            cursor=cursor,
-            rows=(*before.rows, rows),
-            carried=(*before.carried, carried),
-            file_numbers=(*before.file_numbers, ordinal),
-        )
+            rows = self._session.copy(self.staging, carried, batches)
+        check_row_count([file], rows, rows_of(part) if file.rows is None else file.rows)
+        self._files[file.key, file.etag] = _StagedFile(number, rows, carried)
         return rows
 
     def _extended(self, file: LoadFile, schema: pa.Schema) -> Target:
@@ -114,7 +160,7 @@ class _Stager:
         return self._target.with_columns(self._lacking)
 
     def _extend(self, columns: Columns) -> Staging:
-        staging = self.staged.staging
+        staging = self.staging
         known = {**staging.columns, **columns}
         for number, (column, kind) in enumerate(known.items()):
             if column not in staging.columns:
@@ -122,6 +168,11 @@ class _Stager:
             elif staging.columns[column] != kind:
                 self._session.execute(widen_staging(staging.table, number, kind))
         return replace(staging, columns=known)
+
+
+def included_schema(part: Part, naming: Naming) -> pa.Schema:
+    """A file's columns that the target is to have, in the types they travel in. Raises UnsupportedValue."""
+    return carried_schema(pa.schema([field for field in schema_of(part) if naming.of(field.name) is not None]))
 
 
 def merge_columns(

@@ -13,6 +13,7 @@ from wmtui.warehouses.load_request import TargetLayout
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 STAGING = "wmtui_staging"
+BUILDING = "wmtui_building"
 
 # Columns that staging has beside those of the files: which file, and which row of it. Those of the files are c0, c1, ….
 FILE = "file"
@@ -27,10 +28,17 @@ def staging_name(feed: Feed, load_id: str) -> str:
     return f"{staging_prefix(feed)}{load_id}"
 
 
-def staging_prefix(feed: Feed) -> str:
-    """How the names of a feed's staging tables begin, by which those of killed loads are found."""
+def building_name(feed: Feed, load_id: str) -> str:
+    """The table that is to become the target of one load."""
+    return f"{staging_prefix(feed, BUILDING)}{load_id}"
+
+
+def staging_prefix(feed: Feed, kind: str = STAGING) -> str:
+    """How the names of a feed's staging tables begin, by which those of killed loads are found. kind: or the names of
+    tables that are to become its target.
+    """
     digest = hashlib.sha256("\0".join((feed.store, feed.table, feed.target)).encode()).hexdigest()
-    return f"{STAGING}_{digest[:8]}_"
+    return f"{kind}_{digest[:8]}_"
 
 
 class Staging(Struct, frozen=True):
@@ -113,6 +121,23 @@ class Statements(LedgerStatements):
         if primary_key:
             lines.append(f"PRIMARY KEY ({columns_list(primary_key)})")
         return f"CREATE TABLE {self.target(target)} ({', '.join(lines)})"
+
+    def create_building(self, target: str, name: str, columns: Mapping[str, str], primary_key: Sequence[str]) -> str:
+        """A table beside a target that is not there, of the shape that it is to have, but for the primary key."""
+        lines = [f"{quote(c)} {kind}{' NOT NULL' if c in primary_key else ''}" for c, kind in columns.items()]
+        return f"CREATE TABLE {self.beside(target, name)} ({', '.join(lines)})"
+
+    def beside(self, target: str, name: str) -> str:
+        """A table in the schema of a target, quoted."""
+        return quote(*self._database, self.schema_and_name(target)[0], name)
+
+    def rename_building(self, target: str, name: str) -> str:
+        """Give a table beside a target the target's name."""
+        return f"ALTER TABLE {self.beside(target, name)} RENAME TO {quote(self.schema_and_name(target)[1])}"
+
+    def add_primary_key(self, target: str, primary_key: Sequence[str]) -> str:
+        """Make columns the primary key, which fails where two rows have the same values."""
+        return f"ALTER TABLE {self.target(target)} ADD PRIMARY KEY ({columns_list(primary_key)})"
 
     def add_column(self, target: str, column: str, kind: str) -> str:
         """One more column of a target, NULL in the rows that are there: Redshift takes one at a time."""
@@ -238,6 +263,11 @@ def drop_staging(table: str) -> str:
 def count_staged(table: str) -> str:
     """Rows of every file in staging."""
     return fill("SELECT {file}, count(*) FROM {staging} GROUP BY {file}", file=quote(FILE), staging=table)
+
+
+def count_rows(table: str) -> str:
+    """Rows of a table that is to become the target."""
+    return fill("SELECT count(*) FROM {table}", table=table)
 
 
 def unstage(table: str) -> str:

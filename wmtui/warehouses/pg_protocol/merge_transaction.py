@@ -9,8 +9,6 @@ import psycopg
 from msgspec import Struct
 
 from wmtui.errors import WarehouseError
-from wmtui.warehouses.load.merge import LoadedFilePolicy, merge
-from wmtui.warehouses.load.staging import Staged
 from wmtui.warehouses.load_request import LoadRequest, LoadResult, Pause
 from wmtui.warehouses.pg_protocol.session import PgSession
 
@@ -31,14 +29,17 @@ class Retries(Struct, frozen=True):
 
 
 def merge_with_retries(
-    session: PgSession, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy, retries: Retries
+    session: PgSession, request: LoadRequest, merge: Callable[[], LoadResult], retries: Retries
 ) -> LoadResult:
-    """Transaction 2, as `merge` describes it. Raises WarehouseError when every attempt within the limit conflicted."""
+    """Transaction 2. merge: what is done in it, once the target's ledger is locked.
+
+    Raises WarehouseError when every attempt within the limit conflicted.
+    """
     attempts, began = 0, time.monotonic()
     while True:
         attempts += 1
         try:
-            return _merge_once(session, request, staged, if_loaded)
+            return _merge_once(session, request, merge)
         except psycopg.Error as error:
             if not retries.is_conflict(error):
                 raise
@@ -65,7 +66,7 @@ def _gave_up(target: str, attempts: int, error: psycopg.Error) -> WarehouseError
     )
 
 
-def _merge_once(session: PgSession, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy) -> LoadResult:
+def _merge_once(session: PgSession, request: LoadRequest, merge: Callable[[], LoadResult]) -> LoadResult:
     with session.transaction():
         session.lock_ledger(request.target)
-        return merge(session, request, staged, if_loaded)
+        return merge()

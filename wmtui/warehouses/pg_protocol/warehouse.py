@@ -15,9 +15,9 @@ from wmtui.errors import WarehouseError
 from wmtui.model import Check, Level
 from wmtui.warehouses.ledger import ledger
 from wmtui.warehouses.ledger_state import Feed, KnownLoads
-from wmtui.warehouses.load.merge import LoadedFilePolicy, add_columns, with_added
+from wmtui.warehouses.load.merge import LoadedFilePolicy, add_columns, merge, with_added
 from wmtui.warehouses.load.staging import Staged
-from wmtui.warehouses.load_request import LoadRequest, LoadResult
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult
 from wmtui.warehouses.pg_protocol.connection import address_of, connect
 from wmtui.warehouses.pg_protocol.errors import connection_lost, translated
 from wmtui.warehouses.pg_protocol.kept_session import KeptSession
@@ -37,6 +37,7 @@ class PgWarehouse(ABC, Generic[_Session]):
     `on_one_connection`.
     """
 
+    stages_ahead = False
     _kept: KeptSession[_Session] | None = None
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, credentials: Credentials) -> None:
@@ -52,12 +53,22 @@ class PgWarehouse(ABC, Generic[_Session]):
         """See Warehouse.on_one_connection."""
         twin = copy.copy(self)
         with closing(KeptSession(self._open)) as twin._kept:
-            yield twin
+            try:
+                yield twin
+            finally:
+                twin._end()
+
+    def _end(self) -> None:
+        """Leave nothing of what operations on one connection have begun."""
 
     def describe(self, target: str) -> TargetTable | None:
         """See Warehouse.describe."""
         with self._session() as session:
             return session.describe(target)
+
+    def stage_ahead(self, request: LoadRequest, number: int, file: LoadFile, rows: pa.Table) -> None:
+        """See Warehouse.stage_ahead."""
+        raise NotImplementedError
 
     def loads(self, feed: Feed) -> KnownLoads:
         """See Warehouse.loads."""
@@ -100,12 +111,19 @@ class PgWarehouse(ABC, Generic[_Session]):
         if_loaded: LoadedFilePolicy,
         retries: Retries,
     ) -> LoadResult:
-        """Add the columns that the target lacks, then transaction 2. When the connection breaks on the way, the ledger
-        says whether it was committed.
-        """
+        """Add the columns that the target lacks, then transaction 2."""
         added = add_columns(session, request, staged)
+        result = self._committed(session, request, lambda: merge(session, request, staged, if_loaded), retries)
+        return with_added(result, added)
+
+    def _committed(
+        self, session: _Session, request: LoadRequest, merge: Callable[[], LoadResult], retries: Retries
+    ) -> LoadResult:
+        """Transaction 2. When the connection breaks on the way, the ledger says whether it was committed. merge: what
+        is done in it.
+        """
         try:
-            return with_added(merge_with_retries(session, request, staged, if_loaded, retries), added)
+            return merge_with_retries(session, request, merge, retries)
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise

@@ -11,10 +11,10 @@ import pyarrow as pa
 from wmtui.config import PostgresConfig
 from wmtui.model import Check, Level
 from wmtui.warehouses.ledger.statements import LEDGER
-from wmtui.warehouses.ledger_state import TargetState
+from wmtui.warehouses.ledger_state import Feed, TargetState
 from wmtui.warehouses.load.session import StreamSession
 from wmtui.warehouses.load.statements import (
-    STAGING,
+    BUILDING,
     STAGING_TYPES,
     Staging,
     Statements,
@@ -22,12 +22,13 @@ from wmtui.warehouses.load.statements import (
     drop_staging,
     into_staging,
     keep_newest,
+    staging_prefix,
 )
 from wmtui.warehouses.pg_protocol.session import PgSession, milliseconds
 from wmtui.warehouses.pg_protocol.text_values import expression
 from wmtui.warehouses.postgres import catalog, copy_out
 from wmtui.warehouses.postgres.copy_in import encoded
-from wmtui.warehouses.quoting import Insert, quote
+from wmtui.warehouses.quoting import Insert, columns_list, quote
 from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.target import TargetTable
 
@@ -93,32 +94,47 @@ class PostgresSession(PgSession, StreamSession):
 
     @contextmanager
     def dropping(self, staging: Staging) -> Iterator[None]:
-        """Where staging outlives the connection, drop it when the load fails, and what a killed load left before it."""
-        if not self.pooled:
-            yield
-            return
-        beginning = staging.name[: len(STAGING) + 10]
-        for (name,) in self.execute(
-            "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1"
-            " AND starts_with(relname::text, $2) AND relname <> $3",
-            *(self.statements.schema, beginning, staging.name),
-        ):
-            self.execute(drop_staging(self.statements.own_table(name)))
+        """Where staging outlives the connection, drop it when the load fails."""
         try:
             yield
         except BaseException:
-            with suppress(psycopg.Error):
-                self.execute(drop_staging(staging.table))
+            if self.pooled:
+                with suppress(psycopg.Error):
+                    self.execute(drop_staging(staging.table))
             raise
+
+    def leftovers(self, feed: Feed) -> list[str]:
+        """Tables that loads of a feed have made for themselves and that outlive their connections, quoted: staging,
+        and what was to become the target.
+        """
+        schema, _ = self.statements.schema_and_name(feed.target)
+        rows = self.execute(
+            "SELECT n.nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE relkind = 'r' AND (n.nspname = $1 AND starts_with(relname::text, $2)"
+            " OR n.nspname = $3 AND starts_with(relname::text, $4)) ORDER BY 1, 2",
+            *(self.statements.schema, staging_prefix(feed), schema, staging_prefix(feed, BUILDING)),
+        )
+        return [quote(*names) for names in rows]
 
     def newest(self, staging: Staging, primary_key: Sequence[str], cursor: str) -> tuple[Staging, int]:
         self.execute(keep_newest(staging, primary_key, cursor))
         return staging, sum(rows for _, rows in self.execute(count_staged(staging.table)))
 
     def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        declared = [*(staging.columns[column] for column in columns), *STAGING_TYPES]
+        return self._copy(into_staging(staging, columns), declared, batches)
+
+    def copy_into(
+        self, table: str, names: Sequence[str], declared: Sequence[str], batches: Iterable[pa.RecordBatch]
+    ) -> int:
+        """Append batches to these columns of a table; returns the rows that arrived. table: quoted. declared: the
+        columns' types.
+        """
+        return self._copy(f"{table} ({columns_list(names)})", declared, batches)
+
+    def _copy(self, destination: str, declared: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
         with self._connection.cursor() as cursor:
-            declared = [*(staging.columns[column] for column in columns), *STAGING_TYPES]
-            with cursor.copy(f"COPY {into_staging(staging, columns)} FROM STDIN (FORMAT binary)".encode()) as copy:
+            with cursor.copy(f"COPY {destination} FROM STDIN (FORMAT binary)".encode()) as copy:
                 for block in encoded(batches, declared):
                     copy.write(block)
             return cursor.rowcount
