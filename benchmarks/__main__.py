@@ -12,17 +12,23 @@ import click
 from rich.console import Console
 
 import wmtui
-from benchmarks import command, listing, merges, screen, transfers, verdicts, verify
-from benchmarks.comparison import Comparison
+from benchmarks import backlog, command, idle, listing, merges, screen, transfers, verdicts, verify, watermarks
+from benchmarks.comparison import FAILURES, Comparison, reason
 from benchmarks.figures import Figure
 from benchmarks.machinery import Servers
 from benchmarks.options import Options
 from benchmarks.peers import PEERS
 from benchmarks.report import OtherMachine, Report, read, this_machine
+from wmtui.errors import WmtuiError
 
 ON_SERVERS: dict[str, Callable[[Servers], Iterable[Comparison | Figure]]] = {
     "extraction": transfers.extraction,
     "sync": transfers.full_sync,
+    "windows": transfers.windows,
+    "shapes": transfers.shapes,
+    "sizes": transfers.sizes,
+    "workers": transfers.workers,
+    "idle": idle.figures,
     "verify": verify.figures,
 }
 """On a source server, PostgreSQL and S3."""
@@ -31,6 +37,8 @@ ALONE: dict[str, Callable[[Options], Iterable[Figure]]] = {
     "command": command.figures,
     "screen": screen.figures,
     "listing": listing.figures,
+    "watermarks": watermarks.figures,
+    "backlog": backlog.figures,
     "merges": merges.figures,
 }
 """On what each of them starts."""
@@ -39,8 +47,8 @@ WIDTH = 260
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--quick", envvar="QUICK", is_flag=True, help="A tenth of the rows, and few repetitions.")
+@click.argument("names", nargs=-1, type=click.Choice([*ON_SERVERS, *ALONE]))
+@click.option("--quick", envvar="QUICK", is_flag=True, help="Fewer rows, repetitions and figures, for a first look.")
 @click.option("--rows", "rows_asked", envvar="ROWS", type=click.IntRange(1000), help="Of a table; 2,000,000 else.")
 @click.option("--rounds", envvar="ROUNDS", type=click.IntRange(1), default=3, help="Quiet rounds of a comparison.")
 @click.option("--repeats", type=click.IntRange(0), default=3, help="How many noisy rounds are run again at most.")
@@ -58,20 +66,20 @@ def main(names: tuple[str, ...], path: Path | None, **asked: object) -> None:
     Exit 1 when wmtui itself failed at something; a peer that cannot take part is only told.
     """
     options = Options(**asked)  # type: ignore[arg-type]
-    if unknown := [name for name in names if name not in (*ON_SERVERS, *ALONE)]:
-        raise click.UsageError(f"no benchmark {', '.join(unknown)}: there are {', '.join((*ON_SERVERS, *ALONE))}")
     if options.config and not options.build and not options.table:
         raise click.UsageError("name a table with -t, or let tables be made with --build")
-    older = read(path) if path and path.exists() else None
-    compileall.compile_dir(str(Path(wmtui.__file__).parent), quiet=1)  # as pip does when it installs
     report = Report(this_machine())
     try:
-        for name, found, versions in measure(names, options):
-            report = added(report, name, found, versions)
-            if path:
-                path.write_bytes((report.added_to(older) if older else report).to_json())
+        older = read(path) if path and path.exists() else report
+        report.added_to(older)
     except OtherMachine as error:
         raise click.UsageError(f"{path}: {error}") from None
+    compileall.compile_dir(str(Path(wmtui.__file__).parent), quiet=1)  # as pip does when it installs
+    for name, found, versions in measure(names, options):
+        report, older = added(report, name, found, versions), older.without_failure(name)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(report.added_to(older).to_json())
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(report.table())
     sys.exit(any(comparison.failed for comparison in report.comparisons))
@@ -90,11 +98,23 @@ def measure(names: tuple[str, ...], options: Options) -> Iterator[tuple[str, Fou
                 versions = servers.versions() | (peers if options.peers else {})
                 for name in servers_needed:
                     print(f"== {name}", file=sys.stderr, flush=True)
-                    yield name, list(ON_SERVERS[name](servers)), versions
+                    yield name, results(name, ON_SERVERS[name](servers)), versions
         for name, benchmark in ALONE.items():
             if not names or name in names:
                 print(f"== {name}", file=sys.stderr, flush=True)
-                yield name, list(benchmark(options)), {}
+                yield name, results(name, benchmark(options)), {}
+
+
+def results(name: str, benchmark: Iterable[Comparison | Figure]) -> Found:
+    """What it finds, until it fails: then that is told in the end, and the others go on."""
+    found: Found = []
+    try:
+        for one in benchmark:
+            found.append(one)
+    except (*FAILURES, AssertionError, OSError, RuntimeError, WmtuiError) as error:
+        found.append(Comparison(name, (), {f"wmtui, {name}": reason(error)}))
+        print(found[-1], file=sys.stderr, flush=True)
+    return found
 
 
 def added(report: Report, name: str, found: Found, versions: dict[str, str]) -> Report:

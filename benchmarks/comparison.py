@@ -56,7 +56,7 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
                 taken[one.name] = one.measure()
                 _tell(f"  {one.name}: {taken[one.name].wall:.2f} s")
             except FAILURES as error:
-                failures[one.name] = _reason(error)
+                failures[one.name] = reason(error)
                 _tell(f"  {one.name} failed: {failures[one.name]}")
         rounds.append(taken)
     there = {name: role for name, role in roles.items() if name not in failures}
@@ -65,7 +65,7 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
     return Comparison(title, tuple(rows), failures)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """One line, with what the program said last."""
     if isinstance(error, subprocess.TimeoutExpired):
         return f"was ended after {error.timeout:g} s"
@@ -73,7 +73,7 @@ def _reason(error: Exception) -> str:
         said = [line.strip() for line in (error.output or "").splitlines() if line.strip()]
         told = [line for line in said if "error" in line.lower()] or said
         return f"exit {error.returncode}: {' '.join(told[-1:])[-300:]}"
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def _tell(line: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,12 +33,12 @@ TARGET = "orders"
 
 
 class Lake:
-    """A pipeline of one table in a new bucket, to which old files can be added."""
+    """A pipeline of one table in a new bucket, to which old files can be added. warehouse: None: an embedded one."""
 
-    def __init__(self, folder: Path, s3: S3Server) -> None:
+    def __init__(self, folder: Path, s3: S3Server, warehouse: dict[str, Any] | None = None) -> None:
         self._folder, self._s3, self._rows = folder, s3, 0
         source = {"type": "duckdb", "path": str(folder / "source.duckdb")}
-        warehouse = {"type": "duckdb", "path": str(folder / "warehouse.duckdb")}
+        warehouse = warehouse or {"type": "duckdb", "path": str(folder / "warehouse.duckdb")}
         with duckdb.connect(source["path"]) as connection:
             connection.execute("CREATE SCHEMA shop")
             connection.execute("CREATE TABLE shop.orders (id BIGINT PRIMARY KEY, update_at TIMESTAMP)")

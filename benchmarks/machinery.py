@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-import msgspec
 import mysql.connector
 import yaml
 
@@ -26,6 +25,7 @@ from tests.servers import Database
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import ENVIRONMENT
 from tests.servers.sources import SOURCES
+from tests.sources.certificates import Authority, new_authority
 from wmtui import config
 from wmtui.config import MySQLConfig
 
@@ -33,7 +33,13 @@ _SOURCE_SETTINGS = {
     "mysql": ("--innodb-buffer-pool-size=1G", "--innodb-redo-log-capacity=512M"),
     "mariadb": ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"),
 }
-_WAREHOUSE_SETTINGS = ("--fsync=on", "--full_page_writes=on", "--shared_buffers=256MB", "--max_wal_size=4GB")
+_WAREHOUSE_SETTINGS = (
+    "--fsync=on",
+    "--full_page_writes=on",
+    "--shared_buffers=256MB",
+    "--max_wal_size=4GB",
+    "--log_connections=on",
+)
 """A warehouse keeps what it was given, also in a benchmark."""
 
 
@@ -62,11 +68,13 @@ class Servers:
         self.options = options
         self._stack = ExitStack()
         self._tables: dict[tuple[str, int, str], Table] = {}
+        self.authority: Authority | None = None
 
     def __enter__(self) -> Self:
         os.environ.update(ENVIRONMENT)
         with ExitStack() as stack:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wmtui-bench-")))
+            self.folder.chmod(0o755)  # servers read certificates in it
             self.s3 = stack.enter_context(S3Process())
             self._postgres = stack.enter_context(Postgres(*_WAREHOUSE_SETTINGS))
             self._pids = [self.s3.pid, _pid(self._postgres)]
@@ -79,11 +87,14 @@ class Servers:
         self._stack.close()
 
     def _private_source(self, stack: ExitStack) -> dict[str, Any]:
-        server = stack.enter_context(SOURCES[self.options.source](*_SOURCE_SETTINGS[self.options.source]))
+        self.authority = new_authority(self.folder / "authority")
+        self.authority.sign("server", "/CN=source", "IP:127.0.0.1")
+        settings = *_SOURCE_SETTINGS[self.options.source], *self.authority.server_arguments("server")
+        server: Any = stack.enter_context(SOURCES[self.options.source](*settings))
         self._pids.append(_pid(server))
         self._database: Database | None = stack.enter_context(server.new_database())
         self.schema = self._database.name
-        return self._database.config
+        return dict(self._database.config)
 
     def _own_source(self, stack: ExitStack) -> dict[str, Any]:
         assert self.options.config is not None
@@ -91,9 +102,9 @@ class Servers:
         source = settings.profile.source
         if not isinstance(source, MySQLConfig):
             raise SystemExit(f"{self.options.config}: the source is not of type mysql, which is what peers read too")
-        found: dict[str, Any] = {"type": "mysql"} | {
-            name: value for name, value in msgspec.to_builtins(source).items() if value is not None
-        }
+        values = {name: getattr(source, name) for name in source.__struct_fields__}
+        found = {"type": "mysql"} | {name: value for name, value in values.items() if value is not None}
+        found["password"] = source.password.reveal()
         self._database = None
         self.source = found
         self.schema = (self.options.table or "").partition(".")[0]
@@ -102,6 +113,21 @@ class Servers:
             self.write(f"CREATE DATABASE {self.schema}")
             stack.callback(self.write, f"DROP DATABASE {self.schema}")
         return found
+
+    @contextmanager
+    def over_tls(self) -> Iterator[None]:
+        """Read the private source over TLS meanwhile."""
+        plain, authority = self.source, self.authority
+        assert authority is not None
+        self.source = {**plain, "tls": "verify", "ca": authority.ca}
+        try:
+            yield
+        finally:
+            self.source = plain
+
+    def warehouse_log(self) -> str:
+        """What PostgreSQL has written into its log."""
+        return self._postgres.log.read_text(encoding="utf-8", errors="replace")
 
     def versions(self) -> dict[str, str]:
         """Of the servers."""
@@ -194,10 +220,10 @@ class Servers:
         with self._postgres.new_database() as database:
             yield database
 
-    def measure(self, job: Job) -> tuple[Sample, str]:
-        """Run it: what it took, and what it printed; raises what `process.run` does."""
+    def measure(self, job: Job, *, watched: bool = True) -> tuple[Sample, str]:
+        """Run it: what it took, and what it printed; raises what `process.run` does. watched: look at the source."""
         before, servers, own = busy(), processor(self._pids), time.process_time()
-        with Pressure(self.connect) as pressure:
+        with Pressure(self.connect if watched else None) as pressure:
             done = run(job.command, job.env, folder=self.folder, seconds=self.options.seconds)
         taken = processor(self._pids) - servers
         share = (busy() - before - done.cpu - taken - (time.process_time() - own)) / done.wall / (os.cpu_count() or 1)

@@ -4,9 +4,11 @@ import os
 import platform
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 
 import msgspec
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.comparison import Comparison
@@ -55,6 +57,10 @@ class Report:
         same = comparison.title
         return replace(self, comparisons=tuple(comparison if c.title == same else c for c in self.comparisons))
 
+    def without_failure(self, name: str) -> "Report":
+        """This one without what told that the benchmark of this name failed as a whole."""
+        return replace(self, comparisons=tuple(c for c in self.comparisons if c.title != name))
+
     def with_versions(self, versions: dict[str, str]) -> "Report":
         """This one with the versions of more programs."""
         return replace(self, versions={**self.versions, **versions})
@@ -88,7 +94,7 @@ class Report:
             for row in comparison.rows:
                 table.add_row(*_cells(row))
             for name, reason in comparison.failures.items():
-                table.add_row(f"{name} failed: {reason}")
+                table.add_row(escape(shorten(f"{name} failed: {reason}", 120).replace("|", "/")))
         for name, figures in self.figures.items():
             table.add_row(f"**{name}**")
             for figure in figures:

@@ -72,7 +72,7 @@ def noisy(rounds: Sequence[Round], roles: Mapping[str, Role]) -> list[bool]:
     limits = [[one[name].wall for name in one if roles[name] == "limit"] for one in rounds]
     middle = statistics.median(walls[0] for walls in limits) if all(limits) and limits else 0.0
     return [
-        max(sample.others for sample in one.values()) > NOISE
+        max((sample.others for sample in one.values()), default=0.0) > NOISE
         or (middle > 0 and abs(walls[0] - middle) > NOISE * middle)
         for one, walls in zip(rounds, limits, strict=True)
     ]

@@ -34,6 +34,7 @@ TABLE = "settlement.settlement_claim_detail"
 
 NOT_RUN = {
     ".": "the programs that it brings are in the tests' own PATH already",
+    ".venv/bin/python": "a benchmark takes minutes; tests/benchmarks/test_page.py parses what is typed after it",
     ".venv/bin/pytest": "a test would run tests; its paths are looked up",
     ".venv/bin/ruff": "`make test` runs it, and what is typed after it, before any test",
     "make": "minutes to hours; `make -n` says whether the targets are there",
