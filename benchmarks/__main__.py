@@ -42,6 +42,8 @@ ALONE: dict[str, Callable[[Options], Iterable[Figure]]] = {
     "merges": merges.figures,
 }
 """On what each of them starts."""
+LONG = ("merges", "watermarks")
+"""What --quick leaves out unless it is named."""
 WIDTH = 260
 """Of the table where it is piped."""
 
@@ -51,7 +53,9 @@ WIDTH = 260
 @click.option("--quick", envvar="QUICK", is_flag=True, help="Fewer rows, repetitions and figures, for a first look.")
 @click.option("--rows", "rows_asked", envvar="ROWS", type=click.IntRange(1000), help="Of a table; 2,000,000 else.")
 @click.option("--rounds", envvar="ROUNDS", type=click.IntRange(1), default=3, help="Quiet rounds of a comparison.")
-@click.option("--repeats", type=click.IntRange(0), default=3, help="How many noisy rounds are run again at most.")
+@click.option(
+    "--repeats", type=click.IntRange(0), default=3, help="How many noisy rounds are run again at most; 1 with --quick."
+)
 @click.option("--source", envvar="SOURCE", type=click.Choice(["mysql", "mariadb"]), default="mysql")
 @click.option("--config", type=click.Path(path_type=Path), help="Read the source of this tables.yaml in its place.")
 @click.option("--profile", help="Of that file.")
@@ -100,7 +104,7 @@ def measure(names: tuple[str, ...], options: Options) -> Iterator[tuple[str, Fou
                     print(f"== {name}", file=sys.stderr, flush=True)
                     yield name, results(name, ON_SERVERS[name](servers)), versions
         for name, benchmark in ALONE.items():
-            if not names or name in names:
+            if name in names or not (names or (options.quick and name in LONG)):
                 print(f"== {name}", file=sys.stderr, flush=True)
                 yield name, results(name, benchmark(options)), {}
 

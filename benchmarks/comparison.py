@@ -46,7 +46,8 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
     roles = {one.name: one.role for one in contestants}
     failures: dict[str, str] = {}
     rounds: list[Round] = []
-    while missing(noisy(rounds, roles), options.rounds, options.repeats) and len(failures) < len(contestants):
+    repeats = min(options.repeats, 1) if options.quick else options.repeats
+    while missing(noisy(rounds, roles), options.rounds, repeats) and len(failures) < len(contestants):
         _tell(f"{title}: round {len(rounds) + 1}")
         taken: dict[str, Sample] = {}
         for one in contestants:

@@ -130,12 +130,18 @@ def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
         job.progress(Phase.MERGING if files == total else Phase.STAGING, sum(staged.values()), files, total)
         job.check()
 
+    def pause(seconds: float) -> None:
+        job.tell(
+            f"the merge conflicted with another transaction: it is tried again in {seconds:.1f} s", Severity.WARNING
+        )
+        job.stop.wait(seconds)
+
     job.progress(Phase.STAGING, files=total)
     job.check()
     warehouse = job.backend.warehouse
     open_file = open_footer if warehouse.reads_store else open_part
     try:
-        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged)
+        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged, pause)
     except LoadRefused as error:
         raise explain_refusal(job, error) from error
     report_added_columns(job, request.target, result.added, ledger.columns_of(job.feed))
