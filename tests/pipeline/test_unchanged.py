@@ -1,5 +1,7 @@
 """A sync that asks neither warehouse nor journal, as nothing can be different; and everything that makes it ask."""
 
+import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -110,20 +112,46 @@ def test_a_run_that_had_the_table_between_two_looks_is_seen(stack: Stack, monkey
     assert [row[0] for row in stack.warehouse_rows()] == [1, 2]
 
 
-def test_a_store_that_was_put_back_is_told_before_a_row_is_read_and_the_next_sync_goes_on(
+def test_a_warehouse_that_saw_higher_tokens_gets_one_that_is_higher_still(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = f"watermark/locks/{stack.table()}.json"
-    monkeypatch.setattr(warehouse_check, "read_ledger", with_token(10**6))
+    monkeypatch.setattr(warehouse_check, "read_ledger", with_token(1_000))
     stack.insert((2, 2, "b", stack.ago(seconds=30)))
     stack.let_pass(minutes=5)
-    (result,) = stack.sync()
-    assert result.error is not None
-    assert "has seen a later run" in result.error.what
-    assert len(stack.keys()) == 1
-    monkeypatch.undo()
-    assert "unchanged_in" not in stack.service.workspace.objects.get(lock).data.decode()
     assert stack.sync_one().rows_loaded == 1
+    lock = stack.service.workspace.objects.get(f"watermark/locks/{stack.table()}.json")
+    assert (json.loads(lock.data)["token"], stack.mark()["fence"]) == (1_001, 1_001)
+    assert stack.keys()[-1].rpartition("_")[0].endswith("_1001")
+    assert stack.sync_one().rows_extracted == 0
+
+
+@pytest.mark.parametrize("looks", [0, 3])
+def test_a_store_put_back_is_found_out_however_often_it_was_looked_at_since(tmp_path: Path, looks: int) -> None:
+    stack = embedded_stack(tmp_path)
+    stack.create(key="")
+    stack.reload(orders={"primary_key": []})
+    stack.insert((1, 1, "a", stack.ago(hours=3)))
+    for _ in range(2):
+        stack.sync_one()
+        stack.let_pass(minutes=1)
+    shutil.copytree(tmp_path / "lake", tmp_path / "backup")
+    kept = stack.source_rows()
+    stack.insert((2, 2, "b", stack.ago(hours=2)))
+    stack.sync_one()
+    shutil.rmtree(tmp_path / "lake")
+    shutil.move(tmp_path / "backup", tmp_path / "lake")
+    stack.source(f"DELETE FROM {stack.schema}.orders WHERE id = 2")
+    stack.reload()
+    assert stack.source_rows() == kept
+    for _ in range(looks):
+        stack.sync_one()
+        assert UNASKED in stack.log()
+    stack.insert((3, 3, "c", stack.ago(hours=1)))
+    for _ in range(2):
+        (result,) = stack.sync()
+        assert result.error is not None
+        assert "that this store does not know" in str(result.error)
+    assert [row[0] for row in stack.warehouse_rows()] == [1, 2]
 
 
 def with_token(token: int) -> Callable[..., TableLedger]:

@@ -140,10 +140,11 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     run = new_run_id(backend.clock(), *earlier_runs(heartbeat))
     author, batch = backend.author, options.batch
     held, heartbeat = lease.acquire(
-        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before
+        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=asked
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
-    known = replace(heartbeat, document=replace(heartbeat.document, token=max(heartbeat.token, mark.fence)))
+    token = max(heartbeat.known_token, mark.fence)
+    known = replace(heartbeat, document=replace(heartbeat.document, token=token, known_token=None))
     return _Taken(held, known, stored if heartbeat.etag == before.etag else None, asked)
 
 

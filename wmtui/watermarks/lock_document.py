@@ -6,7 +6,7 @@ By a sync at its end, for `status`: last_run, last_success.
 By an extraction, for the next one: committed_run, newest_key, extracted_to, extracted_behind, extracted_from,
 clock_read, clock_back, held_by.
 By a load, for the next one and for previews: recorded_in, settled_in, listed_in, target_columns.
-By a sync at its end, for the next one: journalled, unchanged_in.
+By a sync at its end, for the next one: journalled, unchanged_in; at its beginning: known_token.
 By decisions about single files, for selection: decisions. A table without any costs no request.
 By a comparison with the source, beside a lease too, for `status`: last_verified.
 
@@ -67,7 +67,8 @@ class Broken(Struct, frozen=True):
 class LockDocument(Struct, frozen=True, kw_only=True):
     """One table's lock document; times are aware UTC, None: not noted.
 
-    owner None: the table is free. extracted_to: up to where the source was read after the position
+    owner None: the table is free. known_token: the last token whose run asked the warehouse what is loaded; None:
+    `token`. extracted_to: up to where the source was read after the position
     `extracted_behind`; extracted_from: below it rows could not appear any more. clock_back: the position at which the
     source's clock was seen to have gone back. decisions: serial of the decisions about files; None: not known.
     recorded_in, settled_in, listed_in, unchanged_in: by the id of a warehouse. target_columns: by profile.
@@ -76,6 +77,7 @@ class LockDocument(Struct, frozen=True, kw_only=True):
     """
 
     token: int = 0
+    known_token: int | None = None
     owner: str | None = None
     host: str | None = None
     pid: int | None = None
@@ -137,6 +139,7 @@ class LockDocument(Struct, frozen=True, kw_only=True):
 
 _OPTIONAL = frozenset(
     (
+        "known_token",
         "committed_run",
         "recorded_in",
         "settled_in",
@@ -233,6 +236,7 @@ def _broken(value: Any) -> Broken | None:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "token": _count,
+    "known_token": _number,
     "owner": _name,
     "host": _name,
     "pid": _number,

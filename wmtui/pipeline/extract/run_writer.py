@@ -149,6 +149,7 @@ class RunWriter:
     def _begin(self) -> None:
         """Before the first part: the watermark learns of the run, then the run gets its document."""
         self._announce()
+        self.run = replace(self.run, token=self._job.lease.token)  # It may have been raised since the run was planned.
         self._etag = self._documents.create(self.run)
 
     def _announce(self) -> None:

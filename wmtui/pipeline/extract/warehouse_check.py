@@ -2,7 +2,7 @@
 
 import threading
 
-from wmtui.errors import TargetDoubtful, WarehouseError
+from wmtui.errors import WarehouseError
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.load.table_ledger import read_ledger, tell_or_refuse
 from wmtui.pipeline.target_check import check_target
@@ -47,10 +47,6 @@ class WarehouseCheck:
         except WarehouseError:
             return  # It stops loading, not extracting.
         tell_or_refuse(job, [finding for finding in ledger.findings if finding.harmful_read])
-        if ledger.mine.token >= job.lease.token:
-            job.lease.note(unchanged_in={})  # The next sync asks before it takes the lease, and gets a higher token.
-            raise TargetDoubtful(
-                f"{job.config.target} has seen a later run of {job.table} than this store knows",
-                f"its fence stands at {ledger.mine.token}, this run has {job.lease.token}: the store was put back",
-                "nothing was read; sync again",
-            )
+        job.lease.note(known_token=None)
+        if ledger.mine.token >= job.lease.token:  # The store was put back to an earlier moment.
+            job.lease.raise_token(ledger.mine.token + 1)
