@@ -46,7 +46,8 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
     roles = {one.name: one.role for one in contestants}
     failures: dict[str, str] = {}
     rounds: list[Round] = []
-    while missing(noisy(rounds, roles), options.rounds, options.repeats) and len(failures) < len(contestants):
+    repeats = min(options.repeats, 1) if options.quick else options.repeats
+    while missing(noisy(rounds, roles), options.rounds, repeats) and len(failures) < len(contestants):
         _tell(f"{title}: round {len(rounds) + 1}")
         taken: dict[str, Sample] = {}
         for one in contestants:
@@ -56,7 +57,7 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
                 taken[one.name] = one.measure()
                 _tell(f"  {one.name}: {taken[one.name].wall:.2f} s")
             except FAILURES as error:
-                failures[one.name] = _reason(error)
+                failures[one.name] = reason(error)
                 _tell(f"  {one.name} failed: {failures[one.name]}")
         rounds.append(taken)
     there = {name: role for name, role in roles.items() if name not in failures}
@@ -65,7 +66,7 @@ def compare(title: str, contestants: Sequence[Contestant], options: Options) -> 
     return Comparison(title, tuple(rows), failures)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """One line, with what the program said last."""
     if isinstance(error, subprocess.TimeoutExpired):
         return f"was ended after {error.timeout:g} s"
@@ -73,7 +74,7 @@ def _reason(error: Exception) -> str:
         said = [line.strip() for line in (error.output or "").splitlines() if line.strip()]
         told = [line for line in said if "error" in line.lower()] or said
         return f"exit {error.returncode}: {' '.join(told[-1:])[-300:]}"
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def _tell(line: str) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-import msgspec
 import mysql.connector
 import yaml
 
@@ -103,9 +102,9 @@ class Servers:
         source = settings.profile.source
         if not isinstance(source, MySQLConfig):
             raise SystemExit(f"{self.options.config}: the source is not of type mysql, which is what peers read too")
-        found: dict[str, Any] = {"type": "mysql"} | {
-            name: value for name, value in msgspec.to_builtins(source).items() if value is not None
-        }
+        values = {name: getattr(source, name) for name in source.__struct_fields__}
+        found = {"type": "mysql"} | {name: value for name, value in values.items() if value is not None}
+        found["password"] = source.password.reveal()
         self._database = None
         self.source = found
         self.schema = (self.options.table or "").partition(".")[0]

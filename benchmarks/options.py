@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """rows: of a settlement table; None: 200,000 when quick, else 2,000,000. rounds: quiet ones that are wanted;
+    """rows: of a settlement table; None: 100,000 when quick, else 2,000,000. rounds: quiet ones that are wanted;
     repeats: how many noisy ones are run again at most.
 
     source: kind of the private server that is read, `mysql` or `mariadb`. config: a tables.yaml whose source is read
@@ -30,7 +30,7 @@ class Options:
 
     @property
     def rows(self) -> int:
-        return self.rows_asked or (200_000 if self.quick else 2_000_000)
+        return self.rows_asked or (100_000 if self.quick else 2_000_000)
 
     @property
     def writes(self) -> bool:

@@ -150,7 +150,7 @@ def interleaved(commands: Sequence[Sequence[str]], times: int) -> list[list[Run]
     return runs
 
 
-def compared(name: str, ours: Sequence[Run], least: Sequence[Run], budget: float) -> Figure:
+def compared(name: str, ours: Sequence[Run], least: Sequence[Run], budget: float | None) -> Figure:
     """The median on the clock; and by processor time, which other work on the machine disturbs less, the ratio to the
     least that could do.
     """

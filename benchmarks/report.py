@@ -57,6 +57,10 @@ class Report:
         same = comparison.title
         return replace(self, comparisons=tuple(comparison if c.title == same else c for c in self.comparisons))
 
+    def without_failure(self, name: str) -> "Report":
+        """This one without what told that the benchmark of this name failed as a whole."""
+        return replace(self, comparisons=tuple(c for c in self.comparisons if c.title != name))
+
     def with_versions(self, versions: dict[str, str]) -> "Report":
         """This one with the versions of more programs."""
         return replace(self, versions={**self.versions, **versions})

@@ -24,7 +24,7 @@ from tests.tui.terminal import Terminal
 
 TABLES = (36, 10_000)
 FILES = 1_000_000
-FRAMES = 9
+FRAMES, QUICK_FRAMES = 9, 3
 PRESSES = 100
 PATIENCE_SECONDS = 120.0
 IDLE_TABLES = 200
@@ -81,7 +81,7 @@ def figures(options: Options) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory(prefix="wmtui-bench-") as name:
             folder = Path(name)
             make_tables(folder, count)
-            yield compare_first_frames(folder, count)
+            yield compare_first_frames(folder, count, QUICK_FRAMES if options.quick else FRAMES)
             yield from press_in_the_list(folder, count)
     if options.quick:
         return
@@ -154,12 +154,12 @@ def calm_requests(s3: S3Server) -> None:
         time.sleep(3.0)
 
 
-def compare_first_frames(folder: Path, count: int) -> Figure:
+def compare_first_frames(folder: Path, count: int, times: int) -> Figure:
     """From the start of the process until the frame is painted, in turn."""
     bare = folder / "bare.py"
     bare.write_text(BARE)
     ours, least = [], []
-    for _ in range(FRAMES):
+    for _ in range(times):
         least.append(first_frame(folder, [str(bare)], b"1 Tables"))
         ours.append(first_frame(folder, ["-m", "wmtui"], table(0).encode()))
     mine, floor = statistics.median(ours), statistics.median(least)

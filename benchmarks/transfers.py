@@ -47,9 +47,9 @@ def full_sync(servers: Servers) -> Iterator[Comparison]:
         contestants += [
             dlt("merge", "peer", servers, table),
             ingestr("merge", "peer", servers, table),
-            dlt("replace", "other", servers, table),
-            ingestr("replace", "other", servers, table),
         ]
+    if options.peers and not options.quick:
+        contestants += [dlt("replace", "other", servers, table), ingestr("replace", "other", servers, table)]
     yield compare(f"{servers.kind} → S3 → PostgreSQL, {table.rows:,} rows", contestants, options)
     embedded = [limit(servers, [table]), wmtui("", servers, [table], into="duckdb")]
     yield compare(f"{servers.kind} → S3 → DuckDB, {table.rows:,} rows", embedded, options)
@@ -86,7 +86,7 @@ def workers(servers: Servers) -> Iterator[Comparison]:
 def _by_workers(servers: Servers, strategy: str, tables: list[Table]) -> list[Contestant]:
     return [
         wmtui(f", {strategy}, {count} workers", servers, tables, "--strategy", strategy, "--workers", str(count))
-        for count in WORKERS
+        for count in (WORKERS[1:2] if servers.options.quick else WORKERS)
     ]
 
 

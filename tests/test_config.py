@@ -657,6 +657,15 @@ def test_redshift_is_entered_in_one_way_and_a_whole_one(configuration: Configura
     assert what in configuration.error(STAGING + prod + TABLES, "prod").what
 
 
+@pytest.mark.parametrize(
+    "setting", ["statement_timeout: 0s", "statement_timeout: 25d", "idle_timeout: 0s", "lock_timeout: 0s"]
+)
+def test_a_time_limit_that_is_none_is_refused(configuration: Configuration, setting: str) -> None:
+    warehouse = f"{{type: postgres, host: h, database: d, user: u, password: secret, {setting}}}"
+    staging = STAGING.replace("{type: duckdb, path: dw.duckdb}", warehouse)
+    assert f"warehouse.{setting.partition(':')[0]} is no limit" in configuration.error(staging + TABLES, "staging").what
+
+
 def mysql_source(settings: str) -> str:
     source = f'{{type: mysql, host: h, user: u, password: "${{P}}", {settings}}}'
     rest = "    store: ./lake\n    warehouse: {type: duckdb, path: dw.duckdb}\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.comparison import Contestant, WrongResult, compare
 from benchmarks.machinery import Servers
@@ -14,6 +15,8 @@ from benchmarks.peers import Peer, Unavailable
 from benchmarks.process import run
 from benchmarks.rounds import Role, Sample
 from benchmarks.transfers import extraction
+from tests.servers.mariadb import MariaDB
+from tests.sql import series
 
 FAILED = subprocess.CalledProcessError(3, ["dlt"], "Traceback\nValueError: no such column\nbye\n")
 
@@ -117,3 +120,27 @@ def test_a_first_load_is_measured_on_servers_of_its_own() -> None:
         assert ours.of_limit == pytest.approx(limit.sample.wall / ours.sample.wall)
         assert ours.sample.client > 0 < ours.sample.servers
         assert ours.sample.memory > 10_000_000
+
+
+@pytest.mark.parametrize("build", [False, True])
+def test_a_users_own_server_is_read_and_left_as_it_was(build: bool, tmp_path: Path) -> None:
+    with MariaDB() as server, server.new_database() as shop:
+        shop.execute(
+            "CREATE TABLE orders (id BIGINT PRIMARY KEY, update_at DATETIME)",
+            f"INSERT INTO orders SELECT seq, NOW() - INTERVAL seq MINUTE FROM {series(300, 'numbers')}",
+        )
+        profile = {"store": str(tmp_path / "lake"), "source": shop.config, "warehouse": shop.config | WAREHOUSE}
+        name = f"{shop.name}.orders"
+        path = tmp_path / "tables.yaml"
+        path.write_text(yaml.safe_dump({"version": 1, "profiles": {"own": profile}, "tables": {name: {}}}))
+        before = server.query("SELECT table_schema, table_name FROM information_schema.tables")
+        options = Options(rows_asked=2000, rounds=1, repeats=0, config=path, table=name, build=build, peers=False)
+        with Servers(options) as servers:
+            (found,) = extraction(servers)
+        assert server.query("SELECT table_schema, table_name FROM information_schema.tables") == before
+    assert found.failures == {}
+    assert {row.rows for row in found.rows} == {2000 if build else 300}
+
+
+WAREHOUSE = {"type": "postgres", "host": "127.0.0.1", "database": "unused"}
+"""Of the profile: it is not loaded into."""

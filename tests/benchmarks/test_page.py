@@ -2,14 +2,17 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import main, results
+from benchmarks.comparison import Comparison
+from benchmarks.figures import Figure
 from benchmarks.page import FIGURES, PAGE, PLOT, page
 from benchmarks.plot import draw
-from benchmarks.report import read
+from benchmarks.report import Report, read
 
 REPORT = read(FIGURES)
 TYPED = re.findall(r"(?m)^\.venv/bin/python -m benchmarks( .*)?$", PAGE.read_text(encoding="utf-8"))
@@ -41,3 +44,20 @@ def test_every_command_of_the_page_is_understood(arguments: str) -> None:
 def test_a_benchmark_that_is_none_is_refused() -> None:
     with pytest.raises(Exception, match="is not one of 'extraction'"):
         main.make_context("benchmarks", ["extractoin"])
+
+
+def test_a_benchmark_that_fails_is_told_and_keeps_what_it_found() -> None:
+    def failing() -> Iterator[Figure]:
+        yield Figure("first", 1, "s")
+        raise AssertionError("2 rows of 3 arrived")
+
+    first, failed = results("backlog", failing())
+    assert first == Figure("first", 1, "s")
+    assert isinstance(failed, Comparison)
+    assert failed.failed
+    assert failed.failures == {"wmtui, backlog": "2 rows of 3 arrived"}
+
+
+def test_a_benchmark_that_works_again_is_no_longer_told_to_have_failed() -> None:
+    failed = Report(REPORT.machine).with_comparison(Comparison("backlog", (), {"wmtui, backlog": "why"}))
+    assert failed.without_failure("backlog") == Report(REPORT.machine)

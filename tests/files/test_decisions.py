@@ -243,7 +243,7 @@ def test_a_new_file_that_is_held_back_has_all_days_listed_for_the_right_count(la
     lake.put("incremental/shop.orders/year=2020/month=01/day=01/a.parquet")
     lake.settle("")
     clock.advance(hours=1)
-    lake.put("incremental/shop.orders/loose.parquet")
+    lake.put("incremental/shop.orders/year=2025/month=08/day=14/late.parquet")
 
     found = lake.select(automated(NOON - timedelta(hours=12)))
 

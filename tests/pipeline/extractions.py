@@ -134,7 +134,7 @@ class Bench:
         """A run about to be read. etag: of its document, if it is resumed."""
         job = job or self.job
         writer = RunWriter(job, self.mark, run, etag, digits=table.cursor_digits)
-        return Extraction(SpanReader(job, cast(Any, source), table, writer, target=target, known=known), writer)
+        return Extraction(SpanReader(job, cast(Any, source), table, writer, target=lambda: target, known=known), writer)
 
     def rows(self) -> list[list[tuple[int, datetime]]]:
         """The rows of each part that the run lists."""

@@ -14,8 +14,8 @@ from tests.stack import Stack
 from wmtui.errors import LeaseHeld, SourceError, StoreError
 from wmtui.pipeline.extract import run_writer
 from wmtui.pipeline.load import load_table
+from wmtui.runs import settle
 from wmtui.runs.run_document import RunState, RunStore
-from wmtui.service import watermarks as edits
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
 
@@ -79,15 +79,15 @@ def beginning(keyless: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin
 def after_the_first_look(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> list[Watermark]:
     """Let something happen between an edit's look for an unsettled run and its write; returns what was settled."""
     settled: list[Watermark] = []
-    original = edits.settle_for_edit
+    original = settle.settle_for_edit
 
-    def settle(*args: Any) -> Watermark:
+    def settled_then(*args: Any) -> Watermark:
         settled.append(original(*args))
         if len(settled) == 1:
             happens()
         return settled[-1]
 
-    monkeypatch.setattr(edits, "settle_for_edit", settle)
+    monkeypatch.setattr(settle, "settle_for_edit", settled_then)
     return settled
 
 

@@ -65,10 +65,11 @@ def test_rows_become_parts_the_run_lists_them_and_the_watermark_moves_to_the_las
     extract = bench.extract(source, bench.fresh(planned(MAIN, seen_from=at(3))))
     extract.read((0, MAIN))
     running = bench.run
+    assert extract.writer.run.done
     committed = extract.commit()
 
     assert source.asked == [(ORDERS, MAIN, 10_000)]
-    assert (running.state, running.done) == (RunState.RUNNING, True)
+    assert (running.state, running.done) == (RunState.RUNNING, False)
     assert bench.rows() == [[(1, at(1)), (2, at(2))], [(3, at(3))]]
     run = bench.run
     assert committed == run
@@ -126,7 +127,6 @@ def test_a_resumed_run_that_finds_no_row_is_given_up_and_the_watermark_forgets_i
     bench.job.backend.watermarks.change(TABLE, "run started", lambda _: {"pending_extraction": run.run})
     extract = bench.extract(FakeSource([]), run, etag=bench.runs.create(run))
     extract.read((0, MAIN))
-    assert bench.run.done
 
     assert extract.commit() is None
     assert (bench.run.state, bench.mark.pending_extraction) == (RunState.ABANDONED, None)

@@ -177,7 +177,7 @@ def test_what_the_target_or_its_warehouse_does_not_take_is_refused_before_it_bec
 
 def test_texts_that_were_cut_are_told_before_the_run_commits(bench: Bench) -> None:
     extract = bench.extract(FakeSource([batch((1, at(1)))]), bench.fresh(planned(MAIN)))
-    extract.reader._limits.truncated["note"] += 1200
+    extract.reader._limit_check().truncated["note"] += 1200
     extract.read((0, MAIN))
     extract.reader.tell_truncated()
     messages = [e for e in bench.events if isinstance(e, Message)]

@@ -289,6 +289,7 @@ def test_row_level_security_and_another_owner_are_reported(servers_stack: Stack,
         )
         stack.document["profiles"]["test"]["warehouse"] |= {"user": guest, "password": "correct-horse"}
         stack.reload()
+        stack.insert((3, "2.50", "b", stack.ago(hours=1)))
         stack.source(f"ALTER TABLE {stack.schema}.orders ADD COLUMN more INT")
         (result,) = stack.sync()
         assert "row-level security of orders holds for this user" in str(result.error)

@@ -269,6 +269,7 @@ def test_a_warehouse_put_back_to_an_earlier_moment_is_refused_without_key_until_
     seed(keyless, 100, 3, minutes=20)
     keyless.sync_one()
     shutil.copy(tmp_path / "snapshot.duckdb", tmp_path / "warehouse.duckdb")
+    seed(keyless, 200, 1, minutes=10)
     refused(keyless, "1 files were loaded into orders, and its ledger does not know of it")
     keyless.service.ownership.accept(keyless.table(), reason="restored from the snapshot of tonight")
     keyless.sync_one()
@@ -280,6 +281,7 @@ def test_ledger_rows_that_were_pruned_are_no_reason_to_load_again_without_key(ke
     keyless.sync_one()
     (shard,) = [name for name in tables(keyless) if keyless.warehouse(f"FROM {name}") and "ledger_" in name]
     keyless.warehouse(f"DELETE FROM {shard}")
+    seed(keyless, 100, 3, minutes=20)
     refused(keyless, "its ledger does not know of it")
 
 

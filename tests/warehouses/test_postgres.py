@@ -15,7 +15,6 @@ from wmtui.model import Level
 from wmtui.warehouses import LoadRequest, LoadResult
 from wmtui.warehouses.load.statements import Statements
 from wmtui.warehouses.pg_protocol import warehouse as pg_warehouse
-from wmtui.warehouses.postgres import session
 from wmtui.warehouses.postgres.warehouse import PostgresWarehouse
 
 
@@ -48,12 +47,14 @@ def test_a_merge_that_lost_against_another_program_is_tried_again(pg_bench: Benc
     assert len(pg_bench.target()) == 2
 
 
-def test_a_merge_that_always_loses_is_given_up(pg_bench: Bench) -> None:
-    failing_target(pg_bench, 9, "40001")
-    with pytest.raises(WarehouseError, match="again"):
-        pg_bench.load(rows((1, at(1), "a")))
-    assert pg_bench.query("SELECT last_value FROM attempts") == [(3,)]
-    assert len(pg_bench.ledger()) == 1
+def test_a_merge_that_loses_for_too_long_is_given_up(pg_db: Database) -> None:
+    impatient = postgres_bench(pg_db, conflict_timeout=timedelta(0))
+    failing_target(impatient, 9, "40001")
+    with pytest.raises(WarehouseError, match="conflicted with other transactions") as failure:
+        impatient.load(rows((1, at(1), "a")))
+    assert failure.value.why == "again"
+    assert impatient.query("SELECT last_value FROM attempts") == [(1,)]
+    assert len(impatient.ledger()) == 1
 
 
 @pytest.mark.parametrize("delivered", [True, False])
@@ -101,7 +102,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
     pg_db: Database, pg_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pg_bench.load(rows((0, at(0), "z")))
-    monkeypatch.setattr(session, "_IDLE_TIMEOUT", timedelta(milliseconds=50))
+    sleepy = PostgresWarehouse(postgres_config(pg_db, idle_timeout=timedelta(milliseconds=50)))
     awake = PostgresWarehouse(postgres_config(pg_db, lock_timeout=timedelta(seconds=10)))
     request = pg_bench.request(pg_bench.file(rows((1, at(1), "a"))))
 
@@ -114,7 +115,7 @@ def test_a_load_that_falls_asleep_in_its_merge_does_not_keep_the_others_out(
 
     monkeypatch.setattr(pg_warehouse, "merge", sleep)
     with pytest.raises(WarehouseError, match="fell asleep"):
-        pg_bench.load(rows((2, at(1), "b")))
+        sleepy.load(pg_bench.request(pg_bench.file(rows((2, at(1), "b")))), pg_bench.open_part, lambda *_: None)
     assert [row[0] for row in pg_bench.target()] == [0, 1]
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -19,11 +19,13 @@ from tests.warehouses.bench import TARGET, Bench, at, concurrent_loads, rows
 from tests.warehouses.conftest import ROLE, redshift_bench
 from wmtui.column_types import MAX_BYTES
 from wmtui.config import AccessKeys, RedshiftConfig, Secret
-from wmtui.errors import TableError, WarehouseError
+from wmtui.errors import Interrupted, TableError, WarehouseError
+from wmtui.events import Stop
 from wmtui.model import Level
 from wmtui.warehouses import Naming, TargetLayout
 from wmtui.warehouses.load.statements import OutdatedRows, Staging, Update
 from wmtui.warehouses.load_request import LoadFile
+from wmtui.warehouses.pg_protocol.merge_transaction import pause_after
 from wmtui.warehouses.redshift import copy_statements
 from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_dispute, find_tie, find_twice
 
@@ -220,24 +222,50 @@ def test_a_failed_copy_says_file_column_and_reason(
     assert failure.value.next_step == "nothing was loaded"
 
 
-@pytest.mark.parametrize("conflicts", [1, 3])
-def test_a_serialization_failure_is_tried_again(rs_bench: Bench, stand_in: RedshiftStandIn, conflicts: int) -> None:
-    rs_bench.load(rows((1, at(1), "a")))
-    stand_in.refuse_merges = conflicts
-    rs_bench.load(rows((1, at(2), "b")))
-
-    assert rs_bench.target() == [(1, at(2), "b")]
-    assert stand_in.refuse_merges == 0
-
-
-def test_serialization_failures_without_end_are_an_error_and_nothing_is_loaded(
-    rs_bench: Bench, stand_in: RedshiftStandIn
+@pytest.mark.parametrize("conflicts", [1, 20])
+def test_a_serialization_failure_is_tried_again_after_a_pause(
+    rs_bench: Bench, stand_in: RedshiftStandIn, conflicts: int
 ) -> None:
     rs_bench.load(rows((1, at(1), "a")))
+    stand_in.refuse_merges = conflicts
+    pauses: list[float] = []
+    request = rs_bench.request(rs_bench.file(rows((1, at(2), "b"))))
+    rs_bench.warehouse.load(request, rs_bench.open_part, lambda _file, _rows: None, pauses.append)
+
+    assert rs_bench.target() == [(1, at(2), "b")]
+    assert (stand_in.refuse_merges, len(pauses)) == (0, conflicts)
+
+
+def test_serialization_failures_that_last_too_long_are_an_error_and_nothing_is_loaded(
+    stand_in: RedshiftStandIn, pg_db: Database, s3: S3Server
+) -> None:
+    impatient = redshift_bench(stand_in, pg_db, s3, conflict_timeout=timedelta(0))
+    impatient.load(rows((1, at(1), "a")))
     stand_in.refuse_merges = 99
-    with pytest.raises(WarehouseError, match="1023"):
-        rs_bench.load(rows((1, at(2), "b")))
+    with pytest.raises(WarehouseError, match=r"conflicted with other transactions \(attempts: 1\)") as failure:
+        impatient.load(rows((1, at(2), "b")))
+    assert "1023" in failure.value.why
+    assert "conflict_timeout" in failure.value.next_step
+    assert impatient.target() == [(1, at(1), "a")]
+
+
+def test_a_request_to_stop_is_heard_between_two_attempts(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    stand_in.refuse_merges = 99
+    stop = Stop()
+    stop.request()
+    request = rs_bench.request(rs_bench.file(rows((1, at(2), "b"))))
+    with pytest.raises(Interrupted):
+        rs_bench.warehouse.load(request, rs_bench.open_part, lambda _file, _rows: None, stop.wait)
+    assert stand_in.refuse_merges == 98
     assert rs_bench.target() == [(1, at(1), "a")]
+
+
+def test_pauses_grow_up_to_a_bound() -> None:
+    def longest(attempts: int) -> float:
+        return max(pause_after(attempts) for _ in range(1_000))
+
+    assert longest(1) <= 0.5 < longest(4) <= 4 < longest(10_000) <= 15
 
 
 def test_the_merge_begins_with_the_ledgers_lock(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:

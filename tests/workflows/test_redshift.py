@@ -120,6 +120,17 @@ def test_a_load_whose_commit_was_lost_is_not_repeated(stack: Stack, redshift: Re
     assert stack.sync_one().rows_loaded == 0
 
 
+def test_a_merge_that_conflicts_is_tried_again_and_the_log_says_so(stack: Stack, redshift: RedshiftStandIn) -> None:
+    stack.insert((1, "9.50", "a", ago(minutes=30)))
+    stack.sync_one()
+    stack.insert((2, "9.50", "a", ago(minutes=1)))
+    redshift.refuse_merges = 1
+    stack.sync_one()
+
+    assert "the merge conflicted with another transaction: it is tried again in" in stack.log()
+    assert stack.warehouse_rows() == stack.source_rows()
+
+
 def test_what_is_sent_in_a_first_and_a_second_sync_is_what_the_documentation_says(
     stack: Stack, redshift: RedshiftStandIn
 ) -> None:

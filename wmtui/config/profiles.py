@@ -1,6 +1,7 @@
 """Choosing and reading a profile: environment variables, time zone, paths."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -8,10 +9,12 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from wmtui.config.document import VARIABLE, At, Document, suggestion, unwanted_character
-from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
+from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel, WarehouseConfig
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
 from wmtui.texts import did_you_mean
+
+_LONGEST_LIMIT = timedelta(days=24)
 
 
 def choose(document: Document, top: TopLevel, named: str | None) -> str:
@@ -49,6 +52,7 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
     _check_zone(document, profile.timezone, at)
     if isinstance(profile.source, MySQLConfig):
         _check_client_certificate(document, profile.source, (*at, "source"))
+    _check_time_limits(document, profile.warehouse, (*at, "warehouse"))
     if isinstance(profile.warehouse, RedshiftConfig):
         _check_login(document, profile.warehouse, (*at, "warehouse"))
     return _absolute(document, profile, at)
@@ -142,6 +146,15 @@ def _check_client_certificate(document: Document, config: MySQLConfig, at: At) -
         missing = "key" if given == ["cert"] else "cert"
         why = "a client certificate needs its private key, and a key its certificate"
         raise document.error(f"source.{missing} is missing", why, where, f"name the file as {missing}, or remove it")
+
+
+def _check_time_limits(document: Document, config: WarehouseConfig, at: At) -> None:
+    """Servers take 0 for no limit, and count milliseconds in 32 bits."""
+    for name in ("statement_timeout", "lock_timeout", "idle_timeout"):
+        limit = getattr(config, name, None)
+        if limit is not None and not timedelta(0) < limit <= _LONGEST_LIMIT:
+            why = "servers take 0 for no limit" if not limit else "servers take 24 days at most"
+            raise document.error(f"warehouse.{name} is no limit", why, (*at, name), "write 1s or more, 24d at most")
 
 
 def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:

@@ -98,7 +98,8 @@ class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     """A PostgreSQL server as warehouse.
 
     statement_timeout: how long one statement may take. lock_timeout: how long a load waits until no other session has
-    the target locked.
+    the target locked. idle_timeout: how long the ledger stays locked by a process that was paused; awake it never waits
+    between two statements. conflict_timeout: how long a merge is tried again that conflicts with other transactions.
     """
 
     host: str
@@ -111,6 +112,8 @@ class PostgresConfig(_Strict, frozen=True, tag="postgres"):
     ca: str | None = None
     statement_timeout: Duration = Duration(hours=2)
     lock_timeout: Duration = Duration(minutes=30)
+    idle_timeout: Duration = Duration(minutes=1)
+    conflict_timeout: Duration = Duration(minutes=10)
 
 
 class AccessKeys(_Strict, frozen=True):
@@ -138,7 +141,7 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
 
     iam_role: with which Redshift reads the store: an ARN, or `default`. access_keys: keys instead, for a cluster that
     has no role. statement_timeout: how long one statement may take, waiting for locks included: Redshift ends no other
-    wait.
+    wait. conflict_timeout: how long a merge is tried again that conflicts with other transactions.
     """
 
     host: str
@@ -153,6 +156,7 @@ class RedshiftConfig(_Strict, frozen=True, tag="redshift"):
     tls: Tls = "verify"
     ca: str | None = None
     statement_timeout: Duration = Duration(hours=2)
+    conflict_timeout: Duration = Duration(minutes=10)
 
 
 SourceConfig = MySQLConfig | DuckDBConfig

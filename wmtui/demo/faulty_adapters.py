@@ -1,5 +1,6 @@
 """Adapters that fail as servers do, for the failures of the sandbox's past."""
 
+import time
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from wmtui.errors import WmtuiError
 from wmtui.model import Clock
 from wmtui.sources.duckdb.source import DuckDBConnection, DuckDBSource
 from wmtui.warehouses.duckdb.warehouse import DuckDBWarehouse
-from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 
 
 class DroppedSource(DuckDBSource):
@@ -42,6 +43,12 @@ class RefusingWarehouse(DuckDBWarehouse):
         super().__init__(config, clock)
         self._error = error
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:  # noqa: ARG002
+    def load(
+        self,
+        request: LoadRequest,  # noqa: ARG002
+        open_part: OpenPart,  # noqa: ARG002
+        on_staged: OnStaged,  # noqa: ARG002
+        pause: Pause = time.sleep,  # noqa: ARG002
+    ) -> LoadResult:
         """Raises the error."""
         raise self._error

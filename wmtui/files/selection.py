@@ -18,10 +18,11 @@ from wmtui.files.decisions import Decisions
 from wmtui.files.listing import Lister, Listing
 from wmtui.files.summary import Summary, explain, summarise
 from wmtui.files.verdicts import Basis, Candidate, FileKind, Reprocess, Verdict, VerdictReason, judge
+from wmtui.model import TableName
 from wmtui.objects import ObjectStore
 from wmtui.runs.footers import same_content
 from wmtui.runs.load_records import Destination, LoadRecords, Loads, loaded_files
-from wmtui.runs.run_document import RunStore, is_run_id, run_started
+from wmtui.runs.run_document import Run, RunStore, is_run_id, run_started
 from wmtui.texts import did_you_mean
 from wmtui.watermarks.lease import Heartbeat
 from wmtui.watermarks.model import Watermark
@@ -35,7 +36,8 @@ class Selection(Struct, frozen=True):
     """What `select` found: the basis it judged by, a verdict per candidate, and the summary.
 
     by_ledger: the warehouse's ledger said what is loaded; otherwise the load records did. since: the first day whose
-    folders were listed; None: all were. whole_at: when folders of all days were last listed, aware UTC; None: never, or
+    folders were listed; None: all were. unsettled: names of the runs after the last that nothing is left to load of;
+    None: not asked for. whole_at: when folders of all days were last listed, aware UTC; None: never, or
     at an unknown time. held_back: files that are out although they may have rows that come by no other way, also those
     that only the last listing of all days showed.
     """
@@ -48,6 +50,7 @@ class Selection(Struct, frozen=True):
     by_ledger: bool
     decisions: Decisions = decisions.NONE
     since: date | None = None
+    unsettled: Sequence[str] | None = None
     whole_at: datetime | None = None
     held_back: int = 0
 
@@ -111,6 +114,7 @@ class _Case(Struct, frozen=True):
     choice: Choice
     basis: Basis
     decided: Decisions
+    committed: Run | None
 
 
 class FileFilter:
@@ -130,33 +134,45 @@ class FileFilter:
         *,
         ledger: LedgerLoads | None = None,
         choice: Choice = _RULES_ONLY,
+        committed: Run | None = None,
     ) -> Selection:
         """Judge every file of a table by a watermark.
 
         table: where it is loaded, which loads count. system: the system watermark. ledger: what the warehouse says
-        is loaded; None: the load records are asked. Raises StoreError and Unreadable, UsageError for an unknown key.
+        is loaded; None: the load records are asked. committed: the run that the caller has just committed, which need
+        not be read. Raises StoreError and Unreadable, UsageError for an unknown key.
         """
         decided = decisions.standing(self._objects, mark.table, heartbeat)
         last_listing = noted_listing(mark, heartbeat, table, decided)
         basis = Basis.of(mark, system, self._zone, keyless=table.keyless)
-        since = None
-        if not (choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)):
-            since = self._since(mark, basis, settled_run(mark, heartbeat, table, decided, ledger))
-        case = _Case(mark=mark, table=table, ledger=ledger, choice=choice, basis=basis, decided=decided)
+        since = unsettled = None
+        whole = choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)
+        if not whole and basis.session is not None:
+            settled = settled_run(mark, heartbeat, table, decided, ledger)
+            unsettled = list(RunStore(self._objects, mark.table).since(settled))
+            since = _first_day(basis.session[0], unsettled)
+        case = _Case(
+            mark=mark, table=table, ledger=ledger, choice=choice, basis=basis, decided=decided, committed=committed
+        )
         selection = self._judged(case, since)
         if since is not None and last_listing is not None and selection.holds_back_since(last_listing.at):
             since = None  # The note counts those of earlier listings: only all days show how many there are now.
             selection = self._judged(case, since)
-        if since is None or last_listing is None:
-            return replace(selection, whole_at=heartbeat.now, held_back=selection.summary.held_back)
-        return replace(selection, whole_at=last_listing.at, held_back=last_listing.held_back)
+        whole_at, held_back = heartbeat.now, selection.summary.held_back
+        if since is not None and last_listing is not None:
+            whole_at, held_back = last_listing.at, last_listing.held_back
+        return replace(selection, unsettled=unsettled, whole_at=whole_at, held_back=held_back)
+
+    def digest(self, table: TableName, since: date) -> str:
+        """Of the files in folders of these days (`Lister.digest`)."""
+        return self._lister.digest(table, since)
 
     def _judged(self, case: "_Case", since: date | None) -> Selection:
         """Every file in the folders of `since` and later."""
         mark, ledger, choice, basis, decided = case.mark, case.ledger, case.choice, case.basis, case.decided
         loaded = self._recorded(mark, case.table, since) if ledger is None else ledger.loads
         known = () if choice.reprocess else loaded
-        listing = self._lister.find(mark.table, since, known)
+        listing = self._lister.find(mark.table, since, known, case.committed)
         listing = replace(listing, candidates=[self._as_written(file, known) for file in listing.candidates])
         candidates = _named(listing.candidates, choice.keys) if choice.keys else listing.candidates
         again = Reprocess.NAMED if choice.keys else Reprocess.LOADED if choice.reprocess else Reprocess.NO
@@ -173,14 +189,6 @@ class FileFilter:
             decisions=decided,
             since=since,
         )
-
-    def _since(self, mark: Watermark, basis: Basis, settled: str) -> date | None:
-        """The first day that can hold a file to load: of the session window, or of the oldest run not settled."""
-        if basis.session is None:
-            return None
-        first = (basis.session[0] - _ZONE_SLACK).date()
-        oldest = next(RunStore(self._objects, mark.table).since(settled), None)
-        return first if oldest is None else min(first, run_started(oldest).date())
 
     def _as_restored(self, verdict: Verdict, basis: Basis, loaded: Loads, again: Reprocess) -> Verdict:
         """An archived file that would be loaded is, once it was restored; only asking for it tells."""
@@ -205,6 +213,12 @@ class FileFilter:
         if part.size != file.size or not same_content(self._objects, file.key, part.footer):
             return file
         return msgspec.structs.replace(file, part=msgspec.structs.replace(part, etag=file.etag))
+
+
+def _first_day(session: datetime, unsettled: Sequence[str]) -> date:
+    """The first day that can hold a file to load: of the session window, or of the oldest run not settled."""
+    first = (session - _ZONE_SLACK).date()
+    return min(first, run_started(unsettled[0]).date()) if unsettled else first
 
 
 def settled_mark(
@@ -271,6 +285,11 @@ def noted_listing(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided
 def listing_notes(heartbeat: Heartbeat) -> dict[str, dict[str, Any]]:
     """By the id of a warehouse, what the last load into it saw of all days."""
     return dict(heartbeat.document.listed_in)
+
+
+def whole_listing_is_due(mark: Watermark, heartbeat: Heartbeat, table: Loading, decided: Decisions) -> bool:
+    """Whether the next sync lists the folders of all days."""
+    return _is_due(noted_listing(mark, heartbeat, table, decided), heartbeat.now, table)
 
 
 def _is_due(last_listing: WholeListing | None, now: datetime | None, table: Loading) -> bool:

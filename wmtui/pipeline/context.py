@@ -11,6 +11,7 @@ from wmtui.files.selection import FileFilter, Loading
 from wmtui.model import Clock, Strategy, TableName
 from wmtui.objects import ObjectStore
 from wmtui.runs.load_records import Destination
+from wmtui.runs.run_document import Run
 from wmtui.sources import Source
 from wmtui.warehouses import Feed, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease
@@ -97,12 +98,16 @@ def leaves_manual(scope: Scope, mark: Watermark) -> bool:
 
 
 class Account(Struct):
-    """What a table's sync has committed so far; counted as soon as it is durable, whatever fails after that."""
+    """What a table's sync has committed so far; counted as soon as it is durable, whatever fails after that.
+
+    committed: the last run among it.
+    """
 
     rows_extracted: int = 0
     rows_loaded: int = 0
     files_written: int = 0
     files_loaded: int = 0
+    committed: Run | None = None
 
     def __str__(self) -> str:
         extracted = f"{self.rows_extracted:,} rows extracted" if self.files_written else ""
@@ -111,11 +116,12 @@ class Account(Struct):
 
 
 class Job(Scope, frozen=True):
-    """The sync of one table under its lease."""
+    """The sync of one table under its lease. asked: the warehouse was asked for the table's loads before the lease."""
 
     lease: Lease
     stop: Stop
     account: Account
+    asked: bool = True
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""

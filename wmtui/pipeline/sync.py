@@ -2,6 +2,7 @@
 
 import time
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui.config import TableConfig
@@ -31,6 +32,7 @@ from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.staging_ahead import StagingAhead
 from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
+from wmtui.pipeline.load.unchanged_files import looks_unchanged
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
 from wmtui.watermarks import changes, lease
@@ -39,6 +41,7 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store import StoredWatermark
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -55,20 +58,20 @@ def sync_table(
         stop.check()
         with backend.warehouse.on_one_connection() as warehouse:
             connected = replace(backend, warehouse=warehouse)
-            held, heartbeat = _wait_and_acquire(connected, table, config, options, emit=emit, stop=stop)
-            _under_lease(
-                Job(
-                    table=table,
-                    config=config,
-                    backend=connected,
-                    options=options,
-                    heartbeat=heartbeat,
-                    emit=emit,
-                    lease=held,
-                    stop=stop,
-                    account=account,
-                )
+            taken = _wait_and_acquire(connected, table, config, options, emit=emit, stop=stop)
+            job = Job(
+                table=table,
+                config=config,
+                backend=connected,
+                options=options,
+                heartbeat=taken.heartbeat,
+                emit=emit,
+                lease=taken.lease,
+                stop=stop,
+                account=account,
+                asked=taken.asked,
             )
+            _under_lease(job, taken.stored)
     except Exception as failure:  # noqa: BLE001 - the other tables go on
         error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)
@@ -81,9 +84,21 @@ def sync_table(
     return result
 
 
+class _Taken(Struct, frozen=True):
+    """A lease as it was taken. stored: the watermark as it was read before, if no other run had the table since.
+
+    asked: the warehouse was asked for the table's loads.
+    """
+
+    lease: Lease
+    heartbeat: Heartbeat
+    stored: StoredWatermark | None
+    asked: bool
+
+
 def _wait_and_acquire(
     backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, *, emit: Emit, stop: Stop
-) -> tuple[Lease, Heartbeat]:
+) -> _Taken:
     """Take the table's lease, as soon as the process that holds it lets it go, if that is soon enough.
 
     Raises LeaseHeld when it is not."""
@@ -109,23 +124,28 @@ def _wait(backend: Backend, table: TableName, options: SyncOptions, until: float
             return
 
 
-def _acquire(
-    backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, emit: Emit
-) -> tuple[Lease, Heartbeat]:
+def _acquire(backend: Backend, table: TableName, config: TableConfig, options: SyncOptions, emit: Emit) -> _Taken:
     backend.watermarks.identity()
-    mark = backend.watermarks.read(table).watermark
-    heartbeat = lease.read(backend.objects, table)
-    if not heartbeat.open_to(options.batch):
-        raise heartbeat.refusal()
+    before = lease.read(backend.objects, table)  # First: a run that has the table after this changes it.
+    if not before.open_to(options.batch):
+        raise before.refusal()
+    stored = backend.watermarks.read(table)
+    mark, heartbeat = stored.watermark, before
     scope = Scope(table=table, config=config, backend=backend, options=options, heartbeat=heartbeat, emit=emit)
     if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
         scope.tell(complaint, Severity.WARNING)
-    fence = max(mark.fence, _highest_token(scope, mark))
+    refuse_root(scope)
+    asked = not looks_unchanged(scope, mark)
+    fence = max(mark.fence, _highest_token(scope, mark) if asked else 0)
     run = new_run_id(backend.clock(), *earlier_runs(heartbeat))
     author, batch = backend.author, options.batch
-    held, heartbeat = lease.acquire(backend.objects, backend.clock, author, table, run, fence=fence, batch=batch)
+    held, heartbeat = lease.acquire(
+        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=asked
+    )
     # What the store knew before this run: the run itself raises the watermark's fence.
-    return held, replace(heartbeat, document=replace(heartbeat.document, token=max(heartbeat.token, mark.fence)))
+    token = max(heartbeat.known_token, mark.fence)
+    known = replace(heartbeat, document=replace(heartbeat.document, token=token, known_token=None))
+    return _Taken(held, known, stored if heartbeat.etag == before.etag else None, asked)
 
 
 def _highest_token(scope: Scope, mark: Watermark) -> int:
@@ -135,7 +155,6 @@ def _highest_token(scope: Scope, mark: Watermark) -> int:
     Raises TableError, before anything is written, where reading would double rows because the store is not what the
     warehouse was loaded from.
     """
-    refuse_root(scope)
     if not scope.options.load:
         return 0
     try:
@@ -146,11 +165,11 @@ def _highest_token(scope: Scope, mark: Watermark) -> int:
     return ledger.mine.token
 
 
-def _under_lease(job: Job) -> None:
+def _under_lease(job: Job, stored: StoredWatermark | None) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
     outcome, error = SyncOutcome.FAILED, None
     try:
-        _extract_and_load(job)
+        _extract_and_load(job, stored)
         outcome = SyncOutcome.SUCCESS
     except Exception as failure:
         outcome = _outcome(failure)
@@ -161,7 +180,8 @@ def _under_lease(job: Job) -> None:
         rows = job.account.rows_loaded if job.options.load else job.account.rows_extracted
         last_run = LastRun(now, outcome, rows, error)
         success = {"last_success": now} if outcome is SyncOutcome.SUCCESS else {}
-        job.lease.release(last_run=last_run, **success)
+        journalled = job.backend.watermarks.journal_note(job.table)
+        job.lease.release(last_run=last_run, journalled=journalled, **success)
 
 
 def _outcome(failure: Exception) -> SyncOutcome:
@@ -171,16 +191,16 @@ def _outcome(failure: Exception) -> SyncOutcome:
     return SyncOutcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else SyncOutcome.FAILED
 
 
-def _extract_and_load(job: Job) -> None:
+def _extract_and_load(job: Job, stored: StoredWatermark | None) -> None:
     extracting = job.options.extract
     ahead = StagingAhead(job)
     try:
-        mark = job.backend.watermarks.current(job.table)
-        refuse_incomplete_copy(job.backend.objects, mark)
+        mark = job.backend.watermarks.current(job.table, stored, job.heartbeat.document.journalled)
+        standing = refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))
         if job.options.extract:
-            mark = extract_table(job, mark, ahead.add)
+            mark = extract_table(job, mark, standing, ahead.add)
         extracting = False
         if job.options.load:
             load_table(job, mark, ahead.finish())

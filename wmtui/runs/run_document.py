@@ -241,15 +241,15 @@ class RunStore:
         )
 
 
-def refuse_incomplete_copy(objects: ObjectStore, mark: Watermark) -> None:
-    """Raises StoreIncomplete when the run that the watermark stands on is not in the store, or not committed there: the
-    store was copied while that run was under way, or its document was lost.
+def refuse_incomplete_copy(objects: ObjectStore, mark: Watermark) -> Run | None:
+    """The run that the watermark stands on, None for none. Raises StoreIncomplete when it is not in the store, or not
+    committed there: the store was copied while that run was under way, or its document was lost.
 
     To be asked before anything is extracted: a new run moves the watermark, and nothing would show the gap after it.
     """
     run, table = mark.extracted_run, mark.table
     if run is None:
-        return
+        return None
     stored = RunStore(objects, table).read(run)
     if stored is None or stored.run.state is not RunState.COMMITTED:
         raise StoreIncomplete(
@@ -259,3 +259,4 @@ def refuse_incomplete_copy(objects: ObjectStore, mark: Watermark) -> None:
             "copy the store again while nothing runs, or say where reading goes on: "
             f"`wmtui watermark set -t {table} …`",
         )
+    return stored.run

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from wmtui.config import Settings
 from wmtui.model import Clock, TableName, utc_now
-from wmtui.service.workspace import LoadNote, Workspace
-from wmtui.watermarks.store import Author
 
 if TYPE_CHECKING:
     from wmtui.errors import WmtuiError
@@ -36,10 +34,12 @@ if TYPE_CHECKING:
     from wmtui.service.syncs import Preview, Request, Syncs
     from wmtui.service.table_documents import Consequence, Start, StartKind, TableDocuments
     from wmtui.service.watermarks import Watermarks
+    from wmtui.service.workspace import LoadNote, Workspace
     from wmtui.verify import DIFFERENCES, Example, LeftOut, Problem, Result, Verification
     from wmtui.watermarks.documents import text_of
     from wmtui.watermarks.lease import Heartbeat
     from wmtui.watermarks.model import Watermark
+    from wmtui.watermarks.store import Author
 
 _PLACES = {
     "wmtui.files.selection": ("Selection",),
@@ -57,10 +57,12 @@ _PLACES = {
     "wmtui.service.status": ("TableStatus",),
     "wmtui.service.syncs": ("Preview", "Request"),
     "wmtui.service.table_documents": ("Consequence", "Start", "StartKind", "TableDocuments"),
+    "wmtui.service.workspace": ("LoadNote", "Workspace"),
     "wmtui.verify": ("DIFFERENCES", "Example", "LeftOut", "Problem", "Result", "Verification"),
     "wmtui.watermarks.documents": ("text_of",),
     "wmtui.watermarks.lease": ("Heartbeat",),
     "wmtui.watermarks.model": ("Watermark",),
+    "wmtui.watermarks.store": ("Author",),
 }
 """Where the names are that are imported on first use."""
 
@@ -73,8 +75,10 @@ class Service:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = utc_now, author: Author | None = None, read_only: bool = False
+        self, settings: Settings, *, clock: Clock = utc_now, author: "Author | None" = None, read_only: bool = False
     ) -> None:
+        from wmtui.service.workspace import Workspace
+
         self.workspace = Workspace(settings, clock=clock, author=author, read_only=read_only)
 
     @cached_property

@@ -1,5 +1,6 @@
 """What the pipeline needs of a warehouse."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from wmtui.model import Check
 from wmtui.warehouses.ledger_state import Feed, KnownLoads
-from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.target import TargetLimits, TargetTable
 
 if TYPE_CHECKING:  # Slow to import, and not needed before a load.
@@ -77,12 +78,14 @@ class Warehouse(Protocol):
         """
         ...
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """Stage the files, then merge and write the ledger in one transaction that begins with the target's lock.
 
         Creates the target and the ledger on first use, and adds to the target the columns that a run's own files have
         beside its. Raises TableError when staged rows differ from those promised or when columns do not fit the
-        target; then nothing has changed.
+        target; then nothing has changed. pause: used before a merge that conflicted is tried again.
         """
         ...
 

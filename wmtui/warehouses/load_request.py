@@ -123,5 +123,8 @@ OpenPart = Callable[[LoadFile], "pq.ParquetFile"]
 Raises TableError when the object's ETag is not the file's.
 """
 
+Pause = Callable[[float], None]
+"""Waits so many seconds; may raise Interrupted to stop meanwhile."""
+
 OnStaged = Callable[[LoadFile, int], None]
 """Called after each staged file with its row count; may raise Interrupted to stop between files."""

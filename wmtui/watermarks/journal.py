@@ -40,7 +40,22 @@ class Journal:
         Serials of objects that are no entries are in use too: no change is ever written there. Raises Unreadable when
         nearly everything there is unreadable.
         """
-        serials = list(self._serials(since))
+        return self._newest_of(list(self._serials(since)), since)
+
+    def completed(self, serial: int, entry: Json | None, *, known: bool) -> tuple[int, Json | None]:
+        """What `newest` says after the serial of a document, whose own entry is copied first unless it is there.
+
+        entry: None where the document has none. known: if it is there, it is this very entry. Raises Unreadable when
+        another change stands under the serial.
+        """
+        if entry is None:
+            return self.newest(serial)
+        serials = list(self._serials(serial - 1))
+        if serial not in serials or not known:
+            self.append(entry, there=serial in serials)
+        return self._newest_of([later for later in serials if later > serial], serial)
+
+    def _newest_of(self, serials: list[int], since: int) -> tuple[int, Json | None]:
         failure: Unreadable | None = None
         for serial in reversed(serials[-_TRIES:]):
             try:
@@ -54,14 +69,20 @@ class Journal:
             raise failure
         return max(serials, default=since), None
 
-    def append(self, entry: Json) -> None:
-        """Write an entry to its key unless it is there; raises Unreadable when another change stands under it."""
+    def append(self, entry: Json, *, there: bool = False) -> None:
+        """Write an entry to its key unless it is there; raises Unreadable when another change stands under it.
+
+        there: a listing showed the key, so that nothing is written.
+        """
         key = self.key(int(entry["serial"]))
         try:
-            documents.write(self._objects, key, documents.encode(entry), None)
+            if not there:
+                documents.write(self._objects, key, documents.encode(entry), None)
+                return
         except PreconditionFailed:
-            if self._read(key).get("write_id") != entry.get("write_id"):
-                raise Unreadable(key, "the journal holds another change under this serial") from None
+            pass
+        if self._read(key).get("write_id") != entry.get("write_id"):
+            raise Unreadable(key, "the journal holds another change under this serial")
 
     def get(self, serial: int) -> Json | None:
         """The entry of a serial, None when there is none; raises Unreadable."""

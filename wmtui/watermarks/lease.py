@@ -86,6 +86,12 @@ class Heartbeat(Struct, frozen=True):
         return None if self.document.owner is None else str(self.document.run)
 
     @property
+    def known_token(self) -> int:
+        """The token of the last run that asked the warehouse: later ones may be fewer than a copy of this store had."""
+        known = self.document.known_token
+        return self.token if known is None else known
+
+    @property
     def batch(self) -> str | None:
         """The batch of the run that holds the table."""
         return self.document.batch
@@ -220,6 +226,16 @@ class Lease(Struct):
         with self._lock:
             self._document = replace(self._document, **fields)
 
+    def raise_token(self, token: int) -> None:
+        """Go on under a higher token, before anything is written under the present one.
+
+        Raises LeaseLost, StoreError, Unreadable.
+        """
+        with self._lock:
+            self.token = token
+            self._document = replace(self._document, token=token)
+        self._put()
+
     def check(self) -> None:
         """Raises LeaseLost when the lease was lost, or could not be renewed for half its life."""
         if self._lost is None and time.monotonic() - self._renewed_at > TTL.total_seconds() / 2:
@@ -291,15 +307,19 @@ def acquire(
     *,
     fence: int = 0,
     batch: Batch | None = None,
+    found: Heartbeat | None = None,
+    asked: bool = False,
 ) -> tuple[Lease, Heartbeat]:
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
     fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
+    found: the lock document as the caller has just read it; where that is returned, no other run had the table since.
+    asked: the warehouse was asked which loads it has.
     batch: whose earlier try is not waited for. Raises LeaseHeld while another holds it, Unreadable, and Conflict when
     others keep being quicker.
     """
     for _ in range(_ATTEMPTS):
-        heartbeat = read(objects, table)
+        heartbeat, found = found or read(objects, table), None
         if not heartbeat.open_to(batch):
             raise heartbeat.refusal()
         now = clock()
@@ -311,6 +331,7 @@ def acquire(
         document = replace(
             heartbeat.document,
             token=token,
+            known_token=None if asked else heartbeat.known_token,
             owner=author.actor,
             host=author.host,
             pid=os.getpid(),

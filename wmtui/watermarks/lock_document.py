@@ -6,6 +6,7 @@ By a sync at its end, for `status`: last_run, last_success.
 By an extraction, for the next one: committed_run, newest_key, extracted_to, extracted_behind, extracted_from,
 clock_read, clock_back, held_by.
 By a load, for the next one and for previews: recorded_in, settled_in, listed_in, target_columns.
+By a sync at its end, for the next one: journalled, unchanged_in; at its beginning: known_token.
 By decisions about single files, for selection: decisions. A table without any costs no request.
 By a comparison with the source, beside a lease too, for `status`: last_verified.
 
@@ -66,14 +67,17 @@ class Broken(Struct, frozen=True):
 class LockDocument(Struct, frozen=True, kw_only=True):
     """One table's lock document; times are aware UTC, None: not noted.
 
-    owner None: the table is free. extracted_to: up to where the source was read after the position
+    owner None: the table is free. known_token: the last token whose run asked the warehouse what is loaded; None:
+    `token`. extracted_to: up to where the source was read after the position
     `extracted_behind`; extracted_from: below it rows could not appear any more. clock_back: the position at which the
     source's clock was seen to have gone back. decisions: serial of the decisions about files; None: not known.
-    recorded_in, settled_in, listed_in: by the id of a warehouse. target_columns: by profile. last_verified: by the id
-    of a warehouse. extra: fields of other versions.
+    recorded_in, settled_in, listed_in, unchanged_in: by the id of a warehouse. target_columns: by profile.
+    last_verified: by the id of a warehouse. journalled: the watermark's document of which all changes are in the
+    journal. extra: fields of other versions.
     """
 
     token: int = 0
+    known_token: int | None = None
     owner: str | None = None
     host: str | None = None
     pid: int | None = None
@@ -99,6 +103,8 @@ class LockDocument(Struct, frozen=True, kw_only=True):
     recorded_in: dict[str, str] = {}
     settled_in: dict[str, Json] = {}
     listed_in: dict[str, Json] = {}
+    unchanged_in: dict[str, Json] = {}
+    journalled: Json = {}
     target_columns: dict[str, Json] = {}
     broken: Broken | None = None
     write_id: str | None = None
@@ -132,7 +138,18 @@ class LockDocument(Struct, frozen=True, kw_only=True):
 
 
 _OPTIONAL = frozenset(
-    ("committed_run", "recorded_in", "settled_in", "listed_in", "target_columns", "broken", "write_id")
+    (
+        "known_token",
+        "committed_run",
+        "recorded_in",
+        "settled_in",
+        "listed_in",
+        "unchanged_in",
+        "journalled",
+        "target_columns",
+        "broken",
+        "write_id",
+    )
 )
 """Fields that a document without a value does not have; it has every other one."""
 
@@ -188,6 +205,10 @@ def _objects(value: Any) -> dict[str, Json]:
     return {name: item for name, item in items.items() if isinstance(item, dict)}
 
 
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
 def _last_run(value: Any) -> LastRun | None:
     try:
         return LastRun(
@@ -215,6 +236,7 @@ def _broken(value: Any) -> Broken | None:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "token": _count,
+    "known_token": _number,
     "owner": _name,
     "host": _name,
     "pid": _number,
@@ -240,6 +262,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "recorded_in": _texts,
     "settled_in": _objects,
     "listed_in": _objects,
+    "unchanged_in": _objects,
+    "journalled": _object,
     "target_columns": _objects,
     "broken": _broken,
     "write_id": _text,

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -39,17 +39,22 @@ _SEEN_SECONDS = 10.0
 _ATTEMPTS = 60
 """Lost races before giving up; with the jitter below 32 writers on one document all get through."""
 
+_DISTINCT_TIMES = timedelta(seconds=5)
+"""Stores tell times in whole seconds, and not all of a store's machines by one clock."""
+
 
 class StoredWatermark(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document.
 
     used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
+    written: when the store took it, aware UTC, if that is so long ago that a later write has another time.
     """
 
     watermark: Watermark
     etag: str | None
     used: int = 0
     known: bool = True
+    written: datetime | None = None
 
 
 class Author(Struct, frozen=True):
@@ -82,6 +87,8 @@ class WatermarkStore:
         self._proven = False
         self._identity: store_identity.StoreIdentity | None = None
         self._seen: tuple[float, store_identity.StoreIdentity | None] | None = None
+        self._journalled: dict[TableName, StoredWatermark] = {}
+        """By table, the document whose entries all are in the journal, as this process left or proved it last."""
         self._proving = threading.Lock()
 
     def read(self, table: TableName) -> StoredWatermark:
@@ -104,11 +111,28 @@ class WatermarkStore:
         """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
-    def current(self, table: TableName) -> Watermark:
+    def current(
+        self, table: TableName, stored: StoredWatermark | None = None, journalled: Json | None = None
+    ) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
+
+        stored: as the caller has just read it. journalled: what a run before noted (`journal_note`); a document that
+        was not written since is taken as it is.
         """
-        return self._adopted(table, self.read(table)).watermark
+        stored, noted = stored or self.read(table), journalled or {}
+        if stored.etag is not None and stored.written is not None and noted == _note(stored):
+            self._journalled[table] = stored
+            return stored.watermark
+        known = stored.etag is not None and noted.get("etag") == stored.etag
+        return self._adopted(table, stored, known=known).watermark
+
+    def journal_note(self, table: TableName) -> Json:
+        """What names the document that this process last left, or proved to be in the journal as its newest change; for
+        the next run's `current`. Empty: none.
+        """
+        stored = self._journalled.get(table)
+        return {} if stored is None else _note(stored)
 
     def unadopted(self, table: TableName) -> tuple[Json, Watermark] | None:
         """The document as another tool left it, and the content before; None where its last change was wmtui's.
@@ -151,19 +175,24 @@ class WatermarkStore:
         reason: str | None = None,
         based_on: Watermark | None = None,
         by_hand: bool = False,
+        leased: bool = False,
     ) -> Watermark:
         """Apply a patch by compare-and-swap and record it in the journal; returns the document written.
 
         based_on: the document the caller has seen; if it has changed since, Conflict shows both. Without it the patch
         is computed again on whatever is there. by_hand: an operator decides, so that a document that is gone comes back
-        with this change. Raises ConditionsIgnored where compare-and-swap cannot be trusted, WatermarkGone, Unreadable,
-        and NotWritten for a document that could not be read again.
+        with this change. leased: the caller has held the lease since it read the document; one that this process knows
+        is not read again, and a change of another refuses the write. Raises ConditionsIgnored where compare-and-swap
+        cannot be trusted, WatermarkGone, Unreadable, and NotWritten for a document that could not be read again.
         A change that landed is a success even if its journal entry could not be copied yet: the next one copies it.
         """
         self.require_conditions()
         for attempt in range(_ATTEMPTS):
-            current = self._standing(table) if by_hand else self.read(table)
-            stored = self._adopted(table, current)
+            known = self._journalled.pop(table, None) if leased else None
+            if known is None or based_on is None or known.watermark.fields != based_on.fields:
+                known = None
+            current = known or (self._standing(table) if by_hand else self.read(table))
+            stored = known or self._adopted(table, current)
             if based_on is not None:
                 if not _is_seen(based_on, current, adopted=stored.watermark is not current.watermark):
                     raise _conflict(based_on, stored.watermark)
@@ -242,8 +271,9 @@ class WatermarkStore:
             document = self._objects.get(key)
         except ObjectMissing:
             return StoredWatermark(Watermark.new(table), None)
-        mark = Watermark.decode(table, document.data, key)
-        return StoredWatermark(mark, document.info.etag, mark.serial)
+        mark, info = Watermark.decode(table, document.data, key), document.info
+        written = info.last_modified if document.now - info.last_modified >= _DISTINCT_TIMES else None
+        return StoredWatermark(mark, info.etag, mark.serial, written=written)
 
     def _standing(self, table: TableName) -> StoredWatermark:
         try:
@@ -270,33 +300,34 @@ class WatermarkStore:
         metadata = {**new["metadata"], **metadata, "serial": newest["serial"]}
         return StoredWatermark(Watermark(table, {**with_defaults(content), "metadata": metadata}), None, used, known)
 
-    def _adopted(self, table: TableName, stored: StoredWatermark) -> StoredWatermark:
+    def _adopted(self, table: TableName, stored: StoredWatermark, *, known: bool = False) -> StoredWatermark:
         """A document changed outside wmtui becomes a change of its own before the next one.
 
         Its fence never goes back. Its epoch may, if it says so: an operator restored an earlier version on purpose.
+        known: the document's own entry is in the journal.
         """
         mark = stored.watermark
         if stored.etag is None:
             return stored
         journal = Journal(self._objects, table)
-        if mark.change is not None:
-            journal.append(outside_edits.copied(mark))
-        used, newest = journal.newest(mark.serial)
-        stored = StoredWatermark(mark, stored.etag, used)
+        entry = None if mark.change is None else outside_edits.copied(mark)
+        used, newest = journal.completed(mark.serial, entry, known=known)
+        stored = StoredWatermark(mark, stored.etag, used, written=stored.written)
         if not outside_edits.changed_outside(mark, newest):
+            self._journalled[table] = stored
             return stored
-        known = journal_entries.numbers(newest or mark.change or {})
+        numbers = journal_entries.numbers(newest or mark.change or {})
         try:
             before = outside_edits.content_before(journal, mark, newest)
-            known = journal_entries.numbers({"after": before})
+            numbers = journal_entries.numbers({"after": before})
         except Unreadable:
             before = {}
         kept = ("epoch", "fence") if mark.serial == 0 else ("fence",)
-        mark = mark.patched({name: max(known[name], mark.fields[name]) for name in kept if name in known})
+        mark = mark.patched({name: max(numbers[name], mark.fields[name]) for name in kept if name in numbers})
         adopted = StoredWatermark(mark, stored.etag, used)
         previous = newest["serial"] if newest else mark.serial
         reason = "changed outside wmtui"
-        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=known, previous=previous)
+        written = self._write(adopted, Action.EXTERNAL, {}, reason, before=before, known=numbers, previous=previous)
         return stored if written is None else self._get(table)
 
     def _write(
@@ -330,8 +361,9 @@ class WatermarkStore:
         whole = action is Action.EXTERNAL or stored.etag is None
         changed = self._stamped(mark, content, max(stored.used, mark.serial) + 1, entry, whole=whole)
         _refuse_unreadable(changed, changed.problem)
+        etag: str | None = None
         try:
-            documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
+            etag = documents.write(self._objects, layout.watermark_key(mark.table), changed.encode(), stored.etag)
         except (PreconditionFailed, StoreError) as error:
             if not self._landed(changed):
                 if isinstance(error, StoreError):
@@ -339,6 +371,8 @@ class WatermarkStore:
                 return None
         with contextlib.suppress(StoreError):
             Journal(self._objects, mark.table).append(outside_edits.copied(changed))
+            if etag is not None:
+                self._journalled[mark.table] = StoredWatermark(changed, etag, changed.serial)
         return changed
 
     def _stamped(self, mark: Watermark, content: Json, serial: int, entry: Json, *, whole: bool) -> Watermark:
@@ -398,3 +432,7 @@ def _conflict(seen: Watermark, found: Watermark) -> Conflict:
         f"at {found.fields['last_mysql_data_timestamp']}, by {change.get('actor', 'another tool')}",
         f"look at it with `wmtui watermark get -t {found.table}`, then decide again",
     )
+
+
+def _note(stored: StoredWatermark) -> Json:
+    return {"etag": stored.etag, "written": stored.written and format_instant(stored.written)}

@@ -15,7 +15,7 @@ from wmtui.pipeline.extract.run_writer import OnPart, RunWriter, new_run
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
 from wmtui.pipeline.extract.span_reader import SpanReader
-from wmtui.pipeline.target_check import check_target
+from wmtui.pipeline.extract.warehouse_check import WarehouseCheck
 from wmtui.runs.run_document import Run, RunStore
 from wmtui.runs.settle import bury
 from wmtui.sources import SourceConnection
@@ -27,9 +27,9 @@ from wmtui.watermarks.timestamps import format_wall, to_instant
 from wmtui.watermarks.zones import refuse_foreign
 
 
-def extract_table(job: Job, watermark: Watermark, on_part: OnPart) -> Watermark:
+def extract_table(job: Job, watermark: Watermark, standing: Run | None, on_part: OnPart) -> Watermark:
     """Bring everything up to the last safe cursor value into the store, over one connection; returns the watermark as
-    it is then. on_part: called with each part once it is durable.
+    it is then. standing: the run that it stands on, None for none. on_part: called with each part once it is durable.
 
     An interrupted earlier run is resumed first. Raises Pinned, UsageError for a limit that cannot be kept, ConfigError
     for another cursor, key or time zone than so far, TableError for a source that went back, Interrupted after
@@ -40,7 +40,7 @@ def extract_table(job: Job, watermark: Watermark, on_part: OnPart) -> Watermark:
     with job.backend.source.connect() as source:
         if source.careful:
             job.tell(f"rows come through the driver's cursor, which takes several times as long: {source.careful}")
-        extraction = _Extraction(job, source, watermark, on_part)
+        extraction = _Extraction(job, source, watermark, standing, on_part)
         extraction.run()
     return extraction.watermark
 
@@ -48,15 +48,17 @@ def extract_table(job: Job, watermark: Watermark, on_part: OnPart) -> Watermark:
 class _Extraction:
     """One table's extraction. watermark: as it is by now. last: the run that was committed last."""
 
-    def __init__(self, job: Job, source: SourceConnection, watermark: Watermark, on_part: OnPart) -> None:
+    def __init__(
+        self, job: Job, source: SourceConnection, watermark: Watermark, standing: Run | None, on_part: OnPart
+    ) -> None:
         self.watermark = watermark
         self._job = job
         self._source = source
         self._on_part = on_part
         self._table = source.describe(job.table, job.config)
         tell_renames(job, self._table)
-        self._target = check_target(job, self._table)
-        self._last = last_run(job)
+        self._warehouse = WarehouseCheck(job, self._table, watermark)
+        self._last = last_run(job, standing)
 
     def run(self) -> None:
         """Finish an interrupted run if there is one, then read what is new."""
@@ -125,7 +127,8 @@ class _Extraction:
         order of the cursor are committed before it is raised; a run without parts stays, to be resumed.
         """
         job = self._job
-        reader = SpanReader(job, self._source, self._table, writer, target=self._target, known=known_rows(previous))
+        known = known_rows(previous)
+        reader = SpanReader(job, self._source, self._table, writer, target=self._warehouse.target, known=known)
         job.progress(Phase.EXTRACTING)
         try:
             reader.read(spans)
@@ -173,4 +176,4 @@ class _Extraction:
 
     def _change(self, action: Action, patch: Patch) -> None:
         watermarks = self._job.backend.watermarks
-        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)

@@ -74,9 +74,13 @@ def clock_of(scope: Scope, source: SourceConnection) -> SourceClock:
     return source.clock(None if lookback is None else timedelta(seconds=lookback.total_seconds()))
 
 
-def last_run(scope: Scope) -> Run | None:
-    """The run that the last sync of this table committed."""
+def last_run(scope: Scope, standing: Run | None = None) -> Run | None:
+    """The run that the last sync of this table committed. standing: the run that the watermark stands on, where it was
+    read already.
+    """
     name = scope.heartbeat.document.committed_run
+    if standing is not None and standing.run == name:
+        return standing
     stored = RunStore(scope.backend.objects, scope.table).read(name) if name else None
     return stored.run if stored else None
 

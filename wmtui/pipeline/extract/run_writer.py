@@ -98,15 +98,15 @@ class RunWriter:
 
     def end_range(self, index: int, *, done: bool, skipped: int) -> None:
         """Note that no more is read of a range. done: it was read to its end. A run without rows has no document to
-        note it in.
+        note it in, and the end of the last range is noted with the commit, which follows.
         """
         with self._lock:
             before = self.run.ranges[index]
-            after = replace(before, done=done, skipped=before.skipped + skipped)
-            if self._etag is None:
-                self.run = self.run.with_range(index, after)
+            ended = self.run.with_range(index, replace(before, done=done, skipped=before.skipped + skipped))
+            if self._etag is None or ended.done:
+                self.run = ended
             else:
-                self._save_range(index, after)
+                self._save(ended)
 
     def commit(self, digests: bytes = b"") -> Run | None:
         """Commit the durable parts and move the watermark after them; None where no row was written.
@@ -124,6 +124,7 @@ class RunWriter:
         self._save(replace(self.run, state=RunState.COMMITTED, final=final, seen=digests))
         self._job.account.rows_extracted += self.run.rows
         self._job.account.files_written += len(self.run.parts)
+        self._job.account.committed = self.run
         self.take_over()
         return self.run
 
@@ -137,6 +138,7 @@ class RunWriter:
             Action.EXTRACTED,
             lambda mark: patch_extracted(mark, self.run, now, self._digits, before),
             based_on=self.watermark,
+            leased=True,
         )
 
     def abandon(self) -> None:
@@ -147,6 +149,7 @@ class RunWriter:
     def _begin(self) -> None:
         """Before the first part: the watermark learns of the run, then the run gets its document."""
         self._announce()
+        self.run = replace(self.run, token=self._job.lease.token)  # It may have been raised since the run was planned.
         self._etag = self._documents.create(self.run)
 
     def _announce(self) -> None:
@@ -155,7 +158,7 @@ class RunWriter:
 
     def _change(self, action: Action, patch: Patch) -> None:
         watermarks = self._job.backend.watermarks
-        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark)
+        self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)
 
     def _save_range(self, index: int, changed: Range) -> None:
         self._save(self.run.with_range(index, changed))

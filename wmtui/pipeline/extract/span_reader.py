@@ -1,7 +1,7 @@
 """Reading the spans of a run: batches of the source become chunks, and each chunk a part while the next one is read."""
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -31,7 +31,8 @@ class SpanReader:
     """Reads what a run is to read, and hands it to the run's writer.
 
     source: the connection whose clock the run's high comes from. Readers of ranges at once have one each, and prove
-    first that its server shows as much. target: what the rows are to land in, None where there is no such table.
+    first that its server shows as much. target: says what the rows are to land in, None where there is no such table;
+    it is asked with the first row.
     known: digests by which rows of the overlap are recognised. limit_reached: `--limit` ended the reading.
     """
 
@@ -42,7 +43,7 @@ class SpanReader:
         table: SourceTable,
         writer: RunWriter,
         *,
-        target: TargetTable | None,
+        target: Callable[[], TargetTable | None],
         known: frozenset[bytes] = frozenset(),
     ) -> None:
         self._job = job
@@ -50,8 +51,8 @@ class SpanReader:
         self._table = table
         self._writer = writer
         self._known = known
-        required = required_columns(job, table, target)
-        self._limits = LimitCheck(table, job.config, job.backend.warehouse.limits, required)
+        self._target = target
+        self._limits: LimitCheck | None = None
         self._digests = RowDigests()
         self._lock = threading.Lock()
         self._rows = writer.run.rows
@@ -78,7 +79,7 @@ class SpanReader:
 
     def tell_truncated(self) -> None:
         """Say how many texts of each column were cut to what the warehouse holds."""
-        for column, count in self._limits.truncated.items():
+        for column, count in self._limits.truncated.items() if self._limits else ():
             self._job.tell(f"column {column}: {count:,} texts were cut to what the warehouse holds", Severity.WARNING)
 
     def _read_apart(self, index: int, span: Span) -> None:
@@ -123,8 +124,17 @@ class SpanReader:
         self._remember(read)
         builder.read(read)
         kept = unread(read, self._known) if overlap else read
-        builder.keep(self._limits.checked(kept))
+        if kept.num_rows:
+            kept = self._limit_check().checked(kept)
+        builder.keep(kept)
         self._report(kept.num_rows)
+
+    def _limit_check(self) -> LimitCheck:
+        with self._lock:
+            if self._limits is None:
+                required = required_columns(self._job, self._table, self._target())
+                self._limits = LimitCheck(self._table, self._job.config, self._job.backend.warehouse.limits, required)
+            return self._limits
 
     def _remember(self, batch: pa.RecordBatch) -> None:
         """Note the digests of rows that the next run reads again."""

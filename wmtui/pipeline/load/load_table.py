@@ -23,6 +23,7 @@ from wmtui.pipeline.load.table_ledger import (
     repair_records,
     tell_or_refuse,
 )
+from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged
 from wmtui.pipeline.target_check import remember_loaded
 from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
@@ -38,6 +39,9 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     replaced, and whatever the adapters raise.
     """
     job.progress(Phase.SELECTING)
+    if is_unchanged(job, mark):
+        job.tell("no files to load: they are those of the last sync")
+        return
     ledger, last = _check_ledger(job, mark)
     selection = select(job, mark, ledger)
     report_selection(job, selection)
@@ -62,6 +66,7 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     keys = {file.key for file in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else ledger.newest_load
     note_settled(job, mark, selection, ledger, end=LoadEnd(keys, warehouse, newest))
+    note_unchanged(job, mark, selection, keys, warehouse)
 
 
 def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | None]:
@@ -94,6 +99,7 @@ def select(scope: Scope, mark: Watermark, ledger: TableLedger) -> Selection:
         backend.watermarks.system_for(mark),
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
+        committed=scope.account.committed if isinstance(scope, Job) else None,
     )
 
 
@@ -107,10 +113,10 @@ def _note_nothing(
     note_settled(job, mark, selection, ledger, end=LoadEnd(set(), warehouse, ledger.newest_load))
     status = mark.load_status(warehouse, default=job.backend.is_default)
     up_to_date = status == SideStatus.SUCCESS or (status == SideStatus.PENDING and not selection.summary.found)
-    if selection.summary.only_held_back or up_to_date:
-        return
-    rows = sum(file.rows for file in last.files) if last is not None else None
-    _note_loaded(job, mark, warehouse, rows=rows, at=last.ended if last is not None else None)
+    if not (selection.summary.only_held_back or up_to_date):
+        rows = sum(file.rows for file in last.files) if last is not None else None
+        mark = _note_loaded(job, mark, warehouse, rows=rows, at=last.ended if last is not None else None)
+    note_unchanged(job, mark, selection, set(), warehouse)
 
 
 def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
@@ -124,12 +130,18 @@ def _execute(job: Job, request: LoadRequest, ledger: TableLedger) -> LoadResult:
         job.progress(Phase.MERGING if files == total else Phase.STAGING, sum(staged.values()), files, total)
         job.check()
 
+    def pause(seconds: float) -> None:
+        job.tell(
+            f"the merge conflicted with another transaction: it is tried again in {seconds:.1f} s", Severity.WARNING
+        )
+        job.stop.wait(seconds)
+
     job.progress(Phase.STAGING, files=total)
     job.check()
     warehouse = job.backend.warehouse
     open_file = open_footer if warehouse.reads_store else open_part
     try:
-        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged)
+        result = warehouse.load(request, partial(open_file, job.backend.objects, job.table), on_staged, pause)
     except LoadRefused as error:
         raise explain_refusal(job, error) from error
     report_added_columns(job, request.target, result.added, ledger.columns_of(job.feed))
@@ -162,4 +174,4 @@ def _note_loaded(
             now, warehouse, profile=backend.profile, default=backend.is_default, rows=rows, at=at, fence=fence
         )
 
-    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark)
+    return backend.watermarks.change(job.table, Action.LOADED, patch, based_on=mark, leased=True)

@@ -63,7 +63,8 @@ def note_settled(job: Job, mark: Watermark, selection: Selection, ledger: TableL
     known_as = job.loading(ledger.known.warehouse)
     before = settled_run(mark, job.heartbeat, known_as, decided, ledger.files(job, mark.epoch))
     newest = before
-    for run in RunStore(job.backend.objects, job.table).since(before):
+    unsettled = selection.unsettled
+    for run in RunStore(job.backend.objects, job.table).since(before) if unsettled is None else unsettled:
         if run in open_runs or run == mark.pending_extraction:
             break
         newest = run

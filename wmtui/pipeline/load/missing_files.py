@@ -72,16 +72,23 @@ def _refuse_missing(scope: Scope, mark: Watermark, selection: Selection, ledger:
     by_name = {key.rpartition("/")[2]: key for key in present}
     settled = settled_run(mark, scope.heartbeat, loading, decided, known)
     # The run that the watermark stands on is known without a listing, which may be old.
-    for name in sorted({*store.since(settled), *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
-        stored = store.read(name)
-        if stored is None or stored.run.state is not RunState.COMMITTED or stored.run.epoch != mark.epoch:
+    unsettled, read = selection.unsettled, selection.listing.runs
+    names = {*(store.since(settled) if unsettled is None else unsettled)}
+    for name in sorted({*names, *filter(lambda run: run > settled, (mark.extracted_run or "",))}):
+        run = read[name] if name in read else _stored(store, name)
+        if run is None or run.state is not RunState.COMMITTED or run.epoch != mark.epoch:
             continue
-        for part in stored.run.parts:
+        for part in run.parts:
             if part.key in present or part.key in selection.loaded or _given_up(decided, part):
                 continue
             if not _read_again(scope, mark, name, part):
                 _refuse_unlisted(scope.backend.objects, part)
-                raise _file_gone(scope, stored.run, part, by_name.get(part.key.rpartition("/")[2]))
+                raise _file_gone(scope, run, part, by_name.get(part.key.rpartition("/")[2]))
+
+
+def _stored(store: RunStore, name: str) -> Run | None:
+    stored = store.read(name)
+    return stored.run if stored else None
 
 
 def _file_gone(scope: Scope, run: Run, part: Part, moved: str | None) -> FileGone:

@@ -21,7 +21,7 @@ from wmtui.warehouses.ledger_state import Feed, KnownLoads
 from wmtui.warehouses.load.merge import merge, unstage_loaded
 from wmtui.warehouses.load.staging import stage
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.read_columns import columns_to_read
 from wmtui.warehouses.target import TargetLimits, TargetTable
 
@@ -78,7 +78,13 @@ class DuckDBWarehouse:
                 state = session.state(feed.target)
                 ledger.accept_target(session, feed, state, token=token, run=run, moved_from=moved_from)
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+    def load(
+        self,
+        request: LoadRequest,
+        open_part: OpenPart,
+        on_staged: OnStaged,
+        pause: Pause = time.sleep,  # noqa: ARG002 - Merges of one process wait for each other, none conflicts.
+    ) -> LoadResult:
         """Stage beside other loads of this process, merge one at a time into a target."""
         with self._session(loads=True) as session:
             self._prepare_ledger(session)

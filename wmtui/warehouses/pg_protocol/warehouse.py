@@ -38,7 +38,6 @@ class PgWarehouse(ABC, Generic[_Session]):
     """
 
     stages_ahead = False
-    retries: Retries
     _kept: KeptSession[_Session] | None = None
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, credentials: Credentials) -> None:
@@ -105,19 +104,26 @@ class PgWarehouse(ABC, Generic[_Session]):
             return [Check("warehouse", Level.ERROR, str(error), error.next_step)]
 
     def _merge(
-        self, session: _Session, request: LoadRequest, staged: Staged, if_loaded: LoadedFilePolicy
+        self,
+        session: _Session,
+        request: LoadRequest,
+        staged: Staged,
+        if_loaded: LoadedFilePolicy,
+        retries: Retries,
     ) -> LoadResult:
         """Add the columns that the target lacks, then transaction 2."""
         added = add_columns(session, request, staged)
-        result = self._committed(session, request, lambda: merge(session, request, staged, if_loaded))
+        result = self._committed(session, request, lambda: merge(session, request, staged, if_loaded), retries)
         return with_added(result, added)
 
-    def _committed(self, session: _Session, request: LoadRequest, merge: Callable[[], LoadResult]) -> LoadResult:
+    def _committed(
+        self, session: _Session, request: LoadRequest, merge: Callable[[], LoadResult], retries: Retries
+    ) -> LoadResult:
         """Transaction 2. When the connection breaks on the way, the ledger says whether it was committed. merge: what
         is done in it.
         """
         try:
-            return merge_with_retries(session, request, merge, self.retries)
+            return merge_with_retries(session, request, merge, retries)
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise

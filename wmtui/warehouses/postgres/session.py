@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -32,9 +32,6 @@ from wmtui.warehouses.quoting import Insert, columns_list, quote
 from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.target import TargetTable
 
-_IDLE_TIMEOUT = timedelta(seconds=60)
-"""How long the ledger stays locked by a process that was paused; awake it never waits between two statements."""
-
 
 class PostgresSession(PgSession, StreamSession):
     """One connection. pooled: a pooler may give each transaction another connection to the server."""
@@ -44,6 +41,7 @@ class PostgresSession(PgSession, StreamSession):
 
     def __init__(self, connection: "psycopg.Connection[Any]", config: PostgresConfig) -> None:
         super().__init__(connection, config, Statements(config.schema))
+        self._idle_timeout = config.idle_timeout
         self._settings = {
             "statement_timeout": milliseconds(config.statement_timeout),
             "lock_timeout": milliseconds(config.lock_timeout),
@@ -158,7 +156,7 @@ class PostgresSession(PgSession, StreamSession):
 
     def lock_ledger(self, target: str) -> None:
         """See PgSession.lock_ledger. SET takes no snapshot either."""
-        self.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds(_IDLE_TIMEOUT)}")
+        self.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds(self._idle_timeout)}")
         self.execute(f"LOCK TABLE {self.statements.ledger(target)} IN SHARE ROW EXCLUSIVE MODE")
 
     def lock_first_ledger(self) -> None:

@@ -1,5 +1,6 @@
 """PostgreSQL as warehouse: parts are streamed through the client by COPY."""
 
+import time
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from wmtui.errors import TargetChanged
 from wmtui.warehouses.load.merge import unstage_loaded
 from wmtui.warehouses.load.staging import StreamStager, stage
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries
 from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
@@ -47,7 +48,6 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
     limits = TargetLimits(name_bytes=63, system_names=SYSTEM_COLUMNS)
     reads_store = False
     stages_ahead = True
-    retries = Retries(_is_conflict, attempts=3, pause=0.2)
     _begun: _Begun | None = None
 
     def __init__(self, config: PostgresConfig) -> None:
@@ -71,14 +71,17 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
                     raise TargetChanged(f"{file.key} has other columns than the parts before it") from error
             self._begun = begun
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """See Warehouse.load."""
+        retries = Retries(_is_conflict, self._config.conflict_timeout, pause)
         with self._session(loads=True) as session:
             session.prepare_ledger()
             begun = self._take_begun(session)
             try:
                 drop_leftovers(session, request, begun.table if begun else None)
-                if result := self._build(session, request, begun, open_part, on_staged):
+                if result := self._build(session, request, begun, open_part, on_staged, retries=retries):
                     return result
                 stager = begun if isinstance(begun, StreamStager) else None
                 staged = stage(session, request, open_part, on_staged, stager)
@@ -88,7 +91,7 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
                 raise
             with session.dropping(staged.staging):
                 session.analyze(staged.staging)
-                return self._merge(session, request, staged, unstage_loaded)
+                return self._merge(session, request, staged, unstage_loaded, retries)
 
     def _build(
         self,
@@ -97,6 +100,8 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
         begun: StreamStager | TargetBuilder | None,
         open_part: OpenPart,
         on_staged: OnStaged,
+        *,
+        retries: Retries,
     ) -> LoadResult | None:
         """Make the target of the files, if it is not there; None: they are to be staged."""
         builder = begun if isinstance(begun, TargetBuilder) else None
@@ -107,7 +112,7 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
         builder = builder or TargetBuilder(session, request)
         try:
             builder.complete(request.files, open_part, on_staged)
-            return self._committed(session, request, partial(become_target, session, request, builder))
+            return self._committed(session, request, partial(become_target, session, request, builder), retries)
         except (NotBuilt, *NOT_BUILDABLE):
             builder.drop()
             return None

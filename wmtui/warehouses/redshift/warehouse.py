@@ -1,5 +1,6 @@
 """Amazon Redshift as warehouse: it reads the parts itself, from S3, by one COPY of a manifest per schema."""
 
+import time
 from typing import Any
 
 import psycopg
@@ -11,7 +12,7 @@ from wmtui.config import RedshiftConfig
 from wmtui.warehouses.base import Manifests
 from wmtui.warehouses.load.merge import FilesLoaded, finish_without_files, refuse_loaded
 from wmtui.warehouses.load.statements import Statements
-from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart
+from wmtui.warehouses.load_request import LoadRequest, LoadResult, OnStaged, OpenPart, Pause
 from wmtui.warehouses.pg_protocol.merge_transaction import Retries
 from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
@@ -44,7 +45,6 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         ignores_case=True,
     )
     reads_store = True
-    retries = Retries(is_conflict, attempts=4, pause=0.3)
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config, credentials(config))
@@ -52,17 +52,20 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         self._config = config
         self._manifests = manifests
 
-    def load(self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged) -> LoadResult:
+    def load(
+        self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
+    ) -> LoadResult:
         """See Warehouse.load. When the ledger shows at the merge that another load brought some of the files, the
         others are staged again without them: a COPY of many files does not keep apart whose rows are whose.
         """
+        retries = Retries(is_conflict, self._config.conflict_timeout, pause)
         with self._session(loads=True) as session:
             session.prepare_ledger()
             pending = request
             while pending.files:
                 staged = Stager(session, pending, self._manifests, self._config, on_staged).stage(open_part)
                 try:
-                    result = self._merge(session, pending, staged, refuse_loaded)
+                    result = self._merge(session, pending, staged, refuse_loaded, retries)
                 except FilesLoaded as refusal:
                     files = tuple(file for file in pending.files if file not in refusal.files)
                     pending = replace(pending, files=files)
