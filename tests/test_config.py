@@ -660,10 +660,16 @@ def test_redshift_is_entered_in_one_way_and_a_whole_one(configuration: Configura
 @pytest.mark.parametrize(
     "setting", ["statement_timeout: 0s", "statement_timeout: 25d", "idle_timeout: 0s", "lock_timeout: 0s"]
 )
-def test_a_time_limit_that_is_none_is_refused(configuration: Configuration, setting: str) -> None:
+def test_a_time_limit_of_the_warehouse_that_is_none_is_refused(configuration: Configuration, setting: str) -> None:
     warehouse = f"{{type: postgres, host: h, database: d, user: u, password: secret, {setting}}}"
     staging = STAGING.replace("{type: duckdb, path: dw.duckdb}", warehouse)
     assert f"warehouse.{setting.partition(':')[0]} is no limit" in configuration.error(staging + TABLES, "staging").what
+
+
+def test_a_time_limit_of_the_source_that_is_none_is_refused(configuration: Configuration) -> None:
+    assert "type: mysql, " in PROD
+    prod = PROD.replace("type: mysql, ", "type: mysql, max_statement: 0s, ", 1)
+    assert configuration.error(STAGING + prod + TABLES, "prod").what == "source.max_statement is no limit"
 
 
 def mysql_source(settings: str) -> str:

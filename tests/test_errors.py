@@ -12,7 +12,7 @@ from tests import error_page, json_page, schemas
 from wmtui import errors
 from wmtui.errors import Bug, ExitCode, Kind, WmtuiError, as_wmtui_error, combine, every_error
 
-_NOT_FOR_USERS = ("FilesLoaded", "_CopyFailed")
+_NOT_FOR_USERS = ("FilesLoaded", "NotBuilt", "_CopyFailed", "_Cut")
 SOURCES = sorted(Path(wmtui.__file__).parent.rglob("*.py"))
 
 

@@ -105,14 +105,13 @@ def test_a_session_is_of_use_after_its_rows_were_read(source_db: Database) -> No
 
 def test_a_query_that_is_ended_from_outside_is_an_error_and_not_the_end_of_rows(source_db: Database) -> None:
     fill(source_db, 60_000)
-    table = described(source_db)
-    with MySQLSource(mysql_config(source_db), ZONE).connect() as connection:
-        (me,) = connection.session.query("SELECT CONNECTION_ID() AS me")
-        batches = connection.read(table, EVERYTHING, 100)
-        next(batches)
-        source_db.execute(f"KILL QUERY {me['me']}")
-        with pytest.raises(SourceError):
-            list(batches)
+    with Session(mysql_config(source_db)) as session:
+        (me,) = session.query("SELECT CONNECTION_ID() AS me")
+        with pytest.raises(SourceError), session.stream(f"SELECT * FROM {source_db.name}.t", {}) as rows:
+            pieces = rows.pieces(100)
+            next(pieces)
+            source_db.execute(f"KILL QUERY {me['me']}")
+            list(pieces)
 
 
 def both_ways(config: MySQLConfig, database: Database) -> pa.Table:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from wmtui.config.document import VARIABLE, At, Document, suggestion, unwanted_character
-from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel, WarehouseConfig
+from wmtui.config.schema import DuckDBConfig, MySQLConfig, Profile, RedshiftConfig, TopLevel
 from wmtui.errors import ConfigError
 from wmtui.secrets import AWS_VARIABLES, know, know_address
 from wmtui.texts import did_you_mean
@@ -52,7 +52,7 @@ def read(document: Document, name: str, env: Mapping[str, str]) -> Profile:
     _check_zone(document, profile.timezone, at)
     if isinstance(profile.source, MySQLConfig):
         _check_client_certificate(document, profile.source, (*at, "source"))
-    _check_time_limits(document, profile.warehouse, (*at, "warehouse"))
+    _check_time_limits(document, profile, at)
     if isinstance(profile.warehouse, RedshiftConfig):
         _check_login(document, profile.warehouse, (*at, "warehouse"))
     return _absolute(document, profile, at)
@@ -148,13 +148,15 @@ def _check_client_certificate(document: Document, config: MySQLConfig, at: At) -
         raise document.error(f"source.{missing} is missing", why, where, f"name the file as {missing}, or remove it")
 
 
-def _check_time_limits(document: Document, config: WarehouseConfig, at: At) -> None:
+def _check_time_limits(document: Document, profile: Profile, at: At) -> None:
     """Servers take 0 for no limit, and count milliseconds in 32 bits."""
-    for name in ("statement_timeout", "lock_timeout", "idle_timeout"):
-        limit = getattr(config, name, None)
-        if limit is not None and not timedelta(0) < limit <= _LONGEST_LIMIT:
-            why = "servers take 0 for no limit" if not limit else "servers take 24 days at most"
-            raise document.error(f"warehouse.{name} is no limit", why, (*at, name), "write 1s or more, 24d at most")
+    for side, config in (("source", profile.source), ("warehouse", profile.warehouse)):
+        for name in ("max_statement", "statement_timeout", "lock_timeout", "idle_timeout"):
+            limit = getattr(config, name, None)
+            if limit is not None and not timedelta(0) < limit <= _LONGEST_LIMIT:
+                why = "servers take 0 for no limit" if not limit else "servers take 24 days at most"
+                where = (*at, side, name)
+                raise document.error(f"{side}.{name} is no limit", why, where, "write 1s or more, 24d at most")
 
 
 def _check_login(document: Document, config: RedshiftConfig, at: At) -> None:

@@ -38,18 +38,20 @@ class _Cut(Exception):
 
 
 class Read(Struct):
-    """What a statement brought. last: its last rows. size: bytes of all."""
+    """What a statement brought. last: cursor and key of its last row. size: bytes of all."""
 
+    order: Sequence[str]
     rows: int = 0
     size: int = 0
     seconds: float = 0
     last: pa.RecordBatch | None = None
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count a batch in."""
+        """Count a batch in, of which nothing else is kept."""
         self.rows += batch.num_rows
         self.size += batch.nbytes
-        self.last = batch
+        if batch.num_rows:
+            self.last = batch.select(self.order).take(pa.array([batch.num_rows - 1]))
 
 
 class ChunkReader:
@@ -80,6 +82,7 @@ class ChunkReader:
         self._watch = watch
         self._tell = tell
         self._columns = [select_expression(field, MYSQL.name(field.name)) for field in table.schema]
+        self._order = list(dict.fromkeys((table.cursor, *table.primary_key)))
         self._handed_on = 0
         self._told_long = False
 
@@ -225,16 +228,16 @@ class ChunkReader:
         """Take all rows from the server before the first is handed on; rows so long that they are too many bytes are
         handed on as they come. Raises _Cut for a statement that was ended before that.
         """
-        read, held = Read(), list[pa.RecordBatch]()
+        read, held = Read(self._order), list[pa.RecordBatch]()
         began = time.monotonic()
         try:
             with self._session.stream(*statement, seconds) as rows:
                 for batch in record_batches(rows, self._table, self._batch_rows):
                     read.add(batch)
                     held.append(batch)
-                    if read.size > self._limits.size * _HELD:
-                        yield from held
-                        held.clear()
+                    del batch  # Rows may be long: none is held while the next ones come.
+                    while held and read.size > self._limits.size * _HELD:
+                        yield held.pop(0)
         except TimeLimitReached as error:
             if read.rows == sum(batch.num_rows for batch in held):
                 raise _Cut from error
@@ -244,7 +247,8 @@ class ChunkReader:
             refuse_changed(self._session, self._table)
         self._handed_on += read.rows
         self._rate.took(read.rows)
-        yield from held
+        while held:
+            yield held.pop(0)
         return read
 
     def _all(self, statement: _Statement, table: SourceTable, seconds: float | None) -> list[pa.RecordBatch]:
