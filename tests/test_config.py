@@ -669,7 +669,7 @@ def test_a_time_limit_of_the_warehouse_that_is_none_is_refused(configuration: Co
 def test_a_time_limit_of_the_source_that_is_none_is_refused(configuration: Configuration) -> None:
     assert "type: mysql, " in PROD
     prod = PROD.replace("type: mysql, ", "type: mysql, max_statement: 0s, ", 1)
-    assert configuration.error(STAGING + prod + TABLES, "prod").what == "source.max_statement is no limit"
+    assert "source.max_statement is no limit" in configuration.error(STAGING + prod + TABLES, "prod").what
 
 
 def mysql_source(settings: str) -> str:

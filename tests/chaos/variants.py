@@ -39,9 +39,9 @@ def offset_resume() -> None:
         skipped.update({r.span: sum(part.rows for part in r.parts) for _, r in left})
         return [(index, r.span) for index, r in left]
 
-    def read(self: MySQLConnection, table: Any, span: Span, batch_rows: int) -> Iterator[Any]:
+    def read(self: MySQLConnection, table: Any, span: Span, *others: Any) -> Iterator[Any]:
         left = skipped.get(span, 0)
-        for batch in original(self, table, span, batch_rows):
+        for batch in original(self, table, span, *others):
             kept = batch.slice(left)
             left -= batch.num_rows - kept.num_rows
             yield kept

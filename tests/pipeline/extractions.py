@@ -58,7 +58,7 @@ class FakeSource:
         self.closed = 0
         self.clock_now = HIGH
 
-    def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read(self, table: SourceTable, span: Span, batch_rows: int, *_: Any) -> Iterator[pa.RecordBatch]:
         self.asked.append((table, span, batch_rows))
         try:
             for found in self.spans.pop(0):

@@ -58,7 +58,7 @@ def test_a_table_without_news_costs_six_requests_and_nothing_is_asked_of_the_war
     assert requests(counted, "orders") == Counter(IDLE) + ONCE_A_PROCESS
     assert (counted.warehouse_connections, counted.warehouse) == (0, [])
     assert counted.source_connections == 1
-    assert len(counted.statements) <= 8
+    assert len(counted.statements) <= 9
 
 
 def test_each_further_table_without_news_costs_six_requests_more(

@@ -25,8 +25,8 @@ def seed(stack: Stack, count: int = 100) -> None:
 def break_overlap_after(stack: Stack, patch: pytest.MonkeyPatch, batches: int) -> None:
     """Let the source break its connection after so many batches of the overlap."""
 
-    def broken(read: Any, table: Any, span: Any, batch_rows: int) -> Iterator[Any]:
-        for number, batch in enumerate(read(table, span, batch_rows)):
+    def broken(read: Any, table: Any, span: Any, *others: Any) -> Iterator[Any]:
+        for number, batch in enumerate(read(table, span, *others)):
             if is_overlap(span) and number == batches:
                 raise SourceError("lost connection to the source")
             yield batch

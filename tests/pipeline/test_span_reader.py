@@ -24,7 +24,6 @@ from wmtui.events import Message, Severity
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.pipeline.extract.overlap import digests, known_rows
-from wmtui.sources import SourceTable
 from wmtui.warehouses import TargetLimits
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
@@ -139,8 +138,8 @@ def test_a_limit_does_not_count_rows_of_the_overlap(bench: Bench) -> None:
 @pytest.mark.usefixtures("part_per_batch")
 def test_a_request_to_stop_is_noticed_at_the_next_batch(bench: Bench) -> None:
     class Stopping(FakeSource):
-        def read(self, table: SourceTable, span: Span, batch_rows: int) -> Iterator[pa.RecordBatch]:
-            for number, found in enumerate(super().read(table, span, batch_rows)):
+        def read(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+            for number, found in enumerate(super().read(*arguments)):
                 if number == 1:
                     bench.job.stop.request()
                 yield found

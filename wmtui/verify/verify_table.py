@@ -148,7 +148,7 @@ class _Pass:
     def _source(self, only: list[bytes] | None) -> Iterator[pa.RecordBatch]:
         source, table = self._from, self._inputs.table
         if only is None or not self._keys.names:
-            yield from source.scan(table, BATCH_ROWS, tell=self._scope.tell)
+            yield from source.scan(table, BATCH_ROWS, None, self._scope.tell)
             return
         keys = [key for row in only if (key := row_encoding.decode_key(row, self._keys)) is not None]
         for start in range(0, len(keys), _KEYS_AT_ONCE):
