@@ -27,7 +27,17 @@ servers = pytest.mark.pipeline("servers")
 embedded = pytest.mark.pipeline("embedded")
 """Of tests that one kind of pipeline alone can be given."""
 
-_CHANGED_BY_ANY_RUN = ("token", "last_run", "renewed", "write_id", "rows", "clock_read", "target_columns")
+_CHANGED_BY_ANY_RUN = (
+    "token",
+    "known_token",
+    "last_run",
+    "renewed",
+    "write_id",
+    "rows",
+    "clock_read",
+    "target_columns",
+    "journalled",
+)
 
 World = dict[str, Any]
 
