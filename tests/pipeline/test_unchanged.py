@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from msgspec.structs import replace
 
@@ -79,6 +80,14 @@ def test_a_warehouse_that_lost_its_rows_is_noticed_before_news_are_read(stack: S
     (result,) = stack.sync()
     assert result.error is not None
     assert stack.warehouse_rows() == []
+
+
+def test_another_warehouse_in_the_settings_is_asked_at_once_and_gets_every_row(stack: Stack, tmp_path: Path) -> None:
+    stack.document["profiles"]["test"]["warehouse"]["path"] = str(tmp_path / "new.duckdb")
+    stack.reload()
+    assert stack.sync_one().rows_loaded == 1
+    with duckdb.connect(str(tmp_path / "new.duckdb")) as connection:
+        assert connection.sql("SELECT id FROM orders").fetchall() == [(1,)]
 
 
 def test_a_document_put_back_to_what_it_was_is_adopted_although_its_content_is_known(stack: Stack) -> None:

@@ -33,11 +33,11 @@ _LASTING = frozenset(
 """Reasons that stay as they are while watermark and files do."""
 
 
-def unchanged_note(mark: Watermark, table: Loading, selection: Selection, loaded: set[str]) -> Json:
+def unchanged_note(mark: Watermark, table: Loading, address: str, selection: Selection, loaded: set[str]) -> Json:
     """What a sync leaves in the lock document after its look at the files; empty where one of them may be loaded later
     by this very watermark.
 
-    mark: as the sync leaves it. loaded: keys of files that were loaded just now.
+    mark: as the sync leaves it. address: of the warehouse. loaded: keys of files that were loaded just now.
     """
     session = selection.basis.session
     if session is None or mark.pending_extraction is not None or selection.held_back or selection.listing.ambiguous:
@@ -46,10 +46,12 @@ def unchanged_note(mark: Watermark, table: Loading, selection: Selection, loaded
         return {}
     since = (session[0] - _FOLDER_SLACK).date()
     files = digest_of(mark.table, selection.listing.candidates, since)
-    return {**_judged_by(mark, table, selection.decisions), "since": since.isoformat(), "files": files}
+    return {**_judged_by(mark, table, address, selection.decisions), "since": since.isoformat(), "files": files}
 
 
-def noted_files(mark: Watermark, table: Loading, heartbeat: Heartbeat, decided: Decisions) -> tuple[date, str] | None:
+def noted_files(
+    mark: Watermark, table: Loading, address: str, heartbeat: Heartbeat, decided: Decisions
+) -> tuple[date, str] | None:
     """The first day whose folders the last look saw, and the digest of their files; None where it was judged by
     something else, or nothing was noted.
     """
@@ -57,7 +59,7 @@ def noted_files(mark: Watermark, table: Loading, heartbeat: Heartbeat, decided: 
     since, files = note.get("since"), note.get("files")
     if not isinstance(since, str) or not isinstance(files, str):
         return None
-    if note != {**_judged_by(mark, table, decided), "since": since, "files": files}:
+    if note != {**_judged_by(mark, table, address, decided), "since": since, "files": files}:
         return None
     try:
         return date.fromisoformat(since), files
@@ -65,10 +67,11 @@ def noted_files(mark: Watermark, table: Loading, heartbeat: Heartbeat, decided: 
         return None
 
 
-def _judged_by(mark: Watermark, table: Loading, decided: Decisions) -> Json:
+def _judged_by(mark: Watermark, table: Loading, address: str, decided: Decisions) -> Json:
     return {
         "serial": mark.serial,
         "epoch": mark.epoch,
+        "warehouse": address,
         "target": table.destination.target,
         "keyless": table.keyless,
         "decisions": decided.serial,

@@ -47,6 +47,11 @@ class Warehouse(Protocol):
     stages_ahead: bool
     statements: "Statements"
 
+    @property
+    def address(self) -> str:
+        """Where it is, as the settings say: at another address there may be another warehouse."""
+        ...
+
     def on_one_connection(self) -> AbstractContextManager[Self]:
         """The same warehouse, whose operations share a connection until the block ends: opened by the first of them,
         and again after one that failed or when the server has ended it.

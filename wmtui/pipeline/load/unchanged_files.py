@@ -22,7 +22,7 @@ def is_unchanged(scope: Scope, mark: Watermark) -> bool:
 
 def note_unchanged(job: Job, mark: Watermark, selection: Selection, loaded: set[str], warehouse: str | None) -> None:
     """Leave what this sync saw of the files for the next one. loaded: keys of those that it loaded."""
-    noted = unchanged_note(mark, job.loading(warehouse), selection, loaded)
+    noted = unchanged_note(mark, job.loading(warehouse), job.backend.warehouse.address, selection, loaded)
     job.lease.note(unchanged_in={**job.heartbeat.document.unchanged_in, warehouse or "": noted})
 
 
@@ -35,4 +35,4 @@ def _last_look(scope: Scope, mark: Watermark) -> tuple[date, str] | None:
     loading, decided = scope.loading(warehouse), decisions.standing(backend.objects, scope.table, scope.heartbeat)
     if whole_listing_is_due(mark, scope.heartbeat, loading, decided):
         return None
-    return noted_files(mark, loading, scope.heartbeat, decided)
+    return noted_files(mark, loading, backend.warehouse.address, scope.heartbeat, decided)

@@ -47,6 +47,11 @@ class DuckDBWarehouse:
         self._clock = clock
         self._wait = wait
 
+    @property
+    def address(self) -> str:
+        """See Warehouse.address."""
+        return str(self._path)
+
     @contextmanager
     def on_one_connection(self) -> Iterator[Self]:
         """Itself: connections of one process share the database."""

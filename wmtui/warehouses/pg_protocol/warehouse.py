@@ -48,6 +48,11 @@ class PgWarehouse(ABC, Generic[_Session]):
     def _session_on(self, connection: "psycopg.Connection[Any]") -> _Session:
         """The engine's session on an open connection."""
 
+    @property
+    def address(self) -> str:
+        """See Warehouse.address."""
+        return address_of(self._server)
+
     @contextmanager
     def on_one_connection(self) -> Iterator[Self]:
         """See Warehouse.on_one_connection."""
