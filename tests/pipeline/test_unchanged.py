@@ -17,7 +17,9 @@ from wmtui.model import TableName
 from wmtui.pipeline.extract import warehouse_check
 from wmtui.pipeline.load import table_ledger
 from wmtui.pipeline.load.table_ledger import TableLedger
+from wmtui.runs.load_records import LoadRecords
 from wmtui.watermarks.journal import Journal
+from wmtui.watermarks.lease import Lease
 from wmtui.watermarks.store import StoredWatermark
 
 UNASKED = "no files to load: they are those of the last sync"
@@ -161,6 +163,33 @@ def test_a_store_put_back_is_found_out_however_often_it_was_looked_at_since(tmp_
         assert result.error is not None
         assert "that this store does not know" in str(result.error)
     assert [row[0] for row in stack.warehouse_rows()] == [1, 2]
+
+
+def test_a_process_that_dies_after_it_loaded_a_foreign_file_leaves_no_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = embedded_stack(tmp_path)
+    stack.create(key="")
+    stack.reload(orders={"primary_key": []})
+    stack.insert((1, 1, "a", stack.ago(hours=3)))
+    for _ in range(2):
+        stack.sync_one()
+        stack.let_pass(minutes=1)
+    (part,) = stack.keys()
+    objects = stack.service.workspace.objects
+    objects.put(part.rpartition("/")[0] + "/foreign.parquet", objects.get(part).data)
+    with monkeypatch.context() as patch:
+        patch.setattr(LoadRecords, "add", dies)
+        patch.setattr(Lease, "release", lambda *_, **__: None)
+        stack.sync()
+    assert len(stack.warehouse_rows()) == 2
+    stack.let_pass(minutes=5)
+    stack.sync_one()
+    assert len(stack.warehouse_rows()) == 2
+
+
+def dies(*_: object) -> None:
+    raise RuntimeError("killed")
 
 
 def with_token(token: int) -> Callable[..., TableLedger]:
