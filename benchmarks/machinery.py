@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -103,7 +104,7 @@ class Servers:
         if not isinstance(source, MySQLConfig):
             raise SystemExit(f"{self.options.config}: the source is not of type mysql, which is what peers read too")
         values = {name: getattr(source, name) for name in source.__struct_fields__}
-        found = {"type": "mysql"} | {name: value for name, value in values.items() if value is not None}
+        found = {"type": "mysql"} | {name: _as_written(value) for name, value in values.items() if value is not None}
         found["password"] = source.password.reveal()
         self._database = None
         self.source = found
@@ -253,3 +254,8 @@ class Lake:
 def _pid(server: Any) -> int:
     """The process of a server of the tests."""
     return int(server._process.pid)
+
+
+def _as_written(value: Any) -> Any:
+    """A setting as tables.yaml has it."""
+    return f"{value.total_seconds():.0f}s" if isinstance(value, timedelta) else value

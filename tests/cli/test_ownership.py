@@ -56,6 +56,7 @@ def test_what_a_sync_refused_is_accepted_and_stands_in_the_history(wmtui: Wmtui,
     wmtui("sync", *ORDERS)
     assert "fit each other" in wmtui("accept", *ORDERS, *WHY).err
     stack.warehouse("DELETE FROM orders")
+    stack.insert((9999, "1.00", "new", stack.ago(minutes=5)))
     refused = wmtui("sync", *ORDERS)
     assert refused.code == 1
     assert "`wmtui accept -t shop.orders --reason …`" in refused.err

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tests.servers import Database
 from tests.sources.conftest import EVERYTHING, FAR, ZONE, Apart, SourceCase, mysql_config, read_rows, rows_of
 from tests.sources.test_spans import CASES, SHAPES, Row, forms, in_order, in_span, stored
+from tests.sql import series
 from wmtui.config.schema import Duration
 from wmtui.errors import SourceError, TableError, TimeLimitReached
 from wmtui.events import Severity
@@ -230,6 +231,44 @@ def test_a_statement_that_takes_too_long_is_tried_with_fewer_rows(
     first, batches = read_first(server_case, Span(order, None, FAR))
     monkeypatch.setattr(Session, "stream", cut)
     assert sorted(row[0] for batch in (first, *batches) for row in rows_of(batch)) == list(range(100))
+
+
+@pytest.mark.parametrize("order", [Order.CURSOR, Order.PRIMARY_KEY])
+def test_a_statement_that_ends_after_its_rows_were_handed_on_is_gone_on_with(
+    server_case: SourceCase, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    stream, ended = Session.stream, []
+
+    @contextmanager
+    def cut(session: Session, sql: str, values: Any, seconds: float | None = None) -> Iterator[Any]:
+        with stream(session, sql, values, seconds) as rows:
+            yield Limited(rows, ended) if seconds is not None and "`v`" in sql else rows
+
+    server_case.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, u DATETIME NOT NULL, v TEXT, KEY (u))",
+        f"INSERT INTO t SELECT seq, '2025-01-01', REPEAT('x', 200) FROM {series(500)}",
+    )
+    limits = ChunkLimits(seconds=600, most_seconds=600, first=400, rows=400, size=1000)
+    monkeypatch.setattr(source, "limits_of", lambda _config: limits)
+    monkeypatch.setattr(Session, "stream", cut)
+    table = server_case.describe("t")
+    assert [row[0] for row in read_rows(server_case.source, table, Span(order, None, FAR), 10)] == [*range(1, 501)]
+    assert ended
+
+
+class Limited:
+    """Rows of a statement that the server ends after some, once in a while."""
+
+    def __init__(self, rows: Any, ended: list[int]) -> None:
+        self._rows = rows
+        self._ended = ended
+
+    def pieces(self, most: int) -> Iterator[Any]:
+        for number, piece in enumerate(self._rows.pieces(most)):
+            yield piece
+            if number == 15:
+                self._ended.append(number)
+                raise TimeLimitReached("ended", "", "")
 
 
 def test_counting_that_takes_too_long_is_given_up(source_db: Database, server_case: SourceCase) -> None:

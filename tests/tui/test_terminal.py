@@ -32,7 +32,7 @@ def test_the_demo_leads_from_a_table_that_loads_nothing_through_why_edit_sync_an
         terminal.see("lets files in")
         terminal.send(DOWN)
         terminal.send(ENTER)
-        terminal.see("+3 files, 898.5 kB, 27,312 rows")
+        terminal.see("+3 files, 745.8 kB, 27,312 rows")
         terminal.send(ENTER)
         terminal.see("demo 3/5", "Files 3/3")
         terminal.send("s")

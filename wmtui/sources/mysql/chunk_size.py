@@ -1,9 +1,16 @@
 """How many rows the next statement of a long read asks for. Pure rules."""
 
+import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wmtui.column_types import max_bytes
 from wmtui.config import MySQLConfig
+
+_LONG = 10_000
+"""Bytes that a value may have, from which on 5,000 rows may be too many to hold."""
+
+_FIRST_LONG = 200
 
 
 class ChunkLimits(Struct, frozen=True):
@@ -28,6 +35,12 @@ def limits_of(config: MySQLConfig) -> ChunkLimits:
     made = ChunkLimits(longest / 4, longest)
     most = config.max_rows_per_second or made.rows
     return replace(made, first=min(made.first, most), rows=min(made.rows, most))
+
+
+def first_of(limits: ChunkLimits, schema: pa.Schema) -> ChunkLimits:
+    """Few rows at first of a table whose values may be long, until it is known how long they are."""
+    longest = max((max_bytes(field) or 0 for field in schema), default=0)
+    return replace(limits, first=min(limits.first, _FIRST_LONG)) if longest > _LONG else limits
 
 
 class ChunkSize:

@@ -16,7 +16,7 @@ from wmtui.sources.base import SourceTable, Tell
 from wmtui.sources.cursor import column_time, wall_clock
 from wmtui.sources.keys import key_of
 from wmtui.sources.mysql import span_size
-from wmtui.sources.mysql.chunk_size import ChunkLimits, ChunkSize
+from wmtui.sources.mysql.chunk_size import ChunkLimits, ChunkSize, first_of
 from wmtui.sources.mysql.column_types import select_expression
 from wmtui.sources.mysql.pace import ReplicaWatch, RowRate
 from wmtui.sources.mysql.rows import record_batches
@@ -38,13 +38,16 @@ class _Cut(Exception):
 
 
 class Read(Struct):
-    """What a statement brought. last: cursor and key of its last row. size: bytes of all."""
+    """What a statement brought. last: cursor and key of its last row. size: bytes of all. cut: the server ended it at
+    its time limit, after these rows; more of what it asked for is there.
+    """
 
     order: Sequence[str]
     rows: int = 0
     size: int = 0
     seconds: float = 0
     last: pa.RecordBatch | None = None
+    cut: bool = False
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count a batch in, of which nothing else is kept."""
@@ -76,7 +79,7 @@ class ChunkReader:
         self._zone = zone
         self._table = table
         self._batch_rows = batch_rows
-        self._limits = limits
+        self._limits = limits = first_of(limits, table.schema)
         self._size = ChunkSize(limits)
         self._rate = rate
         self._watch = watch
@@ -128,7 +131,7 @@ class ChunkReader:
 
     def _beyond(self, rest: Span, span: Span, most: int, read: Read) -> Span | None:
         """What is left of a span after the first rows of `rest`, of which at most so many were asked for."""
-        if read.last is not None and read.rows >= most:
+        if read.last is not None and (read.rows >= most or read.cut):
             last = self._position(read.last)
             ends = self._in_column(last) == self._in_column(span.upto)
             return replace(span, after=last, upto=span.upto if ends else Position(last.cursor))
@@ -144,7 +147,7 @@ class ChunkReader:
             statement = self._query(replace(span, order=Order.PRIMARY_KEY), limit=first)
             read = yield from self._read(statement, first)
             if read is not None:
-                if read.last is None or read.rows < first:
+                if read.last is None or (read.rows < first and not read.cut):
                     return
                 span = replace(span, key_after=key_of(read.last, -1, self._table))
         yield from self._walk_keys(span, every_cursor=False)
@@ -170,8 +173,11 @@ class ChunkReader:
             piece = rest if last is None else replace(rest, key_upto=last)
             statement = self._range(piece, every_cursor=every_cursor, index=self._table.key_index)
             read = yield from self._read(statement, most)
-            if read is not None:
-                rest = None if last is None else replace(rest, key_after=last)
+            if read is None:
+                continue
+            if read.cut and read.last is not None:
+                last = key_of(read.last, -1, self._table)
+            rest = None if last is None else replace(rest, key_after=last)
 
     def _range(self, span: Span, *, every_cursor: bool, index: str | None) -> _Statement:
         query = SpanQuery(MYSQL, self._zone, self._table, span, every_cursor=every_cursor)
@@ -226,7 +232,8 @@ class ChunkReader:
 
     def _drained(self, statement: _Statement, seconds: float | None) -> Generator[pa.RecordBatch, None, Read]:
         """Take all rows from the server before the first is handed on; rows so long that they are too many bytes are
-        handed on as they come. Raises _Cut for a statement that was ended before that.
+        handed on as they come. Raises _Cut for a statement that was ended before that. One that is ended later has
+        brought what it has, where a key tells the rest.
         """
         read, held = Read(self._order), list[pa.RecordBatch]()
         began = time.monotonic()
@@ -241,7 +248,10 @@ class ChunkReader:
         except TimeLimitReached as error:
             if read.rows == sum(batch.num_rows for batch in held):
                 raise _Cut from error
-            raise
+            if not self._table.primary_key:
+                raise
+            read.cut = True
+            self._size.shrink()
         read.seconds = time.monotonic() - began
         if read.rows and self._handed_on:
             refuse_changed(self._session, self._table)
