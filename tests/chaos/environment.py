@@ -263,7 +263,11 @@ class Table:
         return self.wmtui("unlock", str(self._heartbeat.get("run")), "--yes")
 
     def sync_and_resolve(self, *options: str) -> Process:
-        """Sync to the end; after a refusal do what it says and sync again. The last of these syncs."""
+        """Sync to the end; after a refusal do what it says and sync again. The last of these syncs.
+
+        It asks the warehouse, as every sync does some hours after the last look, also for a table without news.
+        """
+        self._forget_last_look()
         for _ in range(_REFUSALS):
             process = self.start(*options)
             if process.wait() != _TABLE_FAILED or not self.resolve(process, *options):
@@ -287,6 +291,11 @@ class Table:
         """Let the lease of a dead process end now, as if its time had passed."""
         if self._lock in self.environment.s3.contents(self.bucket):
             self.environment.s3.set_last_modified(self.bucket, self._lock, datetime.now(UTC) - timedelta(minutes=10))
+
+    def _forget_last_look(self) -> None:
+        document = self._heartbeat
+        if document.get("owner") is None and document.pop("unchanged_in", None):
+            self.environment.s3.fill(self.bucket, [self._lock], json.dumps(document).encode())
 
     def lose_lock(self) -> None:
         """Remove the lock document without any process noticing."""
