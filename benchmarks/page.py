@@ -19,7 +19,7 @@ to other programs that do the same work. All of it is measured by one command, h
 ## Measure it yourself
 
 ```sh
-make bench           # everything: about half an hour on two cores
+make bench           # everything: more than half an hour on two cores
 make bench QUICK=1   # fewer rows and figures, some minutes
 ```
 
