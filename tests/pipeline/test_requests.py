@@ -11,10 +11,10 @@ from tests.servers.s3 import S3Server
 from tests.stack import Stack, server_stack
 from wmtui.watermarks import store
 
-IDLE = {"GET": 3, "LIST": 1, "PUT": 2}
-"""Lock document, watermark and last run; the table's folder; the lease and its release."""
+IDLE = {"GET": 4, "LIST": 1, "PUT": 2}
+"""Lock document, watermark before and after the lease, last run; the table's folder; the lease and its release."""
 
-CHANGED = {"GET": 4, "LIST": 2, "PUT": 13}
+CHANGED = {"GET": 6, "LIST": 3, "PUT": 13}
 """Beside those of an idle table the day's load records; the runs; run, part, watermark and journal."""
 
 ONCE_A_PROCESS = Counter(LIST=1)
@@ -51,7 +51,7 @@ def requests(counted: Asked, table: str) -> Counter[str]:
     )
 
 
-def test_a_table_without_news_costs_six_requests_and_nothing_is_asked_of_the_warehouse(
+def test_a_table_without_news_costs_seven_requests_and_nothing_is_asked_of_the_warehouse(
     stack: Stack, s3: S3Server, source_db: Database
 ) -> None:
     counted = asked(stack, s3, source_db, "orders")
@@ -61,7 +61,7 @@ def test_a_table_without_news_costs_six_requests_and_nothing_is_asked_of_the_war
     assert len(counted.statements) <= 9
 
 
-def test_each_further_table_without_news_costs_six_requests_more(
+def test_each_further_table_without_news_costs_seven_requests_more(
     stack: Stack, s3: S3Server, source_db: Database
 ) -> None:
     counted = asked(stack, s3, source_db, "orders", "lines")
@@ -70,7 +70,7 @@ def test_each_further_table_without_news_costs_six_requests_more(
     assert counted.warehouse_connections == 0
 
 
-def test_a_table_with_news_costs_nineteen_requests_and_one_connection_to_each_server(
+def test_a_table_with_news_costs_twenty_two_requests_and_one_connection_to_each_server(
     stack: Stack, s3: S3Server, source_db: Database
 ) -> None:
     stack.insert((2, 1, "b", stack.ago(minutes=2)))

@@ -116,12 +116,16 @@ class Account(Struct):
 
 
 class Job(Scope, frozen=True):
-    """The sync of one table under its lease. asked: the warehouse was asked for the table's loads before the lease."""
+    """The sync of one table under its lease.
+
+    asked, compared: the warehouse was to be asked for the table's loads before the lease, and it answered.
+    """
 
     lease: Lease
     stop: Stop
     account: Account
     asked: bool = True
+    compared: bool = True
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""

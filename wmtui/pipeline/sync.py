@@ -41,7 +41,6 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.store import StoredWatermark
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -70,8 +69,9 @@ def sync_table(
                 stop=stop,
                 account=account,
                 asked=taken.asked,
+                compared=taken.compared,
             )
-            _under_lease(job, taken.stored)
+            _under_lease(job)
     except Exception as failure:  # noqa: BLE001 - the other tables go on
         error = as_wmtui_error(failure)
     result = _result(table, account, error, time.monotonic() - began)
@@ -85,15 +85,15 @@ def sync_table(
 
 
 class _Taken(Struct, frozen=True):
-    """A lease as it was taken. stored: the watermark as it was read before, if no other run had the table since.
+    """A lease as it was taken.
 
-    asked: the warehouse was asked for the table's loads.
+    asked, compared: the warehouse was to be asked for the table's loads, and it answered.
     """
 
     lease: Lease
     heartbeat: Heartbeat
-    stored: StoredWatermark | None
     asked: bool
+    compared: bool
 
 
 def _wait_and_acquire(
@@ -129,47 +129,48 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     before = lease.read(backend.objects, table)  # First: a run that has the table after this changes it.
     if not before.open_to(options.batch):
         raise before.refusal()
-    stored = backend.watermarks.read(table)
-    mark, heartbeat = stored.watermark, before
+    mark, heartbeat = backend.watermarks.read(table).watermark, before
     scope = Scope(table=table, config=config, backend=backend, options=options, heartbeat=heartbeat, emit=emit)
     if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
         scope.tell(complaint, Severity.WARNING)
     refuse_root(scope)
     asked = not looks_unchanged(scope, mark)
-    fence = max(mark.fence, _highest_token(scope, mark) if asked else 0)
+    highest = _highest_token(scope, mark) if asked else None
+    fence, compared = max(mark.fence, highest or 0), highest is not None
     run = new_run_id(backend.clock(), *earlier_runs(heartbeat))
     author, batch = backend.author, options.batch
     held, heartbeat = lease.acquire(
-        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=asked
+        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=compared
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
     token = max(heartbeat.known_token, mark.fence)
     known = replace(heartbeat, document=replace(heartbeat.document, token=token, known_token=None))
-    return _Taken(held, known, stored if heartbeat.etag == before.etag else None, asked)
+    return _Taken(held, known, asked, compared)
 
 
-def _highest_token(scope: Scope, mark: Watermark) -> int:
-    """The highest token the warehouse has seen. A store that was lost or replaced counts on from there, instead of
-    being taken for a run that lags behind; a warehouse that does not answer stops loading, not extracting.
+def _highest_token(scope: Scope, mark: Watermark) -> int | None:
+    """The highest token the warehouse has seen, None where it was not asked or did not answer. A store that was lost or
+    replaced counts on from there, instead of being taken for a run that lags behind; a warehouse that does not answer
+    stops loading, not extracting.
 
     Raises TableError, before anything is written, where reading would double rows because the store is not what the
     warehouse was loaded from.
     """
     if not scope.options.load:
-        return 0
+        return None
     try:
         ledger = read_ledger(scope, mark)
     except WarehouseError:
-        return 0
+        return None
     tell_or_refuse(scope, [finding for finding in ledger.findings if finding.harmful_read])
     return ledger.mine.token
 
 
-def _under_lease(job: Job, stored: StoredWatermark | None) -> None:
+def _under_lease(job: Job) -> None:
     """Sync, note a failure in the watermark, and release the lease with what happened."""
     outcome, error = SyncOutcome.FAILED, None
     try:
-        _extract_and_load(job, stored)
+        _extract_and_load(job)
         outcome = SyncOutcome.SUCCESS
     except Exception as failure:
         outcome = _outcome(failure)
@@ -191,11 +192,12 @@ def _outcome(failure: Exception) -> SyncOutcome:
     return SyncOutcome.REFUSED if isinstance(failure, UsageError | Conflict | NothingSelected) else SyncOutcome.FAILED
 
 
-def _extract_and_load(job: Job, stored: StoredWatermark | None) -> None:
+def _extract_and_load(job: Job) -> None:
     extracting = job.options.extract
     ahead = StagingAhead(job)
     try:
-        mark = job.backend.watermarks.current(job.table, stored, job.heartbeat.document.journalled)
+        # Read again: an edit may have landed before the lease was taken; now it is refused.
+        mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled)
         standing = refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))

@@ -111,16 +111,14 @@ class WatermarkStore:
         """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
-    def current(
-        self, table: TableName, stored: StoredWatermark | None = None, journalled: Json | None = None
-    ) -> Watermark:
+    def current(self, table: TableName, journalled: Json | None = None) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
 
-        stored: as the caller has just read it. journalled: what a run before noted (`journal_note`); a document that
+        journalled: what a run before noted (`journal_note`); a document that
         was not written since is taken as it is.
         """
-        stored, noted = stored or self.read(table), journalled or {}
+        stored, noted = self.read(table), journalled or {}
         if stored.etag is not None and stored.written is not None and noted == _note(stored):
             self._journalled[table] = stored
             return stored.watermark
@@ -272,7 +270,9 @@ class WatermarkStore:
         except ObjectMissing:
             return StoredWatermark(Watermark.new(table), None)
         mark, info = Watermark.decode(table, document.data, key), document.info
-        written = info.last_modified if document.now - info.last_modified >= _DISTINCT_TIMES else None
+        # A file's time can be copied with it; S3 gives every write a time of its own.
+        tells = self._objects.uri("").startswith("s3://")
+        written = info.last_modified if tells and document.now - info.last_modified >= _DISTINCT_TIMES else None
         return StoredWatermark(mark, info.etag, mark.serial, written=written)
 
     def _standing(self, table: TableName) -> StoredWatermark:

@@ -51,7 +51,7 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
         _note_nothing(job, mark, selection, ledger, last)
         return
     refuse_unknown_loads(job, ledger, mark, selection.selected)
-    _tell_asked(job, mark)
+    _settle_token(job, mark, ledger)
     request = build_request(job, mark, selection.selected, ledger, load_id)
     started = job.backend.clock()
     result = _execute(job, request, ledger)
@@ -84,13 +84,13 @@ def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | 
     return ledger, last
 
 
-def _tell_asked(job: Job, mark: Watermark) -> None:
+def _settle_token(job: Job, mark: Watermark, ledger: TableLedger) -> None:
     """Before a load under a token that neither watermark nor lock document call known: the next run would take it for
-    one of a store that was put back, if this process died before it noted the load.
+    one of a store that was put back, if this process died before it noted the load. It is higher than the ledger's.
     """
-    if not job.asked and mark.fence < job.lease.token:
+    if not job.compared and mark.fence < job.lease.token:
         job.lease.note(known_token=None)
-        job.lease.renew()
+        job.lease.raise_token(max(job.lease.token, ledger.mine.token + 1))
 
 
 def _know_warehouse(job: Job, warehouse: str | None) -> None:

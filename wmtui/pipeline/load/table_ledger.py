@@ -108,7 +108,7 @@ def refuse_unknown_loads(scope: Scope, ledger: TableLedger, mark: Watermark, fil
     """Say which files to load have a record that this very warehouse has them. Raises TableError for a table without
     primary key, because it is not known whether their rows are in the target.
     """
-    if not files or scope.options.reprocess or _has_all_recorded(scope, ledger):
+    if not files or scope.options.reprocess:
         return
     since = min(file.last_modified for file in files).date() - timedelta(days=1)
     keys = {file.key for file in files}
@@ -118,12 +118,6 @@ def refuse_unknown_loads(scope: Scope, ledger: TableLedger, mark: Watermark, fil
         if finding.refused:
             raise TargetDoubtful(finding.what, finding.why, finding.next_step)
         scope.tell(f"{finding}; they are loaded again", Severity.WARNING)
-
-
-def _has_all_recorded(scope: Scope, ledger: TableLedger) -> bool:
-    """Whether the newest load in the ledger is the newest that is recorded: it lost none."""
-    recorded = scope.heartbeat.document.recorded_in.get(ledger.known.warehouse or "")
-    return recorded is not None and recorded == ledger.newest_load
 
 
 def unknown_keys(scope: Scope, ledger: TableLedger, mark: Watermark, since: date | None) -> list[str]:
