@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui import layout
 from wmtui.errors import (
@@ -47,7 +48,8 @@ class StoredWatermark(Struct, frozen=True):
     """A watermark as read, with its ETag; None: there is no document.
 
     used: the highest serial known to be in use. known: the content is what the newest change left, or an edit outside.
-    written: when the store took it, aware UTC, if that is so long ago that a later write has another time.
+    written: when the store took it, aware UTC, if that is so long ago that a later write has another time. listed: the
+    journal was asked for newer changes.
     """
 
     watermark: Watermark
@@ -55,6 +57,7 @@ class StoredWatermark(Struct, frozen=True):
     used: int = 0
     known: bool = True
     written: datetime | None = None
+    listed: bool = True
 
 
 class Author(Struct, frozen=True):
@@ -115,12 +118,12 @@ class WatermarkStore:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
 
-        journalled: what a run before noted (`journal_note`); a document that
-        was not written since is taken as it is.
+        journalled: what a run before noted (`journal_note`); a document that was not written since is taken as it is
+        until the first change. One whose newer version was deleted in the bucket looks like that, too.
         """
         stored, noted = self.read(table), journalled or {}
         if stored.etag is not None and stored.written is not None and noted == _note(stored):
-            self._journalled[table] = stored
+            self._journalled[table] = replace(stored, listed=False)
             return stored.watermark
         known = stored.etag is not None and noted.get("etag") == stored.etag
         return self._adopted(table, stored, known=known).watermark
@@ -190,7 +193,7 @@ class WatermarkStore:
             if known is None or based_on is None or known.watermark.fields != based_on.fields:
                 known = None
             current = known or (self._standing(table) if by_hand else self.read(table))
-            stored = known or self._adopted(table, current)
+            stored = known if known and known.listed else self._adopted(table, current, known=known is not None)
             if based_on is not None:
                 if not _is_seen(based_on, current, adopted=stored.watermark is not current.watermark):
                     raise _conflict(based_on, stored.watermark)

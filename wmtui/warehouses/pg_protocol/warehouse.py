@@ -51,7 +51,7 @@ class PgWarehouse(ABC, Generic[_Session]):
     @property
     def address(self) -> str:
         """See Warehouse.address."""
-        return address_of(self._server)
+        return f"{address_of(self._server)}/{self._server.schema}"
 
     @contextmanager
     def on_one_connection(self) -> Iterator[Self]:
