@@ -56,7 +56,7 @@ nothing, so that one that bills by use may sleep. At list price ($0.005 for 1,00
 | 15 minutes | 20.2 million | $48 |
 | hour | 6.0 million | $12 |
 
-A table with news makes 23 requests, and two for each further part. A process begins with some for the store itself.
+A table with news makes 24 requests, and two for each further part. A process begins with some for the store itself.
 
 ## How it is measured
 

@@ -5,22 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.test_unchanged import embedded_again
+from tests.pipeline.test_unchanged import dies, embedded_again, keyless_stack
 from tests.stack import Stack, embedded_stack
 from wmtui.pipeline import sync as sync_module
+from wmtui.runs.load_records import LoadRecords
 from wmtui.watermarks.journal import Journal
-
-
-def keyless_stack(folder: Path) -> Stack:
-    """A table without primary key whose first row was loaded."""
-    stack = embedded_stack(folder)
-    stack.create(key="")
-    stack.reload(orders={"primary_key": []})
-    stack.insert((1, 1, "a", stack.ago(hours=3)))
-    for _ in range(2):
-        stack.sync_one()
-        stack.let_pass(minutes=1)
-    return stack
+from wmtui.watermarks.lease import Lease
 
 
 def ids(stack: Stack) -> list[int]:
@@ -75,6 +65,36 @@ def test_runs_that_only_extract_do_not_hide_that_the_store_was_put_back(tmp_path
     (result,) = stack.sync()
     assert result.error is not None, ids(stack)
     assert "that this store does not know" in str(result.error)
+
+
+def test_rows_that_runs_without_loading_extracted_do_not_hide_that_the_store_was_put_back(tmp_path: Path) -> None:
+    stack = keyless_stack(tmp_path)
+    put_back(stack, tmp_path)
+    for number in range(3, 6):
+        stack.insert((number, number, "c", stack.ago(minutes=90)))
+        stack.let_pass(minutes=5)
+        stack.sync_one(backup_only=True)
+    for _ in range(2):
+        (result,) = stack.sync(redshift_only=True)
+        assert result.error is not None, ids(stack)
+        assert "that this store does not know" in str(result.error)
+    assert ids(stack) == [1, 2]
+
+
+def test_a_process_that_dies_after_it_loaded_news_leaves_no_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = keyless_stack(tmp_path)
+    stack.insert((2, 2, "b", stack.ago(seconds=30)))
+    stack.let_pass(minutes=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(LoadRecords, "add", dies)
+        patch.setattr(Lease, "release", lambda *_, **__: None)
+        stack.sync()
+    assert ids(stack) == [1, 2]
+    stack.let_pass(minutes=5)
+    stack.sync_one()
+    assert ids(stack) == [1, 2]
 
 
 def test_a_warehouse_that_did_not_answer_does_not_hide_that_the_store_was_put_back(tmp_path: Path) -> None:

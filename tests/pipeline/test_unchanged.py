@@ -138,13 +138,7 @@ def test_a_warehouse_that_saw_higher_tokens_gets_one_that_is_higher_still(
 
 @pytest.mark.parametrize("looks", [0, 3])
 def test_a_store_put_back_is_found_out_however_often_it_was_looked_at_since(tmp_path: Path, looks: int) -> None:
-    stack = embedded_stack(tmp_path)
-    stack.create(key="")
-    stack.reload(orders={"primary_key": []})
-    stack.insert((1, 1, "a", stack.ago(hours=3)))
-    for _ in range(2):
-        stack.sync_one()
-        stack.let_pass(minutes=1)
+    stack = keyless_stack(tmp_path)
     shutil.copytree(tmp_path / "lake", tmp_path / "backup")
     kept = stack.source_rows()
     stack.insert((2, 2, "b", stack.ago(hours=2)))
@@ -168,13 +162,7 @@ def test_a_store_put_back_is_found_out_however_often_it_was_looked_at_since(tmp_
 def test_a_process_that_dies_after_it_loaded_a_foreign_file_leaves_no_doubt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = embedded_stack(tmp_path)
-    stack.create(key="")
-    stack.reload(orders={"primary_key": []})
-    stack.insert((1, 1, "a", stack.ago(hours=3)))
-    for _ in range(2):
-        stack.sync_one()
-        stack.let_pass(minutes=1)
+    stack = keyless_stack(tmp_path)
     (part,) = stack.keys()
     objects = stack.service.workspace.objects
     objects.put(part.rpartition("/")[0] + "/foreign.parquet", objects.get(part).data)
@@ -190,6 +178,18 @@ def test_a_process_that_dies_after_it_loaded_a_foreign_file_leaves_no_doubt(
 
 def dies(*_: object) -> None:
     raise RuntimeError("killed")
+
+
+def keyless_stack(folder: Path) -> Stack:
+    """A table without primary key whose first row was loaded."""
+    stack = embedded_stack(folder)
+    stack.create(key="")
+    stack.reload(orders={"primary_key": []})
+    stack.insert((1, 1, "a", stack.ago(hours=3)))
+    for _ in range(2):
+        stack.sync_one()
+        stack.let_pass(minutes=1)
+    return stack
 
 
 def with_token(token: int) -> Callable[..., TableLedger]:

@@ -143,7 +143,7 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
         backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=compared
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
-    token = max(heartbeat.known_token, mark.fence)
+    token = heartbeat.compared_token(mark.fence)
     known = replace(heartbeat, document=replace(heartbeat.document, token=token, known_token=None))
     return _Taken(held, known, asked, compared)
 

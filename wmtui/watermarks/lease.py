@@ -85,11 +85,12 @@ class Heartbeat(Struct, frozen=True):
         """What names the lease, live or dead: the run that took it; None when the table is free."""
         return None if self.document.owner is None else str(self.document.run)
 
-    @property
-    def known_token(self) -> int:
-        """The token of the last run that asked the warehouse: later ones may be fewer than a copy of this store had."""
+    def compared_token(self, fence: int) -> int:
+        """Up to which token this store knows the loads in the warehouse: that of the last run that asked it. Runs since
+        then may be others than the ledger's, if the store was put back. fence: of the watermark.
+        """
         known = self.document.known_token
-        return self.token if known is None else known
+        return max(self.token, fence) if known is None else known
 
     @property
     def batch(self) -> str | None:
@@ -331,7 +332,7 @@ def acquire(
         document = replace(
             heartbeat.document,
             token=token,
-            known_token=None if asked else heartbeat.known_token,
+            known_token=None if asked else heartbeat.compared_token(fence),
             owner=author.actor,
             host=author.host,
             pid=os.getpid(),

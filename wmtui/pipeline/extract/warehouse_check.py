@@ -47,6 +47,5 @@ class WarehouseCheck:
         except WarehouseError:
             return  # It stops loading, not extracting.
         tell_or_refuse(job, [finding for finding in ledger.findings if finding.harmful_read])
-        job.lease.note(known_token=None)
         if ledger.mine.token >= job.lease.token:  # The store was put back to an earlier moment.
             job.lease.raise_token(ledger.mine.token + 1)

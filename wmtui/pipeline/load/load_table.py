@@ -51,7 +51,7 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
         _note_nothing(job, mark, selection, ledger, last)
         return
     refuse_unknown_loads(job, ledger, mark, selection.selected)
-    _settle_token(job, mark, ledger)
+    _settle_token(job, ledger)
     request = build_request(job, mark, selection.selected, ledger, load_id)
     started = job.backend.clock()
     result = _execute(job, request, ledger)
@@ -84,11 +84,11 @@ def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | 
     return ledger, last
 
 
-def _settle_token(job: Job, mark: Watermark, ledger: TableLedger) -> None:
-    """Before a load under a token that neither watermark nor lock document call known: the next run would take it for
-    one of a store that was put back, if this process died before it noted the load. It is higher than the ledger's.
+def _settle_token(job: Job, ledger: TableLedger) -> None:
+    """Before a load under a token that the lock document does not call known: the next run would take it for one of a
+    store that was put back, if this process died before it noted the load. It is higher than the ledger's.
     """
-    if not job.compared and mark.fence < job.lease.token:
+    if not job.compared:
         job.lease.note(known_token=None)
         job.lease.raise_token(max(job.lease.token, ledger.mine.token + 1))
 

@@ -70,7 +70,7 @@ def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
         root=root,
         keyless=not config.primary_key,
         epoch=mark.epoch,
-        token=scope.heartbeat.token if isinstance(scope, Job) else max(mark.fence, scope.heartbeat.known_token),
+        token=scope.heartbeat.token if isinstance(scope, Job) else scope.heartbeat.compared_token(mark.fence),
         known_root=identity is None or identity.knows(root),
         reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
         may_shrink=config.target_may_shrink,
