@@ -404,7 +404,7 @@ def test_the_example_of_a_lock_document_is_free_and_a_lease_on_it_keeps_what_it_
     held, _ = lease.acquire(objects, utc_now, Author("a", "h"), TABLE, "0198a77cf1006b1795")
     held.release()
     after = json.loads(objects.get(layout.lock_key(TABLE)).data)
-    changed = {"token": before["token"] + 1, "known_token": before["token"]}
+    changed = {"token": before["token"] + 1, "compared_in": {"": before["token"]}}
     assert after == {**before, **changed, "write_id": after["write_id"], "renewed": after["renewed"]}
 
 

@@ -29,7 +29,7 @@ embedded = pytest.mark.pipeline("embedded")
 
 _CHANGED_BY_ANY_RUN = (
     "token",
-    "known_token",
+    "compared_in",
     "last_run",
     "renewed",
     "write_id",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.test_unchanged import dies, embedded_again, keyless_stack
+from tests.pipeline.test_whose_rows import two_profiles, use
 from tests.stack import Stack, embedded_stack
 from wmtui.pipeline import sync as sync_module
 from wmtui.runs.load_records import LoadRecords
@@ -180,3 +181,21 @@ def test_a_foreign_file_in_a_keyed_store_that_was_put_back_is_loaded_at_once(tmp
     stack.source(f"DELETE FROM {stack.schema}.orders WHERE id = 2")
     foreign_file(stack)
     assert stack.sync_one().rows_loaded == 1
+
+
+def test_loads_into_another_warehouse_do_not_hide_that_the_store_was_put_back(tmp_path: Path) -> None:
+    stack = keyless_stack(tmp_path)
+    two_profiles(stack, tmp_path)
+    use(stack, "test")
+    put_back(stack, tmp_path)
+    use(stack, "second")
+    for number in range(3, 5):
+        stack.insert((number, number, "c", stack.ago(minutes=90)))
+        stack.let_pass(minutes=5)
+        stack.sync_one()
+    use(stack, "test")
+    for _ in range(2):
+        (result,) = stack.sync()
+        assert result.error is not None, ids(stack)
+        assert "that this store does not know" in str(result.error)
+    assert ids(stack) == [1, 2]

@@ -1,4 +1,4 @@
-"""Whether anything can be loaded that was not there at the last look: if not, nobody need ask what was loaded.
+"""Whether anything can be loaded that was not there at the last look: if not, no sync need ask what was loaded.
 
 A sync that ends with nothing left to load notes what it judged by, and a digest of the files it saw. While both are the
 same, so is its judgement. Files of earlier days, and those in no day folder, are looked for as often as a table's

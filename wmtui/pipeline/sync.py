@@ -31,7 +31,7 @@ from wmtui.pipeline.context import Account, Backend, Job, Scope, SyncOptions, le
 from wmtui.pipeline.extract.extract_table import extract_table
 from wmtui.pipeline.load.load_table import load_table
 from wmtui.pipeline.load.staging_ahead import StagingAhead
-from wmtui.pipeline.load.table_ledger import read_ledger, refuse_root, tell_or_refuse
+from wmtui.pipeline.load.table_ledger import TableLedger, read_ledger, refuse_root, tell_or_refuse
 from wmtui.pipeline.load.unchanged_files import looks_unchanged
 from wmtui.runs.run_document import new_run_id, refuse_incomplete_copy
 from wmtui.texts import format_duration
@@ -135,35 +135,31 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
         scope.tell(complaint, Severity.WARNING)
     refuse_root(scope)
     asked = not looks_unchanged(scope, mark)
-    highest = _highest_token(scope, mark) if asked else None
-    fence, compared = max(mark.fence, highest or 0), highest is not None
+    ledger = _compare(scope, mark) if asked and options.load else None
+    fence, compared = (mark.fence, None) if ledger is None else (max(mark.fence, ledger.mine.token), ledger.warehouse)
     run = new_run_id(backend.clock(), *earlier_runs(heartbeat))
     author, batch = backend.author, options.batch
     held, heartbeat = lease.acquire(
-        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, asked=compared
+        backend.objects, backend.clock, author, table, run, fence=fence, batch=batch, found=before, compared=compared
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
-    token = heartbeat.compared_token(mark.fence)
-    known = replace(heartbeat, document=replace(heartbeat.document, token=token, known_token=None))
-    return _Taken(held, known, asked, compared)
+    known = replace(heartbeat.document, compared_in=heartbeat.compared_in(mark.fence))
+    return _Taken(held, replace(heartbeat, document=known), asked, compared is not None)
 
 
-def _highest_token(scope: Scope, mark: Watermark) -> int | None:
-    """The highest token the warehouse has seen, None where it was not asked or did not answer. A store that was lost or
-    replaced counts on from there, instead of being taken for a run that lags behind; a warehouse that does not answer
-    stops loading, not extracting.
+def _compare(scope: Scope, mark: Watermark) -> TableLedger | None:
+    """What the warehouse has of the table; None where it did not answer, which stops loading, not extracting. A store
+    that was lost or replaced counts on from its highest token, instead of being taken for a run that lags behind.
 
     Raises TableError, before anything is written, where reading would double rows because the store is not what the
     warehouse was loaded from.
     """
-    if not scope.options.load:
-        return None
     try:
         ledger = read_ledger(scope, mark)
     except WarehouseError:
         return None
     tell_or_refuse(scope, [finding for finding in ledger.findings if finding.harmful_read])
-    return ledger.mine.token
+    return ledger
 
 
 def _under_lease(job: Job) -> None:

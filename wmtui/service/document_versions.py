@@ -31,5 +31,5 @@ class Versions(Struct, frozen=True):
         ]
 
     def is_same_system_watermark(self, before: "Versions") -> bool:
-        """Nobody moved the system watermark since."""
+        """The system watermark was not moved since."""
         return self.etags.get(layout.SYSTEM_WATERMARK) == before.etags.get(layout.SYSTEM_WATERMARK)

@@ -111,7 +111,7 @@ class Overview:
         return replace(look, status=status, waiting=files.waiting, listed_at=selection.whole_at)
 
     def versions(self) -> Versions | None:
-        """Of all documents, for `look_again`; None where nobody may list them. Raises StoreError."""
+        """Of all documents, for `look_again`; None where they may not be listed. Raises StoreError."""
         try:
             return Versions.read(self._workspace.objects)
         except StoreDenied:  # Where nothing may be read, reading says so.

@@ -91,7 +91,7 @@ class Ownership:
             return Accepted(mark, ())
         fence = max(mark.fence, ledger.mine.token)
         run = new_run_id(w.clock(), *earlier_runs(heartbeat))
-        held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=fence, asked=True)
+        held, _ = lease.acquire(w.objects, w.clock, w.author, table, run, fence=fence, compared=ledger.warehouse)
         held.set_phase("accepting")
         try:
             w.warehouse.accept(scope.feed, token=held.token, run=held.run, moved_from=moved_from)

@@ -19,7 +19,7 @@ Tell = Callable[[str, Severity], None]
 
 
 def silent(_text: str, _severity: Severity) -> None:
-    """Takes a line for nobody."""
+    """Takes a line and drops it."""
 
 
 FUTURE = timedelta(minutes=5)

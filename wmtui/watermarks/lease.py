@@ -48,6 +48,7 @@ _NO_HOLDER: Json = {
     name: getattr(LockDocument(), name)
     for name in ("owner", "host", "pid", "run", "phase", "rows", "acquired", "batch", "held_since")
 }
+_OTHERS = ""
 _BESIDE = ("last_verified",)
 """What others note in the lock document of a table that a run holds; the run keeps it."""
 
@@ -85,12 +86,17 @@ class Heartbeat(Struct, frozen=True):
         """What names the lease, live or dead: the run that took it; None when the table is free."""
         return None if self.document.owner is None else str(self.document.run)
 
-    def compared_token(self, fence: int) -> int:
-        """Up to which token this store knows the loads in the warehouse: that of the last run that asked it. Runs since
-        then may be others than the ledger's, if the store was put back. fence: of the watermark.
+    def compared_in(self, fence: int) -> dict[str, int]:
+        """By the id of a warehouse, "" for every other one: up to which token this store knows the loads in it, which
+        is that of the last run that compared them. Runs since then may be others than the ledger's, if the store was
+        put back. fence: of the watermark.
         """
-        known = self.document.known_token
-        return max(self.token, fence) if known is None else known
+        return self.document.compared_in or {_OTHERS: max(self.token, fence)}
+
+    def compared_token(self, warehouse: str | None, fence: int) -> int:
+        """Up to which token this store knows the loads in a warehouse; fence: of the watermark."""
+        known = self.compared_in(fence)
+        return known.get(warehouse or _OTHERS, known.get(_OTHERS, 0))
 
     @property
     def batch(self) -> str | None:
@@ -309,13 +315,13 @@ def acquire(
     fence: int = 0,
     batch: Batch | None = None,
     found: Heartbeat | None = None,
-    asked: bool = False,
+    compared: str | None = None,
 ) -> tuple[Lease, Heartbeat]:
     """Take the table's lease by conditional create or takeover; returns it and the heartbeat found.
 
     fence: the highest token the watermark has seen; the new one is higher even if the lock document was lost.
     found: the lock document as the caller has just read it; where that is returned, no other run had the table since.
-    asked: the warehouse was asked which loads it has.
+    compared: the id of a warehouse whose loads were compared with this store, "" for one that has none yet.
     batch: whose earlier try is not waited for. Raises LeaseHeld while another holds it, Unreadable, and Conflict when
     others keep being quicker.
     """
@@ -332,7 +338,7 @@ def acquire(
         document = replace(
             heartbeat.document,
             token=token,
-            known_token=None if asked else heartbeat.compared_token(fence),
+            compared_in=heartbeat.compared_in(fence) | ({} if compared is None else {compared: token}),
             owner=author.actor,
             host=author.host,
             pid=os.getpid(),

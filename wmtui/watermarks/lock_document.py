@@ -6,7 +6,7 @@ By a sync at its end, for `status`: last_run, last_success.
 By an extraction, for the next one: committed_run, newest_key, extracted_to, extracted_behind, extracted_from,
 clock_read, clock_back, held_by.
 By a load, for the next one and for previews: recorded_in, settled_in, listed_in, target_columns.
-By a sync at its end, for the next one: journalled, unchanged_in; at its beginning: known_token.
+By a sync at its end, for the next one: journalled, unchanged_in; before it loads: compared_in.
 By decisions about single files, for selection: decisions. A table without any costs no request.
 By a comparison with the source, beside a lease too, for `status`: last_verified.
 
@@ -67,17 +67,17 @@ class Broken(Struct, frozen=True):
 class LockDocument(Struct, frozen=True, kw_only=True):
     """One table's lock document; times are aware UTC, None: not noted.
 
-    owner None: the table is free. known_token: the last token whose run asked the warehouse what is loaded; None:
-    `token`. extracted_to: up to where the source was read after the position
+    owner None: the table is free. extracted_to: up to where the source was read after the position
     `extracted_behind`; extracted_from: below it rows could not appear any more. clock_back: the position at which the
     source's clock was seen to have gone back. decisions: serial of the decisions about files; None: not known.
     recorded_in, settled_in, listed_in, unchanged_in: by the id of a warehouse. target_columns: by profile.
+    compared_in: by the id of a warehouse, the last token whose run compared what that has with this store; "" stands
+    for every other one. Empty: no run looked.
     last_verified: by the id of a warehouse. journalled: the watermark's document of which all changes are in the
     journal. extra: fields of other versions.
     """
 
     token: int = 0
-    known_token: int | None = None
     owner: str | None = None
     host: str | None = None
     pid: int | None = None
@@ -104,6 +104,7 @@ class LockDocument(Struct, frozen=True, kw_only=True):
     settled_in: dict[str, Json] = {}
     listed_in: dict[str, Json] = {}
     unchanged_in: dict[str, Json] = {}
+    compared_in: dict[str, int] = {}
     journalled: Json = {}
     target_columns: dict[str, Json] = {}
     broken: Broken | None = None
@@ -139,12 +140,12 @@ class LockDocument(Struct, frozen=True, kw_only=True):
 
 _OPTIONAL = frozenset(
     (
-        "known_token",
         "committed_run",
         "recorded_in",
         "settled_in",
         "listed_in",
         "unchanged_in",
+        "compared_in",
         "journalled",
         "target_columns",
         "broken",
@@ -200,6 +201,11 @@ def _texts(value: Any) -> dict[str, str]:
     return {name: text for name, text in items.items() if isinstance(text, str)}
 
 
+def _counts(value: Any) -> dict[str, int]:
+    items = value if isinstance(value, dict) else {}
+    return {name: count for name, count in items.items() if not wrong_count(name, count)}
+
+
 def _objects(value: Any) -> dict[str, Json]:
     items = value if isinstance(value, dict) else {}
     return {name: item for name, item in items.items() if isinstance(item, dict)}
@@ -236,7 +242,6 @@ def _broken(value: Any) -> Broken | None:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "token": _count,
-    "known_token": _number,
     "owner": _name,
     "host": _name,
     "pid": _number,
@@ -263,6 +268,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "settled_in": _objects,
     "listed_in": _objects,
     "unchanged_in": _objects,
+    "compared_in": _counts,
     "journalled": _object,
     "target_columns": _objects,
     "broken": _broken,

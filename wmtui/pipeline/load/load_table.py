@@ -13,7 +13,7 @@ from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.load.file_reader import open_footer, open_part
 from wmtui.pipeline.load.load_report import report_added_columns, report_selection
 from wmtui.pipeline.load.load_request import build_request
-from wmtui.pipeline.load.lock_notes import LoadEnd, note_recorded, note_settled, recorded_loads
+from wmtui.pipeline.load.lock_notes import LoadEnd, note_compared, note_recorded, note_settled, recorded_loads
 from wmtui.pipeline.load.missing_files import refuse_lost, refuse_replaced
 from wmtui.pipeline.load.refused_rows import explain_refusal
 from wmtui.pipeline.load.table_ledger import (
@@ -58,6 +58,7 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.feed).warehouse
     _know_warehouse(job, warehouse)
+    note_compared(job, warehouse, job.lease.token)
     if result.loaded:
         LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
         note_recorded(job, warehouse, request.load_id)
@@ -89,8 +90,9 @@ def _settle_token(job: Job, ledger: TableLedger) -> None:
     store that was put back, if this process died before it noted the load. It is higher than the ledger's.
     """
     if not job.compared:
-        job.lease.note(known_token=None)
-        job.lease.raise_token(max(job.lease.token, ledger.mine.token + 1))
+        token = max(job.lease.token, ledger.mine.token + 1)
+        note_compared(job, ledger.known.warehouse, token)
+        job.lease.raise_token(token)
 
 
 def _know_warehouse(job: Job, warehouse: str | None) -> None:

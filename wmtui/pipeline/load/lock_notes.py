@@ -91,3 +91,8 @@ def note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None:
     """Note up to which load all of them are recorded, so that later runs need not look."""
     if warehouse is not None and load_id is not None:
         job.lease.note(recorded_in={**recorded_loads(job.heartbeat), warehouse: load_id})
+
+
+def note_compared(job: Job, warehouse: str | None, token: int) -> None:
+    """Note up to which token this store knows the loads in a warehouse: a higher one in its ledger is a doubt."""
+    job.lease.note(compared_in={**job.heartbeat.document.compared_in, warehouse or "": token})

@@ -9,7 +9,7 @@ from wmtui.errors import TargetDoubtful
 from wmtui.events import Severity
 from wmtui.files.selection import LedgerLoads
 from wmtui.files.verdicts import Candidate
-from wmtui.pipeline.context import Job, Scope
+from wmtui.pipeline.context import Scope
 from wmtui.pipeline.load.ledger_findings import (
     Finding,
     LedgerFacts,
@@ -36,6 +36,11 @@ class TableLedger(Struct, frozen=True):
     mine: OwnedLoads
     facts: LedgerFacts
     findings: tuple[Finding, ...]
+
+    @property
+    def warehouse(self) -> str:
+        """The warehouse's id, empty before the first load into it."""
+        return self.known.warehouse or ""
 
     @property
     def newest_load(self) -> str | None:
@@ -70,7 +75,7 @@ def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
         root=root,
         keyless=not config.primary_key,
         epoch=mark.epoch,
-        token=scope.heartbeat.token if isinstance(scope, Job) else scope.heartbeat.compared_token(mark.fence),
+        token=scope.heartbeat.compared_token(known.warehouse, mark.fence),
         known_root=identity is None or identity.knows(root),
         reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
         may_shrink=config.target_may_shrink,
