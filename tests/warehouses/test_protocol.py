@@ -23,7 +23,7 @@ NAMES = {"postgres": "PostgreSQL", "redshift": "Redshift", "duckdb": "DuckDB"}
 COLUMNS = {"postgres": 1, "redshift": 2, "duckdb": 3}
 """Of the table that says in what warehouses differ."""
 CATALOGUE = re.compile(
-    r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A(SET (?!LOCAL)|ANALYZE)"
+    r"pg_(class|attribute|namespace|trigger|backend_pid)|duckdb_|current_database|\A((?:RE)?SET (?!LOCAL)|ANALYZE)"
 )
 
 
@@ -91,12 +91,15 @@ def test_a_load_sends_the_statements_of_the_page_in_their_order(bench: Bench, se
     assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements(NAMES[bench.kind])
 
 
-def test_a_first_load_into_postgresql_sends_the_statements_of_the_page(pg_bench: Bench, sent: list[str]) -> None:
-    pg_bench.load(pg_bench.file(rows((1, at(1), "a"))), table="shop.other", target="other")
-    file = pg_bench.file(rows((2, at(1), "a")))
+@pytest.mark.parametrize("bench", ["postgres", "duckdb"], indirect=True)
+def test_a_first_load_sends_the_statements_of_the_page(bench: Bench, sent: list[str]) -> None:
+    bench.load(bench.file(rows((1, at(1), "a"))), table="shop.other", target="other")
+    file = bench.file(rows((2, at(1), "a")))
     sent.clear()
-    pg_bench.load(file, load_id="load2", one_run=True)
-    assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements("PostgreSQL, first load")
+    bench.load(file, load_id="load2", one_run=True)
+    assert [_as_on_the_page(each) for each in sent if _shown(each)] == page.statements(
+        f"{NAMES[bench.kind]}, first load"
+    )
 
 
 def _shown(statement: str) -> bool:

@@ -1,8 +1,9 @@
 """One connection to a DuckDB file, and the statements that DuckDB has otherwise."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -12,12 +13,15 @@ from wmtui.model import Clock
 from wmtui.warehouses.ledger_state import TargetState
 from wmtui.warehouses.load.session import StreamSession
 from wmtui.warehouses.load.statements import Staging, Statements, count_staged, into_staging, keep_newest
-from wmtui.warehouses.quoting import Insert, fill, quote
+from wmtui.warehouses.quoting import Insert, columns_list, fill, quote
 from wmtui.warehouses.read_columns import ReadColumn
 from wmtui.warehouses.target import Columns, TargetColumn, TargetTable
 
 SCHEMA = "main"
 _READING_MEMORY = "SET memory_limit = '64MB'"
+_HELD = "SELECT CAST(coalesce(sum(memory_usage_bytes), 0) AS BIGINT) FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
+"""Bytes that are not blocks of tables: indexes, and what is under way."""
+_KEPT = 32 * 2**20
 
 
 class DuckDBStatements(Statements):
@@ -134,14 +138,44 @@ class DuckDBSession(StreamSession):
         """Nothing: who makes the ledger is alone in the file."""
 
     def copy(self, staging: Staging, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
-        names = into_staging(staging, columns)
-        rows = 0
-        for batch in batches:
-            numbered = batch.rename_columns([str(number) for number in range(batch.num_columns)])
-            self._connection.register("wmtui_batch", numbered)
-            rows += self._connection.execute(f"INSERT INTO {names} FROM wmtui_batch").fetchall()[0][0]
-            self._connection.unregister("wmtui_batch")
+        return self._insert(into_staging(staging, columns), batches)
+
+    def copy_into(self, target: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append batches to a target, and return how many rows arrived."""
+        return self._insert(f"{self.statements.target(target)} ({columns_list(columns)})", batches)
+
+    def _insert(self, into: str, batches: Iterable[pa.RecordBatch]) -> int:
+        """All batches in one statement, by which DuckDB writes full row groups into the file as they come."""
+        stream = _Stream(batches)
+        if stream.reader is None:
+            return 0
+        self._connection.register("wmtui_batch", stream.reader)
+        try:
+            rows = self.change(f"INSERT INTO {into} FROM wmtui_batch")
+        except duckdb.Error:
+            if stream.failure is not None:
+                raise stream.failure from None
+            raise
+        self._connection.unregister("wmtui_batch")
         return rows
+
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """One thread meanwhile: each further one would hold row groups that wait for their turn."""
+        self.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.execute("RESET threads")
+
+    def forget_blocks(self) -> None:
+        """Give back the memory of blocks that are in the file. DuckDB keeps them for readers until it has no more."""
+        with closing(self._connection.cursor()) as other, suppress(duckdb.OutOfMemoryException):
+            try:
+                ((held,),) = other.execute(_HELD).fetchall()
+                other.execute(f"SET memory_limit = '{held + _KEPT}B'")
+            finally:
+                other.execute("RESET memory_limit")
 
     def read(self, target: str, columns: Sequence[ReadColumn], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every row; what Arrow has no exact type for as text. In little memory, unless rows are so long that DuckDB,
@@ -160,3 +194,30 @@ class DuckDBSession(StreamSession):
 
     def now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+
+class _Stream:
+    """Batches as DuckDB takes them. reader: None where there are none. failure: what their reading raised, of which
+    DuckDB only has the words.
+    """
+
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self._batches = iter(batches)
+        self.failure: BaseException | None = None
+        self.reader: pa.RecordBatchReader | None = None
+        first = next(self._batches, None)
+        if first is not None:
+            numbered = _numbered(first)
+            self.reader = pa.RecordBatchReader.from_batches(numbered.schema, chain([numbered], self._others()))
+
+    def _others(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from map(_numbered, self._batches)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+def _numbered(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With numbers for names, of which DuckDB would take two that differ in case alone for one."""
+    return batch.rename_columns([str(number) for number in range(batch.num_columns)])

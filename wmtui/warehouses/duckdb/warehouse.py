@@ -4,7 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -15,6 +15,7 @@ import pyarrow as pa
 from wmtui.config import DuckDBConfig
 from wmtui.errors import LoadRefused, TargetUnreadable, WarehouseError, WmtuiError
 from wmtui.model import Check, Clock, Level
+from wmtui.warehouses.duckdb.building import NOT_BUILDABLE, build
 from wmtui.warehouses.duckdb.session import SCHEMA, DuckDBSession
 from wmtui.warehouses.ledger import ledger
 from wmtui.warehouses.ledger_state import Feed, KnownLoads
@@ -90,12 +91,29 @@ class DuckDBWarehouse:
         on_staged: OnStaged,
         pause: Pause = time.sleep,  # noqa: ARG002 - Merges of one process wait for each other, none conflicts.
     ) -> LoadResult:
-        """Stage beside other loads of this process, merge one at a time into a target."""
+        """Build a target that is not there. Else stage beside other loads of this process, and merge one at a time."""
         with self._session(loads=True) as session:
             self._prepare_ledger(session)
+            if result := self._build(session, request, open_part, on_staged):
+                return result
             staged = stage(session, request, open_part, on_staged)
             with self._lock(session, request.target), session.transaction():
                 return merge(session, request, staged, unstage_loaded)
+
+    def _build(
+        self, session: DuckDBSession, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged
+    ) -> LoadResult | None:
+        """Make the target of the files. None: they are to be staged, it is there, or another load is at it."""
+        lock = self._lock(session, request.target)
+        wanted = request.files and request.each_key_once and not session.columns(request.target)
+        if not wanted or not lock.acquire(blocking=False):
+            return None
+        try:
+            with suppress(*NOT_BUILDABLE), session.in_order(), session.transaction():
+                return build(session, request, open_part, on_staged)
+        finally:
+            lock.release()
+        return None
 
     def stage_ahead(self, request: LoadRequest, number: int, file: LoadFile, rows: pa.Table) -> None:
         """See Warehouse.stage_ahead."""

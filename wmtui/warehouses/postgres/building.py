@@ -8,24 +8,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import psycopg
-from msgspec.structs import replace
 from psycopg import errors as pg
 
-from wmtui.warehouses.ledger.ledger import check_fence, fence_after, loaded_before, write_fence, write_ledger
-from wmtui.warehouses.load.columns import Target, map_columns, renamed
+from wmtui.warehouses.ledger.ledger import check_fence, loaded_before
+from wmtui.warehouses.load.building import NotBuilt, record_built, shape_of
 from wmtui.warehouses.load.merge import begin
 from wmtui.warehouses.load.part_reader import Part, rows_of, staging_batches
-from wmtui.warehouses.load.staging import check_row_count, file_named, included_schema, merge_columns
+from wmtui.warehouses.load.staging import check_row_count
 from wmtui.warehouses.load.statements import building_name, count_rows, drop_staging
 from wmtui.warehouses.load_request import LoadFile, LoadRequest, LoadResult, OnStaged, OpenPart
 from wmtui.warehouses.postgres.session import PostgresSession
+from wmtui.warehouses.target import Columns
 
 NOT_BUILDABLE = (pg.UniqueViolation, pg.DuplicateTable)
 """A key came twice; something has the target's name by now."""
-
-
-class NotBuilt(Exception):
-    """The table cannot become the target: the files are staged instead."""
 
 
 class TargetBuilder:
@@ -35,7 +31,7 @@ class TargetBuilder:
         self._session = session
         self.name = building_name(request.feed, request.load_id)
         self.table = session.statements.beside(request.target, self.name)
-        self.columns: dict[str, str] = {}
+        self.columns: Columns = {}
         self.primary_key: tuple[str, ...] = ()
         self._request = request
         self._rows: dict[tuple[str, str], int] = {}
@@ -45,21 +41,16 @@ class TargetBuilder:
         what it promised, NotBuilt for one whose columns are not those of the first.
         """
         request, session = self._request, self._session
-        with file_named(file):
-            schema = included_schema(part, request.naming)
-            absent = Target(request.target, {}, session.statements)
-            target = absent.with_columns(absent.lacking(renamed(schema, request.naming)))
-            mappings = map_columns(schema, target, request.naming)
-            key, _ = merge_columns(request, target.columns, mappings)
-        names = [mapping.column for mapping in mappings]
-        columns = {name: target.columns[name] for name in names}
+        shape = shape_of(session, request, file, part)
         if not self._rows:
-            self.columns, self.primary_key = columns, key
+            self.columns, self.primary_key = shape.columns, shape.primary_key
+            columns, key = shape.columns, shape.primary_key
             session.execute(session.statements.create_building(request.target, self.name, columns, key))
-        elif columns != self.columns:
+        elif shape.columns != self.columns:
             raise NotBuilt
-        batches = (batch.select(names) for batch in staging_batches(file, 0, part, mappings, key))
-        rows = session.copy_into(self.table, names, list(columns.values()), batches)
+        staged = staging_batches(file, 0, part, shape.mappings, shape.primary_key)
+        batches = (batch.select(shape.names) for batch in staged)
+        rows = session.copy_into(self.table, shape.names, list(shape.columns.values()), batches)
         check_row_count([file], rows, rows_of(part) if file.rows is None else file.rows)
         self._rows[file.key, file.etag] = rows
         return rows
@@ -90,24 +81,14 @@ def become_target(session: PostgresSession, request: LoadRequest, builder: Targe
     """
     statements, target = session.statements, request.target
     fresh = {file: builder.rows(file) for file in request.files}
-    rows = sum(fresh.values())
-    _verify(session, builder, rows)
+    _verify(session, builder, sum(fresh.values()))
     known = begin(session, request)
     if loaded_before(session, request) or session.columns(target):
         raise NotBuilt
     session.execute(statements.rename_building(target, builder.name))
     if builder.primary_key:
         session.execute(statements.add_primary_key(target, builder.primary_key))
-    write_ledger(session, request, fresh)
-    left = fence_after(request, known)
-    left = replace(
-        left,
-        target_id=session.state(target, count=False).id,
-        target_rows=None if request.target_rows is None else rows,
-        columns=tuple(dict.fromkeys((*left.columns, *builder.columns))),
-    )
-    write_fence(session, request, known, left)
-    return LoadResult(request.files, (), rows)
+    return record_built(session, request, known, builder.columns, fresh)
 
 
 def _verify(session: PostgresSession, builder: TargetBuilder, promised: int) -> None:

@@ -11,6 +11,7 @@ from psycopg import errors as pg
 
 from wmtui.config import PostgresConfig
 from wmtui.errors import TargetChanged
+from wmtui.warehouses.load.building import NotBuilt
 from wmtui.warehouses.load.merge import unstage_loaded
 from wmtui.warehouses.load.staging import StreamStager, stage
 from wmtui.warehouses.load.statements import Statements
@@ -20,7 +21,6 @@ from wmtui.warehouses.pg_protocol.session import SYSTEM_COLUMNS
 from wmtui.warehouses.pg_protocol.warehouse import PgWarehouse
 from wmtui.warehouses.postgres.building import (
     NOT_BUILDABLE,
-    NotBuilt,
     TargetBuilder,
     become_target,
     drop_leftovers,
