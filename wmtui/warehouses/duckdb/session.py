@@ -161,15 +161,20 @@ class DuckDBSession(StreamSession):
 
     @contextmanager
     def in_order(self) -> Iterator[None]:
-        """One thread meanwhile: each further one would hold row groups that wait for their turn."""
+        """One thread meanwhile, and each row group written when it is full: others would be held in memory."""
+        with suppress(duckdb.CatalogException):  # Releases that do not have it write each of them anyway.
+            self.execute("SET write_buffer_row_group_count = 1")
         self.execute("SET threads = 1")
         try:
             yield
         finally:
             self.execute("RESET threads")
+            with suppress(duckdb.CatalogException):
+                self.execute("RESET write_buffer_row_group_count")
 
     def forget_blocks(self) -> None:
-        """Give back the memory of blocks that are in the file. DuckDB keeps them for readers until it has no more."""
+        """Give back memory that is kept for later use: of blocks that are in the file, and of batches that are gone."""
+        pa.default_memory_pool().release_unused()
         with closing(self._connection.cursor()) as other, suppress(duckdb.OutOfMemoryException):
             try:
                 ((held,),) = other.execute(_HELD).fetchall()
