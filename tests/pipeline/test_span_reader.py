@@ -20,7 +20,7 @@ from wmtui.errors import (
     SourceError,
     UnsupportedValue,
 )
-from wmtui.events import Message, Severity
+from wmtui.events import Event, Message, Progress, Severity
 from wmtui.model import Order, Position, Span, Strategy
 from wmtui.pipeline.extract import part_writer, span_reader
 from wmtui.pipeline.extract.overlap import digests, known_rows
@@ -117,6 +117,21 @@ def test_a_limit_cuts_the_rows_of_the_window_and_the_run_is_not_complete(bench: 
     assert source.spans == []
 
 
+def test_with_a_limit_nothing_is_read_beyond_it(bench: Bench) -> None:
+    handed_on = []
+
+    class Counting(FakeSource):
+        def read(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
+            for found in super().read(*arguments):
+                handed_on.append(found)
+                yield found
+
+    source = Counting([batch((1, at(1))), batch((2, at(2))), batch((3, at(3)))])
+    extract = bench.extract(source, bench.fresh(planned(MAIN)), bench.with_options(limit=2))
+    extract.read((0, MAIN))
+    assert len(handed_on) == 2
+
+
 def test_a_limit_that_is_not_reached_changes_nothing(bench: Bench) -> None:
     extract = bench.extract(FakeSource([batch((1, at(1)))]), bench.fresh(planned(MAIN)), bench.with_options(limit=2))
     extract.read((0, MAIN))
@@ -137,15 +152,13 @@ def test_a_limit_does_not_count_rows_of_the_overlap(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("part_per_batch")
 def test_a_request_to_stop_is_noticed_at_the_next_batch(bench: Bench) -> None:
-    class Stopping(FakeSource):
-        def read(self, *arguments: Any) -> Iterator[pa.RecordBatch]:
-            for number, found in enumerate(super().read(*arguments)):
-                if number == 1:
-                    bench.job.stop.request()
-                yield found
+    def stop_after_the_first(event: Event) -> None:
+        if isinstance(event, Progress) and event.rows == 1:
+            bench.job.stop.request()
 
-    source = Stopping([batch((1, at(1))), batch((2, at(2))), batch((3, at(3)))])
-    extract = bench.extract(source, bench.fresh(planned(MAIN)))
+    source = FakeSource([batch((1, at(1))), batch((2, at(2))), batch((3, at(3)))])
+    job = replace(bench.job, emit=stop_after_the_first)
+    extract = bench.extract(source, bench.fresh(planned(MAIN)), job)
     with pytest.raises(Interrupted):
         extract.read((0, MAIN))
     extract.commit()

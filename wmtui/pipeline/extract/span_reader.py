@@ -18,6 +18,7 @@ from wmtui.pipeline.extract.overlap import RowDigests, unread
 from wmtui.pipeline.extract.part_writer import Chunk, ChunkBuilder
 from wmtui.pipeline.extract.plan import is_overlap
 from wmtui.pipeline.extract.run_writer import RunWriter
+from wmtui.pipeline.read_ahead import read_ahead
 from wmtui.pipeline.target_check import required_columns
 from wmtui.sources import SourceConnection, SourceTable
 from wmtui.sources.cursor import column_time
@@ -25,6 +26,9 @@ from wmtui.warehouses import TargetTable
 
 BATCH_ROWS = 10_000
 """Rows a reader hands on at once; small enough to stop quickly, large enough that a call costs nothing per row."""
+
+AHEAD_BYTES = 32 * 2**20
+"""Of rows that were read and wait: those of about one statement."""
 
 
 class SpanReader:
@@ -163,4 +167,6 @@ class SpanReader:
         self._job.progress(Phase.EXTRACTING, rows, parts)
 
     def _batches(self, source: SourceConnection, span: Span) -> Generator[pa.RecordBatch, None, None]:
-        yield from source.read(self._table, span, BATCH_ROWS, self._job.tell)
+        """In a thread that reads ahead, unless a limit says after which row to stop: nothing is to be read in vain."""
+        batches = source.read(self._table, span, BATCH_ROWS, self._job.tell)
+        yield from batches if self._left is not None else read_ahead(batches, AHEAD_BYTES)
