@@ -58,7 +58,18 @@ def test_a_table_without_news_costs_seven_requests_and_nothing_is_asked_of_the_w
     assert requests(counted, "orders") == Counter(IDLE) + ONCE_A_PROCESS
     assert (counted.warehouse_connections, counted.warehouse) == (0, [])
     assert counted.source_connections == 1
-    assert len(counted.statements) <= 9
+    assert len(counted.statements) <= 6
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_a_table_without_news_costs_six_statements_of_the_source(
+    stack: Stack, s3: S3Server, source_db: Database, index: bool
+) -> None:
+    if index:
+        source_db.execute(f"CREATE INDEX by_cursor ON {stack.schema}.orders (update_at)")
+        stack.sync("orders")
+    counted = asked(stack, s3, source_db, "orders")
+    assert 5 <= len(counted.statements) <= 6, counted.statements
 
 
 def test_each_further_table_without_news_costs_seven_requests_more(
