@@ -16,7 +16,7 @@ from wmtui.sources import Source
 from wmtui.warehouses import Feed, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.store import Author, StoredWatermark, WatermarkStore
 
 
 class Backend(Struct, frozen=True):
@@ -118,14 +118,20 @@ class Account(Struct):
 class Job(Scope, frozen=True):
     """The sync of one table under its lease.
 
-    asked, compared: the warehouse was to be asked for the table's loads before the lease, and it answered.
+    found: the watermark of a table that looks as its last sync left it, read before the lease; None: something may be
+    left to load. compared: the warehouse was asked for the table's loads, and answered.
     """
 
     lease: Lease
     stop: Stop
     account: Account
-    asked: bool = True
+    found: StoredWatermark | None = None
     compared: bool = True
+
+    @property
+    def asked(self) -> bool:
+        """The warehouse was to be asked for the table's loads before the lease."""
+        return self.found is None
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""

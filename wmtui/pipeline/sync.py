@@ -41,6 +41,7 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store import StoredWatermark
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -68,7 +69,7 @@ def sync_table(
                 lease=taken.lease,
                 stop=stop,
                 account=account,
-                asked=taken.asked,
+                found=taken.found,
                 compared=taken.compared,
             )
             _under_lease(job)
@@ -87,12 +88,13 @@ def sync_table(
 class _Taken(Struct, frozen=True):
     """A lease as it was taken.
 
-    asked, compared: the warehouse was to be asked for the table's loads, and it answered.
+    found: the watermark as it was read before, where the table looks unchanged. compared: the warehouse was asked for
+    the table's loads, and answered.
     """
 
     lease: Lease
     heartbeat: Heartbeat
-    asked: bool
+    found: StoredWatermark | None
     compared: bool
 
 
@@ -129,7 +131,8 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     before = lease.read(backend.objects, table)  # First: a run that has the table after this changes it.
     if not before.open_to(options.batch):
         raise before.refusal()
-    mark, heartbeat = backend.watermarks.read(table).watermark, before
+    found, heartbeat = backend.watermarks.read(table), before
+    mark = found.watermark
     scope = Scope(table=table, config=config, backend=backend, options=options, heartbeat=heartbeat, emit=emit)
     if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
         scope.tell(complaint, Severity.WARNING)
@@ -144,7 +147,7 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
     known = replace(heartbeat.document, compared_in=heartbeat.compared_in(mark.fence))
-    return _Taken(held, replace(heartbeat, document=known), asked, compared is not None)
+    return _Taken(held, replace(heartbeat, document=known), None if asked else found, compared is not None)
 
 
 def _compare(scope: Scope, mark: Watermark) -> TableLedger | None:
@@ -192,8 +195,9 @@ def _extract_and_load(job: Job) -> None:
     extracting = job.options.extract
     ahead = StagingAhead(job)
     try:
-        # Read again: an edit may have landed before the lease was taken; now it is refused.
-        mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled)
+        # Read again: an edit may have landed before the lease was taken; now it is refused. Without news nothing is
+        # done by it, and with news the first write finds out.
+        mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled, job.found)
         standing = refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))

@@ -23,9 +23,9 @@ from wmtui.pipeline.load.table_ledger import (
     repair_records,
     tell_or_refuse,
 )
-from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged
+from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged, runs_since_unchanged
 from wmtui.pipeline.target_check import remember_loaded
-from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords
+from wmtui.runs.load_records import LoadedFile, LoadRecord
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks import changes
 from wmtui.watermarks.changes import Action, Patch
@@ -60,7 +60,7 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     _know_warehouse(job, warehouse)
     note_compared(job, warehouse, job.lease.token)
     if result.loaded:
-        LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
+        ledger.records.add(_record(job, request, result, started, warehouse))
         note_recorded(job, warehouse, request.load_id)
         remember_loaded(job, bool(result.added))
     at, fence = job.backend.clock(), job.lease.token
@@ -112,6 +112,7 @@ def select(scope: Scope, mark: Watermark, ledger: TableLedger) -> Selection:
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
         committed=scope.account.committed if isinstance(scope, Job) else None,
+        later_runs=runs_since_unchanged(scope) if isinstance(scope, Job) else None,
     )
 
 
