@@ -118,20 +118,16 @@ class Account(Struct):
 class Job(Scope, frozen=True):
     """The sync of one table under its lease.
 
-    found: the watermark of a table that looks as its last sync left it, read before the lease; None: something may be
-    left to load. compared: the warehouse was asked for the table's loads, and answered.
+    asked, compared: the warehouse was to be asked for the table's loads before the lease, and it answered. found: the
+    watermark as it was read before the lease, of a table that looks as its last sync left it; None: it may not be so.
     """
 
     lease: Lease
     stop: Stop
     account: Account
-    found: StoredWatermark | None = None
+    asked: bool = True
     compared: bool = True
-
-    @property
-    def asked(self) -> bool:
-        """The warehouse was to be asked for the table's loads before the lease."""
-        return self.found is None
+    found: StoredWatermark | None = None
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""

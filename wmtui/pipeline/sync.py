@@ -69,8 +69,9 @@ def sync_table(
                 lease=taken.lease,
                 stop=stop,
                 account=account,
-                found=taken.found,
+                asked=taken.asked,
                 compared=taken.compared,
+                found=taken.found,
             )
             _under_lease(job)
     except Exception as failure:  # noqa: BLE001 - the other tables go on
@@ -88,14 +89,15 @@ def sync_table(
 class _Taken(Struct, frozen=True):
     """A lease as it was taken.
 
-    found: the watermark as it was read before, where the table looks unchanged. compared: the warehouse was asked for
-    the table's loads, and answered.
+    asked, compared: the warehouse was to be asked for the table's loads, and it answered. found: the watermark as read
+    before, where the table looks unchanged and no other run had it since.
     """
 
     lease: Lease
     heartbeat: Heartbeat
-    found: StoredWatermark | None
+    asked: bool
     compared: bool
+    found: StoredWatermark | None
 
 
 def _wait_and_acquire(
@@ -147,7 +149,8 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
     known = replace(heartbeat.document, compared_in=heartbeat.compared_in(mark.fence))
-    return _Taken(held, replace(heartbeat, document=known), None if asked else found, compared is not None)
+    unchanged = found if not asked and heartbeat.etag == before.etag else None
+    return _Taken(held, replace(heartbeat, document=known), asked, compared is not None, unchanged)
 
 
 def _compare(scope: Scope, mark: Watermark) -> TableLedger | None:

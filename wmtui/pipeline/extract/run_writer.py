@@ -96,10 +96,7 @@ class RunWriter:
                 skipped=before.skipped + chunk.skipped,
                 parts=(*before.parts, part),
             )
-            if last:
-                self.run = self.run.with_range(index, after)
-            else:
-                self._save(self.run.with_range(index, after))
+            self._list_part(self.run.with_range(index, after), last=last)
         self._on_part(run.run, number, part, chunk.data)
 
     def end_range(self, index: int, *, done: bool, skipped: int) -> None:
@@ -165,6 +162,12 @@ class RunWriter:
     def _change(self, action: Action, patch: Patch) -> None:
         watermarks = self._job.backend.watermarks
         self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)
+
+    def _list_part(self, run: Run, *, last: bool) -> None:
+        if last:
+            self.run = run
+        else:
+            self._save(run)
 
     def _save(self, run: Run) -> None:
         """Write the document over the one that this writer knows."""
