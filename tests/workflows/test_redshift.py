@@ -140,5 +140,6 @@ def test_what_is_sent_in_a_first_and_a_second_sync_is_what_the_documentation_say
     stack.sync_one()
 
     documented = (Path(__file__).parents[2] / "docs" / "redshift.md").read_text()
-    verbs = {re.sub(r'_\d\d"', '_NN"', " ".join(said.split()[:2])) for said in redshift.statements}
+    verbs = {" ".join(said.split()[:2]) for said in redshift.statements}
+    verbs = {re.sub(r'_\d\d"', '_NN"', re.sub(r"(wmtui_staging_)\w+", r"\1…", verb)) for verb in verbs}
     assert not {verb for verb in verbs if verb not in documented}

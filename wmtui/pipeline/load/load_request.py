@@ -65,4 +65,5 @@ def _load_file(file: Candidate, newest: str, loads: Loads, reset_to: int | None)
         footer=part.footer if part is not None else None,
         loses_ties=earlier,
         replaces=part is not None and part.epoch == reset_to,
+        run=part.run if part is not None else None,
     )
