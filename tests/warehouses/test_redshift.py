@@ -580,3 +580,9 @@ def test_a_cluster_of_one_node_is_read_without_a_cursor(rs_bench: Bench, stand_i
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.row_count(TARGET)
     assert stand_in.statements[0].startswith("SET statement_timeout TO 7200000; SET timezone TO 'UTC'; SET")
+
+
+def test_a_ledger_whose_making_conflicts_with_another_is_made_again(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    stand_in.refuse_creation = 2
+    rs_bench.load(rows((1, at(1), "a")))
+    assert (stand_in.refuse_creation, rs_bench.target()) == (0, [(1, at(1), "a")])

@@ -33,6 +33,7 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         ignores_case=True,
     )
     reads_store = True
+    most_files: int | None = 500
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config, credentials(config))
