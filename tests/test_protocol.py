@@ -151,6 +151,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
             if key.startswith("incremental/"):
                 found.reach("delete:part")
 
+        patch.setattr(DirectoryStore, "server", "a server")
         patch.setattr(DirectoryStore, "put", recording_put)
         patch.setattr(DirectoryStore, "delete", recording_delete)
         patch.setattr(duckdb, "connect", lambda *a, **k: RecordingConnection(connect(*a, **k), found))

@@ -18,6 +18,7 @@ import yaml
 from tests.cli.conftest import ROOT, Start, Wmtui
 from tests.servers.s3 import ENVIRONMENT, S3Server, hold
 from tests.stack import Stack
+from wmtui.cli import shutdown
 
 IMPATIENT = "import wmtui.cli.shutdown as e, wmtui.cli.main as m; e.GRACE_SECONDS, e.LIMIT_SECONDS = 1, 2; m.run()"
 
@@ -86,6 +87,16 @@ def test_a_store_that_hangs_keeps_nobody(
     assert silent.reached.wait(30)
     assert seconds_to_end(process, number) < 10
     assert process.returncode == 128 + number
+
+
+def test_the_main_thread_may_know_of_a_signal_before_the_thread_that_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutdown, "_ending", shutdown._Ending())
+    left: list[int] = []
+    monkeypatch.setattr(shutdown, "leave", left.append)
+    with pytest.raises(KeyboardInterrupt):
+        shutdown._interrupt(signal.SIGTERM, None)
+    shutdown.finish(shutdown.code())
+    assert left == [143]
 
 
 @pytest.mark.parametrize(

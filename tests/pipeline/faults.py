@@ -10,17 +10,17 @@ from wmtui.pipeline.extract import run_writer
 
 
 def crash_when_saving(patch: pytest.MonkeyPatch, number: int) -> None:
-    """Kill the run before it notes a part, or the end of a range, for the so-many-th time (from 1), and ever after."""
-    save = run_writer.RunWriter._save_range
+    """Kill the run before it lists a part for the so-many-th time (from 1), and ever after."""
+    list_part = run_writer.RunWriter._list_part
     lock = threading.Lock()
     calls = 0
 
-    def crash(*args: Any) -> None:
+    def crash(*args: Any, **named: Any) -> None:
         nonlocal calls
         with lock:
             calls += 1
         if calls >= number:
             raise StoreError("killed before the run document was written")
-        save(*args)
+        list_part(*args, **named)
 
-    patch.setattr(run_writer.RunWriter, "_save_range", crash)
+    patch.setattr(run_writer.RunWriter, "_list_part", crash)

@@ -232,6 +232,7 @@ def test_each_reader_proves_its_server_by_the_runs_and_skips_what_is_known(
     run = bench.fresh(planned(OVERLAP, MAIN, strategy=Strategy.INTRA_TABLE))
     extract = bench.extract(source, run, job, known=frozenset(digests(known)))
     extract.read((0, OVERLAP), (1, MAIN))
+    extract.commit()
 
     assert proven[0] == (source, ORDERS, run, {"first": "server-1", "config": job.config, "zone": NEW_YORK})
     assert len(proven) == 2

@@ -44,8 +44,10 @@ def copied(
     if not found:
         raise Refusal("syntax error in COPY", code="42601")
     declared = columns_of(path(found["table"]))
-    if list(declared) != list(path(found["columns"])):
-        raise Refusal("the column list is not that of the table, in its order")
+    listed = list(path(found["columns"]))
+    if [name for name in declared if name in listed] != listed:
+        raise Refusal("the column list is not of columns of the table, in its order")
+    declared = {name: declared[name] for name in listed}
     files = _entries(found["manifest"].replace("''", "'"), s3)
     data = [rows for entry in files for rows in _read(entry, declared, s3)]
     return f"COPY {found['table']} ({found['columns']}) FROM STDIN (FORMAT csv)", data
@@ -129,7 +131,7 @@ def _check(uri: str, name: str, kind: str, found: pa.DataType, column: pa.Chunke
     kind = {"timestamp": "timestamp without time zone"}.get(kind, kind)
     if text := re.fullmatch(r"varchar\((\d+)\)|character varying\((\d+)\)", kind):
         fits, limit = pa.types.is_string(found), int(text[1] or text[2])
-    elif binary := re.fullmatch(r"varbyte\((\d+)\)", kind):
+    elif binary := re.fullmatch(r"(?:varbyte|binary varying)\((\d+)\)", kind):
         fits, limit = pa.types.is_binary(found), int(binary[1])
     elif number := re.fullmatch(r"numeric\((\d+),(\d+)\)", kind):
         fits, limit = found == pa.decimal128(int(number[1]), int(number[2])), None

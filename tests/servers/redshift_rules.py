@@ -78,7 +78,7 @@ _WRITE = re.compile(
 _LOCK = re.compile(rf"\s*LOCK\s+(?:TABLE\s+)?(?P<tables>{_PATH}(?:\s*,\s*{_PATH})*)\s*$", re.IGNORECASE)
 _FETCH = re.compile(r"\s*FETCH\s+(?:FORWARD\s+)?(?P<count>\d+|ALL)\b", re.IGNORECASE)
 _DIGITS = re.compile(
-    r"\s*SET\s+(?:SESSION\s+|LOCAL\s+)?extra_float_digits\s*(?:=|\bTO\b)\s*'?(?P<set>-?\d+)'?\s*$"
+    r"(?:.*;)?\s*SET\s+(?:SESSION\s+|LOCAL\s+)?extra_float_digits\s*(?:=|\bTO\b)\s*'?(?P<set>-?\d+)'?\s*$"
     r"|.*\bset_config\s*\(\s*'extra_float_digits'\s*,\s*'(?P<config>-?\d+)'",
     re.IGNORECASE | re.DOTALL,
 )
@@ -109,6 +109,7 @@ class Created:
     temporary: bool
     columns: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
+    distkey: str | None = None
     encodings: dict[str, str] = field(default_factory=dict)
     statement: str = ""
 
@@ -229,6 +230,7 @@ def created(statement: str) -> Created | None:
         for kind in ("dist", "sort"):
             for name in path(match[kind] or ""):
                 _check_storage_key(table, name, kind)
+                table.distkey = name if kind == "dist" else table.distkey
     lines = [_required(line, table.keys) for line in lines]
     table.statement = f"{statement[: found.end()]}{', '.join(lines)}){_STORAGE.sub('', storage)}"
     return table

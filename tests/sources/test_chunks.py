@@ -283,7 +283,7 @@ def test_counting_that_takes_too_long_is_given_up(source_db: Database, server_ca
 
     with Session(mysql_config(source_db)) as session:
         session.query = partial(slow, session)  # type: ignore[method-assign]
-        counts = table_state.cursor_counts(session, ZONE, table, datetime(2025, 6, 1))
+        counts = table_state.state(session, ZONE, table, datetime(2025, 6, 1), None).counts
     assert counts is not None
     assert (counts.nulls, counts.future, counts.newest) == (None, None, datetime(2025, 1, 1))
 

@@ -139,7 +139,7 @@ def everything(database: Database, user: str) -> tuple[SourceTable, list[tuple[o
     pieces = [row for piece in source.split(table, BY_CURSOR, 3) for row in read_rows(source, table, piece)]
     scanned = sorted(row for batch in source.scan(table, 9) for row in zip(*batch.to_pydict().values(), strict=True))
     assert in_order == by_key == sorted(in_order) == sorted(pieces) == scanned
-    counts = [source.estimate(table, EVERYTHING), source.cursor_counts(table, source.clock().now), len(in_order)]
+    counts = [source.estimate(table, EVERYTHING), source.state(table, source.clock().now).counts, len(in_order)]
     now = source.clock().now
     assert abs(now - datetime.now(ZONE).replace(tzinfo=None)).total_seconds() < 30
     bad = [

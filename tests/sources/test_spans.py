@@ -207,7 +207,7 @@ def test_a_bound_between_two_stored_times_is_not_rounded(server_case: SourceCase
 def test_rows_are_counted_before_they_are_read(case: SourceCase) -> None:
     table, rows = stored(case, SHAPES["composite"], "{datetime}", seed=6)
     assert case.source.estimate(table, EVERYTHING) == sum(row.cursor is not None for row in rows)
-    assert case.source.cursor_counts(table, datetime(2026, 1, 1)).nulls == sum(row.cursor is None for row in rows)
+    assert case.source.state(table, datetime(2026, 1, 1)).counts.nulls == sum(row.cursor is None for row in rows)
 
 
 def test_a_table_without_a_key_is_read_by_time_alone(case: SourceCase) -> None:

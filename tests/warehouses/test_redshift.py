@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
 import psycopg
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from tests.servers import Database
 from tests.servers.redshift import RedshiftStandIn
@@ -39,11 +40,48 @@ def test_files_of_one_schema_are_one_copy_of_a_manifest(rs_bench: Bench, stand_i
 
     (copy,) = copies(stand_in)
     assert re.fullmatch(
-        rf'COPY "wmtui_landing" \("c0", "c1", "c2"\) FROM \'s3://[\w-]+/watermark/manifests/load-\d+-1.json\''
-        rf" IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST",
+        r'COPY "wmtui_staging_\w+_load-\d+" \("c0", "c1", "c2"\)'
+        r" FROM 's3://[\w-]+/watermark/manifests/load-\d+-1.json'"
+        rf" IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST STATUPDATE OFF",
         copy,
     )
     assert len(rs_bench.target()) == 20
+
+
+def test_files_are_landed_first_where_the_target_keeps_something_otherwise(
+    rs_bench: Bench, stand_in: RedshiftStandIn
+) -> None:
+    rs_bench.execute(f"CREATE TABLE {TARGET} (id bigint, update_at timestamp, note varchar(5))")
+    instants = pa.schema([("id", pa.int64()), ("update_at", pa.timestamp("us", "UTC")), ("note", pa.string())])
+    rs_bench.load(rows((1, at(1).replace(tzinfo=UTC), "a"), schema=instants), target="instants")
+    rs_bench.load(rows((1, at(1), "a")))
+
+    assert ['"wmtui_landing"' in copy for copy in copies(stand_in)] == [True, True]
+    assert rs_bench.target() == [(1, at(1), "a")]
+
+
+def test_staging_is_distributed_by_the_distkey_of_the_target(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    layout = TargetLayout(distkey="id")
+    for _ in range(2):
+        rs_bench.load(rows((1, at(1), "a")), layout=layout)
+    rs_bench.load(rows((1, at(1), "a")), target="other")
+
+    created = [statement for statement in stand_in.statements if "TEMPORARY TABLE" in statement]
+    assert ['DISTKEY ("c0")' in statement for statement in created] == [True, True, False]
+
+
+def test_staging_is_analysed_by_its_key_before_it_is_joined(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(rows((1, at(1), "a")))
+    assert not [statement for statement in stand_in.statements if statement.startswith("ANALYZE")]
+    rs_bench.load(rows((1, at(2), "b")))
+    (analyze,) = [statement for statement in stand_in.statements if statement.startswith("ANALYZE")]
+    assert re.fullmatch(r'ANALYZE "wmtui_staging_\w+_load-\d+" \("c0"\)', analyze)
+
+
+def test_rows_and_keys_are_counted_in_one_statement(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(rows((1, at(1), "a")), primary_key=("id", "note"))
+    counts = [statement for statement in stand_in.statements if statement.startswith("SELECT count(*)")]
+    assert [statement.partition(" FROM ")[0] for statement in counts] == ['SELECT count(*), count("c0"), count("c2")']
 
 
 def test_capitals_in_names_are_folded_as_redshift_does(
@@ -80,7 +118,27 @@ def test_files_whose_schemas_alternate_are_a_copy_for_each_schema(rs_bench: Benc
     assert rs_bench.target() == [(n, at(1), "a" if n % 2 else None) for n in range(1, 7)]
 
 
-def test_where_the_later_file_decides_files_are_copied_one_by_one(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+def of_run(bench: Bench, run: str, *letters: str) -> list[LoadFile]:
+    """Parts of a run, a row in each."""
+    return [replace(bench.file(rows((1, at(1), letter))), run=run) for letter in letters]
+
+
+def test_within_a_run_no_file_decides_and_all_are_one_copy(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(*of_run(rs_bench, "run-1", *"a" * 60, "b"))
+
+    assert len(copies(stand_in)) == 1
+    ((number, cursor, _),) = rs_bench.target()
+    assert (number, cursor) == (1, at(1))
+
+
+def test_where_the_later_run_decides_each_run_is_one_copy(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    rs_bench.load(*of_run(rs_bench, "run-1", *"a" * 30), *of_run(rs_bench, "run-2", *"b" * 30))
+
+    assert len(copies(stand_in)) == 1 + 2
+    assert rs_bench.target() == [(1, at(1), "b")]
+
+
+def test_where_the_later_foreign_file_decides_each_is_copied_alone(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(*(rows((1, at(1), letter)) for letter in "abc"))
 
     assert len(copies(stand_in)) == 4
@@ -411,9 +469,9 @@ def connect_directly(stand_in: RedshiftStandIn) -> Callable[[], "psycopg.Connect
 def test_names_and_roles_are_only_names() -> None:
     config = RedshiftConfig(host="h", database="d", user="u", password=Secret("p"), iam_role="arn'; DROP TABLE t; --")
 
-    assert copy_statements.copy(1, "s3://b/it's", config) == (
-        "COPY \"wmtui_landing\" (\"c0\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
-        " FORMAT AS PARQUET MANIFEST"
+    assert copy_statements.copy('"t"', 1, "s3://b/it's", config) == (
+        "COPY \"t\" (\"c0\") FROM 's3://b/it''s' IAM_ROLE 'arn''; DROP TABLE t; --'"
+        " FORMAT AS PARQUET MANIFEST STATUPDATE OFF"
     )
 
 
@@ -521,4 +579,10 @@ def test_a_cluster_of_one_node_is_read_without_a_cursor(rs_bench: Bench, stand_i
 
 def test_every_session_has_a_statement_timeout(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.row_count(TARGET)
-    assert "SET statement_timeout TO 7200000" in stand_in.statements
+    assert stand_in.statements[0].startswith("SET statement_timeout TO 7200000; SET timezone TO 'UTC'; SET")
+
+
+def test_a_ledger_whose_making_conflicts_with_another_is_made_again(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
+    stand_in.refuse_creation = 2
+    rs_bench.load(rows((1, at(1), "a")))
+    assert (stand_in.refuse_creation, rs_bench.target()) == (0, [(1, at(1), "a")])

@@ -25,10 +25,13 @@ _HANGUP = 128 + signal.SIGHUP
 
 
 class _Ending:
-    """What was heard. code: to end with; None: nothing was. restore: what the terminal gets when it is left at once."""
+    """What was heard. code: to end with; None: nothing was. raised: the same, as the main thread knows it, which may be
+    quicker than the thread that hears. restore: what the terminal gets when it is left at once.
+    """
 
     def __init__(self) -> None:
         self.code: int | None = None
+        self.raised: int | None = None
         self.restore = b""
         self.heard: Callable[[int], None] | None = None
 
@@ -65,12 +68,13 @@ def restoring(sequence: bytes) -> None:
 
 def code() -> ExitCode:
     """What an interrupted command ends with."""
-    return ExitCode.TERMINATED if _ending.code == ExitCode.TERMINATED else ExitCode.INTERRUPTED
+    known = _ending.raised if _ending.code is None else _ending.code
+    return ExitCode.TERMINATED if known == ExitCode.TERMINATED else ExitCode.INTERRUPTED
 
 
 def finish(exit_code: int) -> NoReturn:
     """End with this code; after a signal without waiting for threads."""
-    if _ending.code is None:
+    if _ending.code is None and _ending.raised is None:
         sys.exit(exit_code)
     leave(exit_code)
 
@@ -99,7 +103,9 @@ def when_terminal_is_gone(terminal: int, act: Callable[[int], None]) -> None:
     threading.Thread(target=watch, name="terminal", daemon=True).start()
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
+def _interrupt(number: int, _: FrameType | None) -> None:
+    if _ending.raised is None:
+        _ending.raised = 128 + number
     raise KeyboardInterrupt
 
 

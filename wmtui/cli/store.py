@@ -54,5 +54,7 @@ def _show(invocation: Invocation, found: StoreInfo) -> None:
         console.data(f"written   from {root.root} since {root.at}, by {root.by}{why}")
     for profile, warehouse in sorted(identity.warehouses.items()):
         console.data(f"warehouse {warehouse} of profile {profile}")
+    for place, proof in sorted(identity.proven.items()):
+        console.data(f"proven    conditional writes on {place} at {proof.at}")
     if not found.known:
         console.tell("this root is new: if the store was moved, `wmtui store accept --moved --reason …`")

@@ -102,6 +102,13 @@ class Choice(Struct, frozen=True):
     all_days: bool = False
 
 
+class LaterRuns(Struct, frozen=True):
+    """Names of all runs after one of a table, oldest first."""
+
+    after: str
+    names: tuple[str, ...]
+
+
 _RULES_ONLY = Choice()
 
 
@@ -135,12 +142,14 @@ class FileFilter:
         ledger: LedgerLoads | None = None,
         choice: Choice = _RULES_ONLY,
         committed: Run | None = None,
+        later_runs: LaterRuns | None = None,
     ) -> Selection:
         """Judge every file of a table by a watermark.
 
         table: where it is loaded, which loads count. system: the system watermark. ledger: what the warehouse says
         is loaded; None: the load records are asked. committed: the run that the caller has just committed, which need
-        not be read. Raises StoreError and Unreadable, UsageError for an unknown key.
+        not be read. later_runs: those that the caller knows of, which need not be listed. Raises StoreError and
+        Unreadable, UsageError for an unknown key.
         """
         decided = decisions.standing(self._objects, mark.table, heartbeat)
         last_listing = noted_listing(mark, heartbeat, table, decided)
@@ -149,7 +158,10 @@ class FileFilter:
         whole = choice.all_days or choice.reprocess or _is_due(last_listing, heartbeat.now, table)
         if not whole and basis.session is not None:
             settled = settled_run(mark, heartbeat, table, decided, ledger)
-            unsettled = list(RunStore(self._objects, mark.table).since(settled))
+            if later_runs is not None and later_runs.after == settled:
+                unsettled = list(later_runs.names)
+            else:
+                unsettled = list(RunStore(self._objects, mark.table).since(settled))
             since = _first_day(basis.session[0], unsettled)
         case = _Case(
             mark=mark, table=table, ledger=ledger, choice=choice, basis=basis, decided=decided, committed=committed

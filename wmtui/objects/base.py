@@ -44,6 +44,9 @@ class ObjectStore(Protocol):
     quotes_etags: bool
     """Whether the store wants the ETag of a condition in quotes; a folder doesn't mind."""
 
+    server: str
+    """The address of who answers for the store; "" for a folder, which this very process answers for."""
+
     def uri(self, key: str) -> str:
         """The address of a key outside this program, e.g. `s3://bucket/prefix/key`; stable, the ledger holds it."""
         ...

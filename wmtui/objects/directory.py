@@ -31,6 +31,8 @@ class DirectoryStore:
     is not UTF-8. The ETag of data is remembered at the write; for foreign data it is size and modification time.
     """
 
+    server = ""
+
     def __init__(self, root: str, clock: Clock) -> None:
         self._folder = Path(root).absolute()
         self.root = str(self._folder)

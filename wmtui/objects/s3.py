@@ -50,13 +50,14 @@ class S3Store:
         address = root.removeprefix("s3://").strip("/")
         self.root = f"s3://{address}"
         self.quotes_etags = True
+        self.server = config.endpoint_url or "Amazon S3"
         self._bucket, _, prefix = address.partition("/")
         if not self._bucket:
             raise ConfigError(f"store {root!r} names no bucket", "", "write s3://bucket or s3://bucket/prefix")
         self._base = f"{prefix}/" if prefix else ""
         self._config = config
         self._clock = clock
-        self._place = Place(self._bucket, config.endpoint_url or "Amazon S3")
+        self._place = Place(self._bucket, self.server)
         self._lock = threading.Lock()
         self._sends_md5 = False
         self._built: S3Client | None = None

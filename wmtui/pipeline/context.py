@@ -16,7 +16,7 @@ from wmtui.sources import Source
 from wmtui.warehouses import Feed, Warehouse
 from wmtui.watermarks.lease import Batch, Heartbeat, Lease
 from wmtui.watermarks.model import Watermark
-from wmtui.watermarks.store import Author, WatermarkStore
+from wmtui.watermarks.store import Author, StoredWatermark, WatermarkStore
 
 
 class Backend(Struct, frozen=True):
@@ -118,7 +118,8 @@ class Account(Struct):
 class Job(Scope, frozen=True):
     """The sync of one table under its lease.
 
-    asked, compared: the warehouse was to be asked for the table's loads before the lease, and it answered.
+    asked, compared: the warehouse was to be asked for the table's loads before the lease, and it answered. found: the
+    watermark as it was read before the lease, of a table that looks as its last sync left it; None: it may not be so.
     """
 
     lease: Lease
@@ -126,6 +127,7 @@ class Job(Scope, frozen=True):
     account: Account
     asked: bool = True
     compared: bool = True
+    found: StoredWatermark | None = None
 
     def progress(self, phase: Phase, rows: int = 0, parts: int = 0, files: int = 0) -> None:
         """Report how far the table has come, to this process by an event, and to other hosts by the heartbeat."""

@@ -41,6 +41,7 @@ from wmtui.watermarks.changes import Action, Patch
 from wmtui.watermarks.lease import Heartbeat, Lease
 from wmtui.watermarks.lock_document import LastRun, SyncOutcome
 from wmtui.watermarks.model import Watermark
+from wmtui.watermarks.store import StoredWatermark
 
 _LOOK_SECONDS = 1.0
 """Between two looks at a lease that is waited for."""
@@ -70,6 +71,7 @@ def sync_table(
                 account=account,
                 asked=taken.asked,
                 compared=taken.compared,
+                found=taken.found,
             )
             _under_lease(job)
     except Exception as failure:  # noqa: BLE001 - the other tables go on
@@ -87,13 +89,15 @@ def sync_table(
 class _Taken(Struct, frozen=True):
     """A lease as it was taken.
 
-    asked, compared: the warehouse was to be asked for the table's loads, and it answered.
+    asked, compared: the warehouse was to be asked for the table's loads, and it answered. found: the watermark as read
+    before, where the table looks unchanged and no other run had it since.
     """
 
     lease: Lease
     heartbeat: Heartbeat
     asked: bool
     compared: bool
+    found: StoredWatermark | None
 
 
 def _wait_and_acquire(
@@ -129,7 +133,8 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     before = lease.read(backend.objects, table)  # First: a run that has the table after this changes it.
     if not before.open_to(options.batch):
         raise before.refusal()
-    mark, heartbeat = backend.watermarks.read(table).watermark, before
+    found, heartbeat = backend.watermarks.read(table), before
+    mark = found.watermark
     scope = Scope(table=table, config=config, backend=backend, options=options, heartbeat=heartbeat, emit=emit)
     if isinstance(backend.clock, StoreClock) and (complaint := backend.clock.complaint()):
         scope.tell(complaint, Severity.WARNING)
@@ -144,7 +149,8 @@ def _acquire(backend: Backend, table: TableName, config: TableConfig, options: S
     )
     # What the store knew before this run: the run itself raises the watermark's fence.
     known = replace(heartbeat.document, compared_in=heartbeat.compared_in(mark.fence))
-    return _Taken(held, replace(heartbeat, document=known), asked, compared is not None)
+    unchanged = found if not asked and heartbeat.etag == before.etag else None
+    return _Taken(held, replace(heartbeat, document=known), asked, compared is not None, unchanged)
 
 
 def _compare(scope: Scope, mark: Watermark) -> TableLedger | None:
@@ -192,8 +198,9 @@ def _extract_and_load(job: Job) -> None:
     extracting = job.options.extract
     ahead = StagingAhead(job)
     try:
-        # Read again: an edit may have landed before the lease was taken; now it is refused.
-        mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled)
+        # Read again: an edit may have landed before the lease was taken; now it is refused. Without news nothing is
+        # done by it, and with news the first write finds out.
+        mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled, job.found)
         standing = refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):
             job = replace(job, options=replace(job.options, extract=False))

@@ -85,11 +85,12 @@ _DECODER = msgspec.json.Decoder(_Day)
 
 
 class LoadRecords:
-    """The load records of one table."""
+    """The load records of one table. A day that was read is added to without reading it again."""
 
     def __init__(self, objects: ObjectStore, table: TableName) -> None:
         self._objects = objects
         self._table = table
+        self._days: dict[str, tuple[_Day, str]] = {}
 
     def since(self, day: date | None) -> Iterator[LoadRecord]:
         """Every load of that day and later, oldest first; None: every load. Raises Unreadable."""
@@ -102,8 +103,9 @@ class LoadRecords:
         """Record a load under the day it ended; the same load id twice is one record. Raises Conflict, Unreadable."""
         key = layout.loads_key(self._table, record.ended)
         for attempt in range(_ATTEMPTS):
+            known_day = self._days.pop(key, None)
             try:
-                day, etag = self._read(key)
+                day, etag = known_day or self._read(key)
             except ObjectMissing:
                 day, etag = _Day(str(self._table)), None
             if any(known.load_id == record.load_id for known in day.loads):
@@ -128,7 +130,8 @@ class LoadRecords:
             raise Unreadable(key, f"not a document of load records: {error}") from None
         if day.table != str(self._table):
             raise Unreadable(key, f"it is of {day.table}")
-        return day, stored.info.etag
+        self._days[key] = day, stored.info.etag
+        return self._days[key]
 
 
 def loaded_files(records: Iterable[LoadRecord], destination: Destination, epoch: int) -> dict[str, Load]:

@@ -140,7 +140,7 @@ class Health:
     def _conditions(self) -> Check:
         subject = "conditional writes"
         try:
-            self._workspace.watermarks.require_conditions()
+            self._workspace.watermarks.prove_conditions()
         except (ConditionsIgnored, Unreachable) as error:
             return Check(subject, Level.ERROR, str(error), error.next_step)
         return Check(subject, Level.OK, "If-None-Match and If-Match are honoured")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import wmtui.mysql_library  # noqa: F401
 from wmtui.config import MySQLConfig, SourceConfig
 from wmtui.model import Clock
-from wmtui.sources.base import CursorCounts, Source, SourceClock, SourceConnection, SourceTable, Writer
+from wmtui.sources.base import CursorCounts, Source, SourceClock, SourceConnection, SourceTable, TableState, Writer
 
 
 def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
@@ -19,4 +19,13 @@ def open_source(config: SourceConfig, zone: ZoneInfo, clock: Clock) -> Source:
     return DuckDBSource(config, zone, clock)
 
 
-__all__ = ["CursorCounts", "Source", "SourceClock", "SourceConnection", "SourceTable", "Writer", "open_source"]
+__all__ = [
+    "CursorCounts",
+    "Source",
+    "SourceClock",
+    "SourceConnection",
+    "SourceTable",
+    "TableState",
+    "Writer",
+    "open_source",
+]

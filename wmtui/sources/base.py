@@ -98,6 +98,19 @@ class CursorCounts(Struct, frozen=True):
     newest: datetime | None
 
 
+class TableState(Struct, frozen=True):
+    """How a table stands at a moment.
+
+    counts: None where no index serves, so that counting would read the whole table. cursor: that of the row that was
+    asked for; None without such a row. newest_key: the row with the greatest primary key, of a table whose key is
+    counted up; None in an empty table, or when that row has no cursor. Cursors are wall clock in the profile's zone.
+    """
+
+    counts: CursorCounts | None
+    cursor: datetime | None = None
+    newest_key: Position | None = None
+
+
 class SourceConnection(Protocol):
     """One connection to one server, as a context manager; one statement at a time, so not to be shared by threads.
 
@@ -171,9 +184,8 @@ class SourceConnection(Protocol):
         """Cut a span into at most `pieces` disjoint half-open primary-key ranges that together cover it."""
         ...
 
-    def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts | None:
-        """Rows that incremental reading misses, and how far the cursor reaches; None where no index serves, so that
-        counting would read the whole table.
+    def state(self, table: SourceTable, now: datetime, key: Key | None = None) -> TableState:
+        """Rows that incremental reading misses, how far cursor and key reach, and the row of this key.
 
         now: the source's clock, wall clock in the profile's zone.
         """
@@ -181,12 +193,6 @@ class SourceConnection(Protocol):
 
     def cursor_of(self, table: SourceTable, key: Key) -> datetime | None:
         """The cursor of the row with this primary key, wall clock in the profile's zone; None without such a row."""
-        ...
-
-    def newest_key(self, table: SourceTable) -> Position | None:
-        """The row with the greatest primary key, of a table whose key is counted up; None in an empty table, or when
-        that row has no cursor.
-        """
         ...
 
 

@@ -35,8 +35,8 @@ class Manifests(Protocol):
 
 class Warehouse(Protocol):
     """limits: what values and names must not exceed. reads_store: it reads the files of a load itself, and needs of an
-    opened one its footer alone. stages_ahead: it takes files before a load is decided on. statements: its SQL, for a
-    person to run.
+    opened one its footer alone. stages_ahead: it takes files before a load is decided on. most_files: of one load, so
+    that no transaction grows without end; None: any number. statements: its SQL, for a person to run.
 
     Raises WarehouseError when the warehouse refuses or does not answer, TableError when this load cannot be done,
     Conflict when a higher fence token has been seen. Safe to share between threads.
@@ -45,6 +45,7 @@ class Warehouse(Protocol):
     limits: TargetLimits
     reads_store: bool
     stages_ahead: bool
+    most_files: int | None
     statements: "Statements"
 
     @property

@@ -18,7 +18,7 @@ class LoadFile(Struct, frozen=True):
     rows: those its run promises; None for a foreign file, which promises those of its footer. footer: digest of the
     Parquet footer, where it is known. loses_ties: its rows were read before the target's last load, and lose to a row
     of the target with an equal cursor. replaces: rows of the target give way to its rows whatever their cursor, because
-    the table was reset since they were loaded.
+    the table was reset since they were loaded. run: of which it is a part; None for a foreign file.
     """
 
     key: str
@@ -29,6 +29,7 @@ class LoadFile(Struct, frozen=True):
     footer: str | None = None
     loses_ties: bool = False
     replaces: bool = False
+    run: str | None = None
 
 
 class Naming(Struct, frozen=True):

@@ -22,6 +22,7 @@ from wmtui.errors import (
     StoreError,
     Unreadable,
     WatermarkGone,
+    WmtuiError,
 )
 from wmtui.model import Clock, TableName
 from wmtui.objects import ObjectStore
@@ -114,14 +115,17 @@ class WatermarkStore:
         """The document, or for one that is gone what the journal knows of it: what an operator decides about."""
         return self._standing(table).watermark
 
-    def current(self, table: TableName, journalled: Json | None = None) -> Watermark:
+    def current(
+        self, table: TableName, journalled: Json | None = None, found: StoredWatermark | None = None
+    ) -> Watermark:
         """The document a run works on: what was changed outside is adopted first, so that an epoch or fence that an
         older document lost is back before files are judged by it. Raises WatermarkGone, Unreadable.
 
         journalled: what a run before noted (`journal_note`); a document that was not written since is taken as it is
-        until the first change. One whose newer version was deleted in the bucket looks like that, too.
+        until the first change. One whose newer version was deleted in the bucket looks like that, too. found: the
+        document as the caller has just read it; a change of another since refuses the first write.
         """
-        stored, noted = self.read(table), journalled or {}
+        stored, noted = found or self.read(table), journalled or {}
         if stored.etag is not None and stored.written is not None and noted == _note(stored):
             self._journalled[table] = replace(stored, listed=False)
             return stored.watermark
@@ -210,21 +214,37 @@ class WatermarkStore:
         )
 
     def require_conditions(self) -> None:
-        """Prove once per process that the store checks conditional writes; raises ConditionsIgnored."""
+        """Prove that the store checks conditional writes, once a process, unless another did within a day. Raises
+        ConditionsIgnored, Unreadable.
+        """
         with self._proving:
-            if not self._proven:
+            if self._proven:
+                return
+            stored, now = store_identity.read(self._objects), self._clock()
+            identity = stored[0] if stored else None
+            proof = None if identity is None else store_identity.last_proof(self._objects, identity, now)
+            if proof is None:
                 prove_conditions(self._objects)
-                self._proven = True
+            else:
+                self._objects.quotes_etags = proof.quotes_etags
+            if identity is not None and proof is None:
+                with contextlib.suppress(WmtuiError):  # The next process proves again.
+                    identity = store_identity.remember_proof(self._objects, identity, now)
+            self._identity, self._proven = identity, True
+
+    def prove_conditions(self) -> None:
+        """Prove it now, whatever was proven before. Raises ConditionsIgnored."""
+        with self._proving:
+            prove_conditions(self._objects)
+            self._proven = True
 
     def identity(self) -> store_identity.StoreIdentity:
         """Whose store this is, made by the first write. Raises ConditionsIgnored, Unreadable."""
         self.require_conditions()
         with self._proving:
             if self._identity is None:
-                now = format_instant(self._clock())
-                self._identity = store_identity.ensure(
-                    self._objects, now=now, by=f"{self._author.actor}@{self._author.host}"
-                )
+                by = f"{self._author.actor}@{self._author.host}"
+                self._identity = store_identity.ensure(self._objects, now=self._clock(), by=by)
             return self._identity
 
     def forget_identity(self) -> None:

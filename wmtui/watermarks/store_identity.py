@@ -1,6 +1,7 @@
 """Whose store this is: an id that travels with a copy, the roots it was written from, and who loads from it where."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +13,13 @@ from wmtui.errors import Conflict, ObjectMissing, PreconditionFailed, Unreadable
 from wmtui.layout import STORE, WATERMARKS
 from wmtui.objects import ObjectStore
 from wmtui.watermarks import documents
+from wmtui.watermarks.timestamps import format_instant, parse_instant
 
 FORMAT = 2
 """Of the store's documents. A wmtui that knows less refuses to write."""
 _ATTEMPTS = 20
+_PROVEN_FOR = timedelta(days=1)
+"""How long a proof holds: servers are upgraded, and proxies put in front of them."""
 
 
 class Root(Struct, frozen=True):
@@ -29,14 +33,26 @@ class Root(Struct, frozen=True):
     reason: str | None = None
 
 
+class Proof(Struct, frozen=True):
+    """That a server checks the conditions of writes. at: when it was seen, as documents write instants. quotes_etags:
+    whether it wants ETags in quotes.
+    """
+
+    at: str
+    quotes_etags: bool
+
+
 class StoreIdentity(Struct, frozen=True):
-    """The document of a store. warehouses: by profile, the id of the warehouse that it last loaded into."""
+    """The document of a store. warehouses: by profile, the id of the warehouse that it last loaded into. proven: by
+    server and root, the last proof.
+    """
 
     id: str
     format: int = FORMAT
     min_format: int = FORMAT
     roots: tuple[Root, ...] = ()
     warehouses: dict[str, str] = {}
+    proven: dict[str, Proof] = {}
 
     def knows(self, root: str) -> bool:
         """The store was written from there before, or an operator accepted it."""
@@ -61,16 +77,16 @@ def read(objects: ObjectStore) -> tuple[StoreIdentity, str] | None:
     return identity, stored.info.etag
 
 
-def ensure(objects: ObjectStore, *, now: str, by: str) -> StoreIdentity:
+def ensure(objects: ObjectStore, *, now: datetime, by: str) -> StoreIdentity:
     """The identity, made now where there is none: a new one where no document has one, else theirs, at a root that
-    no operator has accepted. Raises Unreadable, StoreError.
+    no operator has accepted. The caller has just proven the conditions. Raises Unreadable, StoreError.
     """
     stored = read(objects)
     if stored is not None:
         return stored[0]
     known = _of_documents(objects)
-    root = Root(objects.uri(""), now, by)
-    made = StoreIdentity(known) if known else StoreIdentity(uuid4().hex, roots=(root,))
+    root, proven = Root(objects.uri(""), format_instant(now), by), _proof(objects, now)
+    made = StoreIdentity(known or uuid4().hex, roots=() if known else (root,), proven=proven)
     try:
         documents.write(objects, STORE, msgspec.json.encode(made), None)
     except PreconditionFailed:
@@ -107,6 +123,33 @@ def accept_root(objects: ObjectStore, *, now: str, by: str, reason: str) -> Stor
 def remember_warehouse(objects: ObjectStore, profile: str, warehouse: str) -> StoreIdentity:
     """Note which warehouse a profile loads into. Raises Conflict, Unreadable."""
     return change(objects, lambda known: replace(known, warehouses={**known.warehouses, profile: warehouse}))
+
+
+def last_proof(objects: ObjectStore, identity: StoreIdentity, now: datetime) -> Proof | None:
+    """The proof of this server and root, if it still holds; None: it is to be asked."""
+    proof = identity.proven.get(_place(objects))
+    try:
+        return proof if proof and timedelta(0) <= now - parse_instant(proof.at) < _PROVEN_FOR else None
+    except ValueError:
+        return None
+
+
+def remember_proof(objects: ObjectStore, identity: StoreIdentity, now: datetime) -> StoreIdentity:
+    """Note that this server has just been proven; not in a document of a newer format, which may say more than is known
+    here. Raises Conflict, Unreadable, StoreError.
+    """
+    if identity.format > FORMAT or not objects.server:
+        return identity
+    return change(objects, lambda known: replace(known, proven={**known.proven, **_proof(objects, now)}))
+
+
+def _proof(objects: ObjectStore, now: datetime) -> dict[str, Proof]:
+    return {_place(objects): Proof(format_instant(now), objects.quotes_etags)} if objects.server else {}
+
+
+def _place(objects: ObjectStore) -> str:
+    """A copy of a store on another server has the document too."""
+    return f"{objects.server} {objects.uri('')}"
 
 
 def _of_documents(objects: ObjectStore) -> str | None:

@@ -14,7 +14,7 @@ from wmtui.model import Position
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.extract.plan import BLIND_LOOKBACK, LOOKBACK, high_of, lookback_of
 from wmtui.runs.run_document import Range, Run
-from wmtui.sources import CursorCounts, SourceClock, SourceConnection, SourceTable
+from wmtui.sources import SourceClock, SourceConnection, SourceTable, TableState
 from wmtui.texts import format_duration
 from wmtui.watermarks import lease
 from wmtui.watermarks.model import Watermark
@@ -38,21 +38,22 @@ def check_rows(
     mark: Watermark,
     *,
     last: Run | None,
-    counts: CursorCounts | None,
+    state: TableState,
     clock: SourceClock,
 ) -> None:
     """Raises TableError when the source went back to before the watermark; reports what may mean that.
 
-    last: the last committed run. A deleted row leaves the same trace as a source that lacks it, so a row that is gone
-    is only reported, unless the table or the server is another one too and nothing newer is there. A row that was
-    changed by a host whose clock is a little late leaves the trace of a source that went back, and is reported.
+    last: the last committed run. state: of the table, with the row that the watermark stands on. A deleted row leaves
+    the same trace as a source that lacks it, so a row that is gone is only reported, unless the table or the server is
+    another one too and nothing newer is there. A row that was changed by a host whose clock is a little late leaves the
+    trace of a source that went back, and is reported.
     """
     position = mark.position
     changed = _changes(source, table, last)
     if position is None or position.key is None or not table.primary_key:
         return
     zone = scope.backend.zone
-    now = source.cursor_of(table, position.key)
+    now, counts = state.cursor, state.counts
     set_back = timedelta(0) if now is None else earlier(position, now, table, zone)
     newest = None if counts is None else counts.newest
     nothing_newer = counts is not None and (newest is None or newest < position.cursor)

@@ -1,7 +1,8 @@
 """Writing one extraction run: its parts, the document that lists them, and the watermark that follows.
 
-The order of writes: the watermark takes `pending_extraction` and `fence` → run document → parts, and after each the
-position of its range → the document is committed → the watermark moves to the last row written, never backwards.
+The order of writes: the watermark takes `pending_extraction` and `fence` → run document → parts, and after each but the
+last the position of its range → the document is committed, with the last part → the watermark moves to the last row
+written, never backwards.
 Without rows nothing is written.
 """
 
@@ -34,7 +35,7 @@ class RunWriter:
     """Writes one run of a table under its lease; several readers may write at once.
 
     watermark, run: as they are now. etag: of the run's document, None before there is one. digits: fraction digits of
-    the cursor column. on_part: called, by several readers at once, after each part that is listed. Every method raises
+    the cursor column. on_part: called, by several readers at once, after each part that is durable. Every method raises
     Conflict when the watermark or the document was changed meanwhile.
     """
 
@@ -63,8 +64,10 @@ class RunWriter:
         self._announce()
         self._save(replace(self.run, token=self._job.lease.token))
 
-    def write(self, index: int, chunk: Chunk) -> None:
-        """Make one part durable, then move the position of its range after it."""
+    def write(self, index: int, chunk: Chunk, *, last: bool = False) -> None:
+        """Make one part durable, then move the position of its range after it. last: of its range, whose end is noted
+        next, and this part with it.
+        """
         job = self._job
         with self._lock:
             if self._etag is None:
@@ -93,7 +96,7 @@ class RunWriter:
                 skipped=before.skipped + chunk.skipped,
                 parts=(*before.parts, part),
             )
-            self._save_range(index, after)
+            self._list_part(self.run.with_range(index, after), last=last)
         self._on_part(run.run, number, part, chunk.data)
 
     def end_range(self, index: int, *, done: bool, skipped: int) -> None:
@@ -160,8 +163,11 @@ class RunWriter:
         watermarks = self._job.backend.watermarks
         self.watermark = watermarks.change(self._job.table, action, patch, based_on=self.watermark, leased=True)
 
-    def _save_range(self, index: int, changed: Range) -> None:
-        self._save(self.run.with_range(index, changed))
+    def _list_part(self, run: Run, *, last: bool) -> None:
+        if last:
+            self.run = run
+        else:
+            self._save(run)
 
     def _save(self, run: Run) -> None:
         """Write the document over the one that this writer knows."""

@@ -30,12 +30,13 @@ def check_source(
     if last is not None and last.final is not None and last.final == mark.position:
         refuse_other_order(last, table)
     clock = clock_of(scope, source)
-    counts = source.cursor_counts(table, clock.now)
-    _check_cursors(scope, table, counts)
+    stands_on = mark.position.key if mark.position and table.primary_key else None
+    state = source.state(table, clock.now, stands_on)
+    _check_cursors(scope, table, state.counts)
     if scope.heartbeat.clock_went_back(mark):
         raise continuity.clock_went_back(scope, mark)
-    continuity.check_rows(scope, source, table, mark, last=last, counts=counts, clock=clock)
-    newest = source.newest_key(table) if table.counted_key else None
+    continuity.check_rows(scope, source, table, mark, last=last, state=state, clock=clock)
+    newest = state.newest_key
     continuity.check_stamps(scope, table, mark, newest, clock)
     return int(newest.key[0]) if newest and newest.key else None
 

@@ -109,7 +109,7 @@ class SpanReader:
                     if self.limit_reached:
                         break
             if builder.rows:
-                background.submit(partial(self._write, index, builder.take()))
+                background.submit(partial(self._write, index, builder.take(), last=True))
             background.wait()
             self._writer.end_range(index, done=not self.limit_reached, skipped=builder.skipped)
         finally:
@@ -155,8 +155,8 @@ class SpanReader:
         self.limit_reached = self._left == 0
         return kept
 
-    def _write(self, index: int, chunk: Chunk) -> None:
-        self._writer.write(index, chunk)
+    def _write(self, index: int, chunk: Chunk, *, last: bool = False) -> None:
+        self._writer.write(index, chunk, last=last)
         self._report(0)
 
     def _report(self, rows: int) -> None:

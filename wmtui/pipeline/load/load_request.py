@@ -50,6 +50,15 @@ def build_request(
     )
 
 
+def bounded(job: Job, request: LoadRequest) -> LoadRequest:
+    """As many of the files as the warehouse takes in one transaction, the oldest; all of them where a second load would
+    take the target's rows for newer ones, after a reset, or the files for loaded ones.
+    """
+    if request.reprocess or any(file.replaces for file in request.files):
+        return request
+    return replace(request, files=request.files[: job.backend.warehouse.most_files])
+
+
 def _load_file(file: Candidate, newest: str, loads: Loads, reset_to: int | None) -> LoadFile:
     """newest: the latest run of which a part is loaded. reset_to: the epoch, if nothing was loaded in it yet since the
     table was reset.
@@ -65,4 +74,5 @@ def _load_file(file: Candidate, newest: str, loads: Loads, reset_to: int | None)
         footer=part.footer if part is not None else None,
         loses_ties=earlier,
         replaces=part is not None and part.epoch == reset_to,
+        run=part.run if part is not None else None,
     )

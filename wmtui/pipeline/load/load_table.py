@@ -5,6 +5,7 @@ load in the watermark, and note in the lock document what later loads need not l
 
 from datetime import datetime
 from functools import partial
+from uuid import uuid4
 
 from wmtui.errors import LoadRefused, NothingSelected
 from wmtui.events import Phase, Severity
@@ -12,8 +13,15 @@ from wmtui.files.selection import Choice, Selection
 from wmtui.pipeline.context import Job, Scope
 from wmtui.pipeline.load.file_reader import open_footer, open_part
 from wmtui.pipeline.load.load_report import report_added_columns, report_selection
-from wmtui.pipeline.load.load_request import build_request
-from wmtui.pipeline.load.lock_notes import LoadEnd, note_compared, note_recorded, note_settled, recorded_loads
+from wmtui.pipeline.load.load_request import bounded, build_request
+from wmtui.pipeline.load.lock_notes import (
+    LoadEnd,
+    note_compared,
+    note_recorded,
+    note_settled,
+    recorded_loads,
+    with_notes,
+)
 from wmtui.pipeline.load.missing_files import refuse_lost, refuse_replaced
 from wmtui.pipeline.load.refused_rows import explain_refusal
 from wmtui.pipeline.load.table_ledger import (
@@ -23,9 +31,9 @@ from wmtui.pipeline.load.table_ledger import (
     repair_records,
     tell_or_refuse,
 )
-from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged
+from wmtui.pipeline.load.unchanged_files import is_unchanged, note_unchanged, runs_since_unchanged
 from wmtui.pipeline.target_check import remember_loaded
-from wmtui.runs.load_records import LoadedFile, LoadRecord, LoadRecords
+from wmtui.runs.load_records import LoadedFile, LoadRecord
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
 from wmtui.watermarks import changes
 from wmtui.watermarks.changes import Action, Patch
@@ -42,6 +50,13 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     if is_unchanged(job, mark):
         job.tell("no files to load: they are those of the last sync")
         return
+    following: Job | None = job
+    while following is not None:
+        following, load_id = _load(following, mark, load_id), uuid4().hex
+
+
+def _load(job: Job, mark: Watermark, load_id: str) -> Job | None:
+    """One load, of as many files as the warehouse takes at once; the job that loads the others, None where none are."""
     ledger, last = _check_ledger(job, mark)
     selection = select(job, mark, ledger)
     report_selection(job, selection)
@@ -49,26 +64,33 @@ def load_table(job: Job, mark: Watermark, load_id: str) -> None:
     refuse_lost(job, mark, selection, ledger)
     if not selection.selected:
         _note_nothing(job, mark, selection, ledger, last)
-        return
+        return None
     refuse_unknown_loads(job, ledger, mark, selection.selected)
     _settle_token(job, ledger)
-    request = build_request(job, mark, selection.selected, ledger, load_id)
+    request = bounded(job, build_request(job, mark, selection.selected, ledger, load_id))
+    left = len(selection.selected) - len(request.files)
+    if left:
+        job.tell(f"{len(request.files):,} of these first, {left:,} after them")
     started = job.backend.clock()
     result = _execute(job, request, ledger)
-    job.account.files_loaded, job.account.rows_loaded = len(result.loaded), result.rows
+    job.account.files_loaded += len(result.loaded)
+    job.account.rows_loaded += result.rows
     warehouse = ledger.known.warehouse or job.backend.warehouse.loads(job.feed).warehouse
     _know_warehouse(job, warehouse)
     note_compared(job, warehouse, job.lease.token)
     if result.loaded:
-        LoadRecords(job.backend.objects, job.table).add(_record(job, request, result, started, warehouse))
+        ledger.records.add(_record(job, request, result, started, warehouse))
         note_recorded(job, warehouse, request.load_id)
         remember_loaded(job, bool(result.added))
+    if left:
+        return with_notes(job, warehouse, request.load_id)
     at, fence = job.backend.clock(), job.lease.token
-    mark = _note_loaded(job, mark, warehouse, rows=result.rows, at=at, fence=fence)
+    mark = _note_loaded(job, mark, warehouse, rows=job.account.rows_loaded, at=at, fence=fence)
     keys = {file.key for file in (*result.loaded, *result.already_loaded)}
     newest = request.load_id if result.loaded else ledger.newest_load
     note_settled(job, mark, selection, ledger, end=LoadEnd(keys, warehouse, newest))
     note_unchanged(job, mark, selection, keys, warehouse)
+    return None
 
 
 def _check_ledger(job: Job, mark: Watermark) -> tuple[TableLedger, LoadRecord | None]:
@@ -112,6 +134,7 @@ def select(scope: Scope, mark: Watermark, ledger: TableLedger) -> Selection:
         ledger=ledger.files(scope, mark.epoch),
         choice=Choice(reprocess=options.reprocess, keys=options.keys, all_days=options.all_days),
         committed=scope.account.committed if isinstance(scope, Job) else None,
+        later_runs=runs_since_unchanged(scope) if isinstance(scope, Job) else None,
     )
 
 

@@ -3,6 +3,7 @@ is left to load, what a listing of all days showed, and up to which load all are
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wmtui.files.selection import (
     Loading,
@@ -91,6 +92,14 @@ def note_recorded(job: Job, warehouse: str | None, load_id: str | None) -> None:
     """Note up to which load all of them are recorded, so that later runs need not look."""
     if warehouse is not None and load_id is not None:
         job.lease.note(recorded_in={**recorded_loads(job.heartbeat), warehouse: load_id})
+
+
+def with_notes(job: Job, warehouse: str | None, load_id: str) -> Job:
+    """The job, knowing of a load that it has just done as the next sync would."""
+    known, name = job.heartbeat.document, warehouse or ""
+    compared = {**known.compared_in, name: job.lease.token}
+    document = replace(known, compared_in=compared, recorded_in={**known.recorded_in, name: load_id})
+    return replace(job, heartbeat=replace(job.heartbeat, document=document), compared=True)
 
 
 def note_compared(job: Job, warehouse: str | None, token: int) -> None:

@@ -29,13 +29,14 @@ from wmtui.watermarks.timestamps import parse_instant
 class TableLedger(Struct, frozen=True):
     """What a warehouse has of one table's loads. known: all it says of the target; mine: what of it is this store's.
 
-    findings: what does not fit.
+    findings: what does not fit. records: the store's copy of the loads.
     """
 
     known: KnownLoads
     mine: OwnedLoads
     facts: LedgerFacts
     findings: tuple[Finding, ...]
+    records: LoadRecords
 
     @property
     def warehouse(self) -> str:
@@ -68,7 +69,8 @@ def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
     identity = backend.watermarks.known_identity()
     known = backend.warehouse.loads(scope.feed)
     root = backend.objects.uri("")
-    mine = owned_loads(known, scope.feed, root, _recorded(scope, known))
+    records = LoadRecords(backend.objects, scope.table)
+    mine = owned_loads(known, scope.feed, root, _recorded(records, known))
     facts = LedgerFacts(
         table=scope.table,
         target=config.target,
@@ -80,16 +82,16 @@ def read_ledger(scope: Scope, mark: Watermark) -> TableLedger:
         reload=options.reprocess and not options.keys and not mark.is_manual and mark.position is not None,
         may_shrink=config.target_may_shrink,
     )
-    return TableLedger(known, mine, facts, tuple(find_doubts(facts, mine, known)))
+    return TableLedger(known, mine, facts, tuple(find_doubts(facts, mine, known)), records)
 
 
-def _recorded(scope: Scope, known: KnownLoads) -> frozenset[str]:
+def _recorded(records: LoadRecords, known: KnownLoads) -> frozenset[str]:
     """Ids of loads that the store remembers, as far as the ledger has loads without a store."""
     unowned = [entry for entry in known.entries if not entry.store]
     if not unowned:
         return frozenset()
     first = min(entry.loaded_at for entry in unowned).date() - timedelta(days=1)
-    return frozenset(record.load_id for record in LoadRecords(scope.backend.objects, scope.table).since(first))
+    return frozenset(record.load_id for record in records.since(first))
 
 
 def refuse_root(scope: Scope) -> None:
@@ -136,7 +138,7 @@ def unknown_keys(scope: Scope, ledger: TableLedger, mark: Watermark, since: date
     loads = ledger.files(scope, mark.epoch).loads
     recorded = {
         file.key: record
-        for record in LoadRecords(scope.backend.objects, scope.table).since(since)
+        for record in ledger.records.since(since)
         if record.warehouse is not None and destination.has(record) and record.epoch >= mark.epoch
         for file in record.files
     }
@@ -158,14 +160,13 @@ def repair_records(scope: Scope, mark: Watermark, ledger: TableLedger, *, record
     ids = list(dict.fromkeys(entry.load_id for entry in entries))
     unsure = set(ids[ids.index(recorded) + 1 :] if recorded in ids else ids)
     if unsure:
-        records = LoadRecords(scope.backend.objects, scope.table)
         first = min(entry.loaded_at for entry in entries if entry.load_id in unsure)
         # The warehouse dates the entry, the host dated the record: their days may differ by one.
-        known = {record.load_id for record in records.since(first.date() - timedelta(days=1))}
+        known = {record.load_id for record in ledger.records.since(first.date() - timedelta(days=1))}
         for load_id in ids:
             if load_id in unsure - known:
                 scope.tell(f"load {load_id} was committed but not recorded; recording it now")
-                records.add(_record_of(scope, mark, ledger, load_id))
+                ledger.records.add(_record_of(scope, mark, ledger, load_id))
     last = next((entry.load_id for entry in reversed(entries) if entry.epoch >= mark.epoch), None)
     return None if last is None else _record_of(scope, mark, ledger, last)
 

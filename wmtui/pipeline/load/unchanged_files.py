@@ -3,7 +3,7 @@
 from datetime import date
 
 from wmtui.files import decisions
-from wmtui.files.selection import Selection, whole_listing_is_due
+from wmtui.files.selection import LaterRuns, Selection, whole_listing_is_due
 from wmtui.files.unchanged import noted_files, unchanged_note
 from wmtui.pipeline.context import Job, Scope
 from wmtui.watermarks.model import Watermark
@@ -24,6 +24,17 @@ def note_unchanged(job: Job, mark: Watermark, selection: Selection, loaded: set[
     """Leave what this sync saw of the files for the next one. loaded: keys of those that it loaded."""
     noted = unchanged_note(mark, job.loading(warehouse), job.backend.warehouse.address, selection, loaded)
     job.lease.note(unchanged_in={**job.heartbeat.document.unchanged_in, warehouse or "": noted})
+
+
+def runs_since_unchanged(job: Job) -> LaterRuns | None:
+    """Of a table that looked unchanged, the runs after the last committed one: its own, if it had news. No other can be
+    there: a run announces itself in the watermark before it has a document. None: only a listing tells.
+    """
+    last = job.heartbeat.document.committed_run
+    if job.found is None or last is None:
+        return None
+    committed = job.account.committed
+    return LaterRuns(last, (committed.run,) if committed else ())
 
 
 def _last_look(scope: Scope, mark: Watermark) -> tuple[date, str] | None:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from wmtui.config import DuckDBConfig, TableConfig
 from wmtui.errors import ConfigError, SourceError, UnsupportedValue
-from wmtui.model import Check, Clock, Key, Level, Position, Span, TableName
+from wmtui.model import Check, Clock, Key, Level, Span, TableName
 from wmtui.sources import doctor_checks
-from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable, Tell, silent
+from wmtui.sources.base import FUTURE, CursorCounts, SourceClock, SourceTable, TableState, Tell, silent
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.sources.duckdb import catalog
 from wmtui.sources.duckdb.rows import record_batches, scan_batches
@@ -57,7 +57,7 @@ class DuckDBSource:
             except (ConfigError, UnsupportedValue) as error:
                 return [doctor_checks.error_finding(str(table), error)]
             now = connection.clock().now
-            counts = connection.cursor_counts(described, now)
+            counts = connection.state(described, now).counts
         with open_session(self._path) as session:
             rows = int(session.value(session.dialect.select("COUNT(*)", table, "true")))
         return [
@@ -155,8 +155,13 @@ class DuckDBConnection:
             query = SpanQuery(session.dialect, self._zone, table, span)
             return ranges(span, _boundaries(session, query, table, pieces))
 
-    def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts:
-        """See SourceConnection.cursor_counts; a column alone is quickly read, so that no index is needed."""
+    def state(self, table: SourceTable, now: datetime, key: Key | None = None) -> TableState:
+        """See SourceConnection.state; no key is known to be counted up."""
+        cursor = None if key is None else self.cursor_of(table, key)
+        return TableState(self._counts(table, now), cursor)
+
+    def _counts(self, table: SourceTable, now: datetime) -> CursorCounts:
+        """A column alone is quickly read, so that no index is needed."""
         column = table.schema.field(table.cursor).type
         with open_session(self._path) as session:
             parameters = Parameters(session.dialect)
@@ -175,10 +180,6 @@ class DuckDBConnection:
             sql = session.dialect.select(session.dialect.name(table.cursor), table.table, where)
             rows = session.connection.execute(sql, dict(parameters.values)).fetchall()
         return self._wall(rows[0][0]) if rows else None
-
-    def newest_key(self, table: SourceTable) -> Position | None:  # noqa: ARG002 - no key is known to be counted up
-        """See SourceConnection.newest_key."""
-        return None
 
     def _wall(self, cursor: datetime | None) -> datetime | None:
         if cursor is None:

@@ -5,8 +5,10 @@ Names are compared exactly in Python: MySQL compares them without regard to case
 
 import re
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from wmtui.column_types import ColumnType
@@ -20,30 +22,28 @@ from wmtui.sources.span_query import MYSQL
 
 _TABLES = "SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = \0schema\0"
 _SCHEMAS = "SELECT schema_name AS n FROM information_schema.schemata"
-_COLUMNS = """
-SELECT table_schema AS s, table_name AS n, column_name AS name, data_type AS data_type, column_type AS column_type,
-       is_nullable AS nullable, numeric_precision AS digits, numeric_scale AS scale, character_maximum_length AS length,
-       datetime_precision AS fraction_digits, extra AS extra, generation_expression AS expression,
-       privileges AS privileges
-FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0 ORDER BY ordinal_position
+_ENTRY = """
+SELECT table_schema AS s, table_name AS n, 'column' AS kind,
+       JSON_ARRAY(ordinal_position, column_name, data_type, column_type, is_nullable, numeric_precision, numeric_scale,
+                  character_maximum_length, datetime_precision, extra, generation_expression, privileges) AS facts
+FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0
+UNION ALL
+SELECT table_schema, table_name, 'index',
+       JSON_ARRAY(index_name, seq_in_index, non_unique, column_name, sub_part, nullable, index_type
+                  /*!80000 , is_visible */ /*M!100600 , ignored */)
+FROM information_schema.statistics WHERE table_schema = \0schema\0 AND table_name = \0table\0
+UNION ALL
+SELECT table_schema, table_name, 'created', JSON_ARRAY(CAST(create_time AS CHAR))
+FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
+"""
+_NUMBERS = """
+UNION ALL
+SELECT \0schema\0, \0table\0, 'number', JSON_ARRAY(name, table_id)
+FROM information_schema.{} WHERE SUBSTRING_INDEX(name, '#', 1) = \0name\0
 """
 _COLLATIONS = """
 SELECT table_schema AS s, table_name AS n, column_name AS name, collation_name AS collation
 FROM information_schema.columns WHERE table_schema = \0schema\0 AND table_name = \0table\0
-"""
-_INDEXES = """
-SELECT table_schema AS s, table_name AS n, index_name AS name, non_unique AS non_unique, column_name AS column_name,
-       sub_part AS sub_part, nullable AS nullable, index_type AS kind
-       /*!80000 , is_visible AS is_visible */ /*M!100600 , ignored AS is_ignored */
-FROM information_schema.statistics WHERE table_schema = \0schema\0 AND table_name = \0table\0
-ORDER BY index_name, seq_in_index
-"""
-_CREATED = """
-SELECT table_schema AS s, table_name AS n, create_time AS created
-FROM information_schema.tables WHERE table_schema = \0schema\0 AND table_name = \0table\0
-"""
-_NUMBERS = """
-SELECT name AS name, table_id AS number FROM information_schema.{} WHERE SUBSTRING_INDEX(name, '#', 1) = \0name\0
 """
 _STATUS = """
 SELECT table_schema AS s, table_name AS n, engine AS engine, table_rows AS table_rows,
@@ -84,70 +84,51 @@ class Status(Struct, frozen=True):
     size: int | None
 
 
-def columns(session: Session, table: TableName) -> list[Column]:
-    """Every column that the account is shown, in order, invisible ones included.
+class Entry(Struct, frozen=True):
+    """What the catalogue has of a table at one moment.
 
-    Raises ConfigError for a missing schema or table.
+    columns: those that the account is shown, in order, invisible ones included. created: when the server made the table
+    as it stands, UTC; None for a view, and where the server does not know. numbers: InnoDB's of each partition, by its
+    name in lower case; of a table without partitions by ""; empty for a name that InnoDB writes otherwise, and where
+    the account may not see it.
     """
-    rows = [
-        Column(
-            name=row["name"],
-            type=ColumnType(row["data_type"].lower(), row["column_type"], row["digits"], row["scale"], row["length"]),
-            nullable=row["nullable"] == "YES",
-            fraction_digits=row["fraction_digits"],
-            extra=" ".join(filter(None, (row["extra"], row["expression"]))),
-            readable="select" in row["privileges"].lower(),
-        )
-        for row in _rows(session, _COLUMNS, table)
-    ]
-    if not rows:
+
+    columns: list[Column]
+    indexes: list[Index]
+    created: str | None
+    numbers: dict[str, int]
+
+    @property
+    def incarnation(self) -> str | None:
+        """What a rebuild and a restore make again; TRUNCATE only gives the table another number."""
+        number = self.numbers.get("")
+        return self.created if self.created is None or number is None else f"{self.created} as number {number}"
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """The numbers of partitions alone."""
+        return {name: number for name, number in self.numbers.items() if name}
+
+
+def read(session: Session, table: TableName) -> Entry:
+    """All of it in one statement. Raises ConfigError for a missing schema or table."""
+    facts = _facts(session, table)
+    columns = [_column(fact) for fact in sorted(facts["column"], key=itemgetter(0))]
+    if not columns:
         raise _missing(session, table)
-    return rows
+    by_name = groupby(sorted(facts["index"], key=itemgetter(0, 1)), key=itemgetter(0))
+    return Entry(
+        columns=columns,
+        indexes=[_index(name, list(parts), session.server.is_mariadb) for name, parts in by_name],
+        created=facts["created"][0][0] if facts["created"] else None,
+        numbers=_by_partition(f"{table.schema}/{table.name}", facts["number"]),
+    )
 
 
 def collations(session: Session, table: TableName) -> dict[str, str]:
     """The collation of every text column, by the column's name."""
     rows = _rows(session, _COLLATIONS, table)
     return {row["name"]: row["collation"] for row in rows if row["collation"] is not None}
-
-
-def indexes(session: Session, table: TableName) -> list[Index]:
-    """Every index of a table."""
-    by_name = groupby(_rows(session, _INDEXES, table), key=lambda row: row["name"])
-    return [_index(list(rows)) for _, rows in by_name]
-
-
-def incarnation(session: Session, table: TableName, number: int | None) -> str | None:
-    """When the server made the table as it stands, UTC, and InnoDB's number of it where the account may see that: a
-    rebuild and a restore make it again, TRUNCATE only gives it another number. None for a view, and where the server
-    does not know.
-    """
-    rows = _rows(session, _CREATED, table)
-    if not rows or rows[0]["created"] is None:
-        return None
-    return str(rows[0]["created"]) if number is None else f"{rows[0]['created']} as number {number}"
-
-
-def numbers(session: Session, table: TableName) -> dict[str, int]:
-    """InnoDB's number of each partition, by its name in lower case; of a table without partitions by "".
-
-    Empty for a name that InnoDB writes otherwise, and where the account may not see it.
-    """
-    name = f"{table.schema}/{table.name}"
-    if not _PLAIN.fullmatch(name):
-        return {}
-    server = session.server
-    view = "innodb_sys_tables" if server.is_mariadb or server.kind.release < (8,) else "innodb_tables"
-    try:
-        rows = session.query(_NUMBERS.format(view), {"name": name})
-    except PrivilegeMissing:
-        return {}
-    by_full_name = {str(row["name"]): int(row["number"]) for row in rows}
-    return {
-        re.sub("#s?p#", "/", full_name[len(name) :], flags=re.IGNORECASE).removeprefix("/").lower(): number
-        for full_name, number in by_full_name.items()
-        if full_name.startswith(name)
-    }
 
 
 def status(session: Session, table: TableName) -> Status:
@@ -169,15 +150,58 @@ def _missing(session: Session, table: TableName) -> ConfigError:
     return missing_table(table, names, grant(session, "SELECT", MYSQL.table(table)))
 
 
-def _index(parts: list[dict[str, Any]]) -> Index:
-    first = parts[0]
-    return Index(
-        first["name"],
-        tuple("" if part["sub_part"] else part["column_name"] or "" for part in parts),
-        not any(part["non_unique"] or part["nullable"] == "YES" or part["sub_part"] for part in parts),
-        "INVISIBLE" if first.get("is_visible") == "NO" else "IGNORED" if first.get("is_ignored") == "YES" else "",
-        first["kind"] != "HASH",
+def _facts(session: Session, table: TableName) -> dict[str, list[Any]]:
+    """What the catalogue says, by kind. An account that may not see InnoDB's numbers is asked for the rest alone, and
+    its session remembers that.
+    """
+    values = {"schema": table.schema, "table": table.name, "name": f"{table.schema}/{table.name}"}
+    sql = _ENTRY
+    if session.shows_numbers and _PLAIN.fullmatch(values["name"]):
+        server = session.server
+        view = "innodb_sys_tables" if server.is_mariadb or server.kind.release < (8,) else "innodb_tables"
+        sql += _NUMBERS.format(view)
+    try:
+        rows = session.query(sql, values)
+    except PrivilegeMissing:
+        if sql == _ENTRY:
+            raise
+        session.shows_numbers = False
+        rows = session.query(_ENTRY, values)
+    facts: dict[str, list[Any]] = {"column": [], "index": [], "created": [], "number": []}
+    for row in rows:
+        if (row["s"], row["n"]) == (table.schema, table.name):
+            facts[row["kind"]].append(msgspec.json.decode(row["facts"]))
+    return facts
+
+
+def _column(fact: list[Any]) -> Column:
+    _, name, data_type, declared, nullable, digits, scale, length, fraction_digits, extra, expression, rights = fact
+    return Column(
+        name=name,
+        type=ColumnType(data_type.lower(), declared, digits, scale, length),
+        nullable=nullable == "YES",
+        fraction_digits=fraction_digits,
+        extra=" ".join(filter(None, (extra, expression))),
+        readable="select" in rights.lower(),
     )
+
+
+def _index(name: str, parts: list[list[Any]], is_mariadb: bool) -> Index:
+    columns, unique_not_null = [], True
+    for _, _, non_unique, column, sub_part, nullable, *_ in parts:
+        columns.append("" if sub_part else column or "")
+        unique_not_null = unique_not_null and not (non_unique or nullable == "YES" or sub_part)
+    kind, *visibility = parts[0][6:]
+    hidden = ("IGNORED" if is_mariadb else "INVISIBLE") if visibility == ["YES" if is_mariadb else "NO"] else ""
+    return Index(name, tuple(columns), unique_not_null, hidden, kind != "HASH")
+
+
+def _by_partition(name: str, facts: list[list[Any]]) -> dict[str, int]:
+    return {
+        re.sub("#s?p#", "/", full_name[len(name) :], flags=re.IGNORECASE).removeprefix("/").lower(): int(number)
+        for full_name, number in facts
+        if full_name.startswith(name)
+    }
 
 
 def _rows(session: Session, sql: str, table: TableName) -> list[dict[str, Any]]:

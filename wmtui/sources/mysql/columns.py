@@ -6,21 +6,20 @@ from wmtui.config import TableConfig
 from wmtui.errors import PrivilegeMissing
 from wmtui.model import TableName
 from wmtui.sources.mysql.account import grant
-from wmtui.sources.mysql.catalog import columns
 from wmtui.sources.mysql.column_types import Column
 from wmtui.sources.mysql.session import Session
 from wmtui.sources.settings_check import selected_columns, unreadable_columns
 from wmtui.sources.span_query import MYSQL
 
 
-def readable_columns(session: Session, table: TableName, config: TableConfig) -> list[Column]:
-    """The columns that the account may read and the settings do not exclude.
+def readable_columns(session: Session, table: TableName, columns: list[Column], config: TableConfig) -> list[Column]:
+    """Of the columns that the account is shown those that it may read and the settings do not exclude.
 
     An account with SELECT on some columns is not shown the others: that a narrower table
     is intended must be said by an `exclude` with a column that is not shown. Raises ConfigError; SourceError where the
     account may read none.
     """
-    shown = {column.name: column for column in columns(session, table)}
+    shown = {column.name: column for column in columns}
     denied = _denied(session, table)
     if denied is None:
         return [shown[name] for name in selected_columns(table, list(shown), config)]

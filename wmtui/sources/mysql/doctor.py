@@ -163,7 +163,7 @@ def _roles(session: Session, kind: Kind) -> list[Check]:
 def _cursor_index(session: Session, table: SourceTable) -> Check:
     """A descending index counts, an index on a prefix or an expression does not: no range of the column is in it."""
     subject = f"{table.table}: index on {table.cursor}"
-    indexes = [index for index in catalog.indexes(session, table.table) if index.columns[0] == table.cursor]
+    indexes = [index for index in catalog.read(session, table.table).indexes if index.columns[0] == table.cursor]
     if any(index.serves(table.cursor) for index in indexes):
         return Check(subject, Level.OK, "present")
     name, cursor = MYSQL.table(table.table), MYSQL.name(table.cursor)
@@ -184,7 +184,7 @@ def _cursor_index(session: Session, table: SourceTable) -> Check:
 
 def _touched(session: Session, table: SourceTable) -> Check:
     subject = f"{table.table}: updates touch {table.cursor}"
-    column = next(column for column in catalog.columns(session, table.table) if column.name == table.cursor)
+    column = next(column for column in catalog.read(session, table.table).columns if column.name == table.cursor)
     if "on update" in column.extra.lower():
         return Check(subject, Level.OK, column.extra)
     return Check(

@@ -51,7 +51,8 @@ class Session:
 
     cipher: of its encryption, "" without. server: the one that answers it. careful: why rows come through the driver's
     cursor, which takes several times as long, "" where they are taken from the socket. longest: seconds that a
-    statement may take which goes through many rows.
+    statement may take which goes through many rows. shows_numbers: the account may see InnoDB's numbers of tables, as
+    far as is known.
     """
 
     cipher: str
@@ -60,6 +61,7 @@ class Session:
     def __init__(self, config: MySQLConfig) -> None:
         self._config = config
         self.longest = config.max_statement.total_seconds()
+        self.shows_numbers = True
         with plain_login_errors(config):
             self._connection, self.careful = log_in(config)
         try:

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from wmtui.config import MySQLConfig, TableConfig
 from wmtui.errors import ConfigError, TimeLimitReached, UnsupportedValue
-from wmtui.model import Check, Key, KeyValue, Position, Span, TableName
-from wmtui.sources.base import CursorCounts, SourceClock, SourceTable, Tell, silent
+from wmtui.model import Check, Key, KeyValue, Span, TableName
+from wmtui.sources.base import SourceClock, SourceTable, TableState, Tell, silent
 from wmtui.sources.cursor import from_utc
 from wmtui.sources.doctor_checks import error_finding
 from wmtui.sources.key_ranges import ranges
@@ -79,7 +79,7 @@ class MySQLSource:
             except (ConfigError, UnsupportedValue) as error:
                 return [error_finding(str(table), error)]
             now = connection.clock().now
-            counts = connection.cursor_counts(described, now)
+            counts = connection.state(described, now).counts
             return doctor.check_table(connection.session, described, counts, now)
 
 
@@ -113,18 +113,17 @@ class MySQLConnection:
 
     def describe(self, table: TableName, config: TableConfig) -> SourceTable:
         """See SourceConnection.describe."""
-        columns = readable_columns(self.session, table, config)
-        indexes = catalog.indexes(self.session, table)
+        entry = catalog.read(self.session, table)
+        columns, indexes = readable_columns(self.session, table, entry.columns, config), entry.indexes
         unique_keys = [index.columns for index in indexes if index.unique_not_null]
         schema = pa.schema([arrow_field(table, column, config) for column in columns])
         digits = {column.name: column.fraction_digits or 0 for column in columns}.get(config.cursor, 0)
         described = checked_table(table, schema, config, cursor_digits=digits, unique_keys=unique_keys)
         counted = {(column.name,) for column in columns if "auto_increment" in column.extra.lower()}
-        numbers = catalog.numbers(self.session, table)
         return replace(
             described,
-            incarnation=catalog.incarnation(self.session, table, numbers.pop("", None)),
-            partitions=numbers,
+            incarnation=entry.incarnation,
+            partitions=entry.partitions,
             counted_key=described.primary_key in counted,
             cursor_index=_cursor_index(indexes, described),
             key_index=next((index.name for index in indexes if index.orders(described.primary_key)), None),
@@ -173,17 +172,13 @@ class MySQLConnection:
             return ranges(span, span_size.boundaries(self.session, self._zone, table, span, pieces))
         return [span]
 
-    def cursor_counts(self, table: SourceTable, now: datetime) -> CursorCounts | None:
-        """See SourceConnection.cursor_counts."""
-        return table_state.cursor_counts(self.session, self._zone, table, now)
+    def state(self, table: SourceTable, now: datetime, key: Key | None = None) -> TableState:
+        """See SourceConnection.state."""
+        return table_state.state(self.session, self._zone, table, now, key)
 
     def cursor_of(self, table: SourceTable, key: Key) -> datetime | None:
         """See SourceConnection.cursor_of."""
         return table_state.cursor_of(self.session, self._zone, table, key)
-
-    def newest_key(self, table: SourceTable) -> Position | None:
-        """See SourceConnection.newest_key."""
-        return table_state.newest_key(self.session, self._zone, table)
 
     def _chunks(self, table: SourceTable, batch_rows: int, tell: Tell) -> ChunkReader:
         return ChunkReader(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from wmtui.errors import TableChanged, TimeLimitReached
 from wmtui.model import Key, Position
-from wmtui.sources.base import FUTURE, CursorCounts, SourceTable
+from wmtui.sources.base import FUTURE, CursorCounts, SourceTable, TableState
 from wmtui.sources.cursor import column_time, from_utc
 from wmtui.sources.keys import timestamp_text
 from wmtui.sources.mysql import catalog
@@ -14,40 +14,70 @@ from wmtui.sources.mysql.session import Session
 from wmtui.sources.span_query import MYSQL, Parameters, equals
 
 
-def cursor_counts(session: Session, zone: ZoneInfo, table: SourceTable, now: datetime) -> CursorCounts | None:
-    """See SourceConnection.cursor_counts. Raises SourceError."""
-    if table.cursor_index is None:
-        return None
-    column = table.schema.field(table.cursor).type
+def state(session: Session, zone: ZoneInfo, table: SourceTable, now: datetime, key: Key | None) -> TableState:
+    """See SourceConnection.state; one statement, without counts where they take too long. Raises SourceError."""
     parameters = Parameters(MYSQL)
+    counts, looks = _counts(parameters, zone, table, now), _looks(parameters, table, key)
+    if not counts and not looks:
+        return TableState(None)
+    try:
+        row = session.query(_asked({**counts, **looks}), parameters.values, session.longest)[0]
+    except TimeLimitReached:
+        quick = {name: sql for name, sql in {**counts, **looks}.items() if name not in ("nulls", "future")}
+        row = {"nulls": None, "future": None, **session.query(_asked(quick), parameters.values)[0]}
+    at = _wall(row.get("newest_at"), zone, table)
+    return TableState(
+        CursorCounts(row["nulls"], row["future"], _wall(row["newest"], zone, table)) if counts else None,
+        _wall(row.get("cursor"), zone, table),
+        None if at is None else Position(at, (int(row["newest_key"]),)),
+    )
+
+
+def _counts(parameters: Parameters, zone: ZoneInfo, table: SourceTable, now: datetime) -> dict[str, str]:
+    """What the cursor's index tells; nothing without one."""
+    if table.cursor_index is None:
+        return {}
+    column = table.schema.field(table.cursor).type
     ahead = parameters.bind(timestamp_text(column_time(now + FUTURE, column, zone)), column)
     name = MYSQL.name(table.cursor)
-    nulls = MYSQL.select("COUNT(*)", table.table, f"{name} IS NULL") if table.nullable_cursor else "SELECT 0"
-    future = MYSQL.select("COUNT(*)", table.table, f"{name} > {ahead}")
-    newest = MYSQL.select(name, table.table, f"{name} <= {ahead}", f"{name} DESC LIMIT 1")
-    sql = f"SELECT ({nulls}) AS nulls, ({future}) AS future, ({newest}) AS newest"
-    try:
-        row = session.query(sql, parameters.values, session.longest)[0]
-    except TimeLimitReached:
-        row = session.query(f"SELECT ({newest}) AS newest", parameters.values)[0]
-        return CursorCounts(None, None, _wall(row["newest"], zone, table))
-    return CursorCounts(int(row["nulls"]), int(row["future"]), _wall(row["newest"], zone, table))
+    return {
+        "nulls": MYSQL.select("COUNT(*)", table.table, f"{name} IS NULL") if table.nullable_cursor else "SELECT 0",
+        "future": MYSQL.select("COUNT(*)", table.table, f"{name} > {ahead}"),
+        "newest": MYSQL.select(name, table.table, f"{name} <= {ahead}", f"{name} DESC LIMIT 1"),
+    }
+
+
+def _looks(parameters: Parameters, table: SourceTable, key: Key | None) -> dict[str, str]:
+    """Single rows: that of a key, and that of the greatest key where it is counted up."""
+    cursor = MYSQL.name(table.cursor)
+    looks = {}
+    if key is not None and table.primary_key:
+        looks["cursor"] = MYSQL.select(cursor, table.table, equals(parameters, table, key))
+    if table.counted_key:
+        last = f"{MYSQL.name(table.primary_key[0])} DESC LIMIT 1"
+        looks["newest_key"] = MYSQL.select(MYSQL.name(table.primary_key[0]), table.table, "TRUE", last)
+        looks["newest_at"] = MYSQL.select(cursor, table.table, "TRUE", last)
+    return looks
+
+
+def _asked(looks: dict[str, str]) -> str:
+    """One statement, which sees all of it at one moment."""
+    return "SELECT " + ", ".join(f"({sql}) AS `{name}`" for name, sql in looks.items())
 
 
 def refuse_changed(session: Session, table: SourceTable) -> None:
     """Raises TableChanged when the table is not the one that was described: another one under its name, rebuilt,
     emptied, or with other columns.
     """
-    numbers = catalog.numbers(session, table.table)
-    incarnation = catalog.incarnation(session, table.table, numbers.pop("", None))
-    now = {column.name: column for column in catalog.columns(session, table.table)}
-    changed = [name for name, number in table.partitions.items() if numbers.get(name, number) != number]
+    entry = catalog.read(session, table.table)
+    now = {column.name: column for column in entry.columns}
+    changed = [name for name, number in table.partitions.items() if entry.partitions.get(name, number) != number]
     for field in table.schema:
         column = now.get(field.name)
         described = (field.metadata[b"source_type"].decode(), field.metadata[b"extra"].decode())
         if column is None or (column.type.declared, column.extra) != described:
             changed.append(field.name)
-    if changed or incarnation != table.incarnation:
+    if changed or entry.incarnation != table.incarnation:
         what = f" ({', '.join(changed)})" if changed else ""
         raise TableChanged(
             f"{table.table} was altered or replaced while it was read{what}",
@@ -62,15 +92,6 @@ def cursor_of(session: Session, zone: ZoneInfo, table: SourceTable, key: Key) ->
     where = equals(parameters, table, key)
     rows = session.query(MYSQL.select(f"{MYSQL.name(table.cursor)} AS at", table.table, where), parameters.values)
     return _wall(rows[0]["at"], zone, table) if rows else None
-
-
-def newest_key(session: Session, zone: ZoneInfo, table: SourceTable) -> Position | None:
-    """See SourceConnection.newest_key; only of a key that the server counts up. Raises SourceError."""
-    key, cursor = (MYSQL.name(column) for column in (table.primary_key[0], table.cursor))
-    sql = MYSQL.select(f"{key} AS number, {cursor} AS at", table.table, "TRUE", f"{key} DESC LIMIT 1")
-    rows = session.query(sql)
-    at = _wall(rows[0]["at"], zone, table) if rows else None
-    return None if at is None else Position(at, (int(rows[0]["number"]),))
 
 
 def _wall(value: Any, zone: ZoneInfo, table: SourceTable) -> datetime | None:

@@ -41,6 +41,7 @@ class DuckDBWarehouse:
     limits = TargetLimits(nul=True, ignores_case=True)
     reads_store = False
     stages_ahead = False
+    most_files: int | None = None
     statements = Statements(SCHEMA)
 
     def __init__(self, config: DuckDBConfig, clock: Clock, wait: timedelta = _WAIT) -> None:

@@ -30,7 +30,6 @@ _CREATED_BY_ANOTHER = (
     pg.DuplicateObject,
     pg.UndefinedTable,
     pg.WrongObjectType,
-    pg.SerializationFailure,
 )
 _CREATE_ATTEMPTS = 20
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -136,10 +135,16 @@ class PgSession(Session):
             try:
                 with self.transaction():
                     ledger.create_ledger(self, first=first)
-            except _CREATED_BY_ANOTHER as error:
+            except psycopg.Error as error:
+                if not isinstance(error, _CREATED_BY_ANOTHER) and not self.is_conflict(error):
+                    raise
                 if not attempts_left:
                     raise ledger.ledger_unusable(self.statements.schema, error) from error
                 time.sleep(random.uniform(0, 0.2))
+
+    def is_conflict(self, error: psycopg.Error) -> bool:
+        """Whether the transaction failed only because of another one, and may be tried again."""
+        return isinstance(error, pg.SerializationFailure | pg.DeadlockDetected)
 
     def check(self) -> list[Check]:
         """Findings of `doctor` about this connection."""

@@ -38,6 +38,7 @@ class PgWarehouse(ABC, Generic[_Session]):
     """
 
     stages_ahead = False
+    most_files: int | None = None
     _kept: KeptSession[_Session] | None = None
 
     def __init__(self, config: PostgresConfig | RedshiftConfig, credentials: Credentials) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 from msgspec import Struct
-from psycopg import errors as pg
 
 from wmtui.config import PostgresConfig
 from wmtui.errors import TargetChanged
@@ -28,11 +27,6 @@ from wmtui.warehouses.postgres.building import (
 )
 from wmtui.warehouses.postgres.session import PostgresSession
 from wmtui.warehouses.target import TargetLimits
-
-
-def _is_conflict(error: psycopg.Error) -> bool:
-    """Whether the transaction failed because of another program's, and may be tried again."""
-    return isinstance(error, pg.SerializationFailure | pg.DeadlockDetected)
 
 
 class _Begun(Struct, frozen=True):
@@ -75,8 +69,8 @@ class PostgresWarehouse(PgWarehouse[PostgresSession]):
         self, request: LoadRequest, open_part: OpenPart, on_staged: OnStaged, pause: Pause = time.sleep
     ) -> LoadResult:
         """See Warehouse.load."""
-        retries = Retries(_is_conflict, self._config.conflict_timeout, pause)
         with self._session(loads=True) as session:
+            retries = Retries(session.is_conflict, self._config.conflict_timeout, pause)
             session.prepare_ledger()
             begun = self._take_begun(session)
             try:

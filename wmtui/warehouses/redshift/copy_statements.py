@@ -9,12 +9,34 @@ from wmtui.column_types import INSTANT, warehouse_type
 from wmtui.config import RedshiftConfig
 from wmtui.model import As
 from wmtui.warehouses.load.columns import ColumnMapping
-from wmtui.warehouses.load.statements import Staging, into_staging, staged_name
+from wmtui.warehouses.load.statements import FILE, ROW, STAGING_TYPES, Staging, into_staging, staged_name
 from wmtui.warehouses.load_request import LoadFile
 from wmtui.warehouses.quoting import columns_list, fill, quote
 
 LANDING = "wmtui_landing"
 """Takes the files of one COPY, whose columns it has in their order: COPY of Parquet goes by position."""
+
+
+def create_staging(staging: Staging, file_number: int, distkey: str | None) -> str:
+    """A staging table whose rows are those of the file of this number, where nothing else is said, so that a COPY need
+    not bring that. distkey: a column of the target by which its rows are distributed, so that those of one key meet.
+    """
+    kinds = [*staging.columns.values(), *STAGING_TYPES]
+    defaults = ["", *[""] * (len(staging.columns) - 1), f" NOT NULL DEFAULT {file_number}", " NOT NULL DEFAULT 0"]
+    names = [*(staged_name(number) for number in range(len(staging.columns))), FILE, ROW]
+    columns = ", ".join(
+        f"{quote(name)} {kind}{default}" for name, kind, default in zip(names, kinds, defaults, strict=True)
+    )
+    created = f"CREATE TEMPORARY TABLE {staging.table} ({columns})"
+    if distkey is None or distkey not in staging.columns:
+        return created
+    return f"{created} DISTKEY ({quote(staged_name(list(staging.columns).index(distkey)))})"
+
+
+def analyze(staging: Staging, columns: Sequence[str]) -> str:
+    """Let the planner know how many rows there are, and of which keys. columns: of the target."""
+    names = [staged_name(list(staging.columns).index(column)) for column in columns]
+    return f"ANALYZE {staging.table} ({columns_list(names)})"
 
 
 def create_landing(schema: pa.Schema) -> str:
@@ -23,9 +45,14 @@ def create_landing(schema: pa.Schema) -> str:
     Instants land as timestamps without zone, in UTC. Source: COPY reads Parquet by Redshift Spectrum, which has no
     other timestamps by its documentation.
     """
-    kinds = ["timestamp" if field.type == INSTANT else warehouse_type(field).redshift for field in schema]
+    kinds = [landing_type(field) for field in schema]
     columns = ", ".join(f"{quote(staged_name(number))} {kind}" for number, kind in enumerate(kinds))
     return f"CREATE TEMPORARY TABLE {quote(LANDING)} ({columns})"
+
+
+def landing_type(field: pa.Field) -> str:
+    """The type of column that COPY brings a carried field into."""
+    return "timestamp" if field.type == INSTANT else warehouse_type(field).redshift
 
 
 def drop_landing() -> str:
@@ -33,16 +60,12 @@ def drop_landing() -> str:
     return f"DROP TABLE {quote(LANDING)}"
 
 
-def count_landed() -> str:
-    """Rows that the COPY brought."""
-    return fill("SELECT count(*) FROM {landing}", landing=quote(LANDING))
-
-
-def find_null(number: int) -> str:
-    """A row that came without a value in the file's column of this number."""
-    return fill(
-        "SELECT 1 FROM {landing} WHERE {name} IS NULL LIMIT 1", landing=quote(LANDING), name=quote(staged_name(number))
-    )
+def count_copied(table: str, numbers: Sequence[int]) -> str:
+    """Rows that the COPY brought, and how many of them have a value in each of the columns of these numbers. table:
+    quoted.
+    """
+    counts = ["count(*)", *(f"count({quote(staged_name(number))})" for number in numbers)]
+    return fill("SELECT {counts} FROM {table}", counts=", ".join(counts), table=table)
 
 
 def find_no_truth(number: int) -> str:
@@ -98,15 +121,18 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def copy(columns: int, manifest: str, config: RedshiftConfig) -> str:
-    """Load every file of a manifest, of so many columns. It may hold a secret: never show it."""
+def copy(table: str, columns: int, manifest: str, config: RedshiftConfig) -> str:
+    """Load every file of a manifest into the first so many columns of a table. It may hold a secret: never show it.
+
+    table: quoted. No statistics are gathered: of a landing table nobody needs them, of staging only the key's.
+    """
     if config.access_keys is None:
         access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
     else:
         keys = config.access_keys
         access = f"ACCESS_KEY_ID {literal(keys.id)} SECRET_ACCESS_KEY {literal(keys.secret.reveal())}"
     names = columns_list([staged_name(number) for number in range(columns)])
-    return f"COPY {quote(LANDING)} ({names}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST"
+    return f"COPY {table} ({names}) FROM {literal(manifest)} {access} FORMAT AS PARQUET MANIFEST STATUPDATE OFF"
 
 
 def manifest(files: Sequence[LoadFile]) -> bytes:

@@ -23,6 +23,8 @@ from wmtui.warehouses.redshift.copy_statements import LOAD_ERRORS
 from wmtui.warehouses.redshift.statements import RedshiftStatements, create_newest, find_twice
 from wmtui.warehouses.target import TargetColumn, TargetTable
 
+_CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurrent transaction")
+"""Redshift reports a serialization failure as an internal error, XX000, with these words in message or detail."""
 _INSERTED_ROWS = 100
 _BATCH_ROWS = 1_000
 """A batch has no more rows: each may have texts of 65,535 bytes."""
@@ -40,6 +42,10 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.atth
     pg_get_expr(d.adbin, d.adrelid), a.attnum
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_DISTKEY = """
+SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND a.attisdistkey AND NOT a.attisdropped
 """
 _KEY = "SELECT conkey FROM pg_constraint WHERE conrelid = $1 AND contype = 'p'"
 _ROW_SECURITY = "SELECT 1 FROM svv_rls_relation WHERE relschema = $1 AND relname = $2 AND is_rls_on"
@@ -62,13 +68,18 @@ class RedshiftSession(PgSession):
 
     def prepare(self) -> None:
         """See PgSession.prepare."""
-        for setting in (
+        settings = (
             f"statement_timeout TO {milliseconds(self._config.statement_timeout)}",
             "timezone TO 'UTC'",
             "datestyle TO 'ISO'",
             f"extra_float_digits TO {_FLOAT_DIGITS}",
-        ):
-            self.execute(f"SET {setting}")
+        )
+        self.execute("; ".join(f"SET {setting}" for setting in settings))
+
+    def distkey(self, target: str) -> str | None:
+        """The column by which a target is distributed; None where none is."""
+        found = self.execute(_DISTKEY, *self.statements.schema_and_name(target))
+        return found[0][0] if found else None
 
     def execute_all(self, statements: Sequence[str]) -> None:
         for statement in statements:
@@ -140,6 +151,12 @@ class RedshiftSession(PgSession):
     def lock_ledger(self, target: str) -> None:
         """See PgSession.lock_ledger."""
         self.execute(f"LOCK {self.statements.ledger(target)}")
+
+    def is_conflict(self, error: psycopg.Error) -> bool:
+        """See PgSession.is_conflict."""
+        message = f"{error.diag.message_primary} {error.diag.message_detail}"
+        conflicts = isinstance(error, psycopg.InternalError) and any(words in message for words in _CONFLICTS)
+        return conflicts or super().is_conflict(error)
 
     def lock_first_ledger(self) -> None:
         self.execute(f"LOCK {self.statements.own_table(LEDGER)}")

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wmtui import layout
-from wmtui.column_types import max_bytes
+from wmtui.column_types import INSTANT, max_bytes
 from wmtui.config import RedshiftConfig
 from wmtui.errors import FileMisfit, LoadRefused, TableError, UnsupportedValue
 from wmtui.model import As
@@ -24,8 +24,8 @@ from wmtui.warehouses.load.staging import (
     refuse_additions,
     widening_advised,
 )
-from wmtui.warehouses.load.statements import Staging, drop_staging, extend_staging, staging_name
-from wmtui.warehouses.load.types import carried_schema
+from wmtui.warehouses.load.statements import Staging, drop_staging, staging_name
+from wmtui.warehouses.load.types import arrow_type, carried_schema, declared_length
 from wmtui.warehouses.load_request import LoadFile, LoadRequest, OnStaged, OpenPart
 from wmtui.warehouses.quoting import quote
 from wmtui.warehouses.redshift import copy_statements
@@ -78,7 +78,10 @@ class Stager:
         self._copies = 0
 
     def stage(self, open_part: OpenPart) -> Staged:
-        """Raises TableError when a file does not fit the target or does not have the rows it promised."""
+        """Raises TableError when a file does not fit the target or does not have the rows it promised.
+
+        Within a run no order of files is needed: it has a key twice only with different cursors.
+        """
         parts = [self._part(ordinal, file, open_part(file)) for ordinal, file in enumerate(self._request.files)]
         self._widen(parts)
         lacking = self._lacking(parts)
@@ -87,16 +90,19 @@ class Stager:
         columns = {mapping.column: target.columns[mapping.column] for group in groups for mapping in group.mappings}
         try:
             with self._session.transaction():
-                staging = self._create(columns)
+                staging = self._create(columns, groups[-1].file_number)
+                whole = len(groups) == 1 and _lands_as_kept(groups[0], columns)
                 for group in groups:
-                    self._stage_group(staging, group)
+                    (self._copy_whole if whole else self._stage_group)(staging, group)
                     for part in group.parts:
                         self._on_staged(part.file, part.rows)
-                if len(parts) > 1 and self._file_decides(staging, groups[-1]):
+                runs = _by_run(parts)
+                if len(runs) > 1 and self._file_decides(staging, groups[-1]):
                     self._session.execute(clear_staging(staging))
-                    groups = [self._group([part], target) for part in parts]
+                    groups = [self._group(same, target) for run in runs for same in _of_equal_columns(run)]
                     for group in groups:
                         self._stage_group(staging, group)
+            self._analyze(staging, groups[-1])
         except _CopyFailed as failed:
             raise self._explained(failed) from failed.error
         last, of = groups[-1], {part.ordinal: group for group in groups for part in group.parts}
@@ -111,13 +117,25 @@ class Stager:
             file_numbers=tuple(of[part.ordinal].file_number for part in parts),
         )
 
-    def _create(self, columns: Columns) -> Staging:
-        name = staging_name(self._request.feed, self._request.load_id)
+    def _create(self, columns: Columns, file_number: int) -> Staging:
+        request = self._request
+        name = staging_name(request.feed, request.load_id)
         self._session.execute(drop_staging(quote(name)))  # Of the same files, before one of them was left out.
-        staging = replace(self._session.create_staging(name), columns=columns)
-        for number, kind in enumerate(columns.values()):
-            self._session.execute(extend_staging(staging.table, number, kind))
+        staging = Staging(name, quote(name), columns)
+        distkey = self._session.distkey(request.target) if self._target.columns else self._distkey_of_new(columns)
+        self._session.execute(copy_statements.create_staging(staging, file_number, distkey))
         return staging
+
+    def _distkey_of_new(self, columns: Columns) -> str | None:
+        """Of a target that is to be created."""
+        setting, naming = self._request.layout.distkey, self._request.naming
+        return setting and match(naming.of(setting) or setting, columns)
+
+    def _analyze(self, staging: Staging, group: _Group) -> None:
+        """Before it is joined. A load goes on without: nothing but its plan depends on it."""
+        if self._target.columns and group.primary_key:
+            with suppress(psycopg.ProgrammingError, psycopg.InternalError, psycopg.NotSupportedError):
+                self._session.execute(copy_statements.analyze(staging, group.primary_key))
 
     def _explained(self, failed: "_CopyFailed") -> TableError:
         where, why = self._session.why_copy_failed(failed.columns)
@@ -176,10 +194,14 @@ class Stager:
             and self._session.execute(find_dispute(staging, *order))
         )
 
+    def _copy_whole(self, staging: Staging, group: _Group) -> None:
+        """All files at once into staging, which keeps every column as it lands."""
+        self._copy(staging.table, group)
+
     def _stage_group(self, staging: Staging, group: _Group) -> None:
-        session, parts = self._session, group.parts
-        sources = {mapping.column: mapping.source for mapping in group.mappings}
-        self._copy(parts, group.schema, [sources[column] for column in group.primary_key])
+        session = self._session
+        session.execute(copy_statements.create_landing(group.schema))
+        self._copy(quote(copy_statements.LANDING), group)
         self._refuse_no_truth(group)
         with widening_advised(session, self._target, group.schema, group.mappings, self._request.naming):
             session.execute(copy_statements.stage_landed(staging, group.schema, group.mappings, group.file_number))
@@ -199,25 +221,27 @@ class Stager:
                     "correct `as` in tables.yaml, or rewrite the file",
                 )
 
-    def _copy(self, group: Sequence[_Part], schema: pa.Schema, key: Sequence[str]) -> None:
-        """Files into a new landing table: all of their rows, or an error."""
-        session = self._session
+    def _copy(self, table: str, group: _Group) -> None:
+        """Files into an empty table: all of their rows, or an error."""
+        session, schema, files = self._session, group.schema, [part.file for part in group.parts]
         self._copies += 1
         name = layout.manifest_key(self._request.load_id, self._copies)
-        session.execute(copy_statements.create_landing(schema))
-        self._manifests.put(name, copy_statements.manifest([part.file for part in group]))
+        self._manifests.put(name, copy_statements.manifest(files))
         try:
-            session.execute(copy_statements.copy(len(schema), self._manifests.uri(name), self._config))
+            session.execute(copy_statements.copy(table, len(schema), self._manifests.uri(name), self._config))
         except (psycopg.InternalError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-            raise _CopyFailed(error, [part.file for part in group], schema.names) from error
+            raise _CopyFailed(error, files, schema.names) from error
         finally:
             self._manifests.delete(name)
-        landed = int(session.execute(copy_statements.count_landed())[0][0])
-        check_row_count([part.file for part in group], landed, sum(part.rows for part in group))
-        for column in key:
-            if session.execute(copy_statements.find_null(schema.get_field_index(column))):
+        sources = {mapping.column: mapping.source for mapping in group.mappings}
+        key = [sources[column] for column in group.primary_key]
+        numbers = [schema.get_field_index(column) for column in key]
+        copied, *with_value = map(int, session.execute(copy_statements.count_copied(table, numbers))[0])
+        check_row_count(files, copied, sum(part.rows for part in group.parts))
+        for column, count in zip(key, with_value, strict=True):
+            if count < copied:
                 raise FileMisfit(
-                    f"{group[0].file.key} or a file loaded with it has a row whose key column {column} is NULL",
+                    f"{files[0].key} or a file loaded with it has a row whose key column {column} is NULL",
                     "a row without a key cannot be merged",
                     "rewrite the file without it, or configure the table without primary_key",
                 )
@@ -232,6 +256,32 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
         columns = tuple((field.name, field.type) for field in part.schema)
         groups.setdefault((columns, part.file.loses_ties, part.file.replaces, part.file.rows is None), []).append(part)
     return list(groups.values())
+
+
+def _by_run(parts: Iterable[_Part]) -> list[list[_Part]]:
+    """The parts of each run, and each foreign file alone: between these the later decides."""
+    runs: dict[str, list[_Part]] = {}
+    for part in parts:
+        runs.setdefault(part.file.run or part.file.key, []).append(part)
+    return list(runs.values())
+
+
+def _lands_as_kept(group: _Group, columns: Columns) -> bool:
+    """Whether the target keeps every column of the files, in exactly the type in which COPY brings it. columns: of the
+    target.
+    """
+    return [mapping.source for mapping in group.mappings] == group.schema.names and all(
+        mapping.how is None and field.type != INSTANT and _is_same_type(field, columns[mapping.column])
+        for mapping, field in zip(group.mappings, group.schema, strict=True)
+    )
+
+
+def _is_same_type(field: pa.Field, declared: str) -> bool:
+    """Whether a column holds whatever COPY brings into one of a file's field, text of any length among it."""
+    landing = copy_statements.landing_type(field)
+    kind = arrow_type(landing)
+    longest, room = declared_length(landing), declared_length(declared)
+    return kind is not None and kind == arrow_type(declared) and (longest is None or (room or 0) >= longest)
 
 
 def _refuse_what_redshift_misreads(field: pa.Field) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 from msgspec.structs import replace
-from psycopg import errors as pg
 
 from wmtui.column_types import REDSHIFT_BINARY_BYTES, REDSHIFT_TEXT_BYTES
 from wmtui.config import RedshiftConfig
@@ -22,17 +21,6 @@ from wmtui.warehouses.redshift.staging import Stager
 from wmtui.warehouses.redshift.statements import RedshiftStatements
 from wmtui.warehouses.target import TargetLimits
 
-_CONFLICTS = ("1023", "Serializable isolation violation", "conflict with concurrent transaction")
-"""Redshift reports a serialization failure as an internal error, XX000, with these words in message or detail."""
-
-
-def is_conflict(error: psycopg.Error) -> bool:
-    """Whether the transaction failed only because of another one, and may be tried again."""
-    if isinstance(error, pg.SerializationFailure | pg.DeadlockDetected):
-        return True
-    message = f"{error.diag.message_primary} {error.diag.message_detail}"
-    return isinstance(error, psycopg.InternalError) and any(words in message for words in _CONFLICTS)
-
 
 class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
     """A Warehouse in one schema of a Redshift database. manifests: the store that holds the files to load."""
@@ -45,6 +33,7 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         ignores_case=True,
     )
     reads_store = True
+    most_files: int | None = 500
 
     def __init__(self, config: RedshiftConfig, manifests: Manifests) -> None:
         super().__init__(config, credentials(config))
@@ -58,8 +47,8 @@ class RedshiftWarehouse(PgWarehouse[RedshiftSession]):
         """See Warehouse.load. When the ledger shows at the merge that another load brought some of the files, the
         others are staged again without them: a COPY of many files does not keep apart whose rows are whose.
         """
-        retries = Retries(is_conflict, self._config.conflict_timeout, pause)
         with self._session(loads=True) as session:
+            retries = Retries(session.is_conflict, self._config.conflict_timeout, pause)
             session.prepare_ledger()
             pending = request
             while pending.files:
