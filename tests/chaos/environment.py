@@ -301,6 +301,12 @@ class Table:
         """Remove the lock document without any process noticing."""
         self.environment.s3.remove(self.bucket, self._lock)
 
+    def forget_proof(self) -> None:
+        """Let the store say no more that its server was seen to check conditions, as a day later."""
+        ((name, data),) = self.objects(f"{_DOCUMENTS}store.json").items()
+        document = {**json.loads(data), "proven": {}}
+        self.environment.s3.fill(self.bucket, [self.root + name], json.dumps(document).encode())
+
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects whose key starts with a prefix, read without a request; keys as wmtui has them."""
         contents = self.environment.s3.contents(self.bucket)
