@@ -21,13 +21,10 @@ def create_staging(staging: Staging, file_number: int, distkey: str | None) -> s
     """A staging table whose rows are those of the file of this number, where nothing else is said, so that a COPY need
     not bring that. distkey: a column of the target by which its rows are distributed, so that those of one key meet.
     """
-    kinds = [*staging.columns.values(), *STAGING_TYPES]
-    defaults = ["", *[""] * (len(staging.columns) - 1), f" NOT NULL DEFAULT {file_number}", " NOT NULL DEFAULT 0"]
-    names = [*(staged_name(number) for number in range(len(staging.columns))), FILE, ROW]
-    columns = ", ".join(
-        f"{quote(name)} {kind}{default}" for name, kind, default in zip(names, kinds, defaults, strict=True)
-    )
-    created = f"CREATE TEMPORARY TABLE {staging.table} ({columns})"
+    columns = [f"{quote(staged_name(number))} {kind}" for number, kind in enumerate(staging.columns.values())]
+    for name, kind, default in zip((FILE, ROW), STAGING_TYPES, (file_number, 0), strict=True):
+        columns.append(f"{quote(name)} {kind} NOT NULL DEFAULT {default}")
+    created = f"CREATE TEMPORARY TABLE {staging.table} ({', '.join(columns)})"
     if distkey is None or distkey not in staging.columns:
         return created
     return f"{created} DISTKEY ({quote(staged_name(list(staging.columns).index(distkey)))})"
