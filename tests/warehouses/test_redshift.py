@@ -138,6 +138,14 @@ def test_where_the_later_run_decides_each_run_is_one_copy(rs_bench: Bench, stand
     assert rs_bench.target() == [(1, at(1), "b")]
 
 
+def test_a_foreign_file_that_came_between_parts_of_a_run_decides_over_those_before_it(rs_bench: Bench) -> None:
+    (before,) = of_run(rs_bench, "run-1", "a")
+    after = replace(rs_bench.file(rows((2, at(1), "c"))), run="run-1")
+    rs_bench.load(before, rows((1, at(1), "b")), after)
+
+    assert rs_bench.target() == [(1, at(1), "b"), (2, at(1), "c")]
+
+
 def test_where_the_later_foreign_file_decides_each_is_copied_alone(rs_bench: Bench, stand_in: RedshiftStandIn) -> None:
     rs_bench.load(*(rows((1, at(1), letter)) for letter in "abc"))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
 
 import psycopg
 import pyarrow as pa
@@ -259,11 +260,8 @@ def _of_equal_columns(parts: Iterable[_Part]) -> list[list[_Part]]:
 
 
 def _by_run(parts: Iterable[_Part]) -> list[list[_Part]]:
-    """The parts of each run, and each foreign file alone: between these the later decides."""
-    runs: dict[str, list[_Part]] = {}
-    for part in parts:
-        runs.setdefault(part.file.run or part.file.key, []).append(part)
-    return list(runs.values())
+    """The parts of a run that follow each other, and each foreign file alone: between these the later decides."""
+    return [list(same) for _, same in groupby(parts, key=lambda part: part.file.run or part.file.key)]
 
 
 def _lands_as_kept(group: _Group, columns: Columns) -> bool:
