@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.clock import HandClock
-from tests.servers.s3 import S3Server, hang_up, serve_then
+from tests.servers.s3 import S3Server, hang_up, ignore_headers, serve_then
 from wmtui.config import S3Config
-from wmtui.errors import Unreadable
+from wmtui.errors import ConditionsIgnored, Unreadable
 from wmtui.layout import STORE, watermark_key
 from wmtui.model import TableName
 from wmtui.objects import ObjectStore
@@ -238,3 +238,16 @@ def test_an_identity_knows_the_roots_it_was_written_from() -> None:
 
     assert StoreIdentity("x", roots=(root,)).knows("s3://a/")
     assert not StoreIdentity("x").knows("s3://a/")
+
+
+def test_a_proof_that_does_not_hold_any_more_is_not_trusted_by_the_next_process(
+    s3: S3Server, clock: HandClock, table: TableName
+) -> None:
+    objects = S3Store(f"s3://{s3.new_bucket()}/lake", S3Config(endpoint_url=s3.endpoint_url))
+    WatermarkStore(objects, clock, ANA).change(table, "note", note)
+    s3.faults.add(ignore_headers("If-Match", "If-None-Match"), times=None)
+    with pytest.raises(ConditionsIgnored):
+        WatermarkStore(objects, clock, ANA).prove_conditions()
+
+    with pytest.raises(ConditionsIgnored):
+        WatermarkStore(objects, clock, BEN).change(table, "note", note)

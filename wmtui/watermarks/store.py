@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from wmtui import layout
 from wmtui.errors import (
+    ConditionsIgnored,
     Conflict,
     NotWritten,
     ObjectMissing,
@@ -233,9 +234,17 @@ class WatermarkStore:
             self._identity, self._proven = identity, True
 
     def prove_conditions(self) -> None:
-        """Prove it now, whatever was proven before. Raises ConditionsIgnored."""
+        """Prove it now, whatever was proven before: a proof that does not hold any more is forgotten, so that no other
+        process goes by it. Raises ConditionsIgnored.
+        """
         with self._proving:
-            prove_conditions(self._objects)
+            try:
+                prove_conditions(self._objects)
+            except ConditionsIgnored:
+                self._proven = False
+                with contextlib.suppress(WmtuiError):
+                    store_identity.forget_proof(self._objects)
+                raise
             self._proven = True
 
     def identity(self) -> store_identity.StoreIdentity:

@@ -143,6 +143,20 @@ def remember_proof(objects: ObjectStore, identity: StoreIdentity, now: datetime)
     return change(objects, lambda known: replace(known, proven={**known.proven, **_proof(objects, now)}))
 
 
+def forget_proof(objects: ObjectStore) -> None:
+    """Note that this server is not proven; not in a document of a newer format. Raises Conflict, Unreadable,
+    StoreError.
+    """
+    place = _place(objects)
+
+    def unproven(known: StoreIdentity) -> StoreIdentity:
+        if known.format > FORMAT:
+            return known
+        return replace(known, proven={name: proof for name, proof in known.proven.items() if name != place})
+
+    change(objects, unproven)
+
+
 def _proof(objects: ObjectStore, now: datetime) -> dict[str, Proof]:
     return {_place(objects): Proof(format_instant(now), objects.quotes_etags)} if objects.server else {}
 
