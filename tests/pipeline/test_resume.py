@@ -176,3 +176,24 @@ def test_a_dry_run_refuses_what_the_run_refuses(embedded: Stack) -> None:
     assert preview.error is not None
     assert preview.error.failure == result.error
     assert "give every row a update_at" in str(result.error)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.INTRA_TABLE])
+def test_a_run_in_no_order_that_may_stop_half_way_is_not_resumed_with_a_limit(
+    embedded: Stack, monkeypatch: pytest.MonkeyPatch, strategy: Strategy
+) -> None:
+    embedded.insert(*((number, 1, "a", embedded.ago(hours=1, minutes=number)) for number in range(100)))
+    with monkeypatch.context() as patch:
+        crash_when_saving(patch, 4)
+        embedded.sync(strategy=strategy)
+    embedded.let_pass(minutes=5)
+    (result,) = embedded.sync(limit=5)
+    assert result.error is not None
+    assert "--limit cannot be kept" in result.error.what
+    (preview,) = embedded.preview(limit=5)
+    assert preview.error is not None
+    assert preview.error.what == result.error.what
+
+    embedded.sync_one()
+    assert "resuming run" in embedded.log()
+    assert embedded.warehouse_rows() == embedded.source_rows()

@@ -10,7 +10,7 @@ from wmtui.pipeline.extract.continuity import refuse_late_server
 from wmtui.pipeline.extract.overlap import known_rows
 from wmtui.pipeline.extract.pending_run import Pending, PendingKind, find_pending
 from wmtui.pipeline.extract.plan import previous_run, resumed
-from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, tell_held
+from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, refuse_limit, tell_held
 from wmtui.pipeline.extract.run_writer import OnPart, RunWriter, new_run
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
@@ -97,8 +97,11 @@ class _Extraction:
         self._change(Action.RUN_ABANDONED, changes.abandon_run())
 
     def _resume(self, writer: RunWriter) -> bool:
-        """Finish an interrupted run after its durable parts; whether all of it was read."""
+        """Finish an interrupted run after its durable parts; whether all of it was read. Raises UsageError for a limit
+        that its order cannot keep.
+        """
         job, run = self._job, writer.run
+        refuse_limit(job, run.order)
         refuse_late_server(self._source, self._table, run, first=run.server, config=job.config, zone=job.backend.zone)
         job.tell(f"resuming run {run.run} with {count(run.rows, 'row')} after {count(len(run.parts), 'durable part')}")
         previous = previous_run(self._last, self.watermark)

@@ -56,14 +56,21 @@ def plan_extraction(
             f"the watermark is {format_duration(made.ahead)} ahead of what may be read now: nothing is extracted",
             Severity.WARNING,
         )
-    if scope.options.limit is not None and not made.commits_early:
+    refuse_limit(scope, made.order)
+    made = _by_key_where_large(scope, source, table, made)
+    return _split(scope, source, table, made), previous
+
+
+def refuse_limit(scope: Scope, order: Order) -> None:
+    """Raises UsageError for a limit where rows come in another order than the cursor's: a run that commits half-way
+    would leave the watermark behind rows that it has not read.
+    """
+    if scope.options.limit is not None and order is not Order.CURSOR:
         raise UsageError(
             f"--limit cannot be kept for {scope.table}",
             "a first load, a table without primary key and intra-table read in no order that may stop half-way",
             "leave --limit out, or give the table a watermark first",
         )
-    made = _by_key_where_large(scope, source, table, made)
-    return _split(scope, source, table, made), previous
 
 
 def clock_of(scope: Scope, source: SourceConnection) -> SourceClock:

@@ -5,7 +5,7 @@ from msgspec import Struct
 from wmtui.pipeline.context import Scope
 from wmtui.pipeline.extract.pending_run import PendingKind, find_pending
 from wmtui.pipeline.extract.plan import Plan, is_overlap, resumed
-from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, tell_held
+from wmtui.pipeline.extract.plan_extraction import last_run, plan_extraction, refuse_limit, tell_held
 from wmtui.pipeline.extract.schema_changes import tell_changes, tell_renames
 from wmtui.pipeline.extract.source_check import check_source, refuse_pinned
 from wmtui.pipeline.target_check import check_target
@@ -42,6 +42,7 @@ def preview_extraction(scope: Scope, mark: Watermark) -> ExtractionPreview:
             mark = mark.patched(patch_extracted(mark, last, scope.backend.clock(), table.cursor_digits))
         if pending.kind is PendingKind.RESUMABLE and pending.run is not None:
             run = pending.run
+            refuse_limit(scope, run.order)
             plan = Plan(
                 order=run.order,
                 strategy=run.strategy,
