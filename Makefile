@@ -28,7 +28,7 @@ demo: $(INSTALLED) ## the screen on an embedded sandbox; without a terminal a sy
 
 # Bad input and damage that `verify` must find are met embedded here, and on servers by `make test-mysql`; so are the
 # pictures of a second theme, and what settings of MariaDB do.
-NOT_HERE := servers and (bad_input or test_verify_table or test_values) or test_snapshots and harbour \
+LEFT_TO_TEST_MYSQL := servers and (bad_input or test_verify_table or test_values) or test_snapshots and harbour \
 	or test_mysql_defaults and MariaDB or seventy_megabytes
 test: $(INSTALLED) servers try-mysql ## linters, types, architecture, all tests, then some minutes of kills and faults
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ test: $(INSTALLED) servers try-mysql ## linters, types, architecture, all tests,
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/pytest -n auto -k "not ($(NOT_HERE))"
+	$(BIN)/pytest -n auto -k "not ($(LEFT_TO_TEST_MYSQL))"
 	$(BIN)/pytest -n 2 -m chaos
 	@test -x $(MYSQL)/usr/sbin/mysqld || echo "MySQL was not tested, only MariaDB: see \`make mysql\` for the reason"
 

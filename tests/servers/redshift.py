@@ -116,6 +116,11 @@ class RedshiftStandIn:
         self.port: int = self._listener.getsockname()[1]
         self.config = {**database.config, "type": "redshift", "port": self.port}
 
+    @property
+    def copies(self) -> list[str]:
+        """The COPY statements among them."""
+        return [statement for statement in self.statements if statement.startswith("COPY")]
+
     @contextmanager
     def running(self) -> Iterator["RedshiftStandIn"]:
         """Accept connections until the end of the block."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from threading import Barrier
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from wmtui.warehouses import Feed, LedgerEntry, LoadFile, LoadRequest, LoadResult, Warehouse
 
@@ -108,6 +110,19 @@ class Bench:
         schemas = ", ".join(f"'{schema}'" for schema in self.schemas)
         found = self.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema IN ({schemas})")
         return {name for (name,) in found}
+
+
+def staged_loads(patch: pytest.MonkeyPatch, warehouse: ModuleType) -> list[LoadRequest]:
+    """Every load that this module of a warehouse stages from now on."""
+    requests: list[LoadRequest] = []
+    stage = warehouse.stage
+
+    def noted(session: Any, request: LoadRequest, *rest: Any) -> Any:
+        requests.append(request)
+        return stage(session, request, *rest)
+
+    patch.setattr(warehouse, "stage", noted)
+    return requests
 
 
 def concurrent_loads(bench: Bench, *files: LoadFile, **changes: Any) -> list[LoadResult]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.servers import Database
-from tests.warehouses.bench import FEED, SCHEMA, TARGET, Bench, at, concurrent_loads, rows
+from tests.warehouses.bench import FEED, SCHEMA, TARGET, Bench, at, concurrent_loads, rows, staged_loads
 from tests.warehouses.conftest import postgres_bench
 from tests.warehouses.proxy import CommitBreaker
 from wmtui.errors import Superseded, TableError, WarehouseError
@@ -26,15 +26,7 @@ def bench(pg_db: Database) -> Bench:
 @pytest.fixture
 def staged(monkeypatch: pytest.MonkeyPatch) -> list[LoadRequest]:
     """The loads that were staged, not built."""
-    requests: list[LoadRequest] = []
-    stage = postgres.stage
-
-    def noted(session: Any, request: LoadRequest, *rest: Any) -> Any:
-        requests.append(request)
-        return stage(session, request, *rest)
-
-    monkeypatch.setattr(postgres, "stage", noted)
-    return requests
+    return staged_loads(monkeypatch, postgres)
 
 
 def leftovers(bench: Bench) -> list[str]:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.warehouses.bench import FEED, SCHEMA, TARGET, Bench, at, rows
+from tests.warehouses.bench import FEED, SCHEMA, TARGET, Bench, at, rows, staged_loads
 from tests.warehouses.conftest import duckdb_bench
 from wmtui.errors import FileMisfit, Superseded, TableError
 from wmtui.warehouses import LoadFile, LoadRequest, LoadResult
@@ -49,16 +49,8 @@ def bench(path: Path) -> Bench:
 
 @pytest.fixture
 def staged(monkeypatch: pytest.MonkeyPatch) -> list[LoadRequest]:
-    """The loads that were staged."""
-    requests: list[LoadRequest] = []
-    stage = duckdb_warehouse.stage
-
-    def noted(session: Any, request: LoadRequest, *rest: Any) -> Any:
-        requests.append(request)
-        return stage(session, request, *rest)
-
-    monkeypatch.setattr(duckdb_warehouse, "stage", noted)
-    return requests
+    """The loads that were staged, not built."""
+    return staged_loads(monkeypatch, duckdb_warehouse)
 
 
 def primary_key(bench: Bench) -> list[tuple[Any, ...]]:

@@ -198,8 +198,8 @@ def _extract_and_load(job: Job) -> None:
     extracting = job.options.extract
     ahead = StagingAhead(job)
     try:
-        # Read again: an edit may have landed before the lease was taken; now it is refused. Without news nothing is
-        # done by it, and with news the first write finds out.
+        # Read again: an edit may have landed before the lease was taken; now it is refused. Of a table that looks
+        # unchanged the first write finds that out; files loaded before it are those of the moment before the edit.
         mark = job.backend.watermarks.current(job.table, job.heartbeat.document.journalled, job.found)
         standing = refuse_incomplete_copy(job.backend.objects, mark)
         if job.options.extract and leaves_manual(job, mark):

@@ -224,13 +224,13 @@ class WatermarkStore:
             stored, now = store_identity.read(self._objects), self._clock()
             identity = stored[0] if stored else None
             proof = None if identity is None else store_identity.last_proof(self._objects, identity, now)
-            if proof is None:
-                prove_conditions(self._objects)
-            else:
+            if proof is not None:
                 self._objects.quotes_etags = proof.quotes_etags
-            if identity is not None and proof is None:
-                with contextlib.suppress(WmtuiError):  # The next process proves again.
-                    identity = store_identity.remember_proof(self._objects, identity, now)
+            else:
+                prove_conditions(self._objects)
+                if identity is not None:
+                    with contextlib.suppress(WmtuiError):  # The next process proves again.
+                        identity = store_identity.remember_proof(self._objects, identity, now)
             self._identity, self._proven = identity, True
 
     def prove_conditions(self) -> None:

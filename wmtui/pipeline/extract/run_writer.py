@@ -13,7 +13,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from wmtui.layout import part_key
-from wmtui.model import Position
+from wmtui.model import Order, Position
 from wmtui.pipeline.context import Job
 from wmtui.pipeline.extract.part_writer import Chunk, encode, put_part
 from wmtui.pipeline.extract.pending_run import columns_of
@@ -121,6 +121,8 @@ class RunWriter:
         if not self.run.parts:
             self.abandon()
             return None
+        # In any other order rows that were not read lie below the last one that was.
+        assert self.run.done or self.run.order is Order.CURSOR
         window = replace(self.run, ranges=tuple(r for r in self.run.ranges if not is_overlap(r.span)))
         final = _final(window.newest, self.watermark.position)
         self._job.lease.check()

@@ -17,13 +17,14 @@ from wmtui.sources.span_query import MYSQL, Parameters, equals
 def state(session: Session, zone: ZoneInfo, table: SourceTable, now: datetime, key: Key | None) -> TableState:
     """See SourceConnection.state; one statement, without counts where they take too long. Raises SourceError."""
     parameters = Parameters(MYSQL)
-    counts, looks = _counts(parameters, zone, table, now), _looks(parameters, table, key)
-    if not counts and not looks:
+    counts = _counts(parameters, zone, table, now)
+    looks = {**counts, **_looks(parameters, table, key)}
+    if not looks:
         return TableState(None)
     try:
-        row = session.query(_asked({**counts, **looks}), parameters.values, session.longest)[0]
+        row = session.query(_asked(looks), parameters.values, session.longest)[0]
     except TimeLimitReached:
-        quick = {name: sql for name, sql in {**counts, **looks}.items() if name not in ("nulls", "future")}
+        quick = {name: sql for name, sql in looks.items() if name not in ("nulls", "future")}
         row = {"nulls": None, "future": None, **session.query(_asked(quick), parameters.values)[0]}
     at = _wall(row.get("newest_at"), zone, table)
     return TableState(

@@ -1,7 +1,7 @@
 """A first load into a target that is not there: the files go straight into it, in the transaction of the ledger.
 
 No staging, no window over the rows, no join: the primary key refuses a key that comes twice, and then the files are
-staged. Nobody sees the target before the commit, and a load that was killed leaves nothing.
+staged. No other connection sees the target before the commit, and a load that was killed leaves nothing.
 """
 
 import duckdb
@@ -36,7 +36,7 @@ def build(session: DuckDBSession, request: LoadRequest, open_part: OpenPart, on_
         elif found.columns != shape.columns:
             raise NotBuilt
         rows[file] = _copy(session, request, file, part, found)
-        session.forget_blocks()
+        session.release_memory()
         on_staged(file, rows[file])
     return record_built(session, request, known, shape.columns if shape else {}, rows)
 

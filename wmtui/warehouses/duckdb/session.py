@@ -160,7 +160,7 @@ class DuckDBSession(StreamSession):
         return rows
 
     @contextmanager
-    def in_order(self) -> Iterator[None]:
+    def bounded_memory(self) -> Iterator[None]:
         """One thread meanwhile, and each row group written when it is full: others would be held in memory."""
         with suppress(duckdb.CatalogException):  # Releases that do not have it write each of them anyway.
             self.execute("SET write_buffer_row_group_count = 1")
@@ -172,7 +172,7 @@ class DuckDBSession(StreamSession):
             with suppress(duckdb.CatalogException):
                 self.execute("RESET write_buffer_row_group_count")
 
-    def forget_blocks(self) -> None:
+    def release_memory(self) -> None:
         """Give back memory that is kept for later use: of blocks that are in the file, and of batches that are gone."""
         pa.default_memory_pool().release_unused()
         with closing(self._connection.cursor()) as other, suppress(duckdb.OutOfMemoryException):

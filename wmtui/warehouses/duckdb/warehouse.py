@@ -110,7 +110,7 @@ class DuckDBWarehouse:
         if not wanted or not lock.acquire(blocking=False):
             return None
         try:
-            with suppress(*NOT_BUILDABLE), session.in_order(), session.transaction():
+            with suppress(*NOT_BUILDABLE), session.bounded_memory(), session.transaction():
                 return build(session, request, open_part, on_staged)
         finally:
             lock.release()

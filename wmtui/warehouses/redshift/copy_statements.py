@@ -121,7 +121,7 @@ def literal(text: str) -> str:
 def copy(table: str, columns: int, manifest: str, config: RedshiftConfig) -> str:
     """Load every file of a manifest into the first so many columns of a table. It may hold a secret: never show it.
 
-    table: quoted. No statistics are gathered: of a landing table nobody needs them, of staging only the key's.
+    table: quoted. No statistics are gathered: those of a landing table are of no use, and of staging the key's alone.
     """
     if config.access_keys is None:
         access = f"IAM_ROLE {literal(config.iam_role) if config.iam_role != 'default' else 'default'}"
